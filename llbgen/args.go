@@ -1,0 +1,149 @@
+package llbgen
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A variable is a build argument that gives or overrides a value of the build
+// file. The names are those that the published pipelines use.
+type variable struct {
+	name string
+	help string
+	// set writes the value into the file and returns the path it set.
+	set func(f *File, value string) (path string)
+}
+
+// variables lists the build arguments of all kinds, in the order they apply.
+func variables() []variable {
+	return []variable{
+		{"HARNESS_BASE_IMAGE", "plugin image", func(f *File, v string) string {
+			f.Plugin.Image = v
+			return "plugin.image"
+		}},
+		{"VERSION", "plugin version, a part of every tag", func(f *File, v string) string {
+			f.Plugin.Version = v
+			return "plugin.version"
+		}},
+		{"TARGET_REPO", "repository the images are tagged in", func(f *File, v string) string {
+			f.Repo = v
+			return "repo"
+		}},
+		{"SAM_BASE_IMAGE", "the one base image to build on", func(f *File, v string) string {
+			f.Runtimes = []RuntimeImage{{Image: v}}
+			return "runtimes[0].image"
+		}},
+		{"DOCKER_VERSION", "version of the Docker CLI", func(f *File, v string) string {
+			f.Docker = Docker{Version: v}
+			return "docker.version"
+		}},
+		{"HARNESS_GO_PLUGIN_VERSION", "version of go-template", func(f *File, v string) string {
+			if f.GoTemplate.Version != v {
+				f.GoTemplate.SHA256 = nil // it was for the other version
+			}
+			f.GoTemplate.Version = v
+			return "goTemplate.version"
+		}},
+		{"INSTALL_GO_TEMPLATE_BINARY", "false leaves go-template out", func(f *File, v string) string {
+			if v == "false" {
+				f.GoTemplate.disable()
+			}
+			return "goTemplate"
+		}},
+		{"UNIFIED_PIPELINE", "true leaves go-template out", func(f *File, v string) string {
+			if v == "true" {
+				f.GoTemplate.disable()
+			}
+			return "goTemplate"
+		}},
+		{"SAMFORGE_MIRRORS", "mirrors, as FROM=TO pairs separated by commas", func(f *File, v string) string {
+			if f.Mirrors == nil {
+				f.Mirrors = Mirrors{}
+			}
+			for pair := range strings.SplitSeq(v, ",") {
+				if from, to, _ := strings.Cut(pair, "="); from != "" {
+					f.Mirrors[from] = to
+				}
+			}
+			return "mirrors"
+		}},
+	}
+}
+
+// Variables returns the names of the build arguments that a build file may be
+// overridden by.
+func Variables() []string {
+	var names []string
+	for _, v := range variables() {
+		names = append(names, v.name)
+	}
+	return names
+}
+
+// MirrorsArg returns mirrors as the value of the SAMFORGE_MIRRORS build
+// argument, which carries them through every door.
+func MirrorsArg(m Mirrors) (name, value string) {
+	var pairs []string
+	for from, to := range m {
+		pairs = append(pairs, from+"="+to)
+	}
+	slices.Sort(pairs)
+	return "SAMFORGE_MIRRORS", strings.Join(pairs, ",")
+}
+
+// credentials are arguments that must not be passed: build arguments end up in
+// provenance attestations and logs.
+var credentials = []string{"DOCKER_USERNAME", "DOCKER_PASSWORD", "DOCKER_TOKEN"}
+
+// apply overrides f with the build arguments, and returns a warning for each
+// one that nothing uses.
+func (d *document) apply(f *File, args map[string]string) (unused []string) {
+	rest := map[string]bool{}
+	for name := range args {
+		rest[name] = true
+	}
+	for _, v := range variables() {
+		value, ok := args[v.name]
+		if !ok {
+			continue
+		}
+		delete(rest, v.name)
+		if problem := boolProblem(v.name, value); problem != "" {
+			d.fail(place{arg: v.name}, "", "%s", problem)
+			continue
+		}
+		path := v.set(f, value)
+		d.replace(path, place{arg: v.name})
+	}
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		switch {
+		case slices.Contains(credentials, name):
+			d.fail(place{arg: name}, "", "credentials are not build arguments, which are recorded with the image: use `docker login`")
+		case !predefined(name):
+			unused = append(unused, fmt.Sprintf("build argument %s is not used by this build file", name))
+		}
+	}
+	return unused
+}
+
+func boolProblem(name, value string) string {
+	switch name {
+	case "INSTALL_GO_TEMPLATE_BINARY", "UNIFIED_PIPELINE":
+		if value != "true" && value != "false" {
+			return fmt.Sprintf("expected true or false, found %q", value)
+		}
+	}
+	return ""
+}
+
+// predefined reports whether BuildKit gives the build argument a meaning of
+// its own.
+func predefined(name string) bool {
+	switch strings.ToUpper(name) {
+	case "SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY":
+		return true
+	}
+	return strings.HasPrefix(name, "BUILDKIT_")
+}

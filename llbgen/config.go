@@ -1,0 +1,88 @@
+package llbgen
+
+import (
+	"maps"
+	"slices"
+
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Labels that tell what an image was made of. Those of the base image are the
+// annotation keys of the OCI image specification:
+// https://github.com/opencontainers/image-spec/blob/main/annotations.md
+const (
+	labelRuntime           = "io.samforge.runtime"
+	labelSAMVersion        = "io.samforge.sam.version"
+	labelPluginImage       = "io.samforge.plugin.image"
+	labelPluginVersion     = "io.samforge.plugin.version"
+	labelGoTemplateVersion = "io.samforge.go-template.version"
+	labelDockerVersion     = "io.samforge.docker.version"
+)
+
+// config is the base image's config with ours on top. The entrypoint takes the
+// place of the base's command, which the plugin would get as an argument.
+func (b *build) config(base *SourceImage, layers []*Layer, entrypoint string) *dockerspec.DockerOCIImage {
+	image := *base.Config
+	image.Created = &b.opt.Epoch
+	image.RootFS = ocispecs.RootFS{}
+	image.Config.Entrypoint = []string{entrypoint}
+	image.Config.Cmd = nil
+	image.Config.ArgsEscaped = false //nolint:staticcheck // inherited from the base, wrong without its command
+	image.Config.Env = slices.Clone(base.Config.Config.Env)
+	image.Config.Labels = b.labels(base, layers)
+	image.History = b.history(base.Config, layers)
+	return &image
+}
+
+func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {
+	labels := map[string]string{}
+	maps.Copy(labels, base.Config.Config.Labels)
+	maps.Copy(labels, map[string]string{
+		ocispecs.AnnotationVersion:       b.plan.File.Plugin.Version,
+		ocispecs.AnnotationBaseImageName: base.Name,
+		labelRuntime:                     b.target.Runtime,
+		labelSAMVersion:                  b.target.SAMVersion,
+	})
+	if base.Digest != "" {
+		labels[ocispecs.AnnotationBaseImageDigest] = base.Digest.String()
+	}
+	for _, l := range layers {
+		maps.Copy(labels, l.labels)
+	}
+	maps.Copy(labels, b.plan.File.Labels)
+	maps.Copy(labels, b.opt.Labels)
+	return labels
+}
+
+// history is the base's, entry for entry, and one entry for each layer. Where
+// the base has layers without history, BuildKit would fill the gap with the
+// time of the build; ours are the same each time.
+func (b *build) history(base *dockerspec.DockerOCIImage, layers []*Layer) []ocispecs.History {
+	history := slices.Clone(base.History)
+	missing := len(base.RootFS.DiffIDs)
+	for i, h := range history {
+		if h.Created == nil {
+			history[i].Created = &b.opt.Epoch
+		}
+		if !h.EmptyLayer {
+			missing--
+		}
+	}
+	for range missing {
+		history = append(history, ocispecs.History{Created: &b.opt.Epoch, CreatedBy: "base image"})
+	}
+	for _, l := range layers {
+		history = append(history, ocispecs.History{
+			Created:   &b.opt.Epoch,
+			CreatedBy: l.Name + " from " + l.Source,
+			Comment:   "samforge",
+		})
+	}
+	return append(history, ocispecs.History{
+		Created:    &b.opt.Epoch,
+		CreatedBy:  "ENTRYPOINT and labels",
+		Comment:    "samforge",
+		EmptyLayer: true,
+	})
+}

@@ -1,0 +1,249 @@
+package llbgen
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// document decodes a build file strictly and remembers where each value
+// stands, so that later checks can point at it too.
+type document struct {
+	filename string
+	lines    []string
+	places   map[string]place
+	errs     Diagnostics
+}
+
+// place is where a value came from.
+type place struct {
+	line, column int
+	arg          string
+}
+
+// decode reads data into out, a pointer to a struct with yaml tags. Unknown
+// keys, repeated keys and wrong types are all collected in d.errs.
+func (d *document) decode(data []byte, out any) {
+	if i := invalidUTF8(data); i >= 0 {
+		line := 1 + bytes.Count(data[:i], []byte("\n"))
+		column := 1 + utf8.RuneCount(data[bytes.LastIndexByte(data[:i], '\n')+1:i])
+		d.fail(place{line: line, column: column}, "", "the file is not valid UTF-8 here: save it as UTF-8")
+		return
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return // an empty file: the checks say what is missing
+	}
+	var root yaml.Node
+	if err := yaml.Load(data, &root, yaml.WithV4Defaults()); err != nil {
+		d.syntaxError(err)
+		return
+	}
+	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
+		d.value("", root.Content[0], reflect.ValueOf(out).Elem())
+	}
+}
+
+func (d *document) syntaxError(err error) {
+	var load *yaml.LoadError
+	if !errors.As(err, &load) {
+		d.fail(place{}, "", "cannot read the YAML: %v", err)
+		return
+	}
+	message := load.Message
+	if strings.Contains(message, "cannot start any token") {
+		message = "a tab or another character that YAML does not allow here: indent with spaces"
+	}
+	d.fail(place{line: load.Mark.Line, column: load.Mark.Column + 1}, "", "cannot read the YAML: %s", message)
+}
+
+// value decodes node into v, which is a struct, a slice of structs, a map of
+// strings or a string.
+func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	d.places[path] = place{line: node.Line, column: node.Column}
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
+		return // as if it was not there
+	}
+	if off, ok := v.Addr().Interface().(interface{ disable() }); ok && node.Kind == yaml.ScalarNode {
+		d.boolean(path, node, off)
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		if node.Kind != yaml.ScalarNode {
+			d.wrongType(path, node, "a string")
+			return
+		}
+		v.SetString(node.Value)
+	case reflect.Slice:
+		if node.Kind != yaml.SequenceNode {
+			d.wrongType(path, node, "a list")
+			return
+		}
+		for i, item := range node.Content {
+			v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+			d.value(fmt.Sprintf("%s[%d]", path, i), item, v.Index(i))
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		d.mapping(path, node, func(key *yaml.Node, node *yaml.Node) {
+			item := reflect.New(v.Type().Elem()).Elem()
+			d.value(join(path, key.Value), node, item)
+			v.SetMapIndex(reflect.ValueOf(key.Value), item)
+		})
+	case reflect.Struct:
+		fields := fieldsOf(v)
+		d.mapping(path, node, func(key *yaml.Node, node *yaml.Node) {
+			field, ok := fields[key.Value]
+			if !ok {
+				d.unknownKey(path, key, fields)
+				return
+			}
+			d.value(join(path, key.Value), node, field)
+		})
+	}
+}
+
+// boolean handles the fields that may be switched off with `false`.
+func (d *document) boolean(path string, node *yaml.Node, off interface{ disable() }) {
+	switch node.Value {
+	case "false":
+		off.disable()
+	case "true": // the default
+	default:
+		d.wrongType(path, node, "a mapping, or false to leave it out")
+	}
+}
+
+// mapping calls fn for each key of a mapping, which must be unique strings.
+func (d *document) mapping(path string, node *yaml.Node, fn func(key, value *yaml.Node)) {
+	if node.Kind != yaml.MappingNode {
+		d.wrongType(path, node, "a mapping of keys to values")
+		return
+	}
+	first := map[string]int{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		at := place{line: key.Line, column: key.Column}
+		switch line, repeated := first[key.Value]; {
+		case key.Value == "<<":
+			d.fail(at, path, "merge keys (<<) are not supported: write the keys out, or use an anchor and an alias for the whole value")
+		case key.Kind != yaml.ScalarNode:
+			d.fail(at, path, "a key must be a plain string")
+		case repeated:
+			d.fail(at, join(path, key.Value), "the key stands twice; it was set on line %d already", line)
+		default:
+			first[key.Value] = key.Line
+			fn(key, node.Content[i+1])
+		}
+	}
+}
+
+func (d *document) unknownKey(path string, key *yaml.Node, fields map[string]reflect.Value) {
+	known := make([]string, 0, len(fields))
+	for name := range fields {
+		known = append(known, name)
+	}
+	slices.Sort(known)
+	message := fmt.Sprintf("unknown key %q; known keys are %s", key.Value, strings.Join(known, ", "))
+	if near := nearest(key.Value, known); near != "" {
+		message = fmt.Sprintf("unknown key %q: did you mean %q?", key.Value, near)
+	}
+	d.fail(place{line: key.Line, column: key.Column}, path, "%s", message)
+}
+
+func (d *document) wrongType(path string, node *yaml.Node, want string) {
+	got := map[yaml.Kind]string{
+		yaml.MappingNode:  "a mapping",
+		yaml.SequenceNode: "a list",
+		yaml.ScalarNode:   fmt.Sprintf("%q", node.Value),
+	}[node.Kind]
+	d.fail(place{line: node.Line, column: node.Column}, path, "expected %s, found %s", want, got)
+}
+
+// replace notes that a build argument gave the value at path, in place of all
+// that the file said of the same list entry.
+func (d *document) replace(path string, at place) {
+	if entry, _, inList := strings.Cut(path, "]."); inList {
+		list, _, _ := strings.Cut(entry, "[")
+		maps.DeleteFunc(d.places, func(p string, _ place) bool { return strings.HasPrefix(p, list+"[") })
+		d.places[entry+"]"] = at
+	}
+	d.places[path] = at
+}
+
+// errorf records a mistake in the value at path.
+func (d *document) errorf(path, format string, args ...any) {
+	d.errs = append(d.errs, d.at(path, format, args...))
+}
+
+// fail records a mistake at a place of its own.
+func (d *document) fail(at place, path, format string, args ...any) {
+	d.errs = append(d.errs, d.diagnostic(at, path, format, args...))
+}
+
+// at returns what there is to say about the value at path; when the value was
+// not given, it points at the nearest mapping around it.
+func (d *document) at(path, format string, args ...any) *Diagnostic {
+	near := path
+	for {
+		if p, ok := d.places[near]; ok || near == "" {
+			return d.diagnostic(p, path, format, args...)
+		}
+		near = near[:max(strings.LastIndexAny(near, ".["), 0)]
+	}
+}
+
+func (d *document) diagnostic(at place, path, format string, args ...any) *Diagnostic {
+	diagnostic := &Diagnostic{
+		Filename: d.filename,
+		Line:     at.line,
+		Column:   at.column,
+		Field:    path,
+		Arg:      at.arg,
+		Message:  fmt.Sprintf(format, args...),
+	}
+	if i := at.line - 1; i >= 0 && i < len(d.lines) {
+		diagnostic.line = strings.ReplaceAll(d.lines[i], "\t", " ")
+	}
+	return diagnostic
+}
+
+// fieldsOf maps the yaml tags of a struct to its fields.
+func fieldsOf(v reflect.Value) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Tag.Get("yaml"); name != "-" {
+			fields[name] = v.Field(i)
+		}
+	}
+	return fields
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
+func invalidUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}

@@ -1,0 +1,100 @@
+package llbgen
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// Diagnostic is one thing to say about the input: a mistake, or a warning. Its
+// place is a position in the build file, or the build argument that the value
+// came from.
+type Diagnostic struct {
+	// Filename is the build file; empty when there is none.
+	Filename string
+	// Line and Column count from 1; 0 when there is no position.
+	Line, Column int
+	// Field is the path of the value, such as "runtimes[0].image".
+	Field string
+	// Arg is the build argument that gave the value; empty otherwise.
+	Arg string
+	// Message says what is wrong and what would be right.
+	Message string
+	// Err is the error that Message tells of; nil for most.
+	Err error
+
+	line string
+}
+
+// Error returns the place, the message and, where there is one, the line with
+// a caret below the column.
+func (d *Diagnostic) Error() string {
+	var b strings.Builder
+	b.WriteString(d.Summary())
+	if d.line != "" {
+		gutter := fmt.Sprintf("%4d | ", d.Line)
+		fmt.Fprintf(&b, "\n%s%s\n%s^", gutter, d.line, strings.Repeat(" ", len(gutter)+d.indent()))
+	}
+	return b.String()
+}
+
+// Summary returns the place and the message on one line.
+func (d *Diagnostic) Summary() string {
+	var b strings.Builder
+	switch {
+	case d.Arg != "":
+		fmt.Fprintf(&b, "build argument %s: ", d.Arg)
+	case d.Line > 0:
+		fmt.Fprintf(&b, "%s:%d:%d: ", d.Filename, d.Line, d.Column)
+	case d.Filename != "":
+		fmt.Fprintf(&b, "%s: ", d.Filename)
+	}
+	if d.Field != "" && d.Arg == "" {
+		fmt.Fprintf(&b, "%s: ", d.Field)
+	}
+	b.WriteString(d.Message)
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (d *Diagnostic) Unwrap() error { return d.Err }
+
+// Ranges returns the place as BuildKit's source maps have it; nil when there
+// is no position.
+func (d *Diagnostic) Ranges() []*pb.Range {
+	if d.Line == 0 {
+		return nil
+	}
+	at := &pb.Position{Line: int32(d.Line), Character: int32(d.Column - 1)}
+	return []*pb.Range{{Start: at, End: at}}
+}
+
+// indent is the width of the line before the column. Tabs in it would not
+// line up, so they were replaced when the line was kept.
+func (d *Diagnostic) indent() int {
+	n := min(d.Column-1, utf8.RuneCountInString(d.line))
+	return max(n, 0)
+}
+
+// Diagnostics are all mistakes found in one input, in the order they were found.
+type Diagnostics []*Diagnostic
+
+// Error returns the mistakes one below the other.
+func (e Diagnostics) Error() string {
+	parts := make([]string, len(e))
+	for i, err := range e {
+		parts[i] = err.Error()
+	}
+	return strings.Join(parts, "\n")
+}
+
+// Unwrap gives errors.As access to each mistake.
+func (e Diagnostics) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i, err := range e {
+		errs[i] = err
+	}
+	return errs
+}

@@ -1,0 +1,79 @@
+package llbgen
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"github.com/moby/buildkit/client/llb"
+	digest "github.com/opencontainers/go-digest"
+)
+
+// urlFields are what the template of a URL may use.
+type urlFields struct {
+	Version string
+	Arch    string // amd64, arm64
+}
+
+// Machine is the architecture's name as uname prints it.
+func (f urlFields) Machine() string {
+	if f.Arch == "arm64" {
+		return "aarch64"
+	}
+	return "x86_64"
+}
+
+func expandURL(text string, fields urlFields) (string, error) {
+	tmpl, err := template.New("URL").Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the URL template: %w", err)
+	}
+	var url strings.Builder
+	if err := tmpl.Execute(&url, fields); err != nil {
+		return "", fmt.Errorf("cannot fill in the URL template (it may use .Version, .Arch and .Machine): %w", err)
+	}
+	return url.String(), nil
+}
+
+var hexSHA256 = regexp.MustCompile(`^[a-f0-9]{64}$`)
+
+// parseSHA256 accepts 64 hexadecimal digits, with or without "sha256:".
+func parseSHA256(s string) (digest.Digest, error) {
+	sum := strings.ToLower(strings.TrimPrefix(s, "sha256:"))
+	if !hexSHA256.MatchString(sum) {
+		return "", fmt.Errorf("%q is not a SHA-256 sum: expected 64 hexadecimal digits", s)
+	}
+	return digest.NewDigestFromEncoded(digest.SHA256, sum), nil
+}
+
+// download is a file fetched over HTTP and pinned by its checksum.
+type download struct {
+	state llb.State
+	name  string // the file's name in the state
+	url   string // where it was fetched from
+}
+
+// fetch downloads url, or what the mirrors have for it. The checksum is the
+// given one, else a known one; else the one it has today, with a warning.
+func (b *build) fetch(ctx context.Context, field, url string, given map[string]string) (download, error) {
+	from := b.plan.File.Mirrors.URL(url)
+	sum, ok := b.plan.checksums.ForURL(url, b.arch())
+	if s := given[b.arch()]; s != "" {
+		sum, _ = parseSHA256(s) // validated on load
+	} else if !ok {
+		var err error
+		if sum, err = b.opt.Checksum(ctx, from); err != nil {
+			return download{}, fmt.Errorf("download %s: %w", from, err)
+		}
+		b.warn(field, "%s is not checked against a known checksum: pin what it is today with sha256: {%s: %s}", url, b.arch(), sum.Encoded())
+	}
+	name := path.Base(url)
+	opts := []llb.HTTPOption{llb.Filename(name), llb.Checksum(sum)}
+	for _, o := range b.step(field, "download %s", url) {
+		opts = append(opts, o)
+	}
+	return download{state: llb.HTTP(from, opts...), name: name, url: from}, nil
+}

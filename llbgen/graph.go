@@ -1,0 +1,230 @@
+package llbgen
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options are what [Plan.Build] needs from outside.
+type Options struct {
+	// Platform is what the image is for.
+	Platform ocispecs.Platform
+	// Resolve finds an image for Platform.
+	Resolve func(ctx context.Context, ref string) (*SourceImage, error)
+	// Checksum downloads url and returns its SHA-256 digest.
+	Checksum func(ctx context.Context, url string) (digest.Digest, error)
+	// NoMerge assembles the image by copies, for a worker without MergeOp.
+	NoMerge bool
+	// NoCache makes every step of the image run again.
+	NoCache bool
+	// Epoch is the time of every file and of the image; zero means
+	// [DefaultEpoch].
+	Epoch time.Time
+	// Labels are added to the image config, over those of the build file.
+	Labels map[string]string
+	// SourceMap ties the steps to their lines of the build file; optional.
+	SourceMap *llb.SourceMap
+	// Prefix stands in brackets before the name of each step; optional.
+	Prefix string
+}
+
+// DefaultEpoch is the time of every file that samforge writes, unless
+// SOURCE_DATE_EPOCH gives another. It is the first moment that a zip archive
+// can express, since what CI packs from these images often ends up in one.
+func DefaultEpoch() time.Time { return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// SourceImage is an image to build from, resolved for one platform.
+type SourceImage struct {
+	// Name is the reference as the user knows it, before mirrors.
+	Name string
+	// Digest is what the reference points at; empty for plain files.
+	Digest digest.Digest
+	// State is the root file system.
+	State llb.State
+	// Config is the image config; nil for plain files, such as a named
+	// context that is a folder.
+	Config *dockerspec.DockerOCIImage
+}
+
+// Image is one image for one platform, as a graph.
+type Image struct {
+	// State is the root file system. It is not to be built upon: an operation
+	// on top of it would unpack the base image.
+	State llb.State
+	// Config is the image config; the exporter adds the layers.
+	Config *dockerspec.DockerOCIImage
+	// Base is the config of the base image.
+	Base *dockerspec.DockerOCIImage
+	// Layers are what State adds to the base image, in order.
+	Layers []*Layer
+	// Warnings are what came up on the way.
+	Warnings []*Diagnostic
+}
+
+// Layer is one layer of the image, rooted at scratch.
+type Layer struct {
+	// Name says what the layer adds: "plugin".
+	Name string
+	// Source says where its files come from, for errors: "plugin image …".
+	Source string
+	// Field is the place in the build file that names the source.
+	Field string
+	// State is the layer's content.
+	State llb.State
+	// Executables are the paths in it that must be ELF files for the
+	// platform.
+	Executables []string
+
+	labels map[string]string
+}
+
+// build is one target on its way to become an image.
+type build struct {
+	plan   *Plan
+	target Target
+	opt    Options
+
+	mu       sync.Mutex
+	warnings []*Diagnostic
+}
+
+// Build expresses target t as a graph. Errors of Resolve and Checksum come
+// back wrapped, with the place in the build file.
+func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error) {
+	if opt.Epoch.IsZero() {
+		opt.Epoch = DefaultEpoch()
+	}
+	b := &build{plan: p, target: t, opt: opt}
+	image, err := b.sam(ctx)
+	if err != nil {
+		return nil, err
+	}
+	image.Warnings = b.warnings
+	return image, nil
+}
+
+// A layerFunc makes one layer, or returns nil where the build file leaves it
+// out.
+type layerFunc func(ctx context.Context) (*Layer, error)
+
+// assemble resolves the base image and the layers side by side and puts them
+// together: the base first and untouched, each layer on its own above it.
+func (b *build) assemble(ctx context.Context, entrypoint string, layers ...layerFunc) (*Image, error) {
+	var base *SourceImage
+	made := make([]*Layer, len(layers))
+	eg, egCtx := errgroup.WithContext(ctx)
+	eg.Go(func() (err error) {
+		base, err = b.baseImage(egCtx)
+		return err
+	})
+	for i, layer := range layers {
+		eg.Go(func() (err error) {
+			made[i], err = layer(egCtx)
+			return err
+		})
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	made = slices.DeleteFunc(made, func(l *Layer) bool { return l == nil })
+	return &Image{
+		State:  b.stack(base.State, made),
+		Config: b.config(base, made, entrypoint),
+		Base:   base.Config,
+		Layers: made,
+	}, nil
+}
+
+// stack puts the layers on the base with one flat merge, which needs none of
+// the base's files. The merge itself costs nothing, so it is made anew each
+// time: a cached merge would make BuildKit hash the content of all its inputs,
+// and fetch them for that.
+func (b *build) stack(base llb.State, layers []*Layer) llb.State {
+	if b.opt.NoMerge {
+		return b.stackByCopy(base, layers)
+	}
+	inputs := []llb.State{base}
+	for _, l := range layers {
+		inputs = append(inputs, l.State)
+	}
+	return llb.Merge(inputs, append(b.step("runtimes", "assemble the image"), llb.IgnoreCache)...)
+}
+
+// stackByCopy gives the same files, one layer each, where there is no MergeOp.
+// It unpacks the base image.
+func (b *build) stackByCopy(base llb.State, layers []*Layer) llb.State {
+	for _, l := range layers {
+		base = base.File(
+			llb.Copy(l.State, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreatedTime: &b.opt.Epoch}),
+			b.step(l.Field, "add the layer %s", l.Name)...)
+	}
+	return base
+}
+
+// baseImage resolves the image that the target is built on. A mere folder
+// cannot be one: the config of the base is a part of the result.
+func (b *build) baseImage(ctx context.Context) (*SourceImage, error) {
+	base, err := b.image(ctx, b.target.path+".image", b.target.Base)
+	if err != nil {
+		return nil, err
+	}
+	if base.Config == nil {
+		return nil, b.plan.doc.at(b.target.path+".image", "%s is replaced by plain files, and a base image needs a config: use docker-image:// or oci-layout://", b.target.Base)
+	}
+	return base, nil
+}
+
+// image resolves ref and makes sure that it is for the platform.
+func (b *build) image(ctx context.Context, field, ref string) (*SourceImage, error) {
+	image, err := b.opt.Resolve(ctx, ref)
+	if err != nil {
+		return nil, b.wrap(field, err)
+	}
+	if c := image.Config; c != nil && c.Architecture != b.opt.Platform.Architecture {
+		return nil, b.plan.doc.at(field, "%s is an image for %s/%s, not for %s: name one that has %s",
+			ref, c.OS, c.Architecture, platforms.Format(b.opt.Platform), b.opt.Platform.Architecture)
+	}
+	return image, nil
+}
+
+func (b *build) arch() string { return b.opt.Platform.Architecture }
+
+func (b *build) warn(field, format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.warnings = append(b.warnings, b.plan.doc.at(field, format, args...))
+}
+
+// wrap returns err with the place in the build file that it comes from.
+func (b *build) wrap(field string, err error) error {
+	d := b.plan.doc.at(field, "%v", err)
+	d.Err = err
+	return d
+}
+
+// step gives a step of the graph its name and the place in the build file that
+// asks for it, and applies --no-cache.
+func (b *build) step(field, format string, args ...any) []llb.ConstraintsOpt {
+	name := fmt.Sprintf(format, args...)
+	if b.opt.Prefix != "" {
+		name = "[" + b.opt.Prefix + "] " + name
+	}
+	opts := []llb.ConstraintsOpt{llb.WithCustomName(name)}
+	if m, d := b.opt.SourceMap, b.plan.doc.at(field, ""); m != nil && d.Line > 0 {
+		opts = append(opts, m.Location(d.Ranges()))
+	}
+	if b.opt.NoCache {
+		opts = append(opts, llb.IgnoreCache)
+	}
+	return opts
+}

@@ -1,0 +1,184 @@
+package llbgen
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/client/llb"
+)
+
+// The places in the image. All lie below real directories of the base images:
+// a layer that is merged does not follow symbolic links of the base.
+const (
+	pluginBinDir     = "/opt/harness/bin"
+	pluginScriptsDir = "/opt/harness/scripts"
+	clientToolsDir   = "/opt/harness/client-tools"
+	goTemplatePath   = clientToolsDir + "/go-template"
+	dockerPath       = "/usr/local/bin/docker"
+)
+
+// goTemplateURL is where the vendor publishes go-template, without checksums.
+const goTemplateURL = "https://app.harness.io/public/shared/tools/go-template/release/{{.Version}}/bin/linux/{{.Arch}}/go-template"
+
+// plugin copies the plugin's binary and scripts out of the plugin image. The
+// entrypoint is made executable, as it is not always so in the image.
+func (b *build) plugin(binary, script string) layerFunc {
+	return func(ctx context.Context) (*Layer, error) {
+		image, err := b.image(ctx, "plugin.image", b.plan.File.Plugin.Image)
+		if err != nil {
+			return nil, err
+		}
+		binary, script := pluginBinDir+"/"+binary, pluginScriptsDir+"/"+script
+		files := llb.Copy(image.State, binary, binary, b.file(0o755)).
+			Copy(image.State, pluginScriptsDir+"/", pluginScriptsDir+"/", b.tree()).
+			Copy(image.State, script, script, b.file(0o755)).
+			Copy(b.directories(), "/", "/", b.tree())
+		return &Layer{
+			Name:        "plugin",
+			Source:      "plugin image " + image.Name,
+			Field:       "plugin.image",
+			State:       llb.Scratch().File(files, b.step("plugin.image", "copy the plugin from %s", image.Name)...),
+			Executables: []string{binary},
+			labels:      map[string]string{labelPluginImage: image.Name, labelPluginVersion: b.plan.File.Plugin.Version},
+		}, nil
+	}
+}
+
+// goTemplate downloads the go-template binary.
+func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
+	g := b.plan.File.GoTemplate
+	if g.Disabled {
+		return nil, nil
+	}
+	version := "v" + strings.TrimPrefix(g.Version, "v")
+	url, err := expandURL(goTemplateURL, urlFields{Version: version, Arch: b.arch()})
+	if err != nil {
+		return nil, err
+	}
+	binary, err := b.fetch(ctx, "goTemplate", url, g.SHA256)
+	if err != nil {
+		return nil, b.wrap("goTemplate", err)
+	}
+	files := llb.Copy(binary.state, binary.name, goTemplatePath, b.file(0o755)).
+		Copy(b.directories(), "/", "/", b.tree())
+	return &Layer{
+		Name:        "go-template",
+		Source:      "download " + binary.url,
+		Field:       "goTemplate",
+		State:       llb.Scratch().File(files, b.step("goTemplate", "add go-template %s", version)...),
+		Executables: []string{goTemplatePath},
+		labels:      map[string]string{labelGoTemplateVersion: version},
+	}, nil
+}
+
+// dockerCLI takes the Docker CLI out of an image, or out of a static archive.
+func (b *build) dockerCLI(ctx context.Context) (*Layer, error) {
+	d := b.plan.File.Docker
+	switch {
+	case d.Disabled:
+		return nil, nil
+	case d.Archive != "":
+		return b.dockerFromArchive(ctx, d)
+	case d.Image != "":
+		return b.dockerFromImage(ctx, "docker.image", d.Image)
+	default:
+		return b.dockerFromImage(ctx, "docker.version", "docker.io/library/docker:"+d.Version+"-cli")
+	}
+}
+
+func (b *build) dockerFromImage(ctx context.Context, field, ref string) (*Layer, error) {
+	image, err := b.image(ctx, field, ref)
+	if err != nil {
+		return nil, err
+	}
+	version := b.plan.File.Docker.Version
+	if version == "" {
+		version = tagOf(ref)
+	}
+	return b.dockerLayer(field, "image "+image.Name, version,
+		llb.Copy(image.State, dockerPath, dockerPath, b.file(0o755))), nil
+}
+
+func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error) {
+	url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: b.arch()})
+	if err != nil {
+		return nil, b.wrap("docker.archive", err)
+	}
+	archive, err := b.fetch(ctx, "docker.archive", url, d.SHA256)
+	if err != nil {
+		return nil, b.wrap("docker.archive", err)
+	}
+	unpacked := llb.Scratch().File(
+		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, CreatedTime: &b.opt.Epoch}),
+		b.step("docker.archive", "unpack %s", url)...)
+	return b.dockerLayer("docker.archive", "archive "+archive.url, d.Version,
+		llb.Copy(unpacked, "/docker/docker", dockerPath, b.file(0o755))), nil
+}
+
+func (b *build) dockerLayer(field, source, version string, files *llb.FileAction) *Layer {
+	labels := map[string]string{}
+	if version != "" {
+		labels[labelDockerVersion] = version
+	}
+	return &Layer{
+		Name:        "docker",
+		Source:      source,
+		Field:       field,
+		State:       llb.Scratch().File(files, b.step(field, "copy the Docker CLI from %s", source)...),
+		Executables: []string{dockerPath},
+		labels:      labels,
+	}
+}
+
+// directories are the plugin's directories with their published modes: a step
+// may run as any user and writes below them. A layer that has one of them as a
+// parent ends by copying these over it, which also resets the time that
+// writing into it left behind.
+func (b *build) directories() llb.State {
+	created := llb.WithCreatedTime(b.opt.Epoch)
+	dirs := llb.Mkdir("/opt", 0o755, created).
+		Mkdir("/opt/harness", 0o755, created).
+		Mkdir(pluginBinDir, 0o777, created).
+		Mkdir(pluginScriptsDir, 0o777, created).
+		Mkdir(clientToolsDir, 0o777, created)
+	return llb.Scratch().File(dirs, b.step("plugin", "make the plugin's directories")...)
+}
+
+// file copies one file: where a link in the source leads, owned by root.
+func (b *build) file(mode os.FileMode) *llb.CopyInfo {
+	return &llb.CopyInfo{
+		Mode:           &llb.ChmodOpt{Mode: mode},
+		FollowSymlinks: true,
+		CreateDestPath: true,
+		ChownOpt:       rootOwner(),
+		CreatedTime:    &b.opt.Epoch,
+	}
+}
+
+// tree copies the content of a directory with its modes, owned by root.
+func (b *build) tree() *llb.CopyInfo {
+	return &llb.CopyInfo{
+		CopyDirContentsOnly: true,
+		CreateDestPath:      true,
+		ChownOpt:            rootOwner(),
+		CreatedTime:         &b.opt.Epoch,
+	}
+}
+
+func rootOwner() *llb.ChownOpt {
+	return &llb.ChownOpt{User: &llb.UserOpt{UID: 0}, Group: &llb.UserOpt{UID: 0}}
+}
+
+// tagOf returns the tag of an image reference, or "".
+func tagOf(ref string) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	if tagged, ok := named.(reference.Tagged); ok {
+		return tagged.Tag()
+	}
+	return ""
+}

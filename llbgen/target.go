@@ -1,0 +1,168 @@
+package llbgen
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Target is one image that a build file makes.
+type Target struct {
+	// Name selects the target: "nodejs22.x".
+	Name string
+	// Runtime is the name of the Lambda runtime: "nodejs22.x".
+	Runtime string
+	// SAMVersion is the version of the SAM CLI in the base image.
+	SAMVersion string
+	// Base is the reference of the base image, as written.
+	Base string
+	// Arch is the only architecture that Base is of, as its tag says: "amd64"
+	// or "arm64"; empty when the tag leaves it open.
+	Arch string
+
+	path string // of the entry in the build file, for errors
+}
+
+var (
+	tagPart        = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+	runtimePattern = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
+)
+
+// architectures are those that the images are built for, by their OCI names.
+func architectures() []string { return []string{"amd64", "arm64"} }
+
+// validateRuntimes turns the entries of `runtimes` into targets.
+func (p *Plan) validateRuntimes() {
+	if len(p.File.Runtimes) == 0 {
+		p.doc.errorf("runtimes", "missing: list at least one base image here, or name it with --build-arg SAM_BASE_IMAGE=…")
+		return
+	}
+	for i, entry := range p.File.Runtimes {
+		if t, ok := p.target(fmt.Sprintf("runtimes[%d]", i), entry); ok {
+			p.Targets = append(p.Targets, t)
+		}
+	}
+	p.nameTargets()
+	p.refuseEqualTags()
+}
+
+// target reads one entry of `runtimes`.
+func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
+	doc := p.doc
+	if entry.Image == "" {
+		doc.errorf(path+".image", "missing: name the base image, such as public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415")
+		return Target{}, false
+	}
+	ref, err := ParseSAMReference(entry.Image)
+	var missing *ReferenceError
+	if err != nil && !errors.As(err, &missing) {
+		doc.errorf(path+".image", "%v", err)
+		return Target{}, false
+	}
+	t := Target{Runtime: ref.Runtime, SAMVersion: ref.SAMVersion, Base: entry.Image, Arch: ref.Arch, path: path}
+	if entry.Name != "" {
+		t.Runtime = entry.Name
+	}
+	if entry.SAMVersion != "" {
+		t.SAMVersion = entry.SAMVersion
+	}
+	before := len(doc.errs)
+	switch {
+	case t.Runtime == "":
+		doc.errorf(path+".image", "no runtime can be read from %q (it has no build-<runtime>): set %s.name by hand, such as python3.12", entry.Image, path)
+	case !runtimePattern.MatchString(t.Runtime):
+		doc.errorf(path+".name", "%q is not the name of a runtime, such as python3.12", t.Runtime)
+	}
+	switch {
+	case t.SAMVersion == "":
+		doc.errorf(path+".image", "no SAM CLI version can be read from %q: use a tag that begins with one, such as 1.143.0-20250822194415, or set %s.samVersion by hand", entry.Image, path)
+	case !tagPart.MatchString(t.SAMVersion):
+		doc.errorf(path+".samVersion", "%q cannot stand in a tag: use a version such as 1.143.0", t.SAMVersion)
+	}
+	p.consult(t)
+	return t, len(doc.errs) == before
+}
+
+// consult asks the catalogue about the target's runtime.
+func (p *Plan) consult(t Target) {
+	if t.Runtime == "" {
+		return
+	}
+	at := t.path + ".image"
+	runtime, ok := p.catalogue.Runtime(t.Runtime)
+	switch {
+	case !ok && p.catalogue.Nearest(t.Runtime) != "":
+		p.warnf(at, "the runtime %q is not in the catalogue (did you mean %q?): it is built as it is", t.Runtime, p.catalogue.Nearest(t.Runtime))
+	case !ok:
+		p.warnf(at, "the runtime %q is not in the catalogue: it is built as it is", t.Runtime)
+	case t.Arch != "" && !slices.Contains(runtime.Architectures, t.Arch):
+		p.doc.errorf(at, "%s exists for %s only", t.Runtime, strings.Join(runtime.Architectures, " and "))
+	case runtime.Status == "removed":
+		p.warnf(at, "AWS no longer publishes images for %s: it stays at its last version", t.Runtime)
+	}
+}
+
+// nameTargets names each target after its runtime; where several entries share
+// a runtime, the SAM version and then the architecture tell them apart.
+func (p *Plan) nameTargets() {
+	for _, name := range []func(Target) string{
+		func(t Target) string { return t.Runtime },
+		func(t Target) string { return t.Runtime + "-" + t.SAMVersion },
+		func(t Target) string { return t.Runtime + "-" + t.SAMVersion + "-" + t.Arch },
+	} {
+		count := map[string]int{}
+		for _, t := range p.Targets {
+			count[t.Name]++
+		}
+		for i, t := range p.Targets {
+			if t.Name == "" || count[t.Name] > 1 {
+				p.Targets[i].Name = name(t)
+			}
+		}
+	}
+}
+
+// refuseEqualTags finds entries whose images would overwrite each other.
+func (p *Plan) refuseEqualTags() {
+	for i, t := range p.Targets {
+		for _, other := range p.Targets[:i] {
+			sameArch := t.Arch == other.Arch || t.Arch == "" || other.Arch == ""
+			if t.Runtime == other.Runtime && t.SAMVersion == other.SAMVersion && sameArch {
+				p.doc.errorf(t.path, "gives the same tag as %s (%s, SAM %s): one image would overwrite the other; drop one, or set name", other.path, t.Runtime, t.SAMVersion)
+				break
+			}
+		}
+	}
+}
+
+// Platforms returns what to build t for: the platforms asked for, or else the
+// one its base is of, or else fallback. It is an error to ask for a platform
+// that the base image cannot have.
+func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.Platform) ([]ocispecs.Platform, error) {
+	if len(asked) == 0 {
+		if t.Arch != "" {
+			fallback = ocispecs.Platform{OS: "linux", Architecture: t.Arch}
+		}
+		asked = []ocispecs.Platform{fallback}
+	}
+	for i, platform := range asked {
+		platform = platforms.Normalize(platform)
+		name := platforms.Format(platform)
+		known, inCatalogue := p.catalogue.Runtime(t.Runtime)
+		switch {
+		case platform.OS != "linux" || !slices.Contains(architectures(), platform.Architecture):
+			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: SAM images exist for linux/amd64 and linux/arm64", t.Name, name)
+		case t.Arch != "" && t.Arch != platform.Architecture:
+			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: its base image %s is for linux/%s only; a tag without -x86_64 or -arm64 has both", t.Name, name, t.Base, t.Arch)
+		case inCatalogue && !slices.Contains(known.Architectures, platform.Architecture):
+			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: %s exists for %s only", t.Name, name, t.Runtime, strings.Join(known.Architectures, " and "))
+		}
+		asked[i] = platform
+	}
+	return asked, nil
+}
