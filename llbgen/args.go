@@ -58,6 +58,10 @@ func variables() []variable {
 			}
 			return "goTemplate"
 		}},
+		{"SAMFORGE_KIND", "kind of the images", func(f *File, v string) string {
+			f.Kind = v
+			return "kind"
+		}},
 		{"SAMFORGE_MIRRORS", "mirrors, as FROM=TO pairs separated by commas", func(f *File, v string) string {
 			if f.Mirrors == nil {
 				f.Mirrors = Mirrors{}

@@ -59,18 +59,17 @@ type download struct {
 // fetch downloads url, or what the mirrors have for it. The checksum is the
 // given one, else a known one; else the one it has today, with a warning.
 func (b *build) fetch(ctx context.Context, field, url string, given map[string]string) (download, error) {
-	from := b.plan.File.Mirrors.URL(url)
+	from, name := b.plan.File.Mirrors.URL(url), path.Base(url)
 	sum, ok := b.plan.checksums.ForURL(url, b.arch())
 	if s := given[b.arch()]; s != "" {
 		sum, _ = parseSHA256(s) // validated on load
 	} else if !ok {
 		var err error
-		if sum, err = b.opt.Checksum(ctx, from); err != nil {
+		if sum, err = b.opt.Checksum(ctx, from, name); err != nil {
 			return download{}, fmt.Errorf("download %s: %w", from, err)
 		}
 		b.warn(field, "%s is not checked against a known checksum: pin what it is today with sha256: {%s: %s}", url, b.arch(), sum.Encoded())
 	}
-	name := path.Base(url)
 	opts := []llb.HTTPOption{llb.Filename(name), llb.Checksum(sum)}
 	for _, o := range b.step(field, "download %s", url) {
 		opts = append(opts, o)

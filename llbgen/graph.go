@@ -21,8 +21,8 @@ type Options struct {
 	Platform ocispecs.Platform
 	// Resolve finds an image for Platform.
 	Resolve func(ctx context.Context, ref string) (*SourceImage, error)
-	// Checksum downloads url and returns its SHA-256 digest.
-	Checksum func(ctx context.Context, url string) (digest.Digest, error)
+	// Checksum downloads url as filename and returns its SHA-256 digest.
+	Checksum func(ctx context.Context, url, filename string) (digest.Digest, error)
 	// NoMerge assembles the image by copies, for a worker without MergeOp.
 	NoMerge bool
 	// NoCache makes every step of the image run again.
@@ -188,7 +188,7 @@ func (b *build) baseImage(ctx context.Context) (*SourceImage, error) {
 func (b *build) image(ctx context.Context, field, ref string) (*SourceImage, error) {
 	image, err := b.opt.Resolve(ctx, ref)
 	if err != nil {
-		return nil, b.wrap(field, err)
+		return nil, b.plan.At(field, err)
 	}
 	if c := image.Config; c != nil && c.Architecture != b.opt.Platform.Architecture {
 		return nil, b.plan.doc.at(field, "%s is an image for %s/%s, not for %s: name one that has %s",
@@ -203,13 +203,6 @@ func (b *build) warn(field, format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.warnings = append(b.warnings, b.plan.doc.at(field, format, args...))
-}
-
-// wrap returns err with the place in the build file that it comes from.
-func (b *build) wrap(field string, err error) error {
-	d := b.plan.doc.at(field, "%v", err)
-	d.Err = err
-	return d
 }
 
 // step gives a step of the graph its name and the place in the build file that

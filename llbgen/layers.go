@@ -59,7 +59,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 	}
 	binary, err := b.fetch(ctx, "goTemplate", url, g.SHA256)
 	if err != nil {
-		return nil, b.wrap("goTemplate", err)
+		return nil, b.plan.At("goTemplate", err)
 	}
 	files := llb.Copy(binary.state, binary.name, goTemplatePath, b.file(0o755)).
 		Copy(b.directories(), "/", "/", b.tree())
@@ -104,11 +104,11 @@ func (b *build) dockerFromImage(ctx context.Context, field, ref string) (*Layer,
 func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error) {
 	url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: b.arch()})
 	if err != nil {
-		return nil, b.wrap("docker.archive", err)
+		return nil, b.plan.At("docker.archive", err)
 	}
 	archive, err := b.fetch(ctx, "docker.archive", url, d.SHA256)
 	if err != nil {
-		return nil, b.wrap("docker.archive", err)
+		return nil, b.plan.At("docker.archive", err)
 	}
 	unpacked := llb.Scratch().File(
 		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, CreatedTime: &b.opt.Epoch}),

@@ -108,6 +108,13 @@ func names(targets []Target) []string {
 	return names
 }
 
+// At returns err as a [Diagnostic] at the place of field in the build file.
+func (p *Plan) At(field string, err error) error {
+	d := p.doc.at(field, "%v", err)
+	d.Err = err
+	return d
+}
+
 // warnf records a warning about the value at path.
 func (p *Plan) warnf(path, format string, args ...any) {
 	p.Warnings = append(p.Warnings, p.doc.at(path, format, args...))

@@ -1,0 +1,132 @@
+// Package frontend is the BuildKit frontend: what lies between the gateway and
+// the graphs of llbgen. [Build] is the one function behind every door, the
+// samforge command and the `# syntax=` image.
+package frontend
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// Build reads the build file, builds the target that was asked for on each of
+// its platforms and returns the result for the exporter. It is a
+// [client.BuildFunc]. Mistakes in the build file come back with their lines.
+func Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	// dockerui looks for a Dockerfile unless told otherwise.
+	if opts := c.BuildOpts().Opts; opts["filename"] == "" {
+		opts["filename"] = llbgen.Filename
+	}
+	ui, err := dockerui.NewClient(c)
+	if err != nil {
+		return nil, err
+	}
+	src, err := ui.ReadEntrypoint(ctx, "yaml")
+	if err != nil {
+		return nil, err
+	}
+	b := &build{Client: ui, gateway: c, src: src}
+	res, err := b.run(ctx)
+	if err != nil {
+		return nil, b.atSource(err)
+	}
+	return res, nil
+}
+
+// build is one run of the frontend.
+type build struct {
+	*dockerui.Client
+	gateway client.Client
+	src     *dockerui.Source
+
+	plan   *llbgen.Plan
+	target llbgen.Target
+	epoch  time.Time
+}
+
+func (b *build) run(ctx context.Context) (_ *client.Result, err error) {
+	if b.plan, err = llbgen.Load(b.src.Filename, b.src.Data, b.BuildArgs); err != nil {
+		return nil, err
+	}
+	if b.target, err = b.plan.SelectOne(b.Target); err != nil {
+		return nil, err
+	}
+	if b.TargetPlatforms, err = b.plan.Platforms(b.target, b.TargetPlatforms, b.BuildPlatforms[0]); err != nil {
+		return nil, err
+	}
+	if b.epoch, err = epoch(b.BuildArgs["SOURCE_DATE_EPOCH"]); err != nil {
+		return nil, err
+	}
+	b.warn(ctx, b.plan.Warnings)
+	rb, err := b.Client.Build(ctx, b.platform)
+	if err != nil {
+		return nil, err
+	}
+	return rb.Finalize()
+}
+
+// platform builds the target for one platform.
+func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int) (*dockerui.BuildResult, error) {
+	caps := b.BuildOpts().LLBCaps
+	opt := llbgen.Options{
+		Platform:  *platform,
+		Resolve:   b.resolver(platform),
+		Checksum:  b.checksum,
+		NoMerge:   caps.Supports(pb.CapMergeOp) != nil,
+		NoCache:   b.IsNoCache(b.target.Name),
+		Epoch:     b.epoch,
+		Labels:    b.Labels,
+		SourceMap: b.src.SourceMap,
+	}
+	if b.MultiPlatformRequested {
+		opt.Prefix = platforms.Format(*platform)
+	}
+	image, err := b.plan.Build(ctx, b.target, opt)
+	if err != nil {
+		return nil, err
+	}
+	if opt.NoMerge {
+		b.src.Warn(ctx, "this builder has no MergeOp: the base image is unpacked and copied to, which is slower", client.WarnOpts{})
+	}
+	b.warn(ctx, image.Warnings)
+	eg, egCtx := errgroup.WithContext(ctx)
+	for _, layer := range image.Layers {
+		eg.Go(func() error { return b.verify(egCtx, layer, *platform) })
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	ref, err := b.solve(ctx, image.State, false)
+	if err != nil {
+		return nil, err
+	}
+	return &dockerui.BuildResult{
+		Reference: ref,
+		Image:     image.Config,
+		BaseImage: image.Base,
+		Epoch:     image.Config.Created,
+	}, nil
+}
+
+// epoch reads SOURCE_DATE_EPOCH, seconds since 1970; empty means the default.
+// See https://reproducible-builds.org/specs/source-date-epoch/
+func epoch(value string) (time.Time, error) {
+	if value == "" {
+		return llbgen.DefaultEpoch(), nil
+	}
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || seconds < 0 {
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: expected seconds since 1970, found %q", value)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}

@@ -1,0 +1,85 @@
+package frontend
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// verify builds a layer and makes sure that its programs are ones of the
+// platform. A layer that lacks a file fails here, by its source and the file's
+// path.
+//
+// With cache imports the programs are not looked at: reading a file of a layer
+// that came out of a cache would pull the layer.
+func (b *build) verify(ctx context.Context, layer *llbgen.Layer, platform ocispecs.Platform) error {
+	ref, err := b.solve(ctx, layer.State, true)
+	if err != nil {
+		return b.plan.At(layer.Field, explainLayer(layer, err))
+	}
+	if len(b.CacheImports) > 0 {
+		return nil
+	}
+	for _, path := range layer.Executables {
+		head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: path, Range: &client.FileRange{Length: 512}})
+		if err != nil {
+			return b.plan.At(layer.Field, fmt.Errorf("%s: read %s: %w", layer.Source, path, err))
+		}
+		if err := checkELF(head, platform); err != nil {
+			return b.plan.At(layer.Field, fmt.Errorf("%s: %s %w", layer.Source, path, err))
+		}
+	}
+	return nil
+}
+
+// machines are the ELF machines of the platforms that images are built for.
+func machine(arch string) elf.Machine {
+	if arch == "arm64" {
+		return elf.EM_AARCH64
+	}
+	return elf.EM_X86_64
+}
+
+// checkELF tells whether a file that begins with head is a program for the
+// platform, by the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+func checkELF(head []byte, platform ocispecs.Platform) error {
+	const machineOffset = 18
+	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) || len(head) < machineOffset+2 {
+		kind, _, _ := strings.Cut(http.DetectContentType(head), ";")
+		return fmt.Errorf("is not a program but %s: expected an ELF executable for %s", kind, platforms.Format(platform))
+	}
+	order := binary.ByteOrder(binary.LittleEndian)
+	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	got := elf.Machine(order.Uint16(head[machineOffset:]))
+	if want := machine(platform.Architecture); got != want {
+		return fmt.Errorf("is a program for another machine (%s): expected %s for %s", got, want, platforms.Format(platform))
+	}
+	return nil
+}
+
+// explainLayer says in the user's terms why a layer could not be built.
+func explainLayer(layer *llbgen.Layer, err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "digest mismatch"):
+		return fmt.Errorf("%s: the file has another SHA-256 sum than the one it is pinned to; if the new file is right, change the pin: %w", layer.Source, err)
+	case strings.Contains(text, "invalid response status"):
+		return fmt.Errorf("%s: the server does not have the file: check the version, or set mirrors: %w", layer.Source, err)
+	case strings.Contains(text, "not found") || strings.Contains(text, "no such file"):
+		return fmt.Errorf("%s lacks a file that the image needs: %w", layer.Source, err)
+	default:
+		return fmt.Errorf("%s: %w", layer.Source, err)
+	}
+}

@@ -1,0 +1,76 @@
+package llbgen
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"go.yaml.in/yaml/v4"
+)
+
+//go:embed checksums.yaml
+var checksumsYAML []byte
+
+// dockerArchives is where Docker keeps its static archives, a directory for
+// each machine.
+const dockerArchives = "https://download.docker.com/linux/static/stable/"
+
+// Checksums are the sums that samforge knows of downloads whose vendor
+// publishes none. Where they come from stands in checksums.yaml.
+type Checksums struct {
+	// archives holds hexadecimal sha256 sums by file name and machine.
+	archives map[string]map[string]string
+}
+
+// LoadChecksums parses the embedded sums. A caller keeps the result.
+func LoadChecksums() (*Checksums, error) {
+	var file struct {
+		DockerArchives map[string]map[string]string `yaml:"dockerArchives"`
+	}
+	if err := yaml.Load(checksumsYAML, &file, yaml.WithKnownFields()); err != nil {
+		return nil, fmt.Errorf("reading the embedded checksums: %w", err)
+	}
+	return &Checksums{archives: file.DockerArchives}, nil
+}
+
+// DockerArchive returns the sum of the static archive of a Docker version,
+// such as 28.5.2, for amd64 or arm64.
+func (c *Checksums) DockerArchive(version, arch string) (digest.Digest, bool) {
+	return c.lookup("docker-"+version+".tgz", machine(arch))
+}
+
+// ForURL returns the sum of what lies at url, for amd64 or arm64. It knows
+// Docker's static archives at their own address only: another host may serve
+// something else under the same name. A url for another architecture than
+// arch has no sum.
+func (c *Checksums) ForURL(url, arch string) (digest.Digest, bool) {
+	path, ok := strings.CutPrefix(url, dockerArchives)
+	if !ok {
+		return "", false
+	}
+	urlMachine, file, _ := strings.Cut(path, "/")
+	if urlMachine != machine(arch) {
+		return "", false
+	}
+	return c.lookup(file, urlMachine)
+}
+
+func (c *Checksums) lookup(file, machine string) (digest.Digest, bool) {
+	sum, ok := c.archives[file][machine]
+	if !ok {
+		return "", false
+	}
+	return digest.NewDigestFromEncoded(digest.SHA256, sum), true
+}
+
+// machine returns what `uname -m` and Docker's archives call an architecture.
+func machine(arch string) string {
+	switch arch {
+	case "amd64":
+		return "x86_64"
+	case "arm64":
+		return "aarch64"
+	}
+	return arch
+}
