@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -11,21 +12,41 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// atSource ties err to its lines of the build file, for the client to show.
+// atSource ties the mistakes in err to their lines of the build file, which the
+// client then shows.
 func (b *build) atSource(err error) error {
-	var d *llbgen.Diagnostic
-	if !errors.As(err, &d) || d.Line == 0 {
+	mistakes := llbgen.Diagnostics{}
+	var one *llbgen.Diagnostic
+	if !errors.As(err, &mistakes) && errors.As(err, &one) {
+		mistakes = append(mistakes, one)
+	}
+	if len(mistakes) == 0 {
+		return err
+	}
+	var summaries []string
+	var ranges []*pb.Range
+	for _, m := range mistakes {
+		summaries = append(summaries, m.Summary())
+		ranges = append(ranges, m.Ranges()...)
+	}
+	err = &sourceError{text: strings.Join(summaries, "\n"), error: err}
+	if len(ranges) == 0 {
 		return err
 	}
 	return errdefs.WithSource(err, &errdefs.Source{
-		Info: &pb.SourceInfo{
-			Filename: b.src.Filename,
-			Language: b.src.Language,
-			Data:     b.src.Data,
-		},
-		Ranges: d.Ranges(),
+		Info:   &pb.SourceInfo{Filename: b.src.Filename, Language: b.src.Language, Data: b.src.Data},
+		Ranges: ranges,
 	})
 }
+
+// sourceError is an error whose lines the client shows beside it.
+type sourceError struct {
+	text string
+	error
+}
+
+func (e *sourceError) Error() string { return e.text }
+func (e *sourceError) Unwrap() error { return e.error }
 
 // warn sends warnings to the client, with their lines of the build file.
 func (b *build) warn(ctx context.Context, warnings []*llbgen.Diagnostic) {

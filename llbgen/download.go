@@ -53,7 +53,6 @@ func parseSHA256(s string) (digest.Digest, error) {
 type download struct {
 	state llb.State
 	name  string // the file's name in the state
-	url   string // where it was fetched from
 }
 
 // fetch downloads url, or what the mirrors have for it. The checksum is the
@@ -74,5 +73,5 @@ func (b *build) fetch(ctx context.Context, field, url string, given map[string]s
 	for _, o := range b.step(field, "download %s", url) {
 		opts = append(opts, o)
 	}
-	return download{state: llb.HTTP(from, opts...), name: name, url: from}, nil
+	return download{state: llb.HTTP(from, opts...), name: name}, nil
 }

@@ -75,7 +75,7 @@ type Image struct {
 type Layer struct {
 	// Name says what the layer adds: "plugin".
 	Name string
-	// Source says where its files come from, for errors: "plugin image …".
+	// Source says where its files come from, before mirrors: "plugin image …".
 	Source string
 	// Field is the place in the build file that names the source.
 	Field string

@@ -65,7 +65,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 		Copy(b.directories(), "/", "/", b.tree())
 	return &Layer{
 		Name:        "go-template",
-		Source:      "download " + binary.url,
+		Source:      "download " + url,
 		Field:       "goTemplate",
 		State:       llb.Scratch().File(files, b.step("goTemplate", "add go-template %s", version)...),
 		Executables: []string{goTemplatePath},
@@ -113,7 +113,7 @@ func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error)
 	unpacked := llb.Scratch().File(
 		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, CreatedTime: &b.opt.Epoch}),
 		b.step("docker.archive", "unpack %s", url)...)
-	return b.dockerLayer("docker.archive", "archive "+archive.url, d.Version,
+	return b.dockerLayer("docker.archive", "archive "+url, d.Version,
 		llb.Copy(unpacked, "/docker/docker", dockerPath, b.file(0o755))), nil
 }
 

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// buildFlags are the flags that need more than to be copied into the options.
+type buildFlags struct {
+	opt                    build.Options
+	args, labels, mirrors  []string
+	kind, repo, provenance string
+	sbom                   string
+	envArgs, quiet         bool
+}
+
+func buildCommand() *cobra.Command {
+	var f buildFlags
+	c := &cobra.Command{
+		Use:   "build [flags]",
+		Short: "Build the images of a build file, and push them",
+		Long: `Build the images of a build file, all at once and in one session.
+
+The build file is samforge.yaml in the current directory, or --file. Each of its
+values can be given or overridden with --build-arg; with all of them given, no
+file is needed:
+
+  samforge build --kind sam --push \
+    --build-arg HARNESS_BASE_IMAGE=harness/aws-sam-plugin:1.1.2-beta-base-image \
+    --build-arg VERSION=1.1.2 \
+    --build-arg SAM_BASE_IMAGE=public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138-x86_64 \
+    --build-arg TARGET_REPO=registry.example.com/ci/aws-sam-plugin
+
+Each finished image is one line on standard output, TAG@DIGEST.
+Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
+		Example: `  samforge build --push
+  samforge build --push --target python3.12 --platform linux/amd64,linux/arm64
+  samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			opt, err := f.options()
+			if err != nil {
+				return &usageError{err}
+			}
+			opt.Stdin, opt.Stdout, opt.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+			return build.Run(c.Context(), opt)
+		},
+	}
+	f.register(c)
+	return c
+}
+
+func (f *buildFlags) register(c *cobra.Command) {
+	flags, o := c.Flags(), &f.opt
+	flags.SortFlags = false
+	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default samforge.yaml)")
+	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam")
+	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
+	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
+	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
+	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
+	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
+	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
+
+	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "Go `template` of the tags, over .Version .Runtime .SAMVersion .Arch .Target .Timestamp")
+	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
+	flags.BoolVar(&o.Push, "push", false, "push the images")
+	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
+	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
+	flags.BoolVar(&o.SkipExisting, "skip-existing", false, "leave out images whose tag is in the registry")
+	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
+	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
+	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
+	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true, or its `attributes` such as generator=IMAGE")
+
+	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache")
+	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache")
+	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
+	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
+	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
+	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
+
+	flags.StringVar(&o.Builder.Address, "builder", "", "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock (default $BUILDKIT_HOST, else one that is found or started)")
+	flags.StringVar(&o.MetadataFile, "metadata-file", "", "write the build's metadata to this `file`, as docker buildx does")
+	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
+	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+}
+
+// options turns the flags into options.
+func (f *buildFlags) options() (build.Options, error) {
+	o := f.opt
+	var err error
+	if o.BuildArgs, err = f.buildArgs(); err != nil {
+		return o, err
+	}
+	if o.Labels, err = pairs("--label", f.labels); err != nil {
+		return o, err
+	}
+	mirrors, err := pairs("--mirror", f.mirrors)
+	if err != nil {
+		return o, err
+	}
+	o.Mirrors = llbgen.Mirrors(mirrors)
+	o.Attests = slices.Concat(attest("sbom", f.sbom), attest("provenance", f.provenance))
+	if f.quiet {
+		o.Progress = "quiet"
+	} else {
+		o.Builder.Log = func(sentence string) { fmt.Fprintln(os.Stderr, "samforge: "+sentence) }
+	}
+	return o, nil
+}
+
+// buildArgs collects the build arguments: of the environment, of --build-arg,
+// and of the flags that are short for one.
+func (f *buildFlags) buildArgs() (map[string]string, error) {
+	args := map[string]string{}
+	if f.envArgs {
+		for _, name := range llbgen.Variables() {
+			if value, ok := os.LookupEnv(name); ok {
+				args[name] = value
+			}
+		}
+	}
+	if epoch, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
+		args["SOURCE_DATE_EPOCH"] = epoch
+	}
+	for _, arg := range f.args {
+		name, value, ok := strings.Cut(arg, "=")
+		if name == "" {
+			return nil, fmt.Errorf("--build-arg %q: expected NAME=VALUE", arg)
+		}
+		if !ok {
+			if value, ok = os.LookupEnv(name); !ok {
+				continue // as docker does: not set, not passed
+			}
+		}
+		args[name] = value
+	}
+	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "TARGET_REPO": f.repo} {
+		if value != "" {
+			args[name] = value
+		}
+	}
+	return args, nil
+}
+
+func pairs(flag string, values []string) (map[string]string, error) {
+	out := make(map[string]string, len(values))
+	for _, v := range values {
+		key, value, ok := strings.Cut(v, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("%s %q: expected two parts with = between them", flag, v)
+		}
+		out[key] = value
+	}
+	return out, nil
+}
+
+// attest turns --sbom and --provenance into --attest, as buildx does.
+func attest(kind, value string) []string {
+	switch value {
+	case "", "false":
+		return nil
+	case "true":
+		return []string{"type=" + kind}
+	default:
+		return []string{"type=" + kind + "," + value}
+	}
+}

@@ -1,0 +1,83 @@
+// Command samforge builds the images that CI/CD steps deploy AWS serverless
+// applications with, on any BuildKit.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/build"
+)
+
+// Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.
+const (
+	exitFailed = 1
+	exitInput  = 2
+)
+
+func main() {
+	// The first Ctrl-C cancels the build and waits for it; the second kills.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if errors.Is(context.Cause(ctx), context.Canceled) && ctx.Err() != nil {
+		err = errors.Join(errors.New("cancelled"), dropCancelled(err))
+	}
+	fmt.Fprintln(os.Stderr, "samforge: "+strings.TrimSpace(err.Error()))
+	var input *build.InputError
+	var usage *usageError
+	if errors.As(err, &input) || errors.As(err, &usage) {
+		return exitInput
+	}
+	return exitFailed
+}
+
+// dropCancelled returns nil for an error that only says what Ctrl-C did.
+func dropCancelled(err error) error {
+	var failed *build.FailedError
+	if errors.As(err, &failed) {
+		return failed.Remaining()
+	}
+	return nil
+}
+
+// usageError is a mistake in the flags.
+type usageError struct{ error }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "samforge",
+		Short:         "Build the images that CI steps run the AWS SAM CLI in",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+	})
+	root.AddCommand(buildCommand(), runtimesCommand(), versionCommand())
+	return root
+}
+
+// noArgs refuses arguments, as all that a command takes are flags.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("%s takes no arguments, found %q (see %s --help)", c.CommandPath(), args[0], c.CommandPath())}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+func runtimesCommand() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "runtimes [flags]",
+		Short: "List the Lambda runtimes that base images exist for",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			catalogue, err := llbgen.LoadCatalogue()
+			if err != nil {
+				return err
+			}
+			switch format {
+			case "table":
+				return runtimesTable(c.OutOrStdout(), catalogue, time.Now())
+			case "json":
+				encoder := json.NewEncoder(c.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(catalogue.Runtimes())
+			default:
+				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
+			}
+		},
+	}
+	c.Flags().StringVar(&format, "format", "table", "`format` of the list: table or json")
+	return c
+}
+
+func runtimesTable(w io.Writer, catalogue *llbgen.Catalogue, today time.Time) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "RUNTIME\tOS\tARCHITECTURES\tSTATUS\tEND OF LIFE\tNODE.JS IMAGES")
+	for _, r := range catalogue.Runtimes() {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.OS,
+			strings.Join(r.Architectures, ","), r.StatusOn(today), orDash(r.EOL), orDash(strings.Join(r.Nodes, ",")))
+	}
+	return table.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

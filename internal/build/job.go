@@ -1,0 +1,89 @@
+package build
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	bkclient "github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/cmd/buildctl/build"
+
+	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/builder"
+)
+
+// newJob says how one image is solved and exported. The attributes are those
+// that buildx passes to a frontend, so that both doors build the same.
+func newJob(opt Options, file buildFile, contexts *contexts, args map[string]string, i image, exports []bkclient.ExportEntry) (builder.Job, error) {
+	attrs := map[string]string{
+		"filename": file.name,
+		"target":   i.Name,
+		"platform": formatPlatforms(i),
+	}
+	maps.Copy(attrs, prefixed("build-arg:", args))
+	maps.Copy(attrs, prefixed("label:", opt.Labels))
+	maps.Copy(attrs, prefixed("context:", contexts.attrs))
+	if opt.NoCache {
+		attrs["no-cache"] = ""
+	} else if len(opt.NoCacheFilter) > 0 {
+		attrs["no-cache"] = strings.Join(opt.NoCacheFilter, ",")
+	}
+	for _, attest := range opt.Attests {
+		kind, rest, err := parseAttest(attest)
+		if err != nil {
+			return builder.Job{}, err
+		}
+		attrs["attest:"+kind] = rest
+	}
+	imports, err := build.ParseImportCache(opt.CacheFrom)
+	if err != nil {
+		return builder.Job{}, fmt.Errorf("--cache-from: %w", err)
+	}
+	cacheExports, err := build.ParseExportCache(opt.CacheTo)
+	if err != nil {
+		return builder.Job{}, fmt.Errorf("--cache-to: %w", err)
+	}
+	return builder.Job{
+		Name:  i.Name,
+		Build: frontend.Build,
+		Opt: bkclient.SolveOpt{
+			Exports:       exports,
+			FrontendAttrs: attrs,
+			CacheImports:  imports,
+			CacheExports:  cacheExports,
+		},
+	}, nil
+}
+
+func formatPlatforms(i image) string {
+	var names []string
+	for _, p := range i.platforms {
+		names = append(names, platforms.Format(p))
+	}
+	return strings.Join(names, ",")
+}
+
+func prefixed(prefix string, values map[string]string) map[string]string {
+	out := make(map[string]string, len(values))
+	for k, v := range values {
+		out[prefix+k] = v
+	}
+	return out
+}
+
+// parseAttest splits "type=sbom,generator=…" into the type and the rest.
+func parseAttest(value string) (kind, rest string, err error) {
+	fields := strings.Split(value, ",")
+	rests := slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return strings.HasPrefix(f, "type=") })
+	if len(rests) == len(fields) {
+		return "", "", fmt.Errorf("--attest %q: a type is missing, such as type=provenance", value)
+	}
+	for _, f := range fields {
+		if t, ok := strings.CutPrefix(f, "type="); ok {
+			kind = t
+		}
+	}
+	return kind, strings.Join(rests, ","), nil
+}
