@@ -1,0 +1,146 @@
+// Putting images into a registry without being counted.
+
+package testenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Push puts one image, or an index of several platforms' images, under ref and
+// returns its digest. ref is a reference to the registry or a public name (see
+// [Registry.Ref]). It needs no credentials, is not counted and not intercepted.
+func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (digest string, err error) {
+	parsed, err := r.reference(ref)
+	if err != nil {
+		return "", err
+	}
+	if len(images) == 0 {
+		return "", fmt.Errorf("pushing %s: %w", ref, errors.New("no image was given"))
+	}
+	for _, image := range images {
+		manifest, err := image.RawManifest()
+		if err != nil {
+			return "", fmt.Errorf("pushing %s: %w", ref, err)
+		}
+		r.counter.learn(manifest)
+	}
+	var pushed interface{ Digest() (v1.Hash, error) }
+	if len(images) == 1 {
+		pushed, err = images[0], remote.Write(parsed, images[0], r.remoteOptions(ctx)...)
+	} else {
+		var index v1.ImageIndex
+		if index, err = indexOf(images); err == nil {
+			pushed, err = index, remote.WriteIndex(parsed, index, r.remoteOptions(ctx)...)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("pushing %s: %w", ref, err)
+	}
+	hash, err := pushed.Digest()
+	if err != nil {
+		return "", fmt.Errorf("pushing %s: %w", ref, err)
+	}
+	return hash.String(), nil
+}
+
+// indexOf makes an index of the media type family that its members have.
+func indexOf(images []v1.Image) (v1.ImageIndex, error) {
+	mediaType := types.OCIImageIndex
+	var members []mutate.IndexAddendum
+	for _, image := range images {
+		config, err := image.ConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		manifest, err := image.Manifest()
+		if err != nil {
+			return nil, err
+		}
+		if manifest.MediaType == types.DockerManifestSchema2 {
+			mediaType = types.DockerManifestList
+		}
+		members = append(members, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: config.Platform()}})
+	}
+	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, mediaType), members...), nil
+}
+
+// Set is a number of images by reference, the images of one reference being of
+// different platforms.
+type Set map[string][]v1.Image
+
+// PublishAll pushes every image of the set; see [Registry.Push].
+func (r *Registry) PublishAll(ctx context.Context, set Set) error {
+	for _, ref := range slices.Sorted(maps.Keys(set)) {
+		if _, err := r.Push(ctx, ref, set[ref]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The public names of what [StandIns] makes.
+const (
+	Node22Base       = "public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138"
+	Node20Base       = "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712"
+	Python312Base    = "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415"
+	Python311Base    = "public.ecr.aws/sam/build-python3.11:1.143.0-20250822194415"
+	SAMPlugin        = "docker.io/harness/aws-sam-plugin:1.1.2-beta-base-image"
+	ServerlessPlugin = "docker.io/harness/serverless-plugin:1.1.0-beta-base-image"
+	DockerCLIImage   = "docker.io/library/docker:28.5.2-cli"
+)
+
+// StandInOptions says how large the images of [StandIns] are.
+type StandInOptions struct {
+	BaseSize   int64 // compressed bytes of each SAM image; default 1 MiB
+	PluginSize int   // bytes of the plugin's binary; not padded by default
+	DockerSize int   // bytes of the docker client; not padded by default
+}
+
+// StandIns makes the images that the examples name, for amd64 and arm64. SAM
+// images exist as an index under the bare tag and once an architecture under the
+// tag with -x86_64 or -arm64, as the real ones do.
+func StandIns(ctx context.Context, options StandInOptions) (Set, error) {
+	set := Set{}
+	bases := map[string]SAMBaseOptions{
+		Node22Base:    {Runtime: "nodejs22.x", SAMVersion: "1.144.0"},
+		Node20Base:    {Runtime: "nodejs20.x", SAMVersion: "1.142.1"},
+		Python312Base: {Runtime: "python3.12", SAMVersion: "1.143.0"},
+		Python311Base: {Runtime: "python3.11", SAMVersion: "1.143.0"},
+	}
+	suffixes := map[string]string{"amd64": "-x86_64", "arm64": "-arm64"}
+	for _, arch := range []string{"amd64", "arm64"} {
+		for ref, base := range bases {
+			base.Arch, base.Size, base.Docker = arch, options.BaseSize, true
+			image, err := SAMBase(ctx, base)
+			if err != nil {
+				return nil, err
+			}
+			set[ref] = append(set[ref], image)
+			set[ref+suffixes[arch]] = []v1.Image{image}
+		}
+		for kind, ref := range map[string]string{"sam": SAMPlugin, "serverless": ServerlessPlugin} {
+			version := map[string]string{"sam": "1.1.2-beta", "serverless": "1.1.0-beta"}[kind]
+			image, err := PluginImage(ctx, PluginOptions{Kind: kind, Version: version, Arch: arch, BinarySize: options.PluginSize, Docker: true})
+			if err != nil {
+				return nil, err
+			}
+			set[ref] = append(set[ref], image)
+		}
+		image, err := DockerCLI(ctx, DockerCLIOptions{Version: "28.5.2", Arch: arch, Size: options.DockerSize})
+		if err != nil {
+			return nil, err
+		}
+		set[DockerCLIImage] = append(set[DockerCLIImage], image)
+	}
+	return set, nil
+}

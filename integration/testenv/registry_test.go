@@ -1,0 +1,201 @@
+package testenv
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/crane"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+func smallBase(t *testing.T, arch string) v1.Image {
+	t.Helper()
+	image, err := SAMBase(t.Context(), SAMBaseOptions{Runtime: "nodejs22.x", Arch: arch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func pushed(t *testing.T, r *Registry, ref string, images ...v1.Image) {
+	t.Helper()
+	if _, err := r.Push(t.Context(), ref, images...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRegistryCountsWhatIsPulledAndPushed(t *testing.T) {
+	t.Parallel()
+	r := New(t, Options{NoBuildkitd: true}).Registry
+	pushed(t, r, Node22Base, smallBase(t, "amd64"), smallBase(t, "arm64"))
+	if stats := r.Stats(); stats != (Stats{}) {
+		t.Fatalf("the package's own push was counted: %+v", stats)
+	}
+	ref, err := r.Ref(Node22Base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := crane.Pull(ref, crane.WithPlatform(&v1.Platform{OS: "linux", Architecture: "arm64"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crane.Save(image, ref, t.TempDir()+"/image.tar"); err != nil {
+		t.Fatal(err)
+	}
+
+	all, err := r.ImageLayers(t.Context(), Node22Base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, bytes, err := r.PulledFrom(t.Context(), ref)
+	if err != nil || len(all) != 8 || layers != 4 || bytes < 1<<20 {
+		t.Fatalf("of %d layers %d with %d bytes were pulled (%v), want 4 of 8 with 1 MiB", len(all), layers, bytes, err)
+	}
+	configs := 0
+	for _, pull := range r.Pulls() {
+		if pull.Repository != "ecr/sam/build-nodejs22.x" || pull.Kind == "" {
+			t.Errorf("odd pull %+v", pull)
+		}
+		if pull.Kind == "config" {
+			configs++
+		}
+		if want := all[pull.Digest]; pull.Kind == "layer" && pull.Bytes != want*int64(pull.Count) {
+			t.Errorf("%+v has the wrong size, want %d", pull, want)
+		}
+	}
+	if configs != 1 {
+		t.Errorf("%d configs were pulled, want 1", configs)
+	}
+
+	r.Reset()
+	if err := crane.Copy(ref, r.Addr+"/other/name:1"); err != nil { // crane mounts
+		t.Fatal(err)
+	}
+	if err := crane.Push(smallLayer(t), r.Addr+"/other/name:2"); err != nil {
+		t.Fatal(err)
+	}
+	if stats := r.Stats(); stats.Mounts < 8 || stats.Uploads == 0 || stats.UploadedBytes == 0 || stats.ManifestPuts != 4 {
+		t.Errorf("odd counts after a copy in the registry and a push: %+v", stats)
+	}
+	if layers, _, _ := r.PulledFrom(t.Context(), ref); layers != 0 {
+		t.Errorf("%d layers were pulled by a copy inside the registry", layers)
+	}
+}
+
+// smallLayer is an image that no other test has.
+func smallLayer(t *testing.T, content ...string) v1.Image {
+	t.Helper()
+	image, err := Image(ImageOptions{Arch: "amd64", Layers: []Layer{{Files: []File{{Path: "/name", Data: []byte(t.Name() + strings.Join(content, "/"))}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func TestRegistryAsksForCredentials(t *testing.T) {
+	t.Parallel()
+	users := map[string]Account{"pusher": {Password: "secret", Push: true}, "reader": {Password: "secret"}}
+	for name, options := range map[string]RegistryOptions{
+		"by password": {BasicAuth: true, Users: users},
+		"by token":    {TokenAuth: true, Users: users},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := New(t, Options{NoBuildkitd: true, Registry: options}).Registry
+			pushed(t, r, r.Addr+"/some/name:1", smallLayer(t))
+			denied := http.StatusUnauthorized
+			if options.BasicAuth {
+				denied = http.StatusForbidden
+			}
+			for _, row := range []struct {
+				user, password string
+				pull, push     int // 0 = allowed
+			}{
+				{"pusher", "secret", 0, 0},
+				{"reader", "secret", 0, denied},
+				{"reader", "wrong", http.StatusUnauthorized, http.StatusUnauthorized},
+				{"", "", http.StatusUnauthorized, http.StatusUnauthorized},
+			} {
+				auth := crane.WithAuth(authn.Anonymous)
+				if row.user != "" {
+					auth = crane.WithAuth(&authn.Basic{Username: row.user, Password: row.password})
+				}
+				if _, err := crane.Manifest(r.Addr+"/some/name:1", auth); status(err) != row.pull {
+					t.Errorf("pull by %q with %q: %v, want status %d", row.user, row.password, err, row.pull)
+				}
+				if err := crane.Push(smallLayer(t, row.user, row.password), r.Addr+"/some/name:2", auth); status(err) != row.push {
+					t.Errorf("push by %q with %q: %v, want status %d", row.user, row.password, err, row.push)
+				}
+			}
+		})
+	}
+}
+
+func status(err error) int {
+	var answer *transport.Error
+	if errors.As(err, &answer) {
+		return answer.StatusCode
+	}
+	if err != nil {
+		return -1
+	}
+	return 0
+}
+
+func TestImmutableTagIsNotMoved(t *testing.T) {
+	t.Parallel()
+	r := New(t, Options{NoBuildkitd: true, Registry: RegistryOptions{ImmutableTags: true}}).Registry
+	ref := r.Addr + "/some/name:1"
+	for range 2 { // the same image again is fine
+		if err := crane.Push(smallLayer(t), ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := crane.Push(smallBase(t, "amd64"), ref)
+	if status(err) != http.StatusBadRequest || !strings.Contains(err.Error(), "TAG_INVALID") {
+		t.Errorf("another image under the same tag: %v, want 400 TAG_INVALID", err)
+	}
+}
+
+func TestInterceptAnswersInTheRegistrysPlace(t *testing.T) {
+	t.Parallel()
+	r := New(t, Options{NoBuildkitd: true}).Registry
+	pushed(t, r, r.Addr+"/some/name:1", smallLayer(t))
+	r.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusTeapot)
+		return true
+	})
+	if _, err := crane.Manifest(r.Addr + "/some/name:1"); status(err) != http.StatusTeapot {
+		t.Errorf("intercepted: %v, want status 418", err)
+	}
+	r.Intercept(nil)
+	if _, err := crane.Manifest(r.Addr + "/some/name:1"); err != nil {
+		t.Errorf("no longer intercepted: %v", err)
+	}
+}
+
+func TestRegistryLeavesNothing(t *testing.T) {
+	t.Parallel()
+	r, err := StartRegistry(context.Background(), RegistryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := r.dir.path
+	for range 2 {
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", dir, err)
+	}
+	if _, err := http.Get("http://" + r.Addr + "/v2/"); err == nil {
+		t.Error("the registry still answers")
+	}
+}
