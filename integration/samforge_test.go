@@ -5,15 +5,20 @@ package integration
 
 import (
 	"bytes"
-	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/samforge/samforge/integration/testenv"
 )
@@ -38,7 +43,8 @@ func TestMain(m *testing.M) {
 // bed is a test bed with the stand-ins of the SAM examples in its registry.
 type bed struct {
 	*testenv.Env
-	t *testing.T
+	t   *testing.T
+	env []string // added to samforge's environment
 }
 
 const goTemplatePath = "/public/shared/tools/go-template/release/v0.4.15/bin/linux/"
@@ -110,8 +116,58 @@ func (b *bed) repo(name string) string { return b.Registry.Addr + "/" + name }
 // build runs `samforge build` on the bed's buildkitd.
 func (b *bed) build(args ...string) result {
 	b.t.Helper()
-	args = append([]string{"build", "--progress", "plain", "--builder", b.Buildkitd.Addr}, args...)
-	return run(b.t, append(args, b.mirrors()...)...)
+	return b.buildOn(b.Buildkitd, args...)
+}
+
+// buildOn runs `samforge build` on another buildkitd.
+func (b *bed) buildOn(d *testenv.Buildkitd, args ...string) result {
+	b.t.Helper()
+	args = append([]string{"build", "--progress", "plain", "--builder", d.Addr}, args...)
+	return run(b.t, b.env, append(args, b.mirrors()...)...)
+}
+
+// everyBlob returns all JSON that an image is made of, attestations included.
+func (b *bed) everyBlob(ref string) string {
+	b.t.Helper()
+	parsed, err := name.ParseReference(ref)
+	must(b.t, err)
+	var text strings.Builder
+	add := func(data []byte, err error) {
+		must(b.t, err)
+		text.Write(data)
+	}
+	index, err := remote.Index(parsed, remote.WithContext(b.t.Context()))
+	must(b.t, err)
+	add(index.RawManifest())
+	manifest, err := index.IndexManifest()
+	must(b.t, err)
+	for _, m := range manifest.Manifests {
+		image, err := index.Image(m.Digest)
+		must(b.t, err)
+		add(image.RawManifest())
+		add(image.RawConfigFile())
+		if m.Annotations["vnd.docker.reference.type"] != "attestation-manifest" {
+			continue // file systems hold no statements
+		}
+		layers, err := image.Layers()
+		must(b.t, err)
+		for _, layer := range layers {
+			content, err := layer.Uncompressed()
+			must(b.t, err)
+			add(io.ReadAll(content))
+		}
+	}
+	return text.String()
+}
+
+// login gives samforge a Docker config with credentials for the bed's registry.
+func (b *bed) login(user, password string) {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	config := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, b.Registry.Addr, auth)
+	must(b.t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600))
+	b.env = append(b.env, "DOCKER_CONFIG="+dir)
 }
 
 // result is what a run of samforge left.
@@ -120,24 +176,57 @@ type result struct {
 	code           int
 }
 
-// run runs samforge in an empty folder.
-func run(t *testing.T, args ...string) result {
+// run runs samforge in an empty folder, with no credentials but those that env
+// leads to.
+func run(t *testing.T, env []string, args ...string) result {
 	t.Helper()
-	return runContext(t.Context(), t, args...)
+	r := start(t, env, args...)
+	return r.wait(t)
 }
 
-func runContext(ctx context.Context, t *testing.T, args ...string) result {
+// process is a samforge that runs.
+type process struct {
+	cmd            *exec.Cmd
+	stdout, stderr syncBuffer
+}
+
+func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, samforgeBinary, args...)
-	cmd.Dir = t.TempDir()
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	p := &process{cmd: exec.Command(samforgeBinary, args...)}
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+p.cmd.Dir)
+	p.cmd.Env = append(p.cmd.Env, env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	must(t, p.cmd.Start())
+	t.Cleanup(func() { p.cmd.Process.Kill() })
+	return p
+}
+
+func (p *process) wait(t *testing.T) result {
+	t.Helper()
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("run samforge: %v", err)
 	}
-	return result{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
+	return result{stdout: p.stdout.String(), stderr: p.stderr.String(), code: p.cmd.ProcessState.ExitCode()}
+}
+
+// syncBuffer is a buffer that can be read while a process writes to it.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // ok fails the test unless samforge succeeded, and returns the lines of stdout.
@@ -161,4 +250,20 @@ func example(t *testing.T, name string) string {
 	path, err := filepath.Abs(filepath.Join("..", "examples", name))
 	must(t, err)
 	return path
+}
+
+// startBuildkitd starts one more buildkitd, with an empty state.
+func startBuildkitd(t *testing.T, registry *testenv.Registry, options testenv.BuildkitdOptions) *testenv.Buildkitd {
+	t.Helper()
+	options.Mirrors = registry.Mirrors()
+	d, err := testenv.StartBuildkitd(t.Context(), options)
+	must(t, err)
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// digestOf returns the digest of TAG@DIGEST.
+func digestOf(line string) string {
+	_, digest, _ := strings.Cut(line, "@")
+	return digest
 }
