@@ -8,6 +8,10 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -47,6 +51,17 @@ type sourceError struct {
 
 func (e *sourceError) Error() string { return e.text }
 func (e *sourceError) Unwrap() error { return e.error }
+
+// GRPCStatus carries the text through the gateway, which would pass on the
+// message of the status inside and drop what was wrapped around it.
+func (e *sourceError) GRPCStatus() *status.Status {
+	s := &spb.Status{Code: int32(codes.Unknown)}
+	if inner, ok := grpcerrors.AsGRPCStatus(e.error); ok && inner != nil {
+		s = inner.Proto()
+	}
+	s.Message = e.text
+	return status.FromProto(s)
+}
 
 // warn sends warnings to the client, with their lines of the build file.
 func (b *build) warn(ctx context.Context, warnings []*llbgen.Diagnostic) {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -69,12 +70,17 @@ func checkELF(head []byte, platform ocispecs.Platform) error {
 	return nil
 }
 
+// digestMismatch finds the sum of the file and the expected one in BuildKit's
+// error.
+var digestMismatch = regexp.MustCompile(`digest mismatch .*?sha256:([a-f0-9]{64}).*?sha256:([a-f0-9]{64})`)
+
 // explainLayer says in the user's terms why a layer could not be built.
 func explainLayer(layer *llbgen.Layer, err error) error {
 	text := err.Error()
+	if sums := digestMismatch.FindStringSubmatch(text); sums != nil {
+		return fmt.Errorf("%s: the file has the SHA-256 sum %s, expected %s: if it is the right file, correct the sum in the build file: %w", layer.Source, sums[1], sums[2], err)
+	}
 	switch {
-	case strings.Contains(text, "digest mismatch"):
-		return fmt.Errorf("%s: the file has another SHA-256 sum than the one it is pinned to; if the new file is right, change the pin: %w", layer.Source, err)
 	case strings.Contains(text, "invalid response status"):
 		return fmt.Errorf("%s: the server does not have the file: check the version, or set mirrors: %w", layer.Source, err)
 	case strings.Contains(text, "not found") || strings.Contains(text, "no such file"):

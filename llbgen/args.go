@@ -47,6 +47,7 @@ func variables() []variable {
 			return "goTemplate.version"
 		}},
 		{"INSTALL_GO_TEMPLATE_BINARY", "false leaves go-template out", func(f *File, v string) string {
+			f.GoTemplate.Disabled = false
 			if v == "false" {
 				f.GoTemplate.disable()
 			}

@@ -1,11 +1,11 @@
 package llbgen
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -32,16 +32,17 @@ type place struct {
 // keys, repeated keys and wrong types are all collected in d.errs.
 func (d *document) decode(data []byte, out any) {
 	if i := invalidUTF8(data); i >= 0 {
-		line := 1 + bytes.Count(data[:i], []byte("\n"))
-		column := 1 + utf8.RuneCount(data[bytes.LastIndexByte(data[:i], '\n')+1:i])
-		d.fail(place{line: line, column: column}, "", "the file is not valid UTF-8 here: save it as UTF-8")
+		before := splitLines(data[:i])
+		column := 1 + utf8.RuneCountInString(before[len(before)-1])
+		d.fail(place{line: len(before), column: column}, "", "the file is not valid UTF-8 here: save it as UTF-8")
 		return
 	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return // an empty file: the checks say what is missing
-	}
 	var root yaml.Node
-	if err := yaml.Load(data, &root, yaml.WithV4Defaults()); err != nil {
+	err := yaml.Load(data, &root, yaml.WithV4Defaults())
+	if err != nil && strings.Contains(err.Error(), "no documents in stream") {
+		return // nothing, or comments only: the checks say what is missing
+	}
+	if err != nil {
 		d.syntaxError(err)
 		return
 	}
@@ -56,11 +57,11 @@ func (d *document) syntaxError(err error) {
 		d.fail(place{}, "", "cannot read the YAML: %v", err)
 		return
 	}
-	message := load.Message
+	message := strings.TrimPrefix(load.Message, "yaml: ")
 	if strings.Contains(message, "cannot start any token") {
 		message = "a tab or another character that YAML does not allow here: indent with spaces"
 	}
-	d.fail(place{line: load.Mark.Line, column: load.Mark.Column + 1}, "", "cannot read the YAML: %s", message)
+	d.fail(place{line: load.Mark.Line, column: load.Mark.Column}, "", "cannot read the YAML: %s", message)
 }
 
 // value decodes node into v, which is a struct, a slice of structs, a map of
@@ -192,15 +193,16 @@ func (d *document) fail(at place, path, format string, args ...any) {
 }
 
 // at returns what there is to say about the value at path; when the value was
-// not given, it points at the nearest mapping around it.
+// not given, it points at the nearest list or mapping around it, if any.
 func (d *document) at(path, format string, args ...any) *Diagnostic {
-	near := path
-	for {
-		if p, ok := d.places[near]; ok || near == "" {
-			return d.diagnostic(p, path, format, args...)
+	var at place
+	for near := path; near != ""; near = near[:max(strings.LastIndexAny(near, ".["), 0)] {
+		if p, ok := d.places[near]; ok {
+			at = p
+			break
 		}
-		near = near[:max(strings.LastIndexAny(near, ".["), 0)]
 	}
+	return d.diagnostic(at, path, format, args...)
 }
 
 func (d *document) diagnostic(at place, path, format string, args ...any) *Diagnostic {
@@ -235,6 +237,12 @@ func join(path, key string) string {
 	}
 	return path + "." + key
 }
+
+// lineBreak is what ends a line for the YAML parser, which counts them:
+// https://yaml.org/spec/1.1/#id871136
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
+func splitLines(data []byte) []string { return lineBreak.Split(string(data), -1) }
 
 // invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func invalidUTF8(data []byte) int {

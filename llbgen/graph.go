@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -110,6 +111,9 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 		return nil, err
 	}
 	image.Warnings = b.warnings
+	slices.SortStableFunc(image.Warnings, func(x, y *Diagnostic) int { // they came side by side
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Field, y.Field))
+	})
 	return image, nil
 }
 

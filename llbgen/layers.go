@@ -111,7 +111,7 @@ func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error)
 		return nil, b.plan.At("docker.archive", err)
 	}
 	unpacked := llb.Scratch().File(
-		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, CreatedTime: &b.opt.Epoch}),
+		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: rootOwner(), CreatedTime: &b.opt.Epoch}),
 		b.step("docker.archive", "unpack %s", url)...)
 	return b.dockerLayer("docker.archive", "archive "+url, d.Version,
 		llb.Copy(unpacked, "/docker/docker", dockerPath, b.file(0o755))), nil
@@ -137,12 +137,12 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 // parent ends by copying these over it, which also resets the time that
 // writing into it left behind.
 func (b *build) directories() llb.State {
-	created := llb.WithCreatedTime(b.opt.Epoch)
-	dirs := llb.Mkdir("/opt", 0o755, created).
-		Mkdir("/opt/harness", 0o755, created).
-		Mkdir(pluginBinDir, 0o777, created).
-		Mkdir(pluginScriptsDir, 0o777, created).
-		Mkdir(clientToolsDir, 0o777, created)
+	created, owner := llb.WithCreatedTime(b.opt.Epoch), llb.WithUIDGID(0, 0)
+	dirs := llb.Mkdir("/opt", 0o755, created, owner).
+		Mkdir("/opt/harness", 0o755, created, owner).
+		Mkdir(pluginBinDir, 0o777, created, owner).
+		Mkdir(pluginScriptsDir, 0o777, created, owner).
+		Mkdir(clientToolsDir, 0o777, created, owner)
 	return llb.Scratch().File(dirs, b.step("plugin", "make the plugin's directories")...)
 }
 

@@ -22,7 +22,9 @@ func (m Mirrors) Image(ref string) string {
 		return ref
 	}
 	full := named.String()
-	from := m.longest(func(from string) bool { return !isURL(from) && strings.HasPrefix(full, from+"/") })
+	from := m.longest(func(from string) bool {
+		return !isURL(from) && strings.HasPrefix(full, strings.TrimSuffix(from, "/")+"/")
+	})
 	if from == "" {
 		return ref
 	}

@@ -37,7 +37,7 @@ func Load(filename string, data []byte, args map[string]string) (*Plan, error) {
 	}
 	p := &Plan{catalogue: catalogue, checksums: checksums, doc: &document{
 		filename: filename,
-		lines:    strings.Split(string(data), "\n"),
+		lines:    splitLines(data),
 		places:   map[string]place{},
 	}}
 	p.doc.decode(data, &p.File)

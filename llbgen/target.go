@@ -150,6 +150,7 @@ func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.
 		}
 		asked = []ocispecs.Platform{fallback}
 	}
+	found := make([]ocispecs.Platform, len(asked))
 	for i, platform := range asked {
 		platform = platforms.Normalize(platform)
 		name := platforms.Format(platform)
@@ -162,7 +163,7 @@ func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.
 		case inCatalogue && !slices.Contains(known.Architectures, platform.Architecture):
 			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: %s exists for %s only", t.Name, name, t.Runtime, strings.Join(known.Architectures, " and "))
 		}
-		asked[i] = platform
+		found[i] = platform
 	}
-	return asked, nil
+	return found, nil
 }

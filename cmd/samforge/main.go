@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/build"
@@ -40,6 +41,11 @@ func run(ctx context.Context, args []string) int {
 		err = errors.Join(errors.New("cancelled"), dropCancelled(err))
 	}
 	fmt.Fprintln(os.Stderr, "samforge: "+strings.TrimSpace(err.Error()))
+	for _, source := range errdefs.Sources(err) {
+		if err := source.Print(os.Stderr); err != nil {
+			break // standard error is gone
+		}
+	}
 	var input *build.InputError
 	var usage *usageError
 	if errors.As(err, &input) || errors.As(err, &usage) {

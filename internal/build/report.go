@@ -30,7 +30,7 @@ type FailedError struct {
 func (e *FailedError) Error() string {
 	var lines []string
 	for _, f := range e.Failures {
-		lines = append(lines, fmt.Sprintf("%s: %v", f.Name, f.Err))
+		lines = append(lines, f.Name+": "+strings.TrimPrefix(f.Err.Error(), "failed to solve: "))
 	}
 	switch {
 	case !e.pushing:

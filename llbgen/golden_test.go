@@ -1,0 +1,128 @@
+package llbgen_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/golden")
+
+// TestGolden shows the graph and the config of each kind of image. After a
+// change on purpose: go test ./llbgen -run Golden -update, and read the diff.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	const amd64, arm64 = "linux/amd64", "linux/arm64"
+	for _, test := range []struct {
+		name     string
+		file     string
+		args     map[string]string
+		platform string
+		options  func(*llbgen.Options)
+	}{
+		{name: "sam for amd64", file: buildFile, platform: amd64},
+		{name: "sam for arm64", file: buildFile, platform: arm64},
+		{
+			name:     "without docker and go-template",
+			file:     buildFile + "docker: false\ngoTemplate: false\n",
+			platform: amd64,
+		},
+		{
+			name: "docker from an archive with a known sum",
+			file: buildFile + `docker:
+  version: 27.5.1
+  archive: https://download.docker.com/linux/static/stable/{{.Machine}}/docker-{{.Version}}.tgz
+goTemplate: false
+`,
+			platform: arm64,
+		},
+		{
+			name:     "docker from another image",
+			file:     buildFile + "docker:\n  image: registry.example.com/tools/docker:29.0-cli\ngoTemplate: false\n",
+			platform: amd64,
+		},
+		{
+			name: "without merge", file: buildFile, platform: amd64,
+			options: func(o *llbgen.Options) { o.NoMerge = true },
+		},
+		{
+			name: "without cache", file: buildFile, platform: amd64,
+			options: func(o *llbgen.Options) { o.NoCache = true },
+		},
+		{
+			name: "through mirrors",
+			file: buildFile + `mirrors:
+  public.ecr.aws: mirror.example.com/ecr
+  docker.io: mirror.example.com/hub
+  https://app.harness.io/: https://files.example.com/harness/
+`,
+			platform: amd64,
+		},
+		{
+			name: "without a file",
+			args: map[string]string{
+				"SAMFORGE_KIND":             "sam",
+				"HARNESS_BASE_IMAGE":        "harness/aws-sam-plugin:1.1.2-beta-base-image",
+				"VERSION":                   "1.1.2",
+				"SAM_BASE_IMAGE":            "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415-x86_64",
+				"DOCKER_VERSION":            "27.5.1",
+				"HARNESS_GO_PLUGIN_VERSION": "v0.4.5",
+			},
+			platform: amd64,
+		},
+		{
+			name: "one of several platforms", file: buildFile, platform: arm64,
+			options: func(o *llbgen.Options) { o.Prefix = "linux/arm64" },
+		},
+		{
+			name: "at a time of one's own", file: buildFile + "labels:\n  team: platform\n", platform: amd64,
+			options: func(o *llbgen.Options) {
+				o.Epoch = time.Unix(1758000000, 0).UTC() // SOURCE_DATE_EPOCH=1758000000
+				o.Labels = map[string]string{"org.opencontainers.image.revision": "4ef891b"}
+			},
+		},
+		{
+			name: "on a base without history", file: buildFile, platform: amd64,
+			options: withBase(func(image *llbgen.SourceImage) { image.Config.History = nil }),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			plan := load(t, test.file, test.args)
+			opt := fakeOptions(plan, test.platform)
+			if test.options != nil {
+				test.options(&opt)
+			}
+			image := build(t, plan, opt)
+			graph, _ := decode(t, image.State, opt.Platform)
+			text := graphText(graph) + "\n" + configText(image.Config)
+			for _, w := range image.Warnings {
+				text += "\nwarning " + w.Error() + "\n"
+			}
+			golden(t, test.name, text)
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "golden", strings.ReplaceAll(name, " ", "-")+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s (-want +got); -update accepts it:\n%s", path, diff(got, string(want)))
+	}
+}

@@ -1,0 +1,174 @@
+package llbgen_test
+
+// A graph as text: one paragraph an operation, inputs before those who use
+// them, each operation called by its ordinal.
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// vertex is one operation of a graph.
+type vertex struct {
+	op          *pb.Op
+	inputs      []int // indexes of vertices
+	name        string
+	ignoreCache bool
+}
+
+// decode returns the operations of a state in topological order; the last one
+// makes the state. It returns the definition too, as it goes over the wire.
+func decode(t *testing.T, state llb.State, platform ocispecs.Platform) ([]vertex, *pb.Definition) {
+	t.Helper()
+	def, err := state.Marshal(t.Context(), llb.Platform(platform))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var graph []vertex
+	index := map[string]int{}
+	for _, data := range def.Def[:len(def.Def)-1] { // the last one only points at the result
+		var op pb.Op
+		if err := op.UnmarshalVT(data); err != nil {
+			t.Fatal(err)
+		}
+		dgst := digest.FromBytes(data)
+		meta := def.Metadata[dgst]
+		v := vertex{op: &op, name: meta.Description["llb.customname"], ignoreCache: meta.IgnoreCache}
+		for _, input := range op.Inputs {
+			v.inputs = append(v.inputs, index[input.Digest])
+		}
+		index[dgst.String()] = len(graph)
+		graph = append(graph, v)
+	}
+	return graph, def.ToPB()
+}
+
+func graphText(graph []vertex) string {
+	var b strings.Builder
+	for i, v := range graph {
+		fmt.Fprintf(&b, "%d %s", i+1, kind(v.op))
+		if v.name != "" {
+			fmt.Fprintf(&b, " %q", v.name)
+		}
+		if v.ignoreCache {
+			b.WriteString(" ignore-cache")
+		}
+		b.WriteString("\n")
+		for _, line := range v.lines() {
+			b.WriteString("    " + line + "\n")
+		}
+	}
+	return b.String()
+}
+
+func kind(op *pb.Op) string {
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", op.Op), "*pb.Op_"))
+}
+
+func (v vertex) lines() []string {
+	switch op := v.op.Op.(type) {
+	case *pb.Op_Source:
+		lines := []string{op.Source.Identifier}
+		if p := v.op.Platform; p != nil && strings.HasPrefix(op.Source.Identifier, "docker-image:") {
+			lines = append(lines, "platform "+platforms.Format(ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}))
+		}
+		for _, key := range slices.Sorted(maps.Keys(op.Source.Attrs)) {
+			lines = append(lines, key+" "+op.Source.Attrs[key])
+		}
+		return lines
+	case *pb.Op_File:
+		var lines []string
+		for i, action := range op.File.Actions {
+			lines = append(lines, v.actionText(i, action))
+		}
+		return lines
+	case *pb.Op_Merge:
+		lines := []string{}
+		for _, input := range op.Merge.Inputs {
+			lines = append(lines, fmt.Sprintf("input %d", v.inputs[input.Input]+1))
+		}
+		return lines
+	}
+	return []string{v.op.String()}
+}
+
+func (v vertex) actionText(i int, a *pb.FileAction) string {
+	text := ""
+	switch {
+	case a.Input == -1:
+		text = "on scratch: "
+	case int(a.Input) < len(v.inputs):
+		text = fmt.Sprintf("on %d: ", v.inputs[a.Input]+1)
+	case int(a.Input) != len(v.inputs)+i-1:
+		text = fmt.Sprintf("on action %d: ", a.Input)
+	}
+	switch f := a.Action.(type) {
+	case *pb.FileAction_Mkdir:
+		return text + fmt.Sprintf("mkdir %s mode %04o%s", f.Mkdir.Path, f.Mkdir.Mode, common(f.Mkdir.Owner, f.Mkdir.Timestamp))
+	case *pb.FileAction_Mkfile:
+		return text + fmt.Sprintf("mkfile %s mode %04o %d bytes%s", f.Mkfile.Path, f.Mkfile.Mode, len(f.Mkfile.Data), common(f.Mkfile.Owner, f.Mkfile.Timestamp))
+	case *pb.FileAction_Copy:
+		c := f.Copy
+		text += fmt.Sprintf("copy %d:%s -> %s", v.inputs[a.SecondaryInput]+1, c.Src, c.Dest)
+		if c.Mode != -1 {
+			text += fmt.Sprintf(" mode %04o", c.Mode)
+		}
+		text += common(c.Owner, c.Timestamp)
+		for _, flag := range []struct {
+			set  bool
+			name string
+		}{
+			{c.FollowSymlink, "follow"}, {c.DirCopyContents, "contents"}, {c.CreateDestPath, "parents"},
+			{c.AttemptUnpackDockerCompatibility, "unpack"}, {c.AllowWildcard, "wildcard"},
+		} {
+			if flag.set {
+				text += " +" + flag.name
+			}
+		}
+		return text
+	}
+	return text + a.String()
+}
+
+func common(owner *pb.ChownOpt, timestamp int64) string {
+	text := ""
+	if owner != nil {
+		text = fmt.Sprintf(" owner %d:%d", owner.GetUser().GetByID(), owner.GetGroup().GetByID())
+	}
+	if timestamp == -1 {
+		return text + " time of the copy"
+	}
+	return text + " time " + time.Unix(0, timestamp).UTC().Format(time.RFC3339)
+}
+
+func configText(image *dockerspec.DockerOCIImage) string {
+	var b strings.Builder
+	c := image.Config
+	fmt.Fprintf(&b, "config %s created %s\n", platforms.Format(image.Platform), image.Created.Format(time.RFC3339))
+	fmt.Fprintf(&b, "    entrypoint %q\n    cmd %q\n    user %q\n    workdir %q\n", c.Entrypoint, c.Cmd, c.User, c.WorkingDir)
+	for _, env := range c.Env {
+		fmt.Fprintf(&b, "    env %s\n", env)
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
+		fmt.Fprintf(&b, "    label %s=%s\n", key, c.Labels[key])
+	}
+	for _, h := range image.History {
+		fmt.Fprintf(&b, "    history %s %s", h.Created.Format(time.RFC3339), h.CreatedBy)
+		if h.EmptyLayer {
+			b.WriteString(" (no layer)")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
