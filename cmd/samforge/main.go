@@ -41,10 +41,8 @@ func run(ctx context.Context, args []string) int {
 		err = errors.Join(errors.New("cancelled"), dropCancelled(err))
 	}
 	fmt.Fprintln(os.Stderr, "samforge: "+strings.TrimSpace(err.Error()))
-	for _, source := range errdefs.Sources(err) {
-		if err := source.Print(os.Stderr); err != nil {
-			break // standard error is gone
-		}
+	if sources := errdefs.Sources(err); len(sources) > 0 {
+		_ = sources[0].Print(os.Stderr) // the innermost is the most exact
 	}
 	var input *build.InputError
 	var usage *usageError

@@ -1,0 +1,58 @@
+# samforge: `make demo` shows the main job on a bare machine, `make test` tests
+# everything. Both need Go, gcc, git, make and root.
+
+GO      ?= go
+TOOLS   := buildkitd buildctl buildx runc rootlesskit registry crane
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: build tools deps demo test lint golden bench fuzz frontend-image clean
+
+build: ## bin/samforge and bin/samforge-frontend
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -buildid=' -o bin/samforge-frontend ./cmd/samforge-frontend
+
+# runc is the one tool with cgo. Without libseccomp it builds too, but then a
+# kernel that has seccomp refuses its containers; a SAM image needs none.
+tools: $(TOOLS:%=bin/%) ## what demo, test and bench run: buildkitd and others
+
+bin/runc: integration/tools/go.mod
+	cd integration/tools && CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w' \
+	  $$(pkg-config --exists libseccomp 2>/dev/null && echo -tags seccomp) -o ../../bin/ github.com/opencontainers/runc
+
+bin/%: integration/tools/go.mod
+	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)
+
+deps: ## Debian packages that the tests need: rootless, seccomp, a Docker engine
+	sh integration/deps.sh uidmap libseccomp-dev pkg-config docker.io
+
+demo: build tools ## the main job: the examples, built and pushed on loopback
+	$(GO) run ./integration/demo $(if $(REAL),-real)
+
+test: deps build tools ## unit, golden and integration tests
+	$(GO) vet ./...
+	$(GO) test ./...
+
+lint: ## gofmt, go vet, staticcheck
+	test -z "$$(gofmt -l .)"
+	$(GO) vet ./...
+	cd integration/tools && $(GO) tool staticcheck -C ../.. ./...
+
+golden: ## rewrite the golden graphs
+	$(GO) test ./llbgen -run Golden -update
+
+fuzz: ## every parser for a minute
+	for f in $$(grep -ho 'func Fuzz[A-Za-z]*' llbgen/*_test.go | cut -c6-); do \
+	  $(GO) test ./llbgen -run '^$$' -fuzz "^$$f$$" -fuzztime 1m || exit 1; done
+
+bench: deps build tools ## side by side with what users do today
+	sh integration/deps.sh debootstrap
+	$(GO) run ./integration/bench $(BENCH)
+
+frontend-image: ## build and push the frontend's image: FRONTEND_IMAGE=ref
+	bin/buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. \
+	  --opt filename=Dockerfile.frontend --opt platform=linux/amd64,linux/arm64 \
+	  --output type=image,name=$(FRONTEND_IMAGE),push=true
+
+clean:
+	rm -rf bin
