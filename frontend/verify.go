@@ -74,18 +74,17 @@ func checkELF(head []byte, platform ocispecs.Platform) error {
 // error.
 var digestMismatch = regexp.MustCompile(`digest mismatch .*?sha256:([a-f0-9]{64}).*?sha256:([a-f0-9]{64})`)
 
+// missingFile finds the path in BuildKit's error about a copy without a source.
+var missingFile = regexp.MustCompile(`"?(/[^":]+)"?: (?:not found|no such file or directory)`)
+
 // explainLayer says in the user's terms why a layer could not be built.
 func explainLayer(layer *llbgen.Layer, err error) error {
 	text := err.Error()
 	if sums := digestMismatch.FindStringSubmatch(text); sums != nil {
 		return fmt.Errorf("%s: the file has the SHA-256 sum %s, expected %s: if it is the right file, correct the sum in the build file: %w", layer.Source, sums[1], sums[2], err)
 	}
-	switch {
-	case strings.Contains(text, "invalid response status"):
-		return fmt.Errorf("%s: the server does not have the file: check the version, or set mirrors: %w", layer.Source, err)
-	case strings.Contains(text, "not found") || strings.Contains(text, "no such file"):
-		return fmt.Errorf("%s lacks a file that the image needs: %w", layer.Source, err)
-	default:
-		return fmt.Errorf("%s: %w", layer.Source, err)
+	if file := missingFile.FindStringSubmatch(text); file != nil {
+		return fmt.Errorf("%s has no %s, which the image needs: is it the right image? %w", layer.Source, file[1], err)
 	}
+	return fmt.Errorf("%s: %w", layer.Source, err)
 }

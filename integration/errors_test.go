@@ -59,11 +59,11 @@ func TestMistakes(t *testing.T) {
 		},
 		"a plugin image without its binary": {
 			args: []string{"--build-arg", "HARNESS_BASE_IMAGE=harness/aws-sam-plugin:no-binary"},
-			code: 1, want: []string{"plugin image docker.io/harness/aws-sam-plugin:no-binary lacks", "/opt/harness/bin/harness-sam-plugin"},
+			code: 1, want: []string{"plugin image docker.io/harness/aws-sam-plugin:no-binary has no /opt/harness/bin/harness-sam-plugin"},
 		},
 		"a plugin image without its scripts": {
 			args: []string{"--build-arg", "HARNESS_BASE_IMAGE=harness/aws-sam-plugin:no-scripts"},
-			code: 1, want: []string{"plugin image docker.io/harness/aws-sam-plugin:no-scripts lacks", "/opt/harness/scripts"},
+			code: 1, want: []string{"plugin image docker.io/harness/aws-sam-plugin:no-scripts has no /opt/harness/scripts"},
 		},
 		"a plugin of another machine": {
 			args: []string{"--build-arg", "HARNESS_BASE_IMAGE=harness/aws-sam-plugin:other-machine"},

@@ -65,7 +65,7 @@ func (b *build) fetch(ctx context.Context, field, url string, given map[string]s
 	} else if !ok {
 		var err error
 		if sum, err = b.opt.Checksum(ctx, from, name); err != nil {
-			return download{}, fmt.Errorf("download %s: %w", from, err)
+			return download{}, fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
 		}
 		b.warn(field, "%s is not checked against a known checksum: pin what it is today with sha256: {%s: %s}", url, b.arch(), sum.Encoded())
 	}

@@ -94,6 +94,8 @@ const (
 	Node20Base       = "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712"
 	Python312Base    = "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415"
 	Python311Base    = "public.ecr.aws/sam/build-python3.11:1.143.0-20250822194415"
+	Java21Base       = "public.ecr.aws/sam/build-java21:1.143.0-20250822194412"
+	ProvidedBase     = "public.ecr.aws/sam/build-provided.al2023:1.143.0-20250822194409"
 	SAMPlugin        = "docker.io/harness/aws-sam-plugin:1.1.2-beta-base-image"
 	ServerlessPlugin = "docker.io/harness/serverless-plugin:1.1.0-beta-base-image"
 	DockerCLIImage   = "docker.io/library/docker:28.5.2-cli"
@@ -116,6 +118,8 @@ func StandIns(ctx context.Context, options StandInOptions) (Set, error) {
 		Node20Base:    {Runtime: "nodejs20.x", SAMVersion: "1.142.1"},
 		Python312Base: {Runtime: "python3.12", SAMVersion: "1.143.0"},
 		Python311Base: {Runtime: "python3.11", SAMVersion: "1.143.0"},
+		Java21Base:    {Runtime: "java21", SAMVersion: "1.143.0"},
+		ProvidedBase:  {Runtime: "provided.al2023", SAMVersion: "1.143.0"},
 	}
 	suffixes := map[string]string{"amd64": "-x86_64", "arm64": "-arm64"}
 	for _, arch := range []string{"amd64", "arm64"} {

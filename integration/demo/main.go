@@ -1,0 +1,134 @@
+// Command demo shows the main job of samforge from end to end: it starts a
+// registry and a buildkitd on loopback, publishes stand-ins for the images that
+// cannot be pulled, builds the examples with the real command, and prints what
+// was pushed, what was pulled for it, how long it took and what is inside.
+//
+// With -real the images and downloads are the public ones, which needs the
+// internet; what is pulled from public registries is not counted then.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+func main() {
+	real := flag.Bool("real", false, "use the public images and downloads instead of stand-ins")
+	size := flag.Int64("base-size", 256, "size of each stand-in base image in MB, compressed")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *real, *size<<20); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, real bool, size int64) (err error) {
+	d := &demo{real: real}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.start(ctx, size); err != nil {
+		return err
+	}
+	if err := d.show(ctx, "The SAM image of the published pipeline", "examples/sam/samforge.yaml", "linux/amd64"); err != nil {
+		return err
+	}
+	return d.show(ctx, "Four runtimes, two architectures, one command", "examples/sam/matrix.yaml", "linux/amd64,linux/arm64")
+}
+
+// demo is what the demonstration runs on.
+type demo struct {
+	real      bool
+	registry  *testenv.Registry
+	files     *testenv.Files
+	buildkitd *testenv.Buildkitd
+	images    []string // stand-ins that pulls are counted for
+}
+
+func (d *demo) start(ctx context.Context, size int64) (err error) {
+	if d.registry, err = testenv.StartRegistry(ctx, testenv.RegistryOptions{}); err != nil {
+		return err
+	}
+	if d.files, err = testenv.StartFiles(ctx); err != nil {
+		return err
+	}
+	if d.buildkitd, err = testenv.StartBuildkitd(ctx, testenv.BuildkitdOptions{}); err != nil {
+		return err
+	}
+	if d.real {
+		return nil
+	}
+	fmt.Printf("Making stand-ins for the public images (bases of %d MB, two architectures) …\n", size>>20)
+	set, err := testenv.StandIns(ctx, testenv.StandInOptions{BaseSize: size, PluginSize: 20 << 20, DockerSize: 40 << 20})
+	if err != nil {
+		return err
+	}
+	if err := d.registry.PublishAll(ctx, set); err != nil {
+		return err
+	}
+	d.images = []string{
+		testenv.Node22Base, testenv.Python312Base, testenv.Java21Base, testenv.ProvidedBase,
+		testenv.SAMPlugin, testenv.DockerCLIImage,
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		binary, err := testenv.Executable(ctx, "go-template", arch, "v0.4.15")
+		if err != nil {
+			return err
+		}
+		d.files.Add("/public/shared/tools/go-template/release/v0.4.15/bin/linux/"+arch+"/go-template", binary)
+	}
+	return nil
+}
+
+func (d *demo) close() error {
+	var errs []error
+	if d.buildkitd != nil {
+		errs = append(errs, d.buildkitd.Close())
+	}
+	if d.files != nil {
+		errs = append(errs, d.files.Close())
+	}
+	if d.registry != nil {
+		errs = append(errs, d.registry.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// mirrors are the flags that lead samforge to the stand-ins.
+func (d *demo) mirrors() []string {
+	if d.real {
+		return nil
+	}
+	flags := []string{"--mirror", "https://app.harness.io/=" + d.files.URL() + "/"}
+	for from, to := range d.registry.Mirrors() {
+		flags = append(flags, "--mirror", from+"="+to)
+	}
+	return flags
+}
+
+// show builds one example and tells what came of it.
+func (d *demo) show(ctx context.Context, title, file, platforms string) error {
+	fmt.Printf("\n%s\n%s\n\n", title, strings.Repeat("=", len(title)))
+	d.registry.Reset()
+	built, err := d.build(ctx, file, platforms)
+	if err != nil {
+		return err
+	}
+	if err := d.pulled(ctx); err != nil {
+		return err
+	}
+	for _, line := range built {
+		if err := d.inspect(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

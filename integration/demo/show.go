@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// build runs samforge as a user would, and returns its lines.
+func (d *demo) build(ctx context.Context, file, platforms string) ([]string, error) {
+	samforge, err := testenv.Tool("samforge")
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"build", "-f", file, "--platform", platforms, "--repo", d.registry.Addr + "/ci/aws-sam-plugin", "--push"}
+	fmt.Printf("$ samforge %s\n", strings.Join(args, " "))
+	args = append(args, "--builder", d.buildkitd.Addr, "--progress", "quiet")
+	cmd := exec.CommandContext(ctx, samforge, append(args, d.mirrors()...)...)
+	var stdout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
+	begin := time.Now()
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("samforge build: %w", err)
+	}
+	fmt.Printf("%s\npushed in %.2f s\n\n", stdout.String(), time.Since(begin).Seconds())
+	return strings.Fields(stdout.String()), nil
+}
+
+// pulled prints what was fetched of each image.
+func (d *demo) pulled(ctx context.Context) error {
+	if d.real {
+		return nil
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PULLED FROM\tLAYERS\tMB\tOF MB")
+	for _, ref := range d.images {
+		layers, size, err := d.registry.PulledFrom(ctx, ref)
+		if err != nil {
+			return err
+		}
+		all, err := d.registry.ImageLayers(ctx, ref)
+		if err != nil {
+			return err
+		}
+		var total int64
+		for _, size := range all {
+			total += size
+		}
+		fmt.Fprintf(table, "%s\t%d\t%.1f\t%.1f\n", ref, layers, megabytes(size), megabytes(total))
+	}
+	fmt.Fprintln(table)
+	return table.Flush()
+}
+
+func megabytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+// programs are what a SAM image must have on top of its base.
+var programs = []string{
+	"/opt/harness/bin/harness-sam-plugin",
+	"/opt/harness/client-tools/go-template",
+	"/usr/local/bin/docker",
+}
+
+// inspect reads a pushed image back and proves its content. The index of a
+// multi-platform image is proved by its members.
+func (d *demo) inspect(ctx context.Context, line string) error {
+	ref, _, _ := strings.Cut(line, "@")
+	arch := ref[strings.LastIndexByte(ref, '-')+1:]
+	if arch != "amd64" && arch != "arm64" {
+		return nil
+	}
+	image, err := d.registry.ReadImage(ctx, line, "linux/"+arch)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\n  entrypoint %q, command %q, %d layers\n", ref, image.Config.Entrypoint, image.Config.Cmd, len(image.Layers))
+	if len(image.Config.Cmd) != 0 || len(image.Config.Entrypoint) != 1 {
+		return fmt.Errorf("%s: the entrypoint or the command is not what it should be", ref)
+	}
+	if script := image.Config.Entrypoint[0]; image.Files[script].Mode != 0o755 {
+		return fmt.Errorf("%s: the entrypoint %s is not an executable file", ref, script)
+	}
+	for _, program := range programs {
+		machine, err := machineOf(image, program)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", ref, program, err)
+		}
+		want := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]
+		fmt.Printf("  %-40s %o  %s\n", program, image.Files[program].Mode, machine)
+		if machine != want || image.Files[program].Mode != 0o755 {
+			return fmt.Errorf("%s: %s is not an executable for %s", ref, program, arch)
+		}
+	}
+	return nil
+}
+
+func machineOf(image *testenv.Inspected, path string) (elf.Machine, error) {
+	data, err := image.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	program, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return 0, err
+	}
+	return program.Machine, nil
+}
