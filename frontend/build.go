@@ -19,10 +19,22 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Build reads the build file, builds the target that was asked for on each of
-// its platforms and returns the result for the exporter. It is a
-// [client.BuildFunc]. Mistakes in the build file come back with their lines.
+// Build builds with the zero [Frontend]. It is a [client.BuildFunc].
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	return Frontend{}.Build(ctx, c)
+}
+
+// Frontend is the frontend with what only a client that runs it in process can
+// give it.
+type Frontend struct {
+	// Warn is told warnings that the builder is too old to pass on.
+	Warn func(message string)
+}
+
+// Build reads the build file, builds the target that was asked for on each of
+// its platforms and returns the result for the exporter. Mistakes in the build
+// file come back with their lines.
+func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	// dockerui looks for a Dockerfile unless told otherwise.
 	if opts := c.BuildOpts().Opts; opts["filename"] == "" {
 		opts["filename"] = llbgen.Filename
@@ -35,7 +47,7 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &build{Client: ui, gateway: c, src: src}
+	b := &build{Frontend: f, Client: ui, gateway: c, src: src}
 	res, err := b.run(ctx)
 	if err != nil {
 		return nil, b.atSource(err)
@@ -45,6 +57,7 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 
 // build is one run of the frontend.
 type build struct {
+	Frontend
 	*dockerui.Client
 	gateway client.Client
 	src     *dockerui.Source
@@ -94,9 +107,6 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	image, err := b.plan.Build(ctx, b.target, opt)
 	if err != nil {
 		return nil, err
-	}
-	if opt.NoMerge {
-		b.src.Warn(ctx, "this builder has no MergeOp: the base image is unpacked and copied to, which is slower", client.WarnOpts{})
 	}
 	b.warn(ctx, image.Warnings)
 	eg, egCtx := errgroup.WithContext(ctx)

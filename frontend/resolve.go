@@ -28,12 +28,14 @@ func (b *build) resolver(platform *ocispecs.Platform) func(context.Context, stri
 			return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
 		}
 		name := reference.TagNameOnly(named).String()
+		from := ref
 		image, err := b.namedContext(ctx, ref, platform)
 		if image == nil && err == nil {
-			image, err = b.pinnedImage(ctx, b.plan.File.Mirrors.Image(name), platform)
+			from = b.plan.File.Mirrors.Image(name)
+			image, err = b.pinnedImage(ctx, from, platform)
 		}
 		if err != nil {
-			return nil, explainResolve(ref, platform, err)
+			return nil, explainResolve(from, platform, err)
 		}
 		image.Name = name
 		return image, nil
@@ -105,6 +107,6 @@ func explainResolve(ref string, platform *ocispecs.Platform, err error) error {
 	case strings.HasSuffix(text, ": not found"):
 		return fmt.Errorf("%s was not found in its registry: check the name and the tag: %w", ref, err)
 	default:
-		return fmt.Errorf("look up %s: %w", ref, err)
+		return fmt.Errorf("failed to resolve reference %s: %w", ref, err)
 	}
 }

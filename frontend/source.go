@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
@@ -65,7 +66,13 @@ func (e *sourceError) GRPCStatus() *status.Status {
 
 // warn sends warnings to the client, with their lines of the build file.
 func (b *build) warn(ctx context.Context, warnings []*llbgen.Diagnostic) {
+	caps := b.BuildOpts().Caps
+	passedOn := caps.Supports(gwpb.CapGatewayWarnings) == nil
 	for _, w := range warnings {
-		b.src.Warn(ctx, w.Message, client.WarnOpts{Range: w.Ranges()})
+		if passedOn {
+			b.src.Warn(ctx, w.Message, client.WarnOpts{Range: w.Ranges()})
+		} else if b.Warn != nil {
+			b.Warn(w.Summary())
+		}
 	}
 }

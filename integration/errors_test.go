@@ -71,7 +71,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"an image that does not exist": {
 			args: []string{"--build-arg", "DOCKER_VERSION=0.0.1"},
-			code: 1, want: []string{"docker.io/library/docker:0.0.1-cli", "not found"},
+			code: 1, want: []string{"DOCKER_VERSION", "docker:0.0.1-cli was not found"},
 		},
 		"a download with another checksum": {
 			file: seedFile(t) + "goTemplate: {sha256: {amd64: " + wrongSum + "}}\n",

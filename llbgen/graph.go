@@ -155,6 +155,7 @@ func (b *build) assemble(ctx context.Context, entrypoint string, layers ...layer
 // and fetch them for that.
 func (b *build) stack(base llb.State, layers []*Layer) llb.State {
 	if b.opt.NoMerge {
+		b.warn("", "this builder has no MergeOp: the base image is unpacked and copied to, which is slower")
 		return b.stackByCopy(base, layers)
 	}
 	inputs := []llb.State{base}

@@ -136,13 +136,17 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 // may run as any user and writes below them. A layer that has one of them as a
 // parent ends by copying these over it, which also resets the time that
 // writing into it left behind.
+//
+// They are copies of one directory because only a copy sets a mode whatever the
+// builder's umask is: Docker Engine 20.10 makes directories with its own.
 func (b *build) directories() llb.State {
-	created, owner := llb.WithCreatedTime(b.opt.Epoch), llb.WithUIDGID(0, 0)
-	dirs := llb.Mkdir("/opt", 0o755, created, owner).
-		Mkdir("/opt/harness", 0o755, created, owner).
-		Mkdir(pluginBinDir, 0o777, created, owner).
-		Mkdir(pluginScriptsDir, 0o777, created, owner).
-		Mkdir(clientToolsDir, 0o777, created, owner)
+	made := llb.WithCreatedTime(b.opt.Epoch)
+	one := llb.Scratch().File(llb.Mkdir("/directory", 0o755, made), b.step("plugin", "make a directory")...)
+	dirs := llb.Copy(one, "/directory", "/opt", b.file(0o755)).
+		Copy(one, "/directory", "/opt/harness", b.file(0o755)).
+		Copy(one, "/directory", pluginBinDir, b.file(0o777)).
+		Copy(one, "/directory", pluginScriptsDir, b.file(0o777)).
+		Copy(one, "/directory", clientToolsDir, b.file(0o777))
 	return llb.Scratch().File(dirs, b.step("plugin", "make the plugin's directories")...)
 }
 

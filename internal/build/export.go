@@ -14,7 +14,7 @@ import (
 // exports says where an image goes. Where nothing was asked for, the image is
 // put together all the same, without its layers leaving the builder: its
 // digest is known then.
-func exports(opt Options, i image, several bool) ([]bkclient.ExportEntry, error) {
+func exports(opt Options, i image, several, inEngine bool) ([]bkclient.ExportEntry, error) {
 	entries, err := outputs(opt.Outputs, i, several)
 	if err != nil {
 		return nil, err
@@ -22,17 +22,17 @@ func exports(opt Options, i image, several bool) ([]bkclient.ExportEntry, error)
 	if opt.Push {
 		entries = append(entries, bkclient.ExportEntry{Type: bkclient.ExporterImage, Attrs: map[string]string{"push": "true"}})
 	}
-	if opt.Load {
-		if i.multi() {
-			return nil, errors.New("--load takes one platform, as the Docker engine loads one: choose one with --platform")
-		}
+	if opt.Load && i.multi() {
+		return nil, errors.New("--load takes one platform, as the Docker engine loads one: choose one with --platform")
+	}
+	if opt.Load && !inEngine {
 		output, err := dockerLoad()
 		if err != nil {
 			return nil, err
 		}
 		entries = append(entries, bkclient.ExportEntry{Type: bkclient.ExporterDocker, Attrs: map[string]string{}, Output: output})
 	}
-	if len(entries) == 0 {
+	if len(entries) == 0 || opt.Load && inEngine {
 		entries = append(entries, bkclient.ExportEntry{Type: bkclient.ExporterImage, Attrs: map[string]string{"push": "false"}})
 	}
 	for _, e := range entries {
@@ -45,6 +45,9 @@ func exports(opt Options, i image, several bool) ([]bkclient.ExportEntry, error)
 				return nil, err
 			}
 		}
+	}
+	if inEngine {
+		return throughEngine(entries), nil
 	}
 	return entries, nil
 }

@@ -47,7 +47,7 @@ func newJob(opt Options, file buildFile, contexts *contexts, args map[string]str
 	}
 	return builder.Job{
 		Name:  i.Name,
-		Build: frontend.Build,
+		Build: frontend.Frontend{Warn: opt.warn(i)}.Build,
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,
@@ -55,6 +55,14 @@ func newJob(opt Options, file buildFile, contexts *contexts, args map[string]str
 			CacheExports:  cacheExports,
 		},
 	}, nil
+}
+
+// warn returns what shows a warning about an image where the builder cannot.
+func (opt Options) warn(i image) func(message string) {
+	if opt.Progress == "quiet" {
+		return nil
+	}
+	return func(message string) { fmt.Fprintf(opt.Stderr, "WARNING: %s: %s\n", i.Name, message) }
 }
 
 func formatPlatforms(i image) string {

@@ -69,12 +69,13 @@ func (e *FailedError) Unwrap() []error {
 // flags ask for, and the error.
 type report struct {
 	opt      Options
+	inEngine bool // the images are in the Docker engine that built them
 	metadata map[string]map[string]any // by target
 	done     []string                  // TAG@DIGEST
 }
 
-func newReport(opt Options) *report {
-	return &report{opt: opt, metadata: map[string]map[string]any{}}
+func newReport(opt Options, inEngine bool) *report {
+	return &report{opt: opt, inEngine: inEngine, metadata: map[string]map[string]any{}}
 }
 
 // skipExisting leaves out the images of which every reference is in its
@@ -114,8 +115,8 @@ func (r *report) finish(ctx context.Context, images []image, results []builder.R
 		err := result.Err
 		if err == nil {
 			err = r.image(ctx, images[n], result)
-		} else if r.opt.Push && len(images[n].refs) > 0 {
-			err = registry.Explain(err, images[n].refs[0])
+		} else {
+			err = explain(err, images[n])
 		}
 		if err != nil {
 			result.Err = err
@@ -130,12 +131,30 @@ func (r *report) finish(ctx context.Context, images []image, results []builder.R
 	return err
 }
 
+// explain adds what to do to the errors that say what happened only.
+func explain(err error, i image) error {
+	if strings.Contains(err.Error(), "no space left on device") {
+		return fmt.Errorf("the builder's disk is full: make room, for example with `buildctl prune`, and run the same command again: %w", err)
+	}
+	ref := i.Base
+	if len(i.refs) > 0 {
+		ref = i.refs[0]
+	}
+	return registry.Explain(err, ref)
+}
+
 // image reports one image that was made, and gives the members of a pushed
 // index their own tags.
 func (r *report) image(ctx context.Context, i image, result builder.Result) error {
 	response := result.Response.ExporterResponse
 	r.metadata[i.Name] = decode(response)
 	digest := response[exptypes.ExporterImageDigestKey]
+	if r.inEngine && r.opt.Push {
+		var err error
+		if digest, err = enginePush(ctx, i.refs); err != nil {
+			return explain(err, i)
+		}
+	}
 	if digest == "" {
 		return nil // nothing that has a digest was exported
 	}

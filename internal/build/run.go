@@ -66,13 +66,13 @@ func Run(ctx context.Context, opt Options) error {
 	if err != nil {
 		return inputError(err)
 	}
-	report := newReport(opt)
+	report := newReport(opt, b.Kind == builder.Docker)
 	if opt.SkipExisting {
 		if images, err = report.skipExisting(ctx, images); err != nil {
 			return err
 		}
 	}
-	jobs, err := newJobs(opt, file, contexts, args, images)
+	jobs, err := newJobs(opt, file, contexts, args, images, b.Kind == builder.Docker)
 	if err != nil {
 		return inputError(err)
 	}
@@ -120,10 +120,10 @@ func check(opt Options, plan *llbgen.Plan, targets []llbgen.Target) error {
 	return nil
 }
 
-func newJobs(opt Options, file buildFile, contexts *contexts, args map[string]string, images []image) ([]builder.Job, error) {
+func newJobs(opt Options, file buildFile, contexts *contexts, args map[string]string, images []image, inEngine bool) ([]builder.Job, error) {
 	var jobs []builder.Job
 	for _, i := range images {
-		entries, err := exports(opt, i, len(images) > 1)
+		entries, err := exports(opt, i, len(images) > 1, inEngine)
 		if err != nil {
 			return nil, err
 		}

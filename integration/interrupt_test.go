@@ -1,0 +1,164 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// hold stops every download of a layer until the test ends, and returns a
+// channel that is closed when the first is asked for.
+func (b *bed) hold() <-chan struct{} {
+	asked, release := make(chan struct{}, 100), make(chan struct{})
+	b.t.Cleanup(func() { close(release) })
+	b.Registry.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/hub/library/docker/blobs/") {
+			return false
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		return true
+	})
+	return asked
+}
+
+func waitFor(t *testing.T, what string, event <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-event:
+	case <-time.After(time.Minute):
+		t.Fatalf("%s did not happen within a minute", what)
+	}
+}
+
+// seedPush are the arguments that build and push the seed's image.
+func (b *bed) seedPush(flags ...string) []string {
+	args := append([]string{"build", "--progress", "plain", "-f", example(b.t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push"}, flags...)
+	return append(args, b.mirrors()...)
+}
+
+func TestBuildkitdGoneMidBuild(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	pulling := b.hold()
+	p := start(t, b.env, b.seedPush("--builder", b.Buildkitd.Addr)...)
+	waitFor(t, "a pull", pulling)
+	b.Buildkitd.Kill()
+	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "nothing was pushed")
+}
+
+// Ctrl-C ends the build, says so, and leaves no buildkitd behind.
+func TestInterruptStopsThePrivateBuildkitd(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	pulling := b.hold()
+	env, cache := b.privateEnv()
+	p := start(t, env, b.seedPush()...)
+	waitFor(t, "a pull", pulling)
+	must(t, p.cmd.Process.Signal(syscall.SIGINT))
+	b.wantFailure(p.wait(t), "cancelled", "nothing was pushed")
+	wantNoProcess(t, cache)
+}
+
+// Without any builder samforge starts a buildkitd of its own, keeps its cache
+// for the next time, and stops it.
+func TestPrivateBuildkitd(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	env, cache := b.privateEnv()
+	first := run(t, env, b.seedPush()...).ok(t)
+	wantNoProcess(t, cache)
+	b.Registry.Reset()
+	second := run(t, env, b.seedPush()...).ok(t)
+	wantNoProcess(t, cache)
+	if digestOf(first[0]) != digestOf(second[0]) {
+		t.Errorf("the second build gave %s, the first %s", second[0], first[0])
+	}
+	for _, p := range b.Registry.Pulls() {
+		if p.Kind == "layer" {
+			t.Errorf("the second build pulled %s of %s", p.Digest, p.Repository)
+		}
+	}
+}
+
+// privateEnv is an environment in which no builder but a private one can be
+// found, and the folder that one keeps its state in.
+func (b *bed) privateEnv() (env []string, cache string) {
+	b.t.Helper()
+	cache = b.t.TempDir()
+	buildkitd, err := testenv.Tool("buildkitd")
+	must(b.t, err)
+	return append(b.env,
+		"BUILDKIT_HOST=",
+		"DOCKER_HOST=unix://"+filepath.Join(cache, "no-docker.sock"),
+		"XDG_RUNTIME_DIR="+cache,
+		"XDG_CACHE_HOME="+cache,
+		"PATH="+filepath.Dir(buildkitd)+":/usr/bin:/bin:/usr/sbin:/sbin",
+	), cache
+}
+
+// wantNoProcess fails the test if a process has text in its command line.
+func wantNoProcess(t *testing.T, text string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	must(t, err)
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(line), text) {
+			t.Errorf("a process is left: %s", strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+}
+
+func TestNoBuilder(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	env, cache := b.privateEnv()
+	r := run(t, append(env, "PATH="+cache), b.seedPush()...)
+	b.wantFailure(r, "no-docker.sock", "buildkitd", "PATH", "--builder")
+}
+
+func TestBuilderThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	r := run(t, b.env, b.seedPush("--builder", "unix:///nonexistent/buildkitd.sock")...)
+	b.wantFailure(r, "unix:///nonexistent/buildkitd.sock")
+}
+
+// A full disk is called that, and the build works when there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{RootSize: 12 << 20}})
+	r := run(t, b.env, b.seedPush("--builder", b.Buildkitd.Addr)...)
+	b.wantFailure(r, "disk is full", "no space left on device")
+	roomy := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+	run(t, b.env, b.seedPush("--builder", roomy.Addr)...).ok(t)
+}
+
+// What is in the registry already is reported and not built.
+func TestSkipExisting(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	first := run(t, b.env, b.seedPush("--builder", b.Buildkitd.Addr)...).ok(t)
+	b.Registry.Reset()
+	second := run(t, b.env, b.seedPush("--builder", b.Buildkitd.Addr, "--skip-existing")...).ok(t)
+	if fmt.Sprint(first) != fmt.Sprint(second) {
+		t.Errorf("stdout is %q, want %q", second, first)
+	}
+	if s := b.Registry.Stats(); s.ManifestPuts != 0 || s.Uploads != 0 {
+		t.Errorf("it pushed %+v", s)
+	}
+}

@@ -1,0 +1,104 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+
+	// Every connection helper that BuildKit has.
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
+	_ "github.com/moby/buildkit/client/connhelper/npipe"
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
+	_ "github.com/moby/buildkit/client/connhelper/ssh"
+)
+
+// Kind says what stands behind a Builder.
+type Kind string
+
+// The kinds of Builder.
+const (
+	Remote  Kind = "buildkitd"         // somebody else's buildkitd, on this machine or another
+	Docker  Kind = "docker engine"     // the BuildKit inside dockerd
+	Private Kind = "private buildkitd" // started by Find, stopped by Close
+)
+
+// connectTimeout bounds the first answer of a builder that the user named. Ten seconds are enough for ssh and kubectl.
+const connectTimeout = 10 * time.Second
+
+// Builder is a buildkitd that has answered. Close it.
+type Builder struct {
+	Address string
+	Kind    Kind
+	Workers []*client.WorkerInfo // never empty
+
+	client      *client.Client
+	dialSession session.Dialer
+	daemon      *daemon // nil unless Private
+}
+
+// Client returns the connection, for what Run does not do.
+func (b *Builder) Client() *client.Client { return b.client }
+
+// Close closes the connection and stops a private buildkitd, waiting until it is gone. Close may be called twice.
+func (b *Builder) Close() error {
+	err := b.client.Close()
+	if b.daemon != nil {
+		b.daemon.stop()
+	}
+	return err
+}
+
+// String names the builder for messages.
+func (b *Builder) String() string { return fmt.Sprintf("%s at %s", b.Kind, b.Address) }
+
+// connect returns a Builder for a buildkitd address, once it has answered.
+func connect(ctx context.Context, address string, tls TLS, timeout time.Duration) (*Builder, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" {
+		return nil, errors.New("not an address such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name")
+	}
+	var opts []client.ClientOpt
+	if u.Scheme == "tcp" {
+		if opts, err = tls.clientOpts(address); err != nil {
+			return nil, err
+		}
+	}
+	c, err := client.New(ctx, address, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return answered(ctx, &Builder{Address: address, Kind: Remote, client: c, dialSession: c.Dialer()}, timeout)
+}
+
+// answered returns b when it lists at least one worker within timeout, and closes it otherwise.
+func answered(ctx context.Context, b *Builder, timeout time.Duration) (*Builder, error) {
+	if err := b.ping(ctx, timeout); err != nil {
+		b.client.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// ping asks for the workers, which every build does first and which every BuildKit since 2017 answers.
+func (b *Builder) ping(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+	defer cancel()
+	workers, err := b.client.ListWorkers(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return reason(err)
+	case len(workers) == 0:
+		return errors.New("it answers but has no worker to build with")
+	}
+	b.Workers = workers
+	return nil
+}

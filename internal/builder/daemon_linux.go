@@ -1,0 +1,145 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// daemon is a private buildkitd, or the rootlesskit that runs one.
+type daemon struct {
+	state string   // buildkitd's root, kept
+	run   string   // sockets, removed by stop
+	lock  *os.File // holds state
+
+	cmd    *exec.Cmd     // nil until started
+	exited chan struct{} // closed when cmd has ended
+	err    error         // how it ended; read after exited
+	once   sync.Once
+}
+
+// stopTimeout bounds the orderly end: milliseconds on an idle buildkitd, a little more while it cleans up after builds.
+const stopTimeout = 10 * time.Second
+
+func (d *daemon) address() string { return "unix://" + d.socket() }
+func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock") }
+func (d *daemon) log() string     { return filepath.Join(d.state, "samforge.log") }
+
+// start runs argv in a process group of its own, so that the Ctrl-C of a terminal reaches us alone and builds can be
+// cancelled in order; and with a parent-death signal, so that it ends when we are killed. That signal is sent when the
+// thread that forked dies, hence a goroutine that keeps its thread until the daemon has ended. rootlesskit passes
+// SIGTERM on and sets the same signal for its children.
+func (d *daemon) start(argv, env []string) error {
+	log, err := os.Create(d.log())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		err := cmd.Start()
+		if err == nil {
+			d.cmd = cmd
+		}
+		started <- err
+		if err == nil {
+			d.err = cmd.Wait()
+			close(d.exited)
+		}
+	}()
+	return <-started
+}
+
+// waitSocket returns when the daemon listens. It asks every 2 ms, since a user waits for it.
+func (d *daemon) waitSocket(ctx context.Context) error {
+	for {
+		conn, err := net.Dial("unix", d.socket())
+		if err == nil {
+			// Closed at once: a connection that says nothing keeps buildkitd from stopping for two minutes.
+			return conn.Close()
+		}
+		select {
+		case <-d.exited:
+			return fmt.Errorf("it ended: %w", d.err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// startError adds what the daemon said to why it could not be reached.
+func (d *daemon) startError(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	select { // listening comes before failing: give it the time to say why
+	case <-d.exited:
+	case <-time.After(time.Second):
+	}
+	if tail := d.logTail(); tail != "" {
+		return fmt.Errorf("%w; the end of its log %s:\n%s", err, d.log(), tail)
+	}
+	return err
+}
+
+// stop ends the daemon and waits for it, removes its sockets and gives its state free. It may be called twice.
+func (d *daemon) stop() {
+	d.once.Do(func() {
+		if d.cmd != nil {
+			_ = d.cmd.Process.Signal(syscall.SIGTERM)
+			select {
+			case <-d.exited:
+			case <-time.After(stopTimeout):
+				_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
+				<-d.exited
+			}
+		}
+		if d.run != "" {
+			_ = os.RemoveAll(d.run)
+		}
+		if d.lock != nil {
+			_ = d.lock.Close()
+		}
+	})
+}
+
+// tailLines is how much of a log an error quotes.
+const tailLines = 8
+
+// logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its errors.
+func (d *daemon) logTail() string {
+	dt, err := os.ReadFile(d.log())
+	if err != nil {
+		return ""
+	}
+	var kept []string
+	for line := range bytes.Lines(dt) {
+		text := strings.TrimRight(string(line), "\n")
+		if strings.HasPrefix(text, "\t") { // "\tfile.go:12" follows a function's name
+			if n := len(kept); n > 0 && !strings.Contains(kept[n-1], " ") {
+				kept = kept[:n-1]
+			}
+			continue
+		}
+		if text != "" {
+			kept = append(kept, text)
+		}
+	}
+	return strings.Join(kept[max(0, len(kept)-tailLines):], "\n")
+}

@@ -1,0 +1,191 @@
+package builder
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/util/progress/progressui"
+	"github.com/moby/buildkit/util/progress/progresswriter"
+	digest "github.com/opencontainers/go-digest"
+)
+
+// Display shows the progress of all jobs of one Run.
+//
+// Jobs share vertices: npm runs once for many images. BuildKit then reports the vertex to every job, each time with its
+// name and all of its log. The display shows it once, under the name of the job that reported it first.
+type Display struct {
+	ui   progressui.Display
+	ch   chan *client.SolveStatus
+	done chan struct{}
+
+	mu       sync.Mutex
+	closed   bool
+	vertices map[digest.Digest]*shown
+	groups   map[string]string // ProgressGroup id to the name shown
+	warnings map[string]bool
+}
+
+// shown is what the display knows about a vertex.
+type shown struct {
+	name      string
+	owner     *jobWriter // whose statuses and logs are shown; nil when that job has ended
+	completed *time.Time // when it last completed; nil while it runs
+}
+
+// NewDisplay returns a display on out, usually os.Stderr. The mode is auto, tty, plain, rawjson or quiet; auto is what
+// BUILDKIT_PROGRESS says, else tty on a terminal and plain elsewhere. Quiet shows nothing at all.
+func NewDisplay(out io.Writer, mode string) (*Display, error) {
+	if env := os.Getenv("BUILDKIT_PROGRESS"); env != "" && (mode == "" || mode == string(progressui.AutoMode)) {
+		mode = env
+	}
+	ui, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
+	if err != nil {
+		return nil, err
+	}
+	return &Display{ui: ui}, nil
+}
+
+func quiet() *Display {
+	d, _ := NewDisplay(io.Discard, string(progressui.QuietMode)) // cannot fail
+	return d
+}
+
+// start begins to show. Attachables that log, as the credentials do ("[auth] … token for …"), log to the display.
+func (d *Display) start(attachables []session.Attachable) {
+	d.ch, d.done = make(chan *client.SolveStatus), make(chan struct{})
+	d.vertices, d.groups, d.warnings = map[digest.Digest]*shown{}, map[string]string{}, map[string]bool{}
+	go func() {
+		defer close(d.done)
+		// Ended by closing the channel, never by a context, so that the last lines are shown after a cancellation.
+		_, _ = d.ui.UpdateFrom(context.Background(), d.ch)
+	}()
+	for _, a := range attachables {
+		if l, ok := a.(interface{ SetLogger(progresswriter.Logger) }); ok {
+			l.SetLogger(d.send)
+		}
+	}
+}
+
+// stop shows the end. What is sent later is dropped.
+func (d *Display) stop() {
+	d.mu.Lock()
+	d.closed = true
+	close(d.ch)
+	d.mu.Unlock()
+	<-d.done
+}
+
+func (d *Display) send(st *client.SolveStatus) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sendLocked(st)
+}
+
+func (d *Display) sendLocked(st *client.SolveStatus) {
+	if !d.closed {
+		d.ch <- st
+	}
+}
+
+// jobWriter is one job's way to the display.
+type jobWriter struct {
+	d      *Display
+	prefix string
+}
+
+// writer returns a job's way to the display. Its vertices are named "[prefix …] …"; an empty prefix adds nothing.
+func (d *Display) writer(prefix string) *jobWriter { return &jobWriter{d: d, prefix: prefix} }
+
+// write shows what of st is not shown yet. It takes st over.
+func (w *jobWriter) write(st *client.SolveStatus) {
+	w.d.mu.Lock()
+	defer w.d.mu.Unlock()
+	out := &client.SolveStatus{}
+	for _, v := range st.Vertexes {
+		s := w.d.vertices[v.Digest]
+		if s == nil {
+			s = &shown{name: w.named(v.Name)}
+			w.d.vertices[v.Digest] = s
+		}
+		if again := v.Started != nil && s.completed != nil && v.Started.After(*s.completed); again && !v.Cached {
+			s.completed = nil // such as a layer that only the second job needs
+		}
+		// A job that comes to a vertex after it is done is told "cached": true for that job, confusing for the reader.
+		if !w.owns(s) && s.completed != nil {
+			continue
+		}
+		if v.Completed != nil && v.Error == "" {
+			s.completed = v.Completed
+		}
+		v.Name = s.name
+		if g := v.ProgressGroup; g != nil {
+			if w.d.groups[g.Id] == "" {
+				w.d.groups[g.Id] = w.named(g.Name)
+			}
+			g.Name = w.d.groups[g.Id]
+		}
+		out.Vertexes = append(out.Vertexes, v)
+	}
+	for _, vs := range st.Statuses {
+		if s := w.d.vertices[vs.Vertex]; s != nil && w.owns(s) {
+			out.Statuses = append(out.Statuses, vs)
+		}
+	}
+	for _, l := range st.Logs {
+		if s := w.d.vertices[l.Vertex]; s != nil && w.owns(s) {
+			out.Logs = append(out.Logs, l)
+		}
+	}
+	for _, warning := range st.Warnings {
+		key := string(warning.Vertex) + "\n" + string(warning.Short) + "\n" + warning.URL
+		if !w.d.warnings[key] {
+			w.d.warnings[key] = true
+			out.Warnings = append(out.Warnings, warning)
+			// progressui's plain mode prints a warning together with the next news of its vertex, and a finished vertex
+			// has none: a status that has not started is news, yet shows nothing.
+			out.Statuses = append(out.Statuses, &client.VertexStatus{Vertex: warning.Vertex})
+		}
+	}
+	if len(out.Vertexes)+len(out.Statuses)+len(out.Logs)+len(out.Warnings) > 0 {
+		w.d.sendLocked(out)
+	}
+}
+
+// owns says whether w's view of a vertex is the one shown, and takes a running vertex over from a job that has ended.
+func (w *jobWriter) owns(s *shown) bool {
+	if s.owner == nil && s.completed == nil {
+		s.owner = w
+	}
+	return s.owner == w
+}
+
+// close gives up what w owns; a job that still waits for such a vertex goes on showing it.
+func (w *jobWriter) close() {
+	w.d.mu.Lock()
+	defer w.d.mu.Unlock()
+	for _, s := range w.d.vertices {
+		if s.owner == w {
+			s.owner = nil
+		}
+	}
+}
+
+// named puts the prefix into the bracket that a vertex name starts with, as buildx does, unless it is there already.
+func (w *jobWriter) named(name string) string {
+	rest, bracket := strings.CutPrefix(name, "[")
+	switch {
+	case w.prefix == "":
+		return name
+	case !bracket:
+		return "[" + w.prefix + "] " + name
+	case strings.HasPrefix(rest, w.prefix+"]") || strings.HasPrefix(rest, w.prefix+" "):
+		return name
+	}
+	return "[" + w.prefix + " " + rest
+}

@@ -1,0 +1,175 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	controlapi "github.com/moby/buildkit/api/services/control"
+	apitypes "github.com/moby/buildkit/api/types"
+	"google.golang.org/grpc"
+)
+
+// fakeControl is as much of a buildkitd as Find asks for.
+type fakeControl struct {
+	controlapi.UnimplementedControlServer
+	workers int
+}
+
+func (f fakeControl) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse, error) {
+	resp := &controlapi.ListWorkersResponse{}
+	for range f.workers {
+		resp.Record = append(resp.Record, &apitypes.WorkerRecord{ID: "w"})
+	}
+	return resp, nil
+}
+
+// serveFake serves a fakeControl on l and returns l's address.
+func serveFake(t *testing.T, l net.Listener, workers int) string {
+	t.Helper()
+	s := grpc.NewServer()
+	controlapi.RegisterControlServer(s, fakeControl{workers: workers})
+	go s.Serve(l)
+	t.Cleanup(s.Stop)
+	return l.Addr().Network() + "://" + l.Addr().String()
+}
+
+func listen(t *testing.T, network, address string) net.Listener {
+	t.Helper()
+	if network == "unix" {
+		if err := os.MkdirAll(filepath.Dir(address), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func environment(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+// shortDir returns a directory whose path leaves room for a socket's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "sf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func TestFindUsesTheFirstThatAnswers(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		running []string // of host, rootful, rootless, docker
+		want    string
+		kind    Kind
+	}{
+		"BUILDKIT_HOST goes before everything":   {[]string{"host", "rootful", "rootless", "docker"}, "host", Remote},
+		"the rootful socket before the rootless": {[]string{"rootful", "rootless", "docker"}, "rootful", Remote},
+		"the rootless socket before Docker":      {[]string{"rootless", "docker"}, "rootless", Remote},
+		"Docker before a buildkitd of our own":   {[]string{"docker"}, "docker", Docker},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := shortDir(t)
+			sockets := map[string]string{
+				"host": dir + "/host.sock", "rootful": dir + "/rootful.sock",
+				"rootless": dir + "/xdg/buildkit/buildkitd.sock", "docker": dir + "/docker.sock",
+			}
+			vars := map[string]string{"XDG_RUNTIME_DIR": dir + "/xdg", "DOCKER_HOST": "unix://" + sockets["docker"]}
+			for _, name := range tc.running {
+				l := listen(t, "unix", sockets[name])
+				switch name {
+				case "docker":
+					l = dockerListener(t, l)
+				case "host":
+					vars["BUILDKIT_HOST"] = "unix://" + sockets[name]
+				}
+				serveFake(t, l, 1)
+			}
+			b, err := Find(t.Context(), Options{Env: environment(vars), rootful: "unix://" + sockets["rootful"]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if want := "unix://" + sockets[tc.want]; b.Address != want || b.Kind != tc.kind || len(b.Workers) != 1 {
+				t.Errorf("found %s with %d workers, want %s at %s", b, len(b.Workers), tc.kind, want)
+			}
+		})
+	}
+}
+
+func TestFindListsAllThatItTried(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	serveFake(t, listen(t, "unix", dir+"/xdg/buildkit/buildkitd.sock"), 0)
+	_, err := Find(t.Context(), Options{rootful: "unix://" + dir + "/none.sock", Env: environment(map[string]string{
+		"XDG_RUNTIME_DIR": dir + "/xdg",
+		"DOCKER_HOST":     "unix://" + dir + "/docker.sock",
+		"PATH":            dir,
+	})})
+	var notFound *NotFoundError
+	if !errors.As(err, &notFound) {
+		t.Fatalf("got %v", err)
+	}
+	want := `no BuildKit found to build with; tried:
+  rootful buildkitd unix://DIR/none.sock: dial unix DIR/none.sock: connect: no such file or directory
+  rootless buildkitd unix://DIR/xdg/buildkit/buildkitd.sock: it answers but has no worker to build with
+  Docker engine unix://DIR/docker.sock: dial unix DIR/docker.sock: connect: no such file or directory
+  private buildkitd: buildkitd is neither beside samforge nor on PATH
+name a buildkitd with --builder or BUILDKIT_HOST, start Docker, or put buildkitd and runc beside samforge or on PATH`
+	if got := strings.ReplaceAll(err.Error(), dir, "DIR"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestFindDoesNotFallThroughFromANamedBuilder(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	serveFake(t, listen(t, "unix", dir+"/rootful.sock"), 1)
+	for address, want := range map[string]string{
+		"unix://" + dir + "/none.sock": "connect: no such file or directory",
+		"tcp://127.0.0.1:1":            "connect: connection refused",
+		"docker://":                    "docker.sock: connect: no such file or directory",
+		"nonsense":                     "not an address such as unix:///run/buildkit/buildkitd.sock",
+	} {
+		_, err := Find(t.Context(), Options{
+			Address: address,
+			rootful: "unix://" + dir + "/rootful.sock",
+			Env:     environment(map[string]string{"DOCKER_HOST": "unix://" + dir + "/docker.sock"}),
+		})
+		if err == nil || !strings.HasPrefix(err.Error(), "connect to the builder "+address+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want … %s", address, err, want)
+		}
+	}
+}
+
+func TestConnectIsBounded(t *testing.T) {
+	t.Parallel()
+	silent := listen(t, "tcp", "127.0.0.1:0")
+	_, err := connect(t.Context(), "tcp://"+silent.Addr().String(), TLS{}, 50*time.Millisecond)
+	if err == nil || err.Error() != "no answer within 50ms" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFindStopsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Find(ctx, Options{Env: environment(nil), rootful: "unix:///none"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the cancellation", err)
+	}
+}

@@ -1,0 +1,176 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/tonistiigi/fsutil"
+)
+
+// TestMain turns the test binary into a samforge when childEnv is set; see child.
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		child()
+	}
+	code := m.Run()
+	if dir, err := buildSleep(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+const childEnv = "SAMFORGE_BUILDER_TEST_CHILD"
+
+// childReport is what a child prints once its private buildkitd has answered.
+type childReport struct {
+	PID   int // of buildkitd, or of the rootlesskit that runs it
+	State string
+	Run   string
+	Ready time.Duration
+}
+
+// child starts a private buildkitd, reports it, and runs a step that sleeps for an hour, until it is killed.
+func child() {
+	begin := time.Now()
+	b, err := Find(context.Background(), Options{Address: "private://"})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	report := childReport{b.daemon.cmd.Process.Pid, b.daemon.state, b.daemon.run, time.Since(begin)}
+	_ = json.NewEncoder(os.Stdout).Encode(report)
+	d, _ := NewDisplay(os.Stdout, "plain")
+	mount, _ := fsutil.NewFS(os.Getenv(childEnv))
+	for _, r := range b.Run(context.Background(), SessionOptions{LocalMounts: map[string]fsutil.FS{"tools": mount}}, []Job{sleepJob("a", "1h")}, d) {
+		fmt.Println("ended:", r.Err)
+	}
+	b.Close()
+	os.Exit(0)
+}
+
+// toolsDir is the repository's bin directory; the test fails when a tool is not there.
+func toolsDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"buildkitd", "runc", "rootlesskit"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Fatalf("%v; run `make tools`", err)
+		}
+	}
+	return dir
+}
+
+// privateOptions let a private buildkitd be found, with its state in a directory of the test.
+func privateOptions(t *testing.T) Options {
+	t.Helper()
+	return Options{
+		Address: "private://",
+		Log:     func(s string) { t.Log(s) },
+		Env: environment(map[string]string{
+			"PATH":           toolsDir(t) + ":" + os.Getenv("PATH"),
+			"XDG_CACHE_HOME": cacheHome(t),
+		}),
+	}
+}
+
+// cacheHome is a directory that the test removes with all its might: a killed buildkitd leaves mounts in its state.
+func cacheHome(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "samforge-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		mounts, _ := os.ReadFile("/proc/self/mounts")
+		for line := range strings.Lines(string(mounts)) {
+			if f := strings.Fields(line); strings.HasPrefix(f[1], dir) {
+				_ = syscall.Unmount(f[1], syscall.MNT_DETACH)
+			}
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Logf("left behind: %v", err)
+		}
+	})
+	return dir
+}
+
+func startForTest(t *testing.T) *Builder {
+	t.Helper()
+	b, err := Find(t.Context(), privateOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+var buildSleep = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "samforge-sleep-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "sleep"), "./testdata/sleep")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return dir, nil
+})
+
+// sleepDir is a directory with the program that sleepState runs.
+func sleepDir(t *testing.T) string {
+	t.Helper()
+	dir, err := buildSleep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// sleepSession offers sleepDir as the local source "tools".
+func sleepSession(t *testing.T) SessionOptions {
+	t.Helper()
+	mount, err := fsutil.NewFS(sleepDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return SessionOptions{LocalMounts: map[string]fsutil.FS{"tools": mount}}
+}
+
+// sleepState is a step that runs for the duration given.
+func sleepState(duration string) llb.State {
+	return llb.Scratch().
+		File(llb.Copy(llb.Local("tools"), "/sleep", "/sleep")).
+		Run(llb.Args([]string{"/sleep", duration}), llb.WithCustomName("sleep "+duration)).Root()
+}
+
+func sleepJob(name, duration string) Job { return stateJob(name, sleepState(duration)) }
+
+// stateJob solves a state and has no result.
+func stateJob(name string, st llb.State) Job {
+	return Job{Name: name, Build: func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		def, err := st.Marshal(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: true})
+	}, Opt: client.SolveOpt{}}
+}

@@ -1,0 +1,100 @@
+// Package builder finds a buildkitd, or starts one, and solves many images on it in one session and under one progress
+// display.
+//
+// Find decides which buildkitd (find.go), Builder.Run solves jobs on it (run.go), and Builder.Close leaves nothing behind.
+package builder
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/buildkit/client"
+)
+
+// Options say which buildkitd to use. The zero value discovers one.
+type Options struct {
+	// Address of a buildkitd: unix, tcp, ssh, npipe, docker-container, podman-container, nerdctl-container or kube-pod,
+	// as buildctl takes it. Two more schemes name what discovery would otherwise come to: docker:// is the Docker
+	// engine's own BuildKit, private:// a buildkitd of our own. Empty means BUILDKIT_HOST, and without that discovery.
+	Address string
+	// TLS is used for a tcp address; discovery ignores it.
+	TLS TLS
+	// Env looks an environment variable up; nil means os.Getenv.
+	Env func(name string) string
+	// Log is told, one sentence at a time, what the user should know about the choice; nil means nobody is told.
+	Log func(sentence string)
+
+	rootful string // the rootful socket's address, other than appdefaults.Address in tests
+}
+
+// TLS names the certificates for a tcp address, with the meaning of buildctl's --tls* flags.
+type TLS struct {
+	ServerName string // the name to verify; empty means the address's host
+	CACert     string // file; empty together with Cert and Key means no TLS
+	Cert, Key  string // files of the client's certificate
+	Dir        string // holds ca.pem, cert.pem and key.pem (or ca.crt, tls.crt, tls.key), instead of the three above
+}
+
+func (o Options) env(name string) string {
+	if o.Env == nil {
+		return os.Getenv(name)
+	}
+	return o.Env(name)
+}
+
+func (o Options) log(format string, args ...any) {
+	if o.Log != nil {
+		o.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// clientOpts returns the client options for TLS to address, none when TLS is the zero value.
+func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
+	if t.Dir != "" {
+		if t.CACert != "" || t.Cert != "" || t.Key != "" {
+			return nil, fmt.Errorf("a TLS directory (%s) and single TLS files are both given; give one of them", t.Dir)
+		}
+		var err error
+		if t.CACert, err = firstFile(t.Dir, "ca.pem", "ca.crt"); err != nil {
+			return nil, err
+		}
+		if t.Cert, err = firstFile(t.Dir, "cert.pem", "tls.crt"); err != nil {
+			return nil, err
+		}
+		if t.Key, err = firstFile(t.Dir, "key.pem", "tls.key"); err != nil {
+			return nil, err
+		}
+	}
+	if t.ServerName == "" {
+		if u, err := url.Parse(address); err == nil {
+			t.ServerName = u.Hostname()
+		}
+	}
+	var opts []client.ClientOpt
+	if t.CACert != "" {
+		opts = append(opts, client.WithServerConfig(t.ServerName, t.CACert))
+	} else if t.Cert != "" || t.Key != "" {
+		opts = append(opts, client.WithServerConfigSystem(t.ServerName))
+	}
+	if t.Cert != "" || t.Key != "" {
+		// Loaded here once more because BuildKit's error does not name the files.
+		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+			return nil, fmt.Errorf("read the TLS certificate %q with the key %q: %w", t.Cert, t.Key, err)
+		}
+		opts = append(opts, client.WithCredentials(t.Cert, t.Key))
+	}
+	return opts, nil
+}
+
+func firstFile(dir string, names ...string) (string, error) {
+	for _, name := range names {
+		file := filepath.Join(dir, name)
+		if _, err := os.Stat(file); err == nil {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("the TLS directory %s has neither %s nor %s", dir, names[0], names[1])
+}

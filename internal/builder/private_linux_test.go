@@ -1,0 +1,260 @@
+package builder
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestPrivateStartsAndStops(t *testing.T) {
+	opt := privateOptions(t)
+	for _, try := range []string{"first start", "with the state of the first"} {
+		begin := time.Now()
+		b, err := Find(t.Context(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready, d := time.Since(begin), b.daemon
+		if b.Kind != Private || len(b.Workers) != 1 {
+			t.Errorf("found %s with %d workers", b, len(b.Workers))
+		}
+		if group, err := syscall.Getpgid(d.cmd.Process.Pid); group != d.cmd.Process.Pid {
+			t.Errorf("it is in process group %d (%v), where Ctrl-C would reach it", group, err)
+		}
+		begin = time.Now()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%s: ready in %s, stopped in %s", try, ready, time.Since(begin))
+		if _, err := os.Stat(d.run); !os.IsNotExist(err) {
+			t.Errorf("its sockets are left in %s", d.run)
+		}
+		waitNoProcess(t, d.run)
+	}
+}
+
+func TestTwoPrivateAtOnceHaveTheirOwnState(t *testing.T) {
+	opt := privateOptions(t)
+	first, err := Find(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	second, err := Find(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+	if a, b := filepath.Base(first.daemon.state), filepath.Base(second.daemon.state); a != "buildkitd" || b != "buildkitd-2" {
+		t.Errorf("state in %s and %s", a, b)
+	}
+}
+
+func TestPrivateWithoutRuncBuildsWhatRunsNothing(t *testing.T) {
+	opt := privateOptions(t)
+	bin := t.TempDir() // no runc; on PATH nothing at all
+	if err := os.Symlink(toolsDir(t)+"/buildkitd", bin+"/buildkitd"); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("rootlesskit looks for its helpers on PATH; covered as root")
+	}
+	var told []string
+	opt.Env = environment(map[string]string{"PATH": bin, "XDG_CACHE_HOME": cacheHome(t)})
+	opt.Log = func(s string) { told = append(told, s) }
+	b, err := Find(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	var shown bytes.Buffer
+	d, _ := NewDisplay(&shown, "plain")
+	results := b.Run(t.Context(), sleepSession(t), []Job{stateJob("files", fileState("a")), sleepJob("exec", "1ms")}, d)
+	if results[0].Err != nil {
+		t.Errorf("a build that runs nothing: %v", results[0].Err)
+	}
+	if err := results[1].Err; err == nil || !strings.Contains(shown.String(), "this build step needs runc") {
+		t.Errorf("a build that runs something: %v\n%s", err, shown.String())
+	}
+	if len(told) == 0 || !strings.HasPrefix(told[0], "runc is neither beside samforge nor on PATH") {
+		t.Errorf("told %q", told)
+	}
+}
+
+func TestPrivateThatDiesAtStartIsQuoted(t *testing.T) {
+	opt := privateOptions(t)
+	bin := t.TempDir()
+	writeFile(t, bin+"/buildkitd", "#!/bin/sh\necho starting\necho 'buildkitd: overlay is not for you'\nexit 1\n")
+	if err := os.Chmod(bin+"/buildkitd", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	opt.Env = environment(map[string]string{"PATH": bin + ":" + toolsDir(t) + ":" + os.Getenv("PATH"), "XDG_CACHE_HOME": cacheHome(t)})
+	_, err := Find(t.Context(), opt)
+	if err == nil || !strings.Contains(err.Error(), "it ended: exit status 1; the end of its log") || !strings.Contains(err.Error(), "overlay is not for you") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRootlessSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	bin := t.TempDir()
+	add := func(name string) {
+		writeFile(t, bin+"/"+name, "")
+		if err := os.Chmod(bin+"/"+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct{ have, missing string }{
+		{"runc", "buildkitd is neither"},
+		{"buildkitd", "it needs rootlesskit, which is neither"},
+		{"rootlesskit", "it needs newuidmap, which is not on PATH; install the package uidmap"},
+		{"newuidmap", "it needs newgidmap"},
+	} {
+		add(tc.have)
+		_, err := Options{Env: environment(map[string]string{"PATH": bin})}.findTools(true)
+		if err == nil || !strings.Contains(err.Error(), tc.missing) {
+			t.Errorf("with %s: got %v, want %s", tc.have, err, tc.missing)
+		}
+	}
+}
+
+func TestKilledParentLeavesNothingBehind(t *testing.T) {
+	t.Run("as root", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("not root")
+		}
+		killedParent(t, nil)
+	})
+	t.Run("rootless", func(t *testing.T) {
+		killedParent(t, subIDUser(t))
+	})
+}
+
+// killedParent starts a child samforge, as another user if one is given, kills it in the middle of a build step, and
+// waits for all that it started to be gone.
+func killedParent(t *testing.T, user *syscall.Credential) {
+	bin := publicTools(t)
+	cache := cacheHome(t)
+	if user != nil {
+		if err := os.Chown(cache, int(user.Uid), int(user.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(filepath.Join(bin, "samforge"))
+	cmd.Dir = "/"
+	cmd.Env = []string{childEnv + "=" + sleepDir(t), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + cache}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+
+	var report childReport
+	var said []string
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		said = append(said, lines.Text())
+		_ = json.Unmarshal(lines.Bytes(), &report)
+		if strings.Contains(lines.Text(), "sleeping for") {
+			break
+		}
+	}
+	if report.PID == 0 || len(processes(t, report.Run)) == 0 || !strings.Contains(said[len(said)-1], "sleeping for") {
+		t.Fatalf("the child said:\n%s", strings.Join(said, "\n"))
+	}
+	t.Logf("ready in %s", report.Ready)
+	begin := time.Now()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	waitNoProcess(t, report.Run)
+	waitNoProcess(t, "/sleep\x001h")
+	t.Logf("gone %s after the kill", time.Since(begin))
+	os.RemoveAll(report.Run)
+}
+
+// publicTools is a directory that every user may read, with this test binary as samforge and the tools beside it.
+func publicTools(t *testing.T) string {
+	t.Helper()
+	dir := cacheHome(t)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"samforge": exe}
+	for _, name := range []string{"buildkitd", "runc", "rootlesskit"} {
+		files[name] = filepath.Join(toolsDir(t), name)
+	}
+	for name, from := range files {
+		if out, err := exec.Command("cp", "--reflink=auto", from, filepath.Join(dir, name)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return dir
+}
+
+// subIDUser returns a user with subordinate ids to run as; nil when the test is not root and runs as itself.
+func subIDUser(t *testing.T) *syscall.Credential {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	subuid, _ := os.ReadFile("/etc/subuid")
+	passwd, _ := os.ReadFile("/etc/passwd")
+	for line := range strings.Lines(string(passwd)) {
+		f := strings.Split(line, ":")
+		if f[0] == "root" || !slices.ContainsFunc(strings.Split(string(subuid), "\n"), func(l string) bool { return strings.HasPrefix(l, f[0]+":") }) {
+			continue
+		}
+		uid, _ := strconv.ParseUint(f[2], 10, 32)
+		gid, _ := strconv.ParseUint(f[3], 10, 32)
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	t.Skip("no user in /etc/subuid to be rootless as; `useradd samforge-test` makes one")
+	return nil
+}
+
+// processes returns the command lines that contain text.
+func processes(t *testing.T, text string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, file := range files {
+		if dt, err := os.ReadFile(file); err == nil && strings.Contains(string(dt), text) {
+			found = append(found, strings.ReplaceAll(string(dt), "\x00", " "))
+		}
+	}
+	return found
+}
+
+// waitNoProcess fails when a process with text in its command line is still there some seconds later.
+func waitNoProcess(t *testing.T, text string) {
+	t.Helper()
+	var left []string
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if left = processes(t, text); len(left) == 0 {
+			return
+		}
+	}
+	t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
+}

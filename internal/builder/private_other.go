@@ -1,0 +1,19 @@
+//go:build !linux
+
+package builder
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+)
+
+// daemon is never made here: buildkitd builds Linux images on Linux only.
+type daemon struct{}
+
+func (*daemon) stop()           {}
+func (*daemon) logTail() string { return "" }
+
+func startPrivate(context.Context, Options) (*Builder, error) {
+	return nil, fmt.Errorf("a private buildkitd needs Linux; on %s use Docker, or a buildkitd elsewhere", runtime.GOOS)
+}

@@ -1,0 +1,182 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+)
+
+// maxSolves bounds the solves in flight. It is no bound on the work, which buildkitd schedules: it is wide enough that
+// images whose node stage is still being installed do not keep others from being pulled and pushed.
+const maxSolves = 16
+
+// Job is one image to build.
+type Job struct {
+	Name  string // prefix of its progress lines
+	Build gateway.BuildFunc
+	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores, SharedKey and the shared
+	// session are set by Run.
+	Opt client.SolveOpt
+}
+
+// Result is what became of the Job of the same index.
+type Result struct {
+	Name     string
+	Response *client.SolveResponse // nil when Err is not
+	Err      error                 // the cause of the cancellation when ctx was cancelled
+	Warnings []client.VertexWarning
+}
+
+// LostError says that the connection to the builder broke while it was building.
+type LostError struct {
+	Builder string
+	Log     string // the last lines of a private buildkitd's log
+	Err     error
+}
+
+func (e *LostError) Error() string {
+	if e.Log != "" {
+		return fmt.Sprintf("the %s ended while it was building; the end of its log:\n%s", e.Builder, e.Log)
+	}
+	return fmt.Sprintf("lost the connection to the %s while it was building; see its log for why it ended, and run this again: %v", e.Builder, e.Err)
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Run solves all jobs in one session, several at a time, and returns when all of them have ended: one result a job, in
+// their order. A job that fails does not stop the others; ctx does. The display is used up; nil shows nothing.
+func (b *Builder) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	d = cmp.Or(d, quiet())
+	d.start(so.Attachables)
+	defer d.stop()
+
+	results := make([]Result, len(jobs))
+	shared, closeSession, err := b.openSession(ctx, so, cancel)
+	if err != nil {
+		for i, job := range jobs {
+			results[i] = Result{Name: job.Name, Err: err}
+		}
+		return results
+	}
+	defer closeSession()
+
+	var g errgroup.Group
+	g.SetLimit(maxSolves)
+	for i, job := range jobs {
+		prefix := ""
+		if len(jobs) > 1 {
+			prefix = job.Name
+		}
+		g.Go(func() error {
+			results[i] = b.solve(ctx, so, shared, job, d.writer(prefix))
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in results
+	return results
+}
+
+// solve runs one job to its end.
+func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.Session, job Job, out *jobWriter) Result {
+	defer out.close()
+	res := Result{Name: job.Name}
+	if ctx.Err() != nil {
+		res.Err = context.Cause(ctx)
+		return res
+	}
+	opt := private(job.Opt)
+	if writesToClient(opt) {
+		opt.Session, opt.LocalMounts, opt.OCIStores, opt.SharedKey = so.Attachables, so.LocalMounts, so.OCIStores, so.SharedKey
+	} else {
+		opt.SharedSession, opt.SessionPreInitialized = shared, true
+		opt.Session, opt.LocalMounts, opt.OCIStores = nil, nil, nil
+	}
+
+	status := make(chan *client.SolveStatus)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for st := range status {
+			for _, w := range st.Warnings {
+				res.Warnings = append(res.Warnings, *w)
+			}
+			out.write(st)
+		}
+	}()
+	res.Response, res.Err = b.client.Build(ctx, opt, "", job.Build, status)
+	<-drained
+	if res.Err != nil {
+		res.Response, res.Err = nil, b.explain(ctx, res.Err)
+	}
+	return res
+}
+
+// explain tells a cancelled build and a lost connection from a build that failed.
+func (b *Builder) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if grpcerrors.Code(err) != codes.Unavailable {
+		return err
+	}
+	// Unavailable is also what an error inside the build may be: ask whether the builder is still there.
+	if b.ping(ctx, 2*time.Second) == nil {
+		return err
+	}
+	lost := &LostError{Builder: b.String(), Err: reason(err)}
+	if b.daemon != nil {
+		lost.Log = b.daemon.logTail()
+	}
+	return lost
+}
+
+// private returns opt with the maps that client.Build writes to copied, since jobs may share them, and with
+// FrontendAttrs, without which client.Build panics.
+func private(opt client.SolveOpt) client.SolveOpt {
+	attrs := make(map[string]string, len(opt.FrontendAttrs))
+	maps.Copy(attrs, opt.FrontendAttrs)
+	opt.FrontendAttrs = attrs
+	opt.CacheImports = cloneEntries(opt.CacheImports)
+	opt.CacheExports = cloneEntries(opt.CacheExports)
+	return opt
+}
+
+func cloneEntries(entries []client.CacheOptionsEntry) []client.CacheOptionsEntry {
+	var out []client.CacheOptionsEntry
+	for _, e := range entries {
+		out = append(out, client.CacheOptionsEntry{Type: e.Type, Attrs: maps.Clone(e.Attrs)})
+	}
+	return out
+}
+
+// writesToClient says whether the job needs a session of its own: export ids count from zero in each solve, and
+// client.Build attaches the stores of local caches only to a session that it opens itself.
+func writesToClient(opt client.SolveOpt) bool {
+	for _, e := range opt.Exports {
+		if e.Output != nil || e.OutputDir != "" || e.OutputStore != nil {
+			return true
+		}
+	}
+	for _, e := range append(cloneEntries(opt.CacheImports), opt.CacheExports...) {
+		if e.Type == "local" {
+			return true
+		}
+	}
+	return false
+}
+
+// Cancelled says whether the job was stopped rather than failed.
+func (r Result) Cancelled() bool { return errors.Is(r.Err, context.Canceled) }

@@ -1,0 +1,84 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/session"
+	sessioncontent "github.com/moby/buildkit/session/content"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// SessionOptions are what buildkitd may ask of the client while it solves; every job has the same.
+type SessionOptions struct {
+	Attachables []session.Attachable     // credentials, secrets, ssh agents
+	LocalMounts map[string]fsutil.FS     // local sources by name, sent with owner 0:0
+	OCIStores   map[string]content.Store // OCI layouts by name, without the "oci:" prefix
+	SharedKey   string                   // lets a later session send only what changed in the local sources
+}
+
+// closeTimeout bounds the orderly end of a session; after it the connection is cut.
+const closeTimeout = 5 * time.Second
+
+// openSession opens one session for many solves. failed is told why, should it not open. The caller closes it with the
+// function returned, after the last solve.
+func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed func(error)) (*session.Session, func(), error) {
+	s, err := session.NewSession(ctx, so.SharedKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("create a BuildKit session: %w", err)
+	}
+	for _, a := range so.Attachables {
+		s.Allow(a)
+	}
+	if len(so.LocalMounts) > 0 {
+		dirs, err := ownedByRoot(so.LocalMounts)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Allow(filesync.NewFSSyncProvider(dirs))
+	}
+	if len(so.OCIStores) > 0 {
+		stores := make(map[string]content.Store, len(so.OCIStores))
+		for name, store := range so.OCIStores {
+			stores["oci:"+name] = store
+		}
+		s.Allow(sessioncontent.NewAttachable(stores))
+	}
+	// Not ended by ctx: a cancelled solve still uses its session while it winds down.
+	run, cut := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := s.Run(run, b.dialSession); err != nil {
+			failed(fmt.Errorf("open a session with %s: %w", b, reason(err)))
+		}
+	}()
+	return s, func() {
+		late := time.AfterFunc(closeTimeout, cut)
+		s.Close()
+		late.Stop()
+		cut()
+		<-ended
+	}, nil
+}
+
+// ownedByRoot returns the mounts with every file owned by 0:0, as client.Solve sends them: the same files must give the
+// same cache key whoever checked them out.
+func ownedByRoot(mounts map[string]fsutil.FS) (filesync.StaticDirSource, error) {
+	dirs := make(filesync.StaticDirSource, len(mounts))
+	for name, mount := range mounts {
+		fs, err := fsutil.NewFilterFS(mount, &fsutil.FilterOpt{Map: func(_ string, st *fstypes.Stat) fsutil.MapResult {
+			st.Uid, st.Gid = 0, 0
+			return fsutil.MapResultKeep
+		}})
+		if err != nil {
+			return nil, fmt.Errorf("prepare the local source %q: %w", name, err)
+		}
+		dirs[name] = fs
+	}
+	return dirs, nil
+}

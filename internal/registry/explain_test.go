@@ -1,0 +1,69 @@
+package registry
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	const ref = "registry.example.com/ci/plugin:1"
+	for name, tc := range map[string]struct{ text, want string }{
+		"push without credentials": {
+			`failed to solve: failed to push registry.example.com/ci/plugin:1: failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://auth.example.com/token: 401 Unauthorized`,
+			"registry.example.com wants credentials for registry.example.com/ci/plugin, or has no such repository; run `docker login registry.example.com`",
+		},
+		"push with other people's credentials": {
+			`failed to solve: failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/: 403 Forbidden`,
+			"these credentials give no right to registry.example.com/ci/plugin;",
+		},
+		"Docker Hub base that is not there": {
+			`failed to solve: failed to resolve source metadata for docker.io/harness/nope:1: docker.io/harness/nope:1: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`,
+			"docker.io wants credentials for docker.io/harness/nope, or has no such repository; run `docker login`",
+		},
+		"immutable tag on ECR": {
+			`failed to push registry.example.com/ci/plugin:1: unexpected status from PUT request: 400 Bad Request: tag invalid: The image tag '1' already exists in the 'ci/plugin' repository and cannot be overwritten because the tag is immutable.`,
+			"registry.example.com/ci/plugin:1 is there already",
+		},
+		"pull limit": {
+			`failed to resolve source metadata for docker.io/library/docker:28-cli: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit`,
+			"docker.io limits how often it may be asked; wait, log in with `docker login`, or use a mirror",
+		},
+		"registry that is down": {
+			`failed to do request: Head "https://registry.example.com/v2/ci/plugin/blobs/x": dial tcp 10.0.0.1:443: connect: connection refused`,
+			"registry.example.com cannot be reached",
+		},
+		"download server that is down is not the registry": {
+			`failed to load cache key: Get "https://files.example.com/go-template": dial tcp: lookup files.example.com: no such host`,
+			"files.example.com cannot be reached",
+		},
+		"registry in plain HTTP": {
+			`Head "https://registry.example.com/v2/": http: server gave HTTP response to HTTPS client`,
+			"registry.example.com speaks plain HTTP",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cause := errors.New(tc.text)
+			err := Explain(cause, ref)
+			if !strings.HasPrefix(err.Error(), tc.want) || !errors.Is(err, cause) || !strings.HasSuffix(err.Error(), tc.text) {
+				t.Errorf("got  %v\nwant %s … and the original", err, tc.want)
+			}
+			if again := Explain(err, ref); again != err {
+				t.Errorf("explained twice: %v", again)
+			}
+		})
+	}
+}
+
+func TestExplainLeavesTheRestAlone(t *testing.T) {
+	t.Parallel()
+	cause := errors.New(`process "/bin/sh -c npm ci" did not complete successfully: exit code: 1`)
+	if err := Explain(cause, "registry.example.com/ci/plugin:1"); err != cause {
+		t.Errorf("got %v", err)
+	}
+	if err := Explain(nil, ""); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
