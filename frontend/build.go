@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -65,6 +66,7 @@ type build struct {
 	plan   *llbgen.Plan
 	target llbgen.Target
 	epoch  time.Time
+	states sync.Map // llb.State of the image by platform, for the SBOM
 }
 
 func (b *build) run(ctx context.Context) (_ *client.Result, err error) {
@@ -83,6 +85,9 @@ func (b *build) run(ctx context.Context) (_ *client.Result, err error) {
 	b.warn(ctx, b.plan.Warnings)
 	rb, err := b.Client.Build(ctx, b.platform)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.attest(ctx, rb); err != nil {
 		return nil, err
 	}
 	return rb.Finalize()
@@ -116,6 +121,7 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	if err := eg.Wait(); err != nil {
 		return nil, err
 	}
+	b.states.Store(platforms.FormatAll(*platform), image.State)
 	ref, err := b.solve(ctx, image.State, false)
 	if err != nil {
 		return nil, err

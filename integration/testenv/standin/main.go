@@ -46,6 +46,8 @@ func run(args []string) error {
 	switch name {
 	case "go-template":
 		return render(args)
+	case "sbom-scanner":
+		return scan()
 	case "sleep":
 		seconds, err := time.ParseDuration(strings.Join(args, "") + "s")
 		time.Sleep(seconds)
@@ -53,6 +55,13 @@ func run(args []string) error {
 	}
 	fmt.Println(name, version, strings.Join(args, " "))
 	return nil
+}
+
+// scan writes an empty SBOM where BuildKit's scanner protocol wants it:
+// https://github.com/moby/buildkit/blob/master/docs/attestations/sbom-protocol.md
+func scan() error {
+	const statement = `{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document", "predicate": {"name": "standin"}}`
+	return os.WriteFile(filepath.Join(os.Getenv("BUILDKIT_SCAN_DESTINATION"), "sbom.spdx.json"), []byte(statement), 0o644)
 }
 
 // render is `go-template -t <template> -f <values> -o <directory>`.

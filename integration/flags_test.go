@@ -1,0 +1,157 @@
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// Flags do what they do in docker buildx build.
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	for runtime, ref := range matrixBases {
+		b.base(ref, runtime, "amd64")
+	}
+	seed := []string{"-f", example(t, "sam/samforge.yaml")}
+	matrix := []string{"-f", example(t, "sam/matrix.yaml")}
+	dir := t.TempDir()
+
+	t.Run("without an output the digest is known and nothing is pushed", func(t *testing.T) {
+		b.Registry.Reset()
+		lines := b.build(append(seed, "--repo", b.repo("ci/unpushed"))...).ok(t)
+		if !strings.HasPrefix(digestOf(lines[0]), "sha256:") || b.Registry.Stats().ManifestPuts != 0 {
+			t.Errorf("stdout is %q, pushed %+v", lines, b.Registry.Stats())
+		}
+	})
+	t.Run("--tag replaces the reference", func(t *testing.T) {
+		lines := b.build(append(seed, "-t", b.repo("ci/own:one"), "-t", b.repo("ci/own:two"), "--push")...).ok(t)
+		if len(lines) != 2 || !strings.HasPrefix(lines[1], b.repo("ci/own:two@")) {
+			t.Errorf("stdout is %q", lines)
+		}
+	})
+	t.Run("--tag-template makes other tags", func(t *testing.T) {
+		lines := b.build(append(seed, "--repo", b.repo("ci/own"), "--tag-template", "{{.Runtime}}-{{.Timestamp}}", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--push")...).ok(t)
+		if !strings.HasPrefix(lines[0], b.repo("ci/own:nodejs22.x-20231114221320@")) {
+			t.Errorf("stdout is %q", lines)
+		}
+	})
+	t.Run("--metadata-file is as buildx build writes it for one image", func(t *testing.T) {
+		file := filepath.Join(dir, "one.json")
+		lines := b.build(append(seed, "--repo", b.repo("ci/sam"), "--push", "--metadata-file", file)...).ok(t)
+		var metadata struct {
+			Digest     string        `json:"containerimage.digest"`
+			Descriptor v1.Descriptor `json:"containerimage.descriptor"`
+			Name       string        `json:"image.name"`
+		}
+		readJSON(t, file, &metadata)
+		if metadata.Digest != digestOf(lines[0]) || metadata.Descriptor.Digest.String() != metadata.Digest || metadata.Name+"@"+metadata.Digest != lines[0] {
+			t.Errorf("metadata is %+v for %s", metadata, lines[0])
+		}
+	})
+	t.Run("--metadata-file is as buildx bake writes it for several", func(t *testing.T) {
+		file := filepath.Join(dir, "several.json")
+		b.build(append(matrix, "--repo", b.repo("ci/sam"), "--target", "java21", "--target", "python3.12", "--metadata-file", file)...).ok(t)
+		var metadata map[string]map[string]any
+		readJSON(t, file, &metadata)
+		if len(metadata) != 2 || metadata["java21"]["containerimage.digest"] == nil || metadata["python3.12"]["containerimage.digest"] == nil {
+			t.Errorf("metadata is %v", metadata)
+		}
+	})
+	t.Run("--iidfile holds the config's digest", func(t *testing.T) {
+		file := filepath.Join(dir, "iid")
+		lines := b.build(append(seed, "--repo", b.repo("ci/sam"), "--push", "--iidfile", file)...).ok(t)
+		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64")
+		must(t, err)
+		id, err := os.ReadFile(file)
+		must(t, err)
+		if string(id) != image.Manifest.Config.Digest.String() {
+			t.Errorf("--iidfile holds %q, want %s", id, image.Manifest.Config.Digest)
+		}
+	})
+	t.Run("--label and --annotation", func(t *testing.T) {
+		lines := b.build(append(seed, "--repo", b.repo("ci/labelled"), "--push", "--label", "team=ci", "--annotation", "team=ci")...).ok(t)
+		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64")
+		must(t, err)
+		if image.Config.Labels["team"] != "ci" || image.Manifest.Annotations["team"] != "ci" {
+			t.Errorf("labels %v, annotations %v", image.Config.Labels, image.Manifest.Annotations)
+		}
+	})
+	t.Run("--output writes one folder for each of several images", func(t *testing.T) {
+		out := filepath.Join(dir, "out")
+		b.build(append(matrix, "--target", "java21", "--target", "python3.12", "-o", out)...).ok(t)
+		for _, runtime := range []string{"java21", "python3.12"} {
+			if _, err := os.Stat(filepath.Join(out, runtime, "opt/harness/bin/harness-sam-plugin")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("--output of several images to one file is refused", func(t *testing.T) {
+		r := b.build(append(matrix, "-o", "type=oci,dest="+filepath.Join(dir, "all.tar"))...)
+		if r.code != 2 || !strings.Contains(r.stderr, "choose one with --target") {
+			t.Errorf("exit code %d: %s", r.code, r.stderr)
+		}
+	})
+	t.Run("--sbom attaches an SBOM", func(t *testing.T) {
+		b.push("docker.io/docker/buildkit-syft-scanner:stable-1", b.scanner())
+		lines := b.build(append(seed, "--repo", b.repo("ci/scanned"), "--push", "--sbom", "true")...).ok(t)
+		if !strings.Contains(b.everyBlob(lines[0]), "https://spdx.dev/Document") {
+			t.Error("the image has no SBOM")
+		}
+	})
+	t.Run("--quiet shows no progress", func(t *testing.T) {
+		r := b.build(append(seed, "--repo", b.repo("ci/sam"), "--push", "-q")...)
+		r.ok(t)
+		if r.stderr != "" {
+			t.Errorf("stderr is %q", r.stderr)
+		}
+	})
+}
+
+// scanner is an image that follows BuildKit's SBOM scanner protocol.
+func (b *bed) scanner() v1.Image {
+	b.t.Helper()
+	program, err := testenv.Executable(b.t.Context(), "sbom-scanner", "amd64", "1")
+	must(b.t, err)
+	image, err := testenv.Image(testenv.ImageOptions{
+		Arch:   "amd64",
+		Config: v1.Config{Entrypoint: []string{"/scan"}},
+		Layers: []testenv.Layer{{Files: []testenv.File{{Path: "/scan", Mode: 0o755, Data: program}}}},
+	})
+	must(b.t, err)
+	return image
+}
+
+func readJSON(t *testing.T, file string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	must(t, err)
+	must(t, json.Unmarshal(data, into))
+}
+
+// A registry cache makes an unchanged build on a fresh buildkitd free: no layer
+// of any image is pulled.
+func TestRegistryCache(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	cache := "type=registry,ref=" + b.repo("ci/cache")
+	push := b.seedPush("--cache-from", cache, "--cache-to", cache)
+	first := run(t, b.env, append(push, "--builder", b.Buildkitd.Addr)...).ok(t)
+	b.Registry.Reset()
+	fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+	second := run(t, b.env, append(push, "--builder", fresh.Addr)...).ok(t)
+	if first[0] != second[0] {
+		t.Errorf("the second build gave %s, the first %s", second[0], first[0])
+	}
+	for _, p := range b.Registry.Pulls() {
+		if p.Kind == "layer" {
+			t.Errorf("%s of %s was pulled", p.Digest, p.Repository)
+		}
+	}
+}
