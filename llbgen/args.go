@@ -7,18 +7,20 @@ import (
 	"strings"
 )
 
-// A variable is a build argument that gives or overrides a value of the build
+// Variable is a build argument that gives or overrides a value of the build
 // file. The names are those that the published pipelines use.
-type variable struct {
-	name string
-	help string
+type Variable struct {
+	Name string
+	// Help says in a few words what the value is.
+	Help string
+
 	// set writes the value into the file and returns the path it set.
 	set func(f *File, value string) (path string)
 }
 
-// variables lists the build arguments of all kinds, in the order they apply.
-func variables() []variable {
-	return []variable{
+// Variables returns the build arguments of all kinds, in the order they apply.
+func Variables() []Variable {
+	return []Variable{
 		{"HARNESS_BASE_IMAGE", "plugin image", func(f *File, v string) string {
 			f.Plugin.Image = v
 			return "plugin.image"
@@ -36,14 +38,20 @@ func variables() []variable {
 			return "runtimes[0].image"
 		}},
 		{"DOCKER_VERSION", "version of the Docker CLI", func(f *File, v string) string {
-			f.Docker = Docker{Version: v}
+			archive, same := f.Docker.Archive, f.Docker.Version == v
+			switch {
+			case !strings.Contains(archive, ".Version"):
+				f.Docker = Docker{Version: v} // the official image takes the place of what was named
+			case !same:
+				f.Docker = Docker{Version: v, Archive: archive} // the checksums were of another version
+			}
 			return "docker.version"
 		}},
 		{"HARNESS_GO_PLUGIN_VERSION", "version of go-template", func(f *File, v string) string {
 			if f.GoTemplate.Version != v {
 				f.GoTemplate.SHA256 = nil // it was for the other version
 			}
-			f.GoTemplate.Version = v
+			f.GoTemplate.Version, f.GoTemplate.Disabled = v, false
 			return "goTemplate.version"
 		}},
 		{"INSTALL_GO_TEMPLATE_BINARY", "false leaves go-template out", func(f *File, v string) string {
@@ -77,16 +85,6 @@ func variables() []variable {
 	}
 }
 
-// Variables returns the names of the build arguments that a build file may be
-// overridden by.
-func Variables() []string {
-	var names []string
-	for _, v := range variables() {
-		names = append(names, v.name)
-	}
-	return names
-}
-
 // MirrorsArg returns mirrors as the value of the SAMFORGE_MIRRORS build
 // argument, which carries them through every door.
 func MirrorsArg(m Mirrors) (name, value string) {
@@ -109,18 +107,18 @@ func (d *document) apply(f *File, args map[string]string) (unused []string) {
 	for name := range args {
 		rest[name] = true
 	}
-	for _, v := range variables() {
-		value, ok := args[v.name]
+	for _, v := range Variables() {
+		value, ok := args[v.Name]
 		if !ok {
 			continue
 		}
-		delete(rest, v.name)
-		if problem := boolProblem(v.name, value); problem != "" {
-			d.fail(place{arg: v.name}, "", "%s", problem)
+		delete(rest, v.Name)
+		if problem := boolProblem(v.Name, value); problem != "" {
+			d.fail(place{arg: v.Name}, "", "%s", problem)
 			continue
 		}
 		path := v.set(f, value)
-		d.replace(path, place{arg: v.name})
+		d.replace(path, place{arg: v.Name})
 	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		switch {

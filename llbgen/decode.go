@@ -171,14 +171,15 @@ func (d *document) wrongType(path string, node *yaml.Node, want string) {
 	d.fail(place{line: node.Line, column: node.Column}, path, "expected %s, found %s", want, got)
 }
 
-// replace notes that a build argument gave the value at path, in place of all
-// that the file said of the same list entry.
+// replace notes that a build argument gave the value at path and all below it,
+// in place of what the file said there and of the list entry that it is in.
 func (d *document) replace(path string, at place) {
 	if entry, _, inList := strings.Cut(path, "]."); inList {
 		list, _, _ := strings.Cut(entry, "[")
 		maps.DeleteFunc(d.places, func(p string, _ place) bool { return strings.HasPrefix(p, list+"[") })
 		d.places[entry+"]"] = at
 	}
+	maps.DeleteFunc(d.places, func(p string, _ place) bool { return strings.HasPrefix(p, path+".") })
 	d.places[path] = at
 }
 

@@ -5,7 +5,6 @@ package llbgen_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -31,10 +30,14 @@ runtimes:
   - image: public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138
 `
 
-// load reads a build file that has no mistakes.
+// load reads a build file that has no mistakes; the empty one does not exist.
 func load(t *testing.T, file string, args map[string]string) *llbgen.Plan {
 	t.Helper()
-	plan, err := llbgen.Load("samforge.yaml", []byte(file), args)
+	filename := "samforge.yaml"
+	if file == "" {
+		filename = ""
+	}
+	plan, err := llbgen.Load(filename, []byte(file), args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,15 +79,6 @@ func fakeOptions(plan *llbgen.Plan, platform string) llbgen.Options {
 		},
 	}
 }
-
-// withoutNetwork makes options whose functions fail.
-func withoutNetwork(opt llbgen.Options) llbgen.Options {
-	opt.Resolve = func(context.Context, string) (*llbgen.SourceImage, error) { return nil, errOffline }
-	opt.Checksum = func(context.Context, string, string) (digest.Digest, error) { return "", errOffline }
-	return opt
-}
-
-var errOffline = errors.New("no route to host")
 
 // samConfig is the config of an AWS SAM build image, with fewer layers.
 func samConfig(platform ocispecs.Platform) *dockerspec.DockerOCIImage {

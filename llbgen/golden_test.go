@@ -2,11 +2,17 @@ package llbgen_test
 
 import (
 	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/containerd/platforms"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -80,7 +86,7 @@ goTemplate: false
 			options: func(o *llbgen.Options) { o.Prefix = "linux/arm64" },
 		},
 		{
-			name: "at a time of one's own", file: buildFile + "labels:\n  team: platform\n", platform: amd64,
+			name: "at a given time", file: buildFile + "labels:\n  team: platform\n", platform: amd64,
 			options: func(o *llbgen.Options) {
 				o.Epoch = time.Unix(1758000000, 0).UTC() // SOURCE_DATE_EPOCH=1758000000
 				o.Labels = map[string]string{"org.opencontainers.image.revision": "4ef891b"}
@@ -99,14 +105,35 @@ goTemplate: false
 				test.options(&opt)
 			}
 			image := build(t, plan, opt)
-			graph, _ := decode(t, image.State, opt.Platform)
-			text := graphText(graph) + "\n" + configText(image.Config)
+			text := graphText(decode(t, image.State, opt.Platform)) + "\n" + configText(image.Config)
 			for _, w := range image.Warnings {
 				text += "\nwarning " + w.Error() + "\n"
 			}
 			golden(t, test.name, text)
 		})
 	}
+}
+
+// configText is the image config, a line for each thing said.
+func configText(image *dockerspec.DockerOCIImage) string {
+	var b strings.Builder
+	c := image.Config
+	fmt.Fprintf(&b, "config %s created %s\n", platforms.Format(image.Platform), image.Created.Format(time.RFC3339))
+	fmt.Fprintf(&b, "    entrypoint %q\n    cmd %q\n    user %q\n    workdir %q\n", c.Entrypoint, c.Cmd, c.User, c.WorkingDir)
+	for _, env := range c.Env {
+		fmt.Fprintf(&b, "    env %s\n", env)
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
+		fmt.Fprintf(&b, "    label %s=%s\n", key, c.Labels[key])
+	}
+	for _, h := range image.History {
+		fmt.Fprintf(&b, "    history %s %s", h.Created.Format(time.RFC3339), h.CreatedBy)
+		if h.EmptyLayer {
+			b.WriteString(" (no layer)")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 func golden(t *testing.T, name, got string) {

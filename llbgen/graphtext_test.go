@@ -14,7 +14,6 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -28,8 +27,8 @@ type vertex struct {
 }
 
 // decode returns the operations of a state in topological order; the last one
-// makes the state. It returns the definition too, as it goes over the wire.
-func decode(t *testing.T, state llb.State, platform ocispecs.Platform) ([]vertex, *pb.Definition) {
+// makes the state.
+func decode(t *testing.T, state llb.State, platform ocispecs.Platform) []vertex {
 	t.Helper()
 	def, err := state.Marshal(t.Context(), llb.Platform(platform))
 	if err != nil {
@@ -43,15 +42,14 @@ func decode(t *testing.T, state llb.State, platform ocispecs.Platform) ([]vertex
 			t.Fatal(err)
 		}
 		dgst := digest.FromBytes(data)
-		meta := def.Metadata[dgst]
-		v := vertex{op: &op, name: meta.Description["llb.customname"], ignoreCache: meta.IgnoreCache}
+		v := vertex{op: &op, name: def.Metadata[dgst].Description["llb.customname"], ignoreCache: def.Metadata[dgst].IgnoreCache}
 		for _, input := range op.Inputs {
 			v.inputs = append(v.inputs, index[input.Digest])
 		}
 		index[dgst.String()] = len(graph)
 		graph = append(graph, v)
 	}
-	return graph, def.ToPB()
+	return graph
 }
 
 func graphText(graph []vertex) string {
@@ -125,15 +123,9 @@ func (v vertex) actionText(i int, a *pb.FileAction) string {
 			text += fmt.Sprintf(" mode %04o", c.Mode)
 		}
 		text += common(c.Owner, c.Timestamp)
-		for _, flag := range []struct {
-			set  bool
-			name string
-		}{
-			{c.FollowSymlink, "follow"}, {c.DirCopyContents, "contents"}, {c.CreateDestPath, "parents"},
-			{c.AttemptUnpackDockerCompatibility, "unpack"}, {c.AllowWildcard, "wildcard"},
-		} {
-			if flag.set {
-				text += " +" + flag.name
+		for i, set := range []bool{c.FollowSymlink, c.DirCopyContents, c.CreateDestPath, c.AttemptUnpackDockerCompatibility, c.AllowWildcard} {
+			if set {
+				text += " +" + []string{"follow", "contents", "parents", "unpack", "wildcard"}[i]
 			}
 		}
 		return text
@@ -150,25 +142,4 @@ func common(owner *pb.ChownOpt, timestamp int64) string {
 		return text + " time of the copy"
 	}
 	return text + " time " + time.Unix(0, timestamp).UTC().Format(time.RFC3339)
-}
-
-func configText(image *dockerspec.DockerOCIImage) string {
-	var b strings.Builder
-	c := image.Config
-	fmt.Fprintf(&b, "config %s created %s\n", platforms.Format(image.Platform), image.Created.Format(time.RFC3339))
-	fmt.Fprintf(&b, "    entrypoint %q\n    cmd %q\n    user %q\n    workdir %q\n", c.Entrypoint, c.Cmd, c.User, c.WorkingDir)
-	for _, env := range c.Env {
-		fmt.Fprintf(&b, "    env %s\n", env)
-	}
-	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
-		fmt.Fprintf(&b, "    label %s=%s\n", key, c.Labels[key])
-	}
-	for _, h := range image.History {
-		fmt.Fprintf(&b, "    history %s %s", h.Created.Format(time.RFC3339), h.CreatedBy)
-		if h.EmptyLayer {
-			b.WriteString(" (no layer)")
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
 }

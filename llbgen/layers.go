@@ -141,7 +141,7 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 // builder's umask is: Docker Engine 20.10 makes directories with its own.
 func (b *build) directories() llb.State {
 	made := llb.WithCreatedTime(b.opt.Epoch)
-	one := llb.Scratch().File(llb.Mkdir("/directory", 0o755, made), b.step("plugin", "make a directory")...)
+	one := llb.Scratch().File(llb.Mkdir("/directory", 0o755, made, llb.WithUIDGID(0, 0)), b.step("plugin", "make a directory")...)
 	dirs := llb.Copy(one, "/directory", "/opt", b.file(0o755)).
 		Copy(one, "/directory", "/opt/harness", b.file(0o755)).
 		Copy(one, "/directory", pluginBinDir, b.file(0o777)).

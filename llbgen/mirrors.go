@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -22,9 +23,7 @@ func (m Mirrors) Image(ref string) string {
 		return ref
 	}
 	full := named.String()
-	from := m.longest(func(from string) bool {
-		return !isURL(from) && strings.HasPrefix(full, strings.TrimSuffix(from, "/")+"/")
-	})
+	from := m.longest(func(from string) bool { return !isURL(from) && heads(from, full, "/", ":", "@") })
 	if from == "" {
 		return ref
 	}
@@ -33,11 +32,22 @@ func (m Mirrors) Image(ref string) string {
 
 // URL returns the address to download instead of url.
 func (m Mirrors) URL(url string) string {
-	from := m.longest(func(from string) bool { return isURL(from) && strings.HasPrefix(url, from) })
+	from := m.longest(func(from string) bool { return isURL(from) && heads(from, url, "/") })
 	if from == "" {
 		return url
 	}
-	return m[from] + strings.TrimPrefix(url, from)
+	return strings.TrimSuffix(m[from], "/") + strings.TrimPrefix(url, strings.TrimSuffix(from, "/"))
+}
+
+// heads reports whether name begins with prefix and goes on with one of the
+// separators, so that a name is never cut in the middle of a part. A lone host
+// is followed by a path only: what stands behind its colon is a port.
+func heads(prefix, name string, separators ...string) bool {
+	prefix = strings.TrimSuffix(prefix, "/")
+	rest, ok := strings.CutPrefix(name, prefix)
+	return ok && slices.ContainsFunc(separators, func(s string) bool {
+		return strings.HasPrefix(rest, s) && (s == "/" || strings.Contains(prefix, "/"))
+	})
 }
 
 func (m Mirrors) longest(matches func(from string) bool) string {

@@ -182,7 +182,9 @@ func (p *Plan) validateDownloads() {
 		doc.errorf("docker.version", "%q is not a version such as %s", d.Version, DefaultDockerVersion)
 	}
 	if d.Archive != "" {
-		if url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: "amd64"}); err != nil {
+		if strings.Contains(d.Archive, ".Version") && d.Version == "" {
+			doc.errorf("docker.archive", "the URL uses the version, which is missing: set docker.version")
+		} else if url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: "amd64"}); err != nil {
 			doc.errorf("docker.archive", "%v", err)
 		} else if !isURL(url) {
 			doc.errorf("docker.archive", "%q is not a URL: it must start with https:// or http://", d.Archive)

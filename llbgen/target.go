@@ -150,8 +150,8 @@ func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.
 		}
 		asked = []ocispecs.Platform{fallback}
 	}
-	found := make([]ocispecs.Platform, len(asked))
-	for i, platform := range asked {
+	var found []ocispecs.Platform
+	for _, platform := range asked {
 		platform = platforms.Normalize(platform)
 		name := platforms.Format(platform)
 		known, inCatalogue := p.catalogue.Runtime(t.Runtime)
@@ -163,7 +163,9 @@ func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.
 		case inCatalogue && !slices.Contains(known.Architectures, platform.Architecture):
 			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: %s exists for %s only", t.Name, name, t.Runtime, strings.Join(known.Architectures, " and "))
 		}
-		found[i] = platform
+		if !slices.ContainsFunc(found, platforms.OnlyStrict(platform).Match) {
+			found = append(found, platform)
+		}
 	}
 	return found, nil
 }

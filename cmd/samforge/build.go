@@ -38,6 +38,9 @@ file is needed:
     --build-arg SAM_BASE_IMAGE=public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138-x86_64 \
     --build-arg TARGET_REPO=registry.example.com/ci/aws-sam-plugin
 
+The build arguments:
+
+` + variablesHelp() + `
 Each finished image is one line on standard output, TAG@DIGEST.
 Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 		Example: `  samforge build --push
@@ -55,6 +58,14 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 	}
 	f.register(c)
 	return c
+}
+
+func variablesHelp() string {
+	var help strings.Builder
+	for _, v := range llbgen.Variables() {
+		fmt.Fprintf(&help, "  %-28s %s\n", v.Name, v.Help)
+	}
+	return help.String()
 }
 
 func (f *buildFlags) register(c *cobra.Command) {
@@ -124,9 +135,9 @@ func (f *buildFlags) options() (build.Options, error) {
 func (f *buildFlags) buildArgs() (map[string]string, error) {
 	args := map[string]string{}
 	if f.envArgs {
-		for _, name := range llbgen.Variables() {
-			if value, ok := os.LookupEnv(name); ok {
-				args[name] = value
+		for _, v := range llbgen.Variables() {
+			if value, ok := os.LookupEnv(v.Name); ok {
+				args[v.Name] = value
 			}
 		}
 	}

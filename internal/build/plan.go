@@ -90,7 +90,7 @@ func images(plan *llbgen.Plan, targets []llbgen.Target, opt Options, fallback oc
 	taken := map[string]string{}
 	for _, t := range targets {
 		i := image{Target: t, refs: opt.Tags}
-		if i.platforms, err = plan.Platforms(t, slices.Clone(asked), fallback); err != nil {
+		if i.platforms, err = plan.Platforms(t, asked, fallback); err != nil {
 			return nil, err
 		}
 		if len(i.refs) == 0 && (plan.File.Repo != "" || opt.Push) {
@@ -142,9 +142,7 @@ func parsePlatforms(values []string) ([]ocispecs.Platform, error) {
 			if err != nil {
 				return nil, fmt.Errorf("--platform %s: %w", name, err)
 			}
-			if !slices.ContainsFunc(asked, platforms.OnlyStrict(platform).Match) {
-				asked = append(asked, platform)
-			}
+			asked = append(asked, platform)
 		}
 	}
 	return asked, nil

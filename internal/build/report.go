@@ -69,7 +69,7 @@ func (e *FailedError) Unwrap() []error {
 // flags ask for, and the error.
 type report struct {
 	opt      Options
-	inEngine bool // the images are in the Docker engine that built them
+	inEngine bool                      // the images are in the Docker engine that built them
 	metadata map[string]map[string]any // by target
 	done     []string                  // TAG@DIGEST
 }

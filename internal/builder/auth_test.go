@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -12,8 +13,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
-
-	"context"
 )
 
 func TestAuthAnswersFromTheDockerConfig(t *testing.T) {

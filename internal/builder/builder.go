@@ -79,26 +79,27 @@ func connect(ctx context.Context, address string, tls TLS, timeout time.Duration
 
 // answered returns b when it lists at least one worker within timeout, and closes it otherwise.
 func answered(ctx context.Context, b *Builder, timeout time.Duration) (*Builder, error) {
-	if err := b.ping(ctx, timeout); err != nil {
+	workers, err := b.ping(ctx, timeout)
+	if err != nil {
 		b.client.Close()
 		return nil, err
 	}
+	b.Workers = workers
 	return b, nil
 }
 
-// ping asks for the workers, which every build does first and which every BuildKit since 2017 answers.
-func (b *Builder) ping(ctx context.Context, timeout time.Duration) error {
+// ping asks for the workers, which every build does first and which every BuildKit answers.
+func (b *Builder) ping(ctx context.Context, timeout time.Duration) ([]*client.WorkerInfo, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()
 	workers, err := b.client.ListWorkers(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	case err != nil:
-		return reason(err)
+		return nil, reason(err)
 	case len(workers) == 0:
-		return errors.New("it answers but has no worker to build with")
+		return nil, errors.New("it answers but has no worker to build with")
 	}
-	b.Workers = workers
-	return nil
+	return workers, nil
 }

@@ -34,8 +34,9 @@ type Display struct {
 // shown is what the display knows about a vertex.
 type shown struct {
 	name      string
-	owner     *jobWriter // whose statuses and logs are shown; nil when that job has ended
-	completed *time.Time // when it last completed; nil while it runs
+	owner     *jobWriter     // whose statuses and logs are shown; nil when that job has ended
+	last      *client.Vertex // as last shown; nil at first
+	completed *time.Time     // when it last completed without error; nil while it runs
 }
 
 // NewDisplay returns a display on out, usually os.Stderr. The mode is auto, tty, plain, rawjson or quiet; auto is what
@@ -113,16 +114,10 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 			s = &shown{name: w.named(v.Name)}
 			w.d.vertices[v.Digest] = s
 		}
-		if again := v.Started != nil && s.completed != nil && v.Started.After(*s.completed); again && !v.Cached {
-			s.completed = nil // such as a layer that only the second job needs
-		}
-		// A job that comes to a vertex after it is done is told "cached": true for that job, confusing for the reader.
-		if !w.owns(s) && s.completed != nil {
+		if !w.news(s, v) {
 			continue
 		}
-		if v.Completed != nil && v.Error == "" {
-			s.completed = v.Completed
-		}
+		s.last = v
 		v.Name = s.name
 		if g := v.ProgressGroup; g != nil {
 			if w.d.groups[g.Id] == "" {
@@ -155,6 +150,28 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 	if len(out.Vertexes)+len(out.Statuses)+len(out.Logs)+len(out.Warnings) > 0 {
 		w.d.sendLocked(out)
 	}
+}
+
+// news says whether v, as w's job sees it, is to be shown. The jobs that share a vertex are told the same, in their own
+// time; and a job that comes to it when it is done is told "cached", which would confuse the reader.
+func (w *jobWriter) news(s *shown, v *client.Vertex) bool {
+	if s.completed != nil {
+		again := v.Started != nil && v.Started.After(*s.completed) // such as a layer that only this job needs
+		if !again || v.Cached && !w.owns(s) {
+			return false
+		}
+		s.completed = nil
+	}
+	w.owns(s)
+	if v.Completed != nil && v.Error == "" {
+		s.completed = v.Completed
+	}
+	return s.last == nil || !sameTime(v.Started, s.last.Started) || !sameTime(v.Completed, s.last.Completed) ||
+		v.Error != s.last.Error || v.Cached != s.last.Cached
+}
+
+func sameTime(a, b *time.Time) bool {
+	return a == b || a != nil && b != nil && a.Equal(*b)
 }
 
 // owns says whether w's view of a vertex is the one shown, and takes a running vertex over from a job that has ended.

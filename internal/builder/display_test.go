@@ -89,6 +89,37 @@ func TestDisplayShowsASharedVertexOnce(t *testing.T) {
 	}
 }
 
+func TestDisplayDoesNotGoBackWhenOneJobIsToldLater(t *testing.T) {
+	t.Parallel()
+	got := plain(t, func(d *Display) {
+		first, second := d.writer("a"), d.writer("b")
+		first.write(vertices(vertex("npm ci")))
+		second.write(vertices(vertex("npm ci", 0)))
+		second.write(vertices(vertex("npm ci", 0, 5)))
+		first.write(vertices(vertex("npm ci", 0)))
+		first.write(vertices(vertex("npm ci", 0, 5)))
+	})
+	if want := "#1 [a] npm ci\n#1 DONE T\n"; strings.TrimLeft(got, "\n") != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestDisplayShowsWhatASharedVertexDoesAgain(t *testing.T) {
+	t.Parallel()
+	got := plain(t, func(d *Display) {
+		first, second := d.writer("a"), d.writer("b")
+		first.write(vertices(vertex("pull", 0, 1)))
+		first.close()
+		second.write(vertices(vertex("pull", 0, 1)))
+		second.write(vertices(vertex("pull", 5)))
+		second.write(logs("pull", "a layer that only b needs\n"))
+		second.write(vertices(vertex("pull", 5, 8)))
+	})
+	if !strings.Contains(got, "a layer that only b needs") || strings.Count(got, "DONE") != 2 {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestDisplayGoesOnWithAVertexWhoseFirstJobHasEnded(t *testing.T) {
 	t.Parallel()
 	got := plain(t, func(d *Display) {

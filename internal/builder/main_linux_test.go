@@ -25,9 +25,7 @@ func TestMain(m *testing.M) {
 		child()
 	}
 	code := m.Run()
-	if dir, err := buildSleep(); err == nil {
-		os.RemoveAll(dir)
-	}
+	os.RemoveAll(sleepBin)
 	os.Exit(code)
 }
 
@@ -119,30 +117,29 @@ func startForTest(t *testing.T) *Builder {
 	return b
 }
 
-var buildSleep = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "samforge-sleep-")
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "sleep"), "./testdata/sleep")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return dir, nil
-})
+var (
+	sleepBin  string // made by the first test that needs it, removed by TestMain
+	sleepOnce sync.Once
+)
 
 // sleepDir is a directory with the program that sleepState runs.
 func sleepDir(t *testing.T) string {
 	t.Helper()
-	dir, err := buildSleep()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	sleepOnce.Do(func() {
+		var err error
+		if sleepBin, err = os.MkdirTemp("", "samforge-sleep-"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(sleepBin, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("go", "build", "-o", sleepBin, "./testdata/sleep")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build testdata/sleep: %v\n%s", err, out)
+		}
+	})
+	return sleepBin
 }
 
 // sleepSession offers sleepDir as the local source "tools".

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -97,8 +98,8 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 		res.Err = context.Cause(ctx)
 		return res
 	}
-	opt := private(job.Opt)
-	if writesToClient(opt) {
+	opt := ownMaps(job.Opt)
+	if needsOwnSession(opt) {
 		opt.Session, opt.LocalMounts, opt.OCIStores, opt.SharedKey = so.Attachables, so.LocalMounts, so.OCIStores, so.SharedKey
 	} else {
 		opt.SharedSession, opt.SessionPreInitialized = shared, true
@@ -133,7 +134,7 @@ func (b *Builder) explain(ctx context.Context, err error) error {
 		return err
 	}
 	// Unavailable is also what an error inside the build may be: ask whether the builder is still there.
-	if b.ping(ctx, 2*time.Second) == nil {
+	if _, gone := b.ping(ctx, 2*time.Second); gone == nil {
 		return err
 	}
 	lost := &LostError{Builder: b.String(), Err: reason(err)}
@@ -143,9 +144,9 @@ func (b *Builder) explain(ctx context.Context, err error) error {
 	return lost
 }
 
-// private returns opt with the maps that client.Build writes to copied, since jobs may share them, and with
+// ownMaps returns opt with the maps that client.Build writes to copied, since jobs may share them, and with
 // FrontendAttrs, without which client.Build panics.
-func private(opt client.SolveOpt) client.SolveOpt {
+func ownMaps(opt client.SolveOpt) client.SolveOpt {
 	attrs := make(map[string]string, len(opt.FrontendAttrs))
 	maps.Copy(attrs, opt.FrontendAttrs)
 	opt.FrontendAttrs = attrs
@@ -162,20 +163,14 @@ func cloneEntries(entries []client.CacheOptionsEntry) []client.CacheOptionsEntry
 	return out
 }
 
-// writesToClient says whether the job needs a session of its own: export ids count from zero in each solve, and
+// needsOwnSession says whether the job needs a session of its own: export ids count from zero in each solve, and
 // client.Build attaches the stores of local caches only to a session that it opens itself.
-func writesToClient(opt client.SolveOpt) bool {
-	for _, e := range opt.Exports {
-		if e.Output != nil || e.OutputDir != "" || e.OutputStore != nil {
-			return true
-		}
-	}
-	for _, e := range append(cloneEntries(opt.CacheImports), opt.CacheExports...) {
-		if e.Type == "local" {
-			return true
-		}
-	}
-	return false
+func needsOwnSession(opt client.SolveOpt) bool {
+	return slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool {
+		return e.Output != nil || e.OutputDir != "" || e.OutputStore != nil
+	}) || slices.ContainsFunc(slices.Concat(opt.CacheImports, opt.CacheExports), func(e client.CacheOptionsEntry) bool {
+		return e.Type == "local"
+	})
 }
 
 // Cancelled says whether the job was stopped rather than failed.

@@ -1,0 +1,82 @@
+package frontend
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+const withMistakes = "kind: sam\nplugins: {}\nrepo: [a]\n"
+
+func newBuild(file string) *build {
+	source := &dockerui.Source{SourceMap: llb.NewSourceMap(nil, "samforge.yaml", "yaml", []byte(file))}
+	return &build{src: source}
+}
+
+func TestEveryMistakeIsTiedToItsLine(t *testing.T) {
+	t.Parallel()
+	_, mistakes := llbgen.Load("samforge.yaml", []byte(withMistakes), nil)
+	err := newBuild(withMistakes).atSource(fmt.Errorf("load: %w", mistakes))
+	sources := errdefs.Sources(err)
+	if len(sources) != 1 || len(sources[0].Ranges) != 2 {
+		t.Fatalf("the error has the sources %v, want one with two ranges", sources)
+	}
+	if first, second := sources[0].Ranges[0].Start.Line, sources[0].Ranges[1].Start.Line; first != 2 || second != 3 {
+		t.Errorf("the lines are %d and %d, want 2 and 3", first, second)
+	}
+	if strings.Contains(err.Error(), "|") {
+		t.Errorf("the text repeats the lines that the client shows:\n%v", err)
+	}
+}
+
+// What is wrapped around an error of buildkitd must not be lost on the way back
+// through the gateway, and neither must the error's code.
+func TestTextSurvivesTheGateway(t *testing.T) {
+	t.Parallel()
+	plan, err := llbgen.Load("samforge.yaml", []byte("kind: sam\nplugin: {image: p, version: 1}\nruntimes: [{image: public.ecr.aws/sam/build-java21:1.143.0}]\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := grpcerrors.FromGRPC(status.Error(codes.ResourceExhausted, "no space left on device"))
+	tied := newBuild("").atSource(plan.At("plugin.image", fmt.Errorf("plugin image p: %w", inner)))
+	back := grpcerrors.FromGRPC(grpcerrors.ToGRPC(t.Context(), tied))
+	if want := "samforge.yaml:2:17: plugin.image: plugin image p: "; !strings.Contains(back.Error(), want) {
+		t.Errorf("the text is %q, want %q in it", back, want)
+	}
+	if code := grpcerrors.Code(back); code != codes.ResourceExhausted {
+		t.Errorf("the code is %s, want ResourceExhausted", code)
+	}
+}
+
+func TestOtherErrorsStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	err := errors.New("other")
+	if got := newBuild("").atSource(err); got != err {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestEpoch(t *testing.T) {
+	t.Parallel()
+	if e, err := epoch(""); err != nil || !e.Equal(llbgen.DefaultEpoch()) {
+		t.Errorf("without a value: %v, %v", e, err)
+	}
+	if e, err := epoch("1700000000"); err != nil || e.Unix() != 1700000000 {
+		t.Errorf("with a number: %v, %v", e, err)
+	}
+	for _, value := range []string{"yesterday", "-1", "1e9", "context"} {
+		if _, err := epoch(value); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
+			t.Errorf("%q: the error is %v", value, err)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package llbgen_test
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// TestArgumentsOverrideTheFile has a row for each variable, and more where one
+// changes more than its own value.
+func TestArgumentsOverrideTheFile(t *testing.T) {
+	t.Parallel()
+	const sum = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+	for _, test := range []struct {
+		name      string
+		more      string // of the build file
+		arg, with string
+		got       func(f llbgen.File) any
+		want      any
+	}{
+		{
+			name: "HARNESS_BASE_IMAGE is the plugin image",
+			arg:  "HARNESS_BASE_IMAGE", with: "acme/plugin:2",
+			got:  func(f llbgen.File) any { return f.Plugin },
+			want: llbgen.Plugin{Image: "acme/plugin:2", Version: "1.1.2"},
+		},
+		{
+			name: "VERSION is the plugin version",
+			arg:  "VERSION", with: "1.1.3",
+			got:  func(f llbgen.File) any { return f.Plugin.Version },
+			want: "1.1.3",
+		},
+		{
+			name: "TARGET_REPO is the repository",
+			arg:  "TARGET_REPO", with: "acme/sam",
+			got:  func(f llbgen.File) any { return f.Repo },
+			want: "acme/sam",
+		},
+		{
+			name: "SAM_BASE_IMAGE takes the place of all runtimes",
+			more: "  - {image: 'acme/custom:1', name: java21, samVersion: 1.2.3}\n",
+			arg:  "SAM_BASE_IMAGE", with: "public.ecr.aws/sam/build-ruby3.4:1.144.0",
+			got:  func(f llbgen.File) any { return f.Runtimes },
+			want: []llbgen.RuntimeImage{{Image: "public.ecr.aws/sam/build-ruby3.4:1.144.0"}},
+		},
+		{
+			name: "DOCKER_VERSION takes the place of an image",
+			more: "docker: {image: 'acme/docker:1'}\n",
+			arg:  "DOCKER_VERSION", with: "27.5.1",
+			got:  func(f llbgen.File) any { return f.Docker },
+			want: llbgen.Docker{Version: "27.5.1"},
+		},
+		{
+			name: "DOCKER_VERSION chooses the version of an archive that depends on it",
+			more: "docker: {version: 28.5.2, archive: 'https://files.example.com/docker-{{.Version}}.tgz'}\n",
+			arg:  "DOCKER_VERSION", with: "27.5.1",
+			got:  func(f llbgen.File) any { return f.Docker },
+			want: llbgen.Docker{Version: "27.5.1", Archive: "https://files.example.com/docker-{{.Version}}.tgz"},
+		},
+		{
+			name: "HARNESS_GO_PLUGIN_VERSION brings go-template back",
+			more: "goTemplate: false\n",
+			arg:  "HARNESS_GO_PLUGIN_VERSION", with: "v0.4.12",
+			got:  func(f llbgen.File) any { return f.GoTemplate },
+			want: llbgen.GoTemplate{Version: "v0.4.12"},
+		},
+		{
+			name: "DOCKER_VERSION brings docker back",
+			more: "docker: false\n",
+			arg:  "DOCKER_VERSION", with: "27.5.1",
+			got:  func(f llbgen.File) any { return f.Docker },
+			want: llbgen.Docker{Version: "27.5.1"},
+		},
+		{
+			name: "HARNESS_GO_PLUGIN_VERSION drops the checksum of the other version",
+			more: "goTemplate: {version: v0.4.15, sha256: {amd64: " + sum + "}}\n",
+			arg:  "HARNESS_GO_PLUGIN_VERSION", with: "v0.4.5",
+			got:  func(f llbgen.File) any { return f.GoTemplate },
+			want: llbgen.GoTemplate{Version: "v0.4.5"},
+		},
+		{
+			name: "HARNESS_GO_PLUGIN_VERSION keeps the checksum of the same version",
+			more: "goTemplate: {version: v0.4.5, sha256: {amd64: " + sum + "}}\n",
+			arg:  "HARNESS_GO_PLUGIN_VERSION", with: "v0.4.5",
+			got:  func(f llbgen.File) any { return f.GoTemplate },
+			want: llbgen.GoTemplate{Version: "v0.4.5", SHA256: map[string]string{"amd64": sum}},
+		},
+		{
+			name: "INSTALL_GO_TEMPLATE_BINARY=false leaves go-template out",
+			arg:  "INSTALL_GO_TEMPLATE_BINARY", with: "false",
+			got:  func(f llbgen.File) any { return f.GoTemplate.Disabled },
+			want: true,
+		},
+		{
+			name: "INSTALL_GO_TEMPLATE_BINARY=true brings go-template back",
+			more: "goTemplate: false\n",
+			arg:  "INSTALL_GO_TEMPLATE_BINARY", with: "true",
+			got:  func(f llbgen.File) any { return f.GoTemplate },
+			want: llbgen.GoTemplate{Version: llbgen.DefaultGoTemplateVersion},
+		},
+		{
+			name: "UNIFIED_PIPELINE=true leaves go-template out",
+			arg:  "UNIFIED_PIPELINE", with: "true",
+			got:  func(f llbgen.File) any { return f.GoTemplate.Disabled },
+			want: true,
+		},
+		{
+			name: "UNIFIED_PIPELINE=false changes nothing",
+			more: "goTemplate: false\n",
+			arg:  "UNIFIED_PIPELINE", with: "false",
+			got:  func(f llbgen.File) any { return f.GoTemplate.Disabled },
+			want: true,
+		},
+		{
+			name: "SAMFORGE_KIND is the kind",
+			arg:  "SAMFORGE_KIND", with: "sam",
+			got:  func(f llbgen.File) any { return f.Kind },
+			want: "sam",
+		},
+		{
+			name: "SAMFORGE_MIRRORS adds to the mirrors",
+			more: "mirrors: {docker.io: a.example.com, public.ecr.aws: b.example.com}\n",
+			arg:  "SAMFORGE_MIRRORS", with: "public.ecr.aws=c.example.com/ecr,https://app.harness.io/=https://d.example.com/",
+			got: func(f llbgen.File) any { return f.Mirrors },
+			want: llbgen.Mirrors{
+				"docker.io":               "a.example.com",
+				"public.ecr.aws":          "c.example.com/ecr",
+				"https://app.harness.io/": "https://d.example.com/",
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			plan := load(t, buildFile+test.more, map[string]string{test.arg: test.with})
+			if got := test.got(plan.File); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			}
+			if !slices.ContainsFunc(llbgen.Variables(), func(v llbgen.Variable) bool { return v.Name == test.arg }) {
+				t.Errorf("%s is not among the variables", test.arg)
+			}
+		})
+	}
+}
+
+func TestArgumentMistakes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, arg, with, want string }{
+		{
+			name: "a base image without a version names the argument, not the line it replaced",
+			arg:  "SAM_BASE_IMAGE", with: "public.ecr.aws/sam/build-python3.12:latest",
+			want: `build argument SAM_BASE_IMAGE: no SAM CLI version can be read from "public.ecr.aws/sam/build-python3.12:latest": use a tag that begins with one, such as 1.143.0-20250822194415, or set runtimes[0].samVersion by hand`,
+		},
+		{
+			name: "a plugin version that cannot stand in a tag",
+			arg:  "VERSION", with: "1.1/2",
+			want: `build argument VERSION: "1.1/2" cannot stand in a tag: use letters, digits, dots, dashes and underscores`,
+		},
+		{
+			name: "a repository with a tag",
+			arg:  "TARGET_REPO", with: "acme/sam:latest",
+			want: `build argument TARGET_REPO: "acme/sam:latest" has a tag or a digest: name the repository alone, samforge makes the tags`,
+		},
+		{
+			name: "an unknown kind",
+			arg:  "SAMFORGE_KIND", with: "lambda",
+			want: `build argument SAMFORGE_KIND: unknown kind "lambda"; the kinds are: sam`,
+		},
+		{
+			name: "a plugin image that is empty",
+			arg:  "HARNESS_BASE_IMAGE", with: "",
+			want: `build argument HARNESS_BASE_IMAGE: missing: name the plugin's base image here or with --build-arg HARNESS_BASE_IMAGE=…`,
+		},
+		{
+			name: "something else than true or false",
+			arg:  "INSTALL_GO_TEMPLATE_BINARY", with: "no",
+			want: `build argument INSTALL_GO_TEMPLATE_BINARY: expected true or false, found "no"`,
+		},
+		{
+			name: "something else than true or false again",
+			arg:  "UNIFIED_PIPELINE", with: "",
+			want: `build argument UNIFIED_PIPELINE: expected true or false, found ""`,
+		},
+		{
+			name: "a mirror for nothing",
+			arg:  "SAMFORGE_MIRRORS", with: "docker.io",
+			want: `build argument SAMFORGE_MIRRORS: "" cannot stand for "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix`,
+		},
+		{
+			name: "a password",
+			arg:  "DOCKER_PASSWORD", with: "hunter2",
+			want: "build argument DOCKER_PASSWORD: credentials are not build arguments, which are recorded with the image: use `docker login`",
+		},
+		{
+			name: "a user name",
+			arg:  "DOCKER_USERNAME", with: "hunter2",
+			want: "build argument DOCKER_USERNAME: credentials are not build arguments, which are recorded with the image: use `docker login`",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := llbgen.Load("samforge.yaml", []byte(buildFile), map[string]string{test.arg: test.with})
+			wantError(t, err, test.want)
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Error("the secret is in the error")
+			}
+		})
+	}
+}
+
+func TestUnknownArgumentsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	plan := load(t, buildFile, map[string]string{
+		"VERSON": "1.1.3", "TIMESTAMP": "20250911",
+		// BuildKit gives these a meaning, whatever the file.
+		"SOURCE_DATE_EPOCH": "0", "BUILDKIT_SYNTAX": "x", "http_proxy": "x", "HTTPS_PROXY": "x", "no_proxy": "x", "ALL_PROXY": "x",
+	})
+	var got []string
+	for _, w := range plan.Warnings {
+		got = append(got, w.Error())
+	}
+	want := []string{
+		"build argument TIMESTAMP is not used by this build file",
+		"build argument VERSON is not used by this build file",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestMirrorsArgCarriesMirrors(t *testing.T) {
+	t.Parallel()
+	mirrors := llbgen.Mirrors{"public.ecr.aws": "mirror.example.com/ecr", "docker.io": "localhost:5000", "https://app.harness.io/": "https://files.example.com/"}
+	name, value := llbgen.MirrorsArg(mirrors)
+	if want := "docker.io=localhost:5000,https://app.harness.io/=https://files.example.com/,public.ecr.aws=mirror.example.com/ecr"; value != want {
+		t.Errorf("got  %s\nwant %s", value, want)
+	}
+	if got := load(t, buildFile, map[string]string{name: value}).File.Mirrors; !maps.Equal(got, mirrors) {
+		t.Errorf("it arrives as %v, want %v", got, mirrors)
+	}
+}
