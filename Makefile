@@ -29,14 +29,13 @@ deps: ## Debian packages that the tests need: rootless, seccomp, a Docker engine
 demo: build tools ## the main job: the examples, built and pushed on loopback
 	$(GO) run ./integration/demo $(if $(REAL),-real)
 
-test: deps build tools ## unit, golden and integration tests
-	$(GO) vet ./...
+test: deps build tools lint ## unit, golden and integration tests
 	$(GO) test ./...
 
-lint: ## gofmt, go vet, staticcheck
+lint: bin/staticcheck ## gofmt, go vet, staticcheck
 	test -z "$$(gofmt -l .)"
 	$(GO) vet ./...
-	cd integration/tools && $(GO) tool staticcheck -C ../.. ./...
+	bin/staticcheck ./...
 
 golden: ## rewrite the golden graphs
 	$(GO) test ./llbgen -run Golden -update

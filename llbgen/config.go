@@ -28,7 +28,6 @@ func (b *build) config(base *SourceImage, layers []*Layer, entrypoint string) *d
 	image.RootFS = ocispecs.RootFS{}
 	image.Config.Entrypoint = []string{entrypoint}
 	image.Config.Cmd = nil
-	image.Config.ArgsEscaped = false //nolint:staticcheck // inherited from the base, wrong without its command
 	image.Config.Env = slices.Clone(base.Config.Config.Env)
 	image.Config.Labels = b.labels(base, layers)
 	image.History = b.history(base.Config, layers)
