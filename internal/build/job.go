@@ -14,17 +14,18 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 )
 
-// newJob says how one image is solved and exported. The attributes are those
-// that buildx passes to a frontend, so that both doors build the same.
-func newJob(opt Options, file buildFile, contexts *contexts, args map[string]string, i image, exports []bkclient.ExportEntry) (builder.Job, error) {
+// job says how one image is solved and exported. The attributes are those that
+// buildx passes to a frontend, so that both doors build the same.
+func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, error) {
+	opt := r.opt
 	attrs := map[string]string{
-		"filename": file.name,
+		"filename": r.file.name,
 		"target":   i.Name,
 		"platform": formatPlatforms(i),
 	}
-	maps.Copy(attrs, prefixed("build-arg:", args))
+	maps.Copy(attrs, prefixed("build-arg:", r.args))
 	maps.Copy(attrs, prefixed("label:", opt.Labels))
-	maps.Copy(attrs, prefixed("context:", contexts.attrs))
+	maps.Copy(attrs, prefixed("context:", r.contexts.attrs))
 	if opt.NoCache {
 		attrs["no-cache"] = ""
 	} else if len(opt.NoCacheFilter) > 0 {

@@ -1,8 +1,8 @@
 // Package build is one run of `samforge build`: from a build file to images in
 // a registry, on disk or in a Docker engine.
 //
-// [Run] plans what to build, [newJob] says how one target is solved and
-// exported, and the report tells what came of it.
+// [Run] prepares a request, each of whose images becomes a job of the builder;
+// the report tells what came of them.
 package build
 
 import (

@@ -74,9 +74,9 @@ func selectTargets(plan *llbgen.Plan, names []string) ([]llbgen.Target, error) {
 	return slices.DeleteFunc(slices.Clone(plan.Targets), func(t llbgen.Target) bool { return !chosen[t.Name] }), nil
 }
 
-// images gives each target its platforms and references. Fallback is the
+// planImages gives each target its platforms and references. Fallback is the
 // platform of a base image that does not say.
-func images(plan *llbgen.Plan, targets []llbgen.Target, opt Options, fallback ocispecs.Platform) ([]image, error) {
+func planImages(plan *llbgen.Plan, targets []llbgen.Target, opt Options, fallback ocispecs.Platform) ([]image, error) {
 	asked, err := parsePlatforms(opt.Platforms)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func TestReferences(t *testing.T) {
 			[]string{"registry.example.com/ci/sam:nodejs22.x"}, map[string]string{},
 		},
 	} {
-		got, err := images(plan, plan.Targets[:1], c.opt, amd64)
+		got, err := planImages(plan, plan.Targets[:1], c.opt, amd64)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -105,7 +105,7 @@ func TestReferencesThatCannotBe(t *testing.T) {
 		"an operating system without bases": {Options{Platforms: []string{"windows/amd64"}}, "windows"},
 		"a time that is none":               {Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "now"}}, "SOURCE_DATE_EPOCH"},
 	} {
-		_, err := images(plan, plan.Targets, c.opt, amd64)
+		_, err := planImages(plan, plan.Targets, c.opt, amd64)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
 		}

@@ -24,66 +24,92 @@ import (
 // session. Mistakes in the input are an [*InputError] and cost nothing; a
 // [*FailedError] says which images failed while others were made.
 func Run(ctx context.Context, opt Options) error {
-	file, err := readFile(opt)
-	if err != nil {
-		return inputError(fmt.Errorf("read the build file: %w", err))
-	}
-	args := withMirrors(opt)
-	plan, err := llbgen.Load(file.name, file.data, args)
-	if err != nil {
-		return inputError(missingFile(err, opt, file))
-	}
-	targets, err := selectTargets(plan, opt.Targets)
+	r, err := prepare(opt)
 	if err != nil {
 		return inputError(err)
 	}
-	if err := check(opt, plan, targets); err != nil {
-		return inputError(err)
-	}
-	contexts, err := namedContexts(opt.BuildContexts)
-	if err != nil {
-		return inputError(err)
-	}
-	attachables, err := attachables(opt)
-	if err != nil {
-		return inputError(err)
-	}
-	display, err := builder.NewDisplay(opt.Stderr, opt.Progress)
-	if err != nil {
-		return inputError(fmt.Errorf("--progress: %w", err))
-	}
-	// What needs no builder is said before one is looked for.
-	if _, err := images(plan, targets, opt, platforms.DefaultSpec()); err != nil {
-		return inputError(err)
-	}
-
 	b, err := builder.Find(ctx, opt.Builder)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	images, err := images(plan, targets, opt, builderPlatform(b))
+	return r.run(ctx, b)
+}
+
+// request is a build that was found to be right as far as can be told without
+// a builder.
+type request struct {
+	opt         Options
+	file        buildFile
+	args        map[string]string
+	plan        *llbgen.Plan
+	targets     []llbgen.Target
+	contexts    *contexts
+	attachables []session.Attachable
+	display     *builder.Display
+}
+
+func prepare(opt Options) (_ *request, err error) {
+	r := &request{opt: opt, args: withMirrors(opt)}
+	if r.file, err = readFile(opt); err != nil {
+		return nil, fmt.Errorf("read the build file: %w", err)
+	}
+	if r.plan, err = llbgen.Load(r.file.name, r.file.data, r.args); err != nil {
+		return nil, missingFile(err, opt, r.file)
+	}
+	if r.targets, err = selectTargets(r.plan, opt.Targets); err != nil {
+		return nil, err
+	}
+	if err := check(opt, r.plan, r.targets); err != nil {
+		return nil, err
+	}
+	// Which platform is the builder's own is not known yet, and hardly matters.
+	if _, err := planImages(r.plan, r.targets, opt, ocispecs.Platform{OS: "linux", Architecture: "amd64"}); err != nil {
+		return nil, err
+	}
+	if r.contexts, err = namedContexts(opt.BuildContexts); err != nil {
+		return nil, err
+	}
+	if r.attachables, err = sessionAttachables(opt); err != nil {
+		return nil, err
+	}
+	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
+		return nil, fmt.Errorf("--progress: %w", err)
+	}
+	return r, nil
+}
+
+func (r *request) run(ctx context.Context, b *builder.Builder) error {
+	images, err := planImages(r.plan, r.targets, r.opt, builderPlatform(b))
 	if err != nil {
 		return inputError(err)
 	}
-	report := newReport(opt, b.Kind == builder.Docker)
-	if opt.SkipExisting {
+	report := newReport(r.opt, b.Kind == builder.Docker)
+	if r.opt.SkipExisting {
 		if images, err = report.skipExisting(ctx, images); err != nil {
 			return err
 		}
 	}
-	jobs, err := newJobs(opt, file, contexts, args, images, b.Kind == builder.Docker)
-	if err != nil {
-		return inputError(err)
+	var jobs []builder.Job
+	for _, i := range images {
+		entries, err := exports(r.opt, i, len(images) > 1, b.Kind == builder.Docker)
+		if err != nil {
+			return inputError(err)
+		}
+		job, err := r.job(i, entries)
+		if err != nil {
+			return inputError(err)
+		}
+		jobs = append(jobs, job)
 	}
 	files := staticfs.NewFS()
-	files.Add(file.name, &types.Stat{Mode: 0o644}, file.data)
-	contexts.mounts[localDockerfile] = files
+	files.Add(r.file.name, &types.Stat{Mode: 0o644}, r.file.data)
+	r.contexts.mounts[localDockerfile] = files
 	results := b.Run(ctx, builder.SessionOptions{
-		Attachables: attachables,
-		LocalMounts: contexts.mounts,
-		OCIStores:   contexts.stores,
-	}, jobs, display)
+		Attachables: r.attachables,
+		LocalMounts: r.contexts.mounts,
+		OCIStores:   r.contexts.stores,
+	}, jobs, r.display)
 	return report.finish(ctx, images, results)
 }
 
@@ -120,25 +146,9 @@ func check(opt Options, plan *llbgen.Plan, targets []llbgen.Target) error {
 	return nil
 }
 
-func newJobs(opt Options, file buildFile, contexts *contexts, args map[string]string, images []image, inEngine bool) ([]builder.Job, error) {
-	var jobs []builder.Job
-	for _, i := range images {
-		entries, err := exports(opt, i, len(images) > 1, inEngine)
-		if err != nil {
-			return nil, err
-		}
-		job, err := newJob(opt, file, contexts, args, i, entries)
-		if err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, job)
-	}
-	return jobs, nil
-}
-
-// attachables are what the builder may ask the client for: credentials from
+// sessionAttachables are what the builder may ask the client for: credentials from
 // the Docker config, secrets and SSH agents.
-func attachables(opt Options) ([]session.Attachable, error) {
+func sessionAttachables(opt Options) ([]session.Attachable, error) {
 	attachables := []session.Attachable{builder.Auth(opt.Stderr)}
 	if len(opt.Secrets) > 0 {
 		secrets, err := build.ParseSecret(opt.Secrets)
