@@ -100,6 +100,11 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 
 	flags.StringVar(&o.Builder.Address, "builder", "", "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock (default $BUILDKIT_HOST, else one that is found or started)")
+	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
+	flags.StringVar(&o.Builder.TLS.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
+	flags.StringVar(&o.Builder.TLS.Key, "tlskey", "", "client key `file` for a tcp builder")
+	flags.StringVar(&o.Builder.TLS.ServerName, "tlsservername", "", "`name` in the certificate of a tcp builder (default its host)")
+	flags.StringVar(&o.Builder.TLS.Dir, "tlsdir", "", "`folder` with ca.pem, cert.pem and key.pem for a tcp builder")
 	flags.StringVar(&o.MetadataFile, "metadata-file", "", "write the build's metadata to this `file`, as docker buildx does")
 	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
 	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
