@@ -30,6 +30,8 @@ type BuildkitdOptions struct {
 	Mirrors map[string]string
 	// NoRunc makes every exec fail, for graphs that must not contain one.
 	NoRunc bool
+	// TLS makes it listen on TCP too, for clients with the certificate in TLSDir.
+	TLS bool
 	// RootSize, when above 0, limits the state to a tmpfs of so many bytes. It
 	// does not go with Rootless.
 	RootSize int64
@@ -40,6 +42,9 @@ type Buildkitd struct {
 	Addr string // unix:///…/buildkitd.sock
 	PID  int    // of buildkitd itself, as this process sees it
 	Root string // its state; with RootSize only buildkitd sees what is in it
+
+	TCPAddr string // tcp://127.0.0.1:…, with TLS
+	TLSDir  string // the client's ca.pem, cert.pem and key.pem
 
 	dir     *workDir
 	process *process
@@ -73,6 +78,11 @@ func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd
 	}()
 	if err := b.writeConfig(options); err != nil {
 		return nil, err
+	}
+	if options.TLS {
+		if err := b.listenTLS(); err != nil {
+			return nil, err
+		}
 	}
 	var cmd *exec.Cmd
 	if options.Rootless {
@@ -154,10 +164,15 @@ func (b *Buildkitd) flags(options BuildkitdOptions, runc string) []string {
 	if options.NoRunc {
 		runc = b.dir.join("no-runc")
 	}
-	return []string{
+	flags := []string{
 		"--config", b.dir.join("buildkitd.toml"), "--root", b.Root, "--addr", b.Addr,
 		"--oci-worker", "true", "--oci-worker-binary", runc, "--containerd-worker=false",
 	}
+	if options.TLS {
+		flags = append(flags, "--addr", b.TCPAddr, "--tlscacert", filepath.Join(b.TLSDir, "ca.pem"),
+			"--tlscert", filepath.Join(b.TLSDir, "server.pem"), "--tlskey", filepath.Join(b.TLSDir, "server-key.pem"))
+	}
+	return flags
 }
 
 // workDirs are the directories that buildkitd gets, see environment.

@@ -162,3 +162,12 @@ func TestSkipExisting(t *testing.T) {
 		t.Errorf("it pushed %+v", s)
 	}
 }
+
+// A builder on TCP wants the client's certificate.
+func TestBuilderWithTLS(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{TLS: true}})
+	run(t, b.env, b.seedPush("--builder", b.Buildkitd.TCPAddr, "--tlsdir", b.Buildkitd.TLSDir)...).ok(t)
+	b.wantFailure(run(t, b.env, b.seedPush("--builder", b.Buildkitd.TCPAddr)...), b.Buildkitd.TCPAddr)
+	b.wantFailure(run(t, b.env, b.seedPush("--builder", b.Buildkitd.TCPAddr, "--tlscacert", b.Buildkitd.TLSDir+"/ca.pem")...), b.Buildkitd.TCPAddr)
+}
