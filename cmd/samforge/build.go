@@ -8,13 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/images"
 	"github.com/samforge/samforge/llbgen"
 )
 
 // buildFlags are the flags that need more than to be copied into the options.
 type buildFlags struct {
-	opt                    build.Options
+	opt                    images.Options
 	args, labels, mirrors  []string
 	kind, repo, provenance string
 	sbom                   string
@@ -53,7 +53,7 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 				return &usageError{err}
 			}
 			opt.Stdin, opt.Stdout, opt.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-			return build.Run(c.Context(), opt)
+			return images.Build(c.Context(), opt)
 		},
 	}
 	f.register(c)
@@ -112,7 +112,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 }
 
 // options turns the flags into options.
-func (f *buildFlags) options() (build.Options, error) {
+func (f *buildFlags) options() (images.Options, error) {
 	o := f.opt
 	var err error
 	if o.BuildArgs, err = f.buildArgs(); err != nil {

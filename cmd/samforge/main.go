@@ -14,7 +14,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/images"
 )
 
 // Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) int {
 	if sources := errdefs.Sources(err); len(sources) > 0 {
 		_ = sources[0].Print(os.Stderr) // the innermost is the most exact
 	}
-	var input *build.InputError
+	var input *images.InputError
 	var usage *usageError
 	if errors.As(err, &input) || errors.As(err, &usage) {
 		return exitInput
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string) int {
 
 // dropCancelled returns nil for an error that only says what Ctrl-C did.
 func dropCancelled(err error) error {
-	var failed *build.FailedError
+	var failed *images.FailedError
 	if errors.As(err, &failed) {
 		return failed.Remaining()
 	}

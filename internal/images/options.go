@@ -1,9 +1,9 @@
-// Package build is one run of `samforge build`: from a build file to images in
+// Package images is one run of `samforge build`: from a build file to images in
 // a registry, on disk or in a Docker engine.
 //
-// [Run] prepares a request, each of whose images becomes a job of the builder;
+// [Build] prepares a request, each of whose images becomes a job of the builder;
 // the report tells what came of them.
-package build
+package images
 
 import (
 	"io"

@@ -1,4 +1,4 @@
-package build
+package images
 
 import (
 	"context"
@@ -20,10 +20,10 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Run builds the images that the options ask for, all at once and in one
+// Build builds the images that the options ask for, all at once and in one
 // session. Mistakes in the input are an [*InputError] and cost nothing; a
 // [*FailedError] says which images failed while others were made.
-func Run(ctx context.Context, opt Options) error {
+func Build(ctx context.Context, opt Options) error {
 	r, err := prepare(opt)
 	if err != nil {
 		return inputError(err)
