@@ -183,9 +183,14 @@ func (d *document) replace(path string, at place) {
 	d.places[path] = at
 }
 
-// errorf records a mistake in the value at path.
+// errorf records a mistake in the value at path. Where the file says nothing of
+// it, it points at the beginning.
 func (d *document) errorf(path, format string, args ...any) {
-	d.errs = append(d.errs, d.at(path, format, args...))
+	mistake := d.at(path, format, args...)
+	if mistake.Line == 0 && mistake.Arg == "" {
+		mistake = d.diagnostic(d.places[""], path, format, args...)
+	}
+	d.errs = append(d.errs, mistake)
 }
 
 // fail records a mistake at a place of its own.

@@ -207,9 +207,15 @@ func TestMistakes(t *testing.T) {
 		{
 			name: "nothing but the kind is given",
 			file: "kind: sam\n",
-			want: `samforge.yaml: plugin.image: missing: name the plugin's base image here or with --build-arg HARNESS_BASE_IMAGE=…
-samforge.yaml: plugin.version: missing: give the version that the tags carry here or with --build-arg VERSION=…
-samforge.yaml: runtimes: missing: list at least one base image here, or name it with --build-arg SAM_BASE_IMAGE=…`,
+			want: `samforge.yaml:1:1: plugin.image: missing: name the plugin's base image here or with --build-arg HARNESS_BASE_IMAGE=…
+   1 | kind: sam
+       ^
+samforge.yaml:1:1: plugin.version: missing: give the version that the tags carry here or with --build-arg VERSION=…
+   1 | kind: sam
+       ^
+samforge.yaml:1:1: runtimes: missing: list at least one base image here, or name it with --build-arg SAM_BASE_IMAGE=…
+   1 | kind: sam
+       ^`,
 		},
 		{
 			name: "null is as good as nothing",
