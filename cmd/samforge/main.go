@@ -44,6 +44,10 @@ func run(ctx context.Context, args []string) int {
 	if sources := errdefs.Sources(err); len(sources) > 0 {
 		_ = sources[0].Print(os.Stderr) // the innermost is the most exact
 	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
 	var input *images.InputError
 	var usage *usageError
 	if errors.As(err, &input) || errors.As(err, &usage) {

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// execute runs samforge in process and returns its standard output.
+func execute(args ...string) (string, error) {
+	root := newRoot()
+	var stdout bytes.Buffer
+	root.SetOut(&stdout)
+	root.SetErr(&bytes.Buffer{})
+	root.SetArgs(args)
+	err := root.Execute()
+	return stdout.String(), err
+}
+
+func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
+	for _, args := range [][]string{
+		{"build", "--plattform", "linux/amd64"},
+		{"build", "samforge.yaml"},
+		{"build", "--label", "no-value"},
+		{"build", "--mirror", "=nothing"},
+		{"build", "--build-arg", "=nothing"},
+		{"runtimes", "--format", "xml"},
+		{"version", "now"},
+	} {
+		_, err := execute(args...)
+		var usage *usageError
+		if !errors.As(err, &usage) {
+			t.Errorf("samforge %s: the error is %v, want a usage error", strings.Join(args, " "), err)
+		}
+		if code := exitCode(err); code != exitInput {
+			t.Errorf("samforge %s: exit code %d, want %d", strings.Join(args, " "), code, exitInput)
+		}
+	}
+}
+
+func TestBuildArgs(t *testing.T) {
+	t.Setenv("VERSION", "from-the-environment")
+	t.Setenv("TARGET_REPO", "from-the-environment")
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	for name, c := range map[string]struct {
+		flags buildFlags
+		want  map[string]string
+	}{
+		"the environment counts when asked for": {
+			buildFlags{envArgs: true},
+			map[string]string{"VERSION": "from-the-environment", "TARGET_REPO": "from-the-environment"},
+		},
+		"--build-arg wins over the environment": {
+			buildFlags{envArgs: true, args: []string{"VERSION=given"}},
+			map[string]string{"VERSION": "given", "TARGET_REPO": "from-the-environment"},
+		},
+		"a name alone takes the environment's value": {
+			buildFlags{args: []string{"VERSION", "NOT_SET_ANYWHERE"}},
+			map[string]string{"VERSION": "from-the-environment"},
+		},
+		"a flag wins over the build argument it is short for": {
+			buildFlags{args: []string{"TARGET_REPO=given"}, repo: "flag", kind: "sam"},
+			map[string]string{"TARGET_REPO": "flag", "SAMFORGE_KIND": "sam"},
+		},
+		"a value may hold an equals sign": {
+			buildFlags{args: []string{"VERSION=a=b"}},
+			map[string]string{"VERSION": "a=b"},
+		},
+	} {
+		got, err := c.flags.buildArgs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.want["SOURCE_DATE_EPOCH"] = "1700000000"
+		if !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestAttestations(t *testing.T) {
+	for value, want := range map[string]string{
+		"": "", "false": "", "true": "type=sbom", "generator=x": "type=sbom,generator=x",
+	} {
+		if got := strings.Join(attest("sbom", value), " "); got != want {
+			t.Errorf("--sbom %q becomes %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestRuntimesAsJSON(t *testing.T) {
+	out, err := execute("runtimes", "--format", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runtimes []llbgen.Runtime
+	if err := json.Unmarshal([]byte(out), &runtimes); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range runtimes {
+		if r.Name == "python3.12" && r.OS == "al2023" {
+			return
+		}
+	}
+	t.Errorf("python3.12 on al2023 is not among the %d runtimes", len(runtimes))
+}
+
+// The table shows what is true on the day, not on the day of the catalogue.
+func TestRuntimesTable(t *testing.T) {
+	catalogue, err := llbgen.LoadCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	if err := runtimesTable(&table, catalogue, time.Date(2027, 5, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(table.String()) {
+		if strings.HasPrefix(line, "nodejs22.x ") {
+			if !strings.Contains(line, "deprecated") || !strings.Contains(line, "amd64,arm64") {
+				t.Errorf("nodejs22.x in May 2027: %s", line)
+			}
+			return
+		}
+	}
+	t.Error("nodejs22.x is not in the table")
+}
+
+func TestVersion(t *testing.T) {
+	out, err := execute("version")
+	if err != nil || !strings.HasPrefix(out, "samforge ") || !strings.Contains(out, "buildkit ") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
