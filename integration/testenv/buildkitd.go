@@ -226,8 +226,25 @@ func (b *Buildkitd) Close() error {
 func (b *Buildkitd) cgroup() string { return filepath.Base(b.dir.path) }
 
 // removeCgroups removes what containers that were killed left, in every
-// hierarchy of version 1 and in version 2. Only empty groups can be removed.
+// hierarchy of version 1 and in version 2. Only empty groups can be removed, and
+// a killed process leaves its group a moment after it was waited for.
 func (b *Buildkitd) removeCgroups() {
+	for range 100 {
+		groups := b.cgroups()
+		if len(groups) == 0 {
+			return
+		}
+		for _, dir := range slices.Backward(groups) {
+			_ = os.Remove(dir)
+		}
+		if len(b.cgroups()) > 0 {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
+// cgroups are the control groups of the daemon's containers, parents first.
+func (b *Buildkitd) cgroups() []string {
 	var dirs []string
 	for _, hierarchy := range []string{"", "*"} {
 		parents, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", hierarchy, b.cgroup()))
@@ -240,9 +257,7 @@ func (b *Buildkitd) removeCgroups() {
 			})
 		}
 	}
-	for _, dir := range slices.Backward(dirs) {
-		_ = os.Remove(dir)
-	}
+	return dirs
 }
 
 // Kill ends buildkitd and all it started at once, as a crash does. The state

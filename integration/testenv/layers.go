@@ -119,24 +119,31 @@ func (l Layer) write(out io.Writer) (layerMeta, error) {
 	if l.Incompressible > 0 {
 		level = gzip.NoCompression
 	}
+	return writeLayer(out, level, func(uncompressed io.Writer) error {
+		archive := &tarWriter{Writer: tar.NewWriter(uncompressed), dirs: map[string]bool{}}
+		for _, f := range l.Files {
+			if err := archive.add(f); err != nil {
+				return err
+			}
+		}
+		if l.Incompressible > 0 {
+			if err := archive.addStream("/opt/standin/"+l.Blob, seeded(l.Blob), l.Incompressible); err != nil {
+				return err
+			}
+		}
+		return archive.Close()
+	})
+}
+
+// writeLayer compresses what archive writes to out.
+func writeLayer(out io.Writer, level int, archive func(uncompressed io.Writer) error) (layerMeta, error) {
 	compressed := &sizedHash{Hash: sha256.New()}
 	zip, err := gzip.NewWriterLevel(io.MultiWriter(out, compressed), level)
 	if err != nil {
 		return layerMeta{}, err
 	}
 	diff := sha256.New()
-	archive := &tarWriter{Writer: tar.NewWriter(io.MultiWriter(zip, diff)), dirs: map[string]bool{}}
-	for _, f := range l.Files {
-		if err := archive.add(f); err != nil {
-			return layerMeta{}, err
-		}
-	}
-	if l.Incompressible > 0 {
-		if err := archive.addStream("/opt/standin/"+l.Blob, seeded(l.Blob), l.Incompressible); err != nil {
-			return layerMeta{}, err
-		}
-	}
-	if err := archive.Close(); err != nil {
+	if err := archive(io.MultiWriter(zip, diff)); err != nil {
 		return layerMeta{}, err
 	}
 	if err := zip.Close(); err != nil {
