@@ -4,13 +4,16 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
@@ -97,14 +100,16 @@ func (b *build) run(ctx context.Context) (_ *client.Result, err error) {
 func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int) (*dockerui.BuildResult, error) {
 	caps := b.BuildOpts().LLBCaps
 	opt := llbgen.Options{
-		Platform:  *platform,
-		Resolve:   b.resolver(platform),
-		Checksum:  b.checksum,
-		NoMerge:   caps.Supports(pb.CapMergeOp) != nil,
-		NoCache:   b.IsNoCache(b.target.Name),
-		Epoch:     b.epoch,
-		Labels:    b.Labels,
-		SourceMap: b.src.SourceMap,
+		Platform:      *platform,
+		BuildPlatform: b.BuildPlatforms[0],
+		Resolve:       b.resolve,
+		Proxy:         proxy(b.BuildArgs),
+		Checksum:      b.checksum,
+		NoMerge:       caps.Supports(pb.CapMergeOp) != nil,
+		NoCache:       b.IsNoCache(b.target.Name),
+		Epoch:         b.epoch,
+		Labels:        b.Labels,
+		SourceMap:     b.src.SourceMap,
 	}
 	if b.MultiPlatformRequested {
 		opt.Prefix = platforms.Format(*platform)
@@ -132,6 +137,23 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 		BaseImage: image.Base,
 		Epoch:     image.Config.Created,
 	}, nil
+}
+
+// proxy is what the predefined build arguments say, in either case, as for a
+// Dockerfile; nil when they say nothing.
+func proxy(args map[string]string) *llb.ProxyEnv {
+	value := func(name string) string { return cmp.Or(args[name], args[strings.ToLower(name)]) }
+	env := llb.ProxyEnv{
+		HTTPProxy:  value("HTTP_PROXY"),
+		HTTPSProxy: value("HTTPS_PROXY"),
+		FTPProxy:   value("FTP_PROXY"),
+		NoProxy:    value("NO_PROXY"),
+		AllProxy:   value("ALL_PROXY"),
+	}
+	if env == (llb.ProxyEnv{}) {
+		return nil
+	}
+	return &env
 }
 
 // epoch reads SOURCE_DATE_EPOCH, seconds since 1970; empty means the default.

@@ -18,28 +18,26 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// resolver returns how an image reference is found for a platform: a named
-// context of that name, else the image, or what the mirrors have for it,
-// pinned to the digest that the tag has now.
-func (b *build) resolver(platform *ocispecs.Platform) func(context.Context, string) (*llbgen.SourceImage, error) {
-	return func(ctx context.Context, ref string) (*llbgen.SourceImage, error) {
-		named, err := reference.ParseNormalizedNamed(ref)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
-		}
-		name := reference.TagNameOnly(named).String()
-		from := ref
-		image, err := b.namedContext(ctx, ref, platform)
-		if image == nil && err == nil {
-			from = b.plan.File.Mirrors.Image(name)
-			image, err = b.pinnedImage(ctx, from, platform)
-		}
-		if err != nil {
-			return nil, explainResolve(from, platform, err)
-		}
-		image.Name = name
-		return image, nil
+// resolve finds an image for a platform: a named context of that name, else the
+// image, or what the mirrors have for it, pinned to the digest that the tag has
+// now.
+func (b *build) resolve(ctx context.Context, ref string, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
 	}
+	name := reference.TagNameOnly(named).String()
+	from := ref
+	image, err := b.namedContext(ctx, ref, &platform)
+	if image == nil && err == nil {
+		from = b.plan.File.Mirrors.Image(name)
+		image, err = b.pinnedImage(ctx, from, &platform)
+	}
+	if err != nil {
+		return nil, explainResolve(from, &platform, err)
+	}
+	image.Name = name
+	return image, nil
 }
 
 func (b *build) namedContext(ctx context.Context, ref string, platform *ocispecs.Platform) (*llbgen.SourceImage, error) {

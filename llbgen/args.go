@@ -18,6 +18,9 @@ type Variable struct {
 	set func(f *File, value string) (path string)
 }
 
+// verifyArg says how far images are checked to go together.
+const verifyArg = "SAMFORGE_VERIFY"
+
 // Variables returns the build arguments of all kinds, in the order they apply.
 func Variables() []Variable {
 	return []Variable{
@@ -36,6 +39,20 @@ func Variables() []Variable {
 		{"SAM_BASE_IMAGE", "the one base image to build on", func(f *File, v string) string {
 			f.Runtimes = []RuntimeImage{{Image: v}}
 			return "runtimes[0].image"
+		}},
+		{"RUNTIME_BASE_IMAGE_VERSION", "the one runtime image to build on (serverless)", func(f *File, v string) string {
+			f.Runtimes = []RuntimeImage{{Image: v, Node: firstNode(f)}}
+			return "runtimes[0].image"
+		}},
+		{"NODEJS_BASE_IMAGE_VERSION", "image that Node.js is taken from (serverless)", func(f *File, v string) string {
+			for i := range f.Runtimes {
+				f.Runtimes[i].Node = v
+			}
+			return "runtimes[0].node"
+		}},
+		{"SERVERLESS_VERSION", "version of the Serverless Framework", func(f *File, v string) string {
+			f.Serverless.Version = v
+			return "serverless.version"
 		}},
 		{"DOCKER_VERSION", "version of the Docker CLI", func(f *File, v string) string {
 			archive, same := f.Docker.Archive, f.Docker.Version == v
@@ -67,6 +84,9 @@ func Variables() []Variable {
 			}
 			return "goTemplate"
 		}},
+		{verifyArg, "how far images are checked to go together: static or off", func(*File, string) string {
+			return "verify"
+		}},
 		{"SAMFORGE_KIND", "kind of the images", func(f *File, v string) string {
 			f.Kind = v
 			return "kind"
@@ -83,6 +103,15 @@ func Variables() []Variable {
 			return "mirrors"
 		}},
 	}
+}
+
+// firstNode is the node image of the first runtime, which stays where the
+// runtime image alone is replaced.
+func firstNode(f *File) string {
+	if len(f.Runtimes) == 0 {
+		return ""
+	}
+	return f.Runtimes[0].Node
 }
 
 // MirrorsArg returns mirrors as the value of the SAMFORGE_MIRRORS build
@@ -113,7 +142,7 @@ func (d *document) apply(f *File, args map[string]string) (unused []string) {
 			continue
 		}
 		delete(rest, v.Name)
-		if problem := boolProblem(v.Name, value); problem != "" {
+		if problem := argProblem(v.Name, value); problem != "" {
 			d.fail(place{arg: v.Name}, "", "%s", problem)
 			continue
 		}
@@ -131,12 +160,15 @@ func (d *document) apply(f *File, args map[string]string) (unused []string) {
 	return unused
 }
 
-func boolProblem(name, value string) string {
+func argProblem(name, value string) string {
 	switch name {
 	case "INSTALL_GO_TEMPLATE_BINARY", "UNIFIED_PIPELINE":
 		if value != "true" && value != "false" {
 			return fmt.Sprintf("expected true or false, found %q", value)
 		}
+	}
+	if name == verifyArg && value != verifyStatic && value != verifyOff {
+		return fmt.Sprintf("expected %s or %s, found %q", verifyStatic, verifyOff, value)
 	}
 	return ""
 }

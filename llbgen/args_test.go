@@ -167,7 +167,7 @@ func TestArgumentMistakes(t *testing.T) {
 		{
 			name: "an unknown kind",
 			arg:  "SAMFORGE_KIND", with: "lambda",
-			want: `build argument SAMFORGE_KIND: unknown kind "lambda"; the kinds are: sam`,
+			want: `build argument SAMFORGE_KIND: unknown kind "lambda"; the kinds are: sam, serverless`,
 		},
 		{
 			name: "a plugin image that is empty",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -26,11 +27,11 @@ func TestBuildErrors(t *testing.T) {
 			file: buildFile + "docker: false\n",
 			options: func(o *llbgen.Options) {
 				resolve := o.Resolve
-				o.Resolve = func(ctx context.Context, ref string) (*llbgen.SourceImage, error) {
+				o.Resolve = func(ctx context.Context, ref string, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
 					if strings.Contains(ref, "plugin") {
 						return nil, offline
 					}
-					return resolve(ctx, ref)
+					return resolve(ctx, ref, platform)
 				}
 			},
 			want: `samforge.yaml:3:10: plugin.image: no route to host

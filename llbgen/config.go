@@ -3,6 +3,7 @@ package llbgen
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,20 +19,44 @@ const (
 	labelPluginVersion     = "io.samforge.plugin.version"
 	labelGoTemplateVersion = "io.samforge.go-template.version"
 	labelDockerVersion     = "io.samforge.docker.version"
+	labelNodeImage         = "io.samforge.node.image"
+	labelFrameworkName     = "io.samforge.framework.name"
+	labelFrameworkVersion  = "io.samforge.framework.version"
 )
 
 // config is the base image's config with ours on top. The entrypoint takes the
 // place of the base's command, which the plugin would get as an argument.
-func (b *build) config(base *SourceImage, layers []*Layer, entrypoint string) *dockerspec.DockerOCIImage {
+func (b *build) config(base *SourceImage, layers []*Layer, r recipe) *dockerspec.DockerOCIImage {
 	image := *base.Config
 	image.Created = &b.opt.Epoch
 	image.RootFS = ocispecs.RootFS{}
-	image.Config.Entrypoint = []string{entrypoint}
+	image.Config.Entrypoint = []string{r.entrypoint}
 	image.Config.Cmd = nil
-	image.Config.Env = slices.Clone(base.Config.Config.Env)
+	image.Config.Env = prependPath(base.Config.Config.Env, r.path)
+	if r.user != "" {
+		image.Config.User = r.user
+	}
 	image.Config.Labels = b.labels(base, layers)
 	image.History = b.history(base.Config, layers)
 	return &image
+}
+
+// prependPath returns env with dirs before what else is on its PATH, each once.
+func prependPath(env, dirs []string) []string {
+	env = slices.Clone(env)
+	if len(dirs) == 0 {
+		return env
+	}
+	for i, variable := range env {
+		value, ok := strings.CutPrefix(variable, "PATH=")
+		if !ok {
+			continue
+		}
+		rest := slices.DeleteFunc(strings.Split(value, ":"), func(dir string) bool { return slices.Contains(dirs, dir) })
+		env[i] = "PATH=" + strings.Join(slices.Concat(dirs, rest), ":")
+		return env
+	}
+	return append(env, "PATH="+strings.Join(dirs, ":")+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
 func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {

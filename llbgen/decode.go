@@ -172,9 +172,10 @@ func (d *document) wrongType(path string, node *yaml.Node, want string) {
 }
 
 // replace notes that a build argument gave the value at path and all below it,
-// in place of what the file said there and of the list entry that it is in.
+// in place of what the file said there; an image takes the place of its whole
+// list.
 func (d *document) replace(path string, at place) {
-	if entry, _, inList := strings.Cut(path, "]."); inList {
+	if entry, field, inList := strings.Cut(path, "]."); inList && field == "image" {
 		list, _, _ := strings.Cut(entry, "[")
 		maps.DeleteFunc(d.places, func(p string, _ place) bool { return strings.HasPrefix(p, list+"[") })
 		d.places[entry+"]"] = at

@@ -1,5 +1,7 @@
 package llbgen
 
+import "cmp"
+
 // The build file: what the user may write, and what each field means.
 
 // Filename is the name of the build file that is looked for by default.
@@ -8,7 +10,7 @@ const Filename = "samforge.yaml"
 // File is a build file as written, defaults filled in and build arguments
 // applied. The YAML keys are the field names of its tags.
 type File struct {
-	// Kind says what the images are for: "sam".
+	// Kind says what the images are for: "sam" or "serverless".
 	Kind string `yaml:"kind"`
 	// Plugin is the vendor's image that the plugin's files are copied from.
 	Plugin Plugin `yaml:"plugin"`
@@ -16,6 +18,10 @@ type File struct {
 	Repo string `yaml:"repo"`
 	// Runtimes are the base images, one target each.
 	Runtimes []RuntimeImage `yaml:"runtimes"`
+	// Serverless says which framework is installed; kind serverless only.
+	Serverless Serverless `yaml:"serverless"`
+	// Node says how Node.js gets into the images; kind serverless only.
+	Node NodeJS `yaml:"node"`
 	// Docker is where the Docker CLI comes from.
 	Docker Docker `yaml:"docker"`
 	// GoTemplate is where the go-template binary comes from.
@@ -38,6 +44,24 @@ type RuntimeImage struct {
 	Image      string `yaml:"image"`
 	Name       string `yaml:"name"`
 	SAMVersion string `yaml:"samVersion"`
+	// Node is the image that Node.js is taken from; kind serverless only.
+	Node string `yaml:"node"`
+}
+
+// Serverless says which Serverless Framework is installed.
+type Serverless struct {
+	Version string `yaml:"version"`
+	// Flavor is the npm package: serverless (the default), or osls, its
+	// maintained fork.
+	Flavor string `yaml:"flavor"`
+}
+
+// NodeJS says how Node.js gets into the images.
+type NodeJS struct {
+	// Layout is "merged" (the default): the node image's files at the same
+	// places; or "isolated": below a prefix of their own, so that their
+	// libraries come before nobody else's.
+	Layout string `yaml:"layout"`
 }
 
 // Docker says where the Docker CLI comes from: the official image of a version
@@ -75,11 +99,22 @@ const (
 	// DefaultGoTemplateVersion is the one the vendor's own delegate carried in
 	// July 2026. Versions before v0.4.8 lack security fixes.
 	DefaultGoTemplateVersion = "v0.4.15"
+	// DefaultServerlessVersion is the last open-source release of the vendor's.
+	DefaultServerlessVersion = "3.40.0"
+	// DefaultFlavor is the vendor's own package.
+	DefaultFlavor = "serverless"
+	// DefaultNodeLayout is the published pipeline's.
+	DefaultNodeLayout = "merged"
 )
 
 func (f *File) setDefaults() {
 	if d := &f.Docker; !d.Disabled && d.Version == "" && d.Image == "" && d.Archive == "" {
 		d.Version = DefaultDockerVersion
+	}
+	if f.Kind == "serverless" {
+		f.Serverless.Version = cmp.Or(f.Serverless.Version, DefaultServerlessVersion)
+		f.Serverless.Flavor = cmp.Or(f.Serverless.Flavor, DefaultFlavor)
+		f.Node.Layout = cmp.Or(f.Node.Layout, DefaultNodeLayout)
 	}
 	if g := &f.GoTemplate; !g.Disabled && g.Version == "" {
 		g.Version = DefaultGoTemplateVersion

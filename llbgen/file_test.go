@@ -102,7 +102,7 @@ func TestMistakes(t *testing.T) {
 		{
 			name: "a key is like no other",
 			file: buildFile + "entrypoint: /bin/sh\n",
-			want: `samforge.yaml:8:1: unknown key "entrypoint"; known keys are docker, goTemplate, kind, labels, mirrors, plugin, repo, runtimes
+			want: `samforge.yaml:8:1: unknown key "entrypoint"; known keys are docker, goTemplate, kind, labels, mirrors, node, plugin, repo, runtimes, serverless
    8 | entrypoint: /bin/sh
        ^`,
 		},
@@ -197,12 +197,12 @@ func TestMistakes(t *testing.T) {
 		{
 			name: "the file is empty",
 			file: "",
-			want: "samforge.yaml: kind: missing: say what to build with `kind: sam`, or --kind sam",
+			want: "samforge.yaml: kind: missing: say what to build with kind or --kind; the kinds are: sam, serverless",
 		},
 		{
 			name: "the file has a comment only",
 			file: "# syntax=registry.example.com/samforge-frontend:1\n",
-			want: "samforge.yaml: kind: missing: say what to build with `kind: sam`, or --kind sam",
+			want: "samforge.yaml: kind: missing: say what to build with kind or --kind; the kinds are: sam, serverless",
 		},
 		{
 			name: "nothing but the kind is given",
@@ -239,7 +239,7 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 		{
 			name: "the kind is unknown",
 			file: "kind: lambda\n",
-			want: `samforge.yaml:1:7: kind: unknown kind "lambda"; the kinds are: sam
+			want: `samforge.yaml:1:7: kind: unknown kind "lambda"; the kinds are: sam, serverless
    1 | kind: lambda
              ^`,
 		},

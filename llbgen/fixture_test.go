@@ -59,8 +59,9 @@ func loadRuntimes(entries ...string) (*llbgen.Plan, error) {
 func fakeOptions(plan *llbgen.Plan, platform string) llbgen.Options {
 	p := platforms.MustParse(platform)
 	return llbgen.Options{
-		Platform: p,
-		Resolve: func(_ context.Context, ref string) (*llbgen.SourceImage, error) {
+		Platform:      p,
+		BuildPlatform: platforms.MustParse("linux/amd64"),
+		Resolve: func(_ context.Context, ref string, p ocispecs.Platform) (*llbgen.SourceImage, error) {
 			named, err := reference.ParseNormalizedNamed(ref)
 			if err != nil {
 				return nil, err
@@ -141,8 +142,8 @@ func diff(got, want string) string {
 func withBase(change func(*llbgen.SourceImage)) func(*llbgen.Options) {
 	return func(opt *llbgen.Options) {
 		resolve := opt.Resolve
-		opt.Resolve = func(ctx context.Context, ref string) (*llbgen.SourceImage, error) {
-			image, err := resolve(ctx, ref)
+		opt.Resolve = func(ctx context.Context, ref string, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
+			image, err := resolve(ctx, ref, platform)
 			if err == nil {
 				change(image)
 			}

@@ -20,8 +20,13 @@ import (
 type Options struct {
 	// Platform is what the image is for.
 	Platform ocispecs.Platform
-	// Resolve finds an image for Platform.
-	Resolve func(ctx context.Context, ref string) (*SourceImage, error)
+	// BuildPlatform is the builder's own, which npm runs on; kind serverless
+	// only.
+	BuildPlatform ocispecs.Platform
+	// Resolve finds an image for a platform.
+	Resolve func(ctx context.Context, ref string, platform ocispecs.Platform) (*SourceImage, error)
+	// Proxy is what steps with network use; optional.
+	Proxy *llb.ProxyEnv
 	// Checksum downloads url as filename and returns its SHA-256 digest.
 	Checksum func(ctx context.Context, url, filename string) (digest.Digest, error)
 	// NoMerge assembles the image by copies, for a worker without MergeOp.
@@ -106,7 +111,7 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 		opt.Epoch = DefaultEpoch()
 	}
 	b := &build{plan: p, target: t, opt: opt}
-	image, err := b.sam(ctx)
+	image, err := p.kind().build(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -121,17 +126,28 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 // out.
 type layerFunc func(ctx context.Context) (*Layer, error)
 
+// recipe is what an image is made of, on top of its base.
+type recipe struct {
+	entrypoint string
+	// user is who the entrypoint runs as; empty leaves it to the base.
+	user string
+	// path stands before the base's PATH, in this order.
+	path []string
+	// layers are added in this order.
+	layers []layerFunc
+}
+
 // assemble resolves the base image and the layers side by side and puts them
 // together: the base first and untouched, each layer on its own above it.
-func (b *build) assemble(ctx context.Context, entrypoint string, layers ...layerFunc) (*Image, error) {
+func (b *build) assemble(ctx context.Context, r recipe) (*Image, error) {
 	var base *SourceImage
-	made := make([]*Layer, len(layers))
+	made := make([]*Layer, len(r.layers))
 	eg, egCtx := errgroup.WithContext(ctx)
 	eg.Go(func() (err error) {
 		base, err = b.baseImage(egCtx)
 		return err
 	})
-	for i, layer := range layers {
+	for i, layer := range r.layers {
 		eg.Go(func() (err error) {
 			made[i], err = layer(egCtx)
 			return err
@@ -143,7 +159,7 @@ func (b *build) assemble(ctx context.Context, entrypoint string, layers ...layer
 	made = slices.DeleteFunc(made, func(l *Layer) bool { return l == nil })
 	return &Image{
 		State:  b.stack(base.State, made),
-		Config: b.config(base, made, entrypoint),
+		Config: b.config(base, made, r),
 		Base:   base.Config,
 		Layers: made,
 	}, nil
@@ -191,13 +207,17 @@ func (b *build) baseImage(ctx context.Context) (*SourceImage, error) {
 
 // image resolves ref and makes sure that it is for the platform.
 func (b *build) image(ctx context.Context, field, ref string) (*SourceImage, error) {
-	image, err := b.opt.Resolve(ctx, ref)
+	return b.imageOn(ctx, b.opt.Platform, field, ref)
+}
+
+func (b *build) imageOn(ctx context.Context, platform ocispecs.Platform, field, ref string) (*SourceImage, error) {
+	image, err := b.opt.Resolve(ctx, ref, platform)
 	if err != nil {
 		return nil, b.plan.At(field, err)
 	}
-	if c := image.Config; c != nil && c.Architecture != b.opt.Platform.Architecture {
+	if c := image.Config; c != nil && c.Architecture != platform.Architecture {
 		return nil, b.plan.doc.at(field, "%s is an image for %s/%s, not for %s: name one that has %s",
-			ref, c.OS, c.Architecture, platforms.Format(b.opt.Platform), b.opt.Platform.Architecture)
+			ref, c.OS, c.Architecture, platforms.Format(platform), platform.Architecture)
 	}
 	return image, nil
 }

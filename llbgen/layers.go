@@ -133,20 +133,23 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 }
 
 // directories are the plugin's directories with their published modes: a step
-// may run as any user and writes below them. A layer that has one of them as a
-// parent ends by copying these over it, which also resets the time that
-// writing into it left behind.
+// may run as any user and writes below them; and more that are asked for. A
+// layer that has one of them as a parent ends by copying these over it, which
+// also resets the time that writing into it left behind.
 //
 // They are copies of one directory because only a copy sets a mode whatever the
 // builder's umask is: Docker Engine 20.10 makes directories with its own.
-func (b *build) directories() llb.State {
-	made := llb.WithCreatedTime(b.opt.Epoch)
-	one := llb.Scratch().File(llb.Mkdir("/directory", 0o755, made, llb.WithUIDGID(0, 0)), b.step("plugin", "make a directory")...)
+func (b *build) directories(more ...string) llb.State {
+	owner, made := llb.WithUIDGID(0, 0), llb.WithCreatedTime(b.opt.Epoch)
+	one := llb.Scratch().File(llb.Mkdir("/directory", 0o755, owner, made), b.step("plugin", "make a directory")...)
 	dirs := llb.Copy(one, "/directory", "/opt", b.file(0o755)).
 		Copy(one, "/directory", "/opt/harness", b.file(0o755)).
 		Copy(one, "/directory", pluginBinDir, b.file(0o777)).
 		Copy(one, "/directory", pluginScriptsDir, b.file(0o777)).
 		Copy(one, "/directory", clientToolsDir, b.file(0o777))
+	for _, dir := range more {
+		dirs = dirs.Copy(one, "/directory", dir, b.file(0o755))
+	}
 	return llb.Scratch().File(dirs, b.step("plugin", "make the plugin's directories")...)
 }
 

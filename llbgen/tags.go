@@ -8,18 +8,15 @@ import (
 	"time"
 )
 
-// SAMTag is the template of a SAM image's tag. An index that holds several
-// platforms has no Arch.
-const SAMTag = "{{.Version}}-{{.Runtime}}-{{.SAMVersion}}{{with .Arch}}-linux-{{.}}{{end}}"
-
 // legalTag follows the OCI distribution specification, "Pulling manifests":
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 var legalTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // Tagger makes the references that the images of a plan are pushed under.
 type Tagger struct {
-	// Template is a Go template over Version, Runtime, SAMVersion, Arch,
-	// Target and Timestamp; empty means the plan's own, such as [SAMTag].
+	// Template is a Go template over Version, Runtime, SAMVersion,
+	// ServerlessVersion, Variant, Arch, Target and Timestamp; empty means the
+	// kind's own, such as [SAMTag].
 	Template string
 	// Time is what the template's Timestamp shows, as YYYYMMDDhhmmss in UTC.
 	Time time.Time
@@ -33,26 +30,36 @@ func (p *Plan) Reference(t Target, arch string, by Tagger) (string, error) {
 	}
 	text := by.Template
 	if text == "" {
-		text = SAMTag
+		text = p.kind().tag(t.Variant)
 	}
+	tag, err := p.tag(t, text, arch, by.Time)
+	if err != nil {
+		return "", err
+	}
+	if !legalTag.MatchString(tag) {
+		return "", fmt.Errorf("target %s: %q is not a legal tag: at most 128 letters, digits, dots, dashes and underscores, with a letter or a digit first", t.Name, tag)
+	}
+	return p.File.Repo + ":" + tag, nil
+}
+
+func (p *Plan) tag(t Target, text, arch string, at time.Time) (string, error) {
 	tmpl, err := template.New("tag").Option("missingkey=error").Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("tag template %q: %w", text, err)
 	}
 	var tag strings.Builder
 	err = tmpl.Execute(&tag, map[string]string{
-		"Version":    p.File.Plugin.Version,
-		"Runtime":    t.Runtime,
-		"SAMVersion": t.SAMVersion,
-		"Arch":       arch,
-		"Target":     t.Name,
-		"Timestamp":  by.Time.UTC().Format("20060102150405"),
+		"Version":           p.File.Plugin.Version,
+		"Runtime":           t.Runtime,
+		"SAMVersion":        t.SAMVersion,
+		"ServerlessVersion": p.File.Serverless.Version,
+		"Variant":           t.Variant,
+		"Arch":              arch,
+		"Target":            t.Name,
+		"Timestamp":         at.UTC().Format("20060102150405"),
 	})
 	if err != nil {
 		return "", fmt.Errorf("tag template %q: %w", text, err)
 	}
-	if !legalTag.MatchString(tag.String()) {
-		return "", fmt.Errorf("target %s: %q is not a legal tag: at most 128 letters, digits, dots, dashes and underscores, with a letter or a digit first", t.Name, tag.String())
-	}
-	return p.File.Repo + ":" + tag.String(), nil
+	return tag.String(), nil
 }

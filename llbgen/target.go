@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,8 +14,11 @@ import (
 
 // Target is one image that a build file makes.
 type Target struct {
-	// Name selects the target: "nodejs22.x".
+	// Name selects the target: "nodejs22.x", or "python3.12-serverless".
 	Name string
+	// Variant is which of the runtime's images it is: "base" or "serverless"
+	// for kind serverless; empty for kind sam.
+	Variant string
 	// Runtime is the name of the Lambda runtime: "nodejs22.x".
 	Runtime string
 	// SAMVersion is the version of the SAM CLI in the base image.
@@ -25,7 +29,11 @@ type Target struct {
 	// or "arm64"; empty when the tag leaves it open.
 	Arch string
 
-	path string // of the entry in the build file, for errors
+	// Node is the reference of the node image, as written; kind serverless only.
+	Node string
+
+	entry string // name of the entry of `runtimes`, which its variants share
+	path  string // of the entry in the build file, for errors
 }
 
 var (
@@ -43,7 +51,12 @@ func (p *Plan) validateRuntimes() {
 		return
 	}
 	for i, entry := range p.File.Runtimes {
-		if t, ok := p.target(fmt.Sprintf("runtimes[%d]", i), entry); ok {
+		t, ok := p.target(fmt.Sprintf("runtimes[%d]", i), entry)
+		if !ok {
+			continue
+		}
+		for _, variant := range p.kind().variants() {
+			t.Variant = variant
 			p.Targets = append(p.Targets, t)
 		}
 	}
@@ -84,7 +97,11 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	case !tagPart.MatchString(t.SAMVersion):
 		doc.errorf(path+".samVersion", "%q cannot stand in a tag: use a version such as 1.143.0", t.SAMVersion)
 	}
+	t.Node = entry.Node
 	p.consult(t)
+	if t.Node != "" {
+		p.checkPair(t)
+	}
 	return t, len(doc.errs) == before
 }
 
@@ -107,37 +124,57 @@ func (p *Plan) consult(t Target) {
 	}
 }
 
-// nameTargets names each target after its runtime; where several entries share
-// a runtime, the SAM version and then the architecture tell them apart.
+// nameTargets names each target after its entry's runtime and its variant.
+// Where several entries share a runtime, the SAM version and then the
+// architecture tell them apart.
 func (p *Plan) nameTargets() {
 	for _, name := range []func(Target) string{
 		func(t Target) string { return t.Runtime },
 		func(t Target) string { return t.Runtime + "-" + t.SAMVersion },
 		func(t Target) string { return t.Runtime + "-" + t.SAMVersion + "-" + t.Arch },
 	} {
-		count := map[string]int{}
+		paths := map[string]map[string]bool{} // of the entries that share a name
 		for _, t := range p.Targets {
-			count[t.Name]++
+			if paths[t.entry] == nil {
+				paths[t.entry] = map[string]bool{}
+			}
+			paths[t.entry][t.path] = true
 		}
 		for i, t := range p.Targets {
-			if t.Name == "" || count[t.Name] > 1 {
-				p.Targets[i].Name = name(t)
+			if t.entry == "" || len(paths[t.entry]) > 1 {
+				p.Targets[i].entry = name(t)
 			}
+		}
+	}
+	for i, t := range p.Targets {
+		p.Targets[i].Name = t.entry
+		if t.Variant != "" {
+			p.Targets[i].Name += "-" + t.Variant
 		}
 	}
 }
 
 // refuseEqualTags finds entries whose images would overwrite each other.
 func (p *Plan) refuseEqualTags() {
+	refused := map[string]bool{}
 	for i, t := range p.Targets {
 		for _, other := range p.Targets[:i] {
 			sameArch := t.Arch == other.Arch || t.Arch == "" || other.Arch == ""
-			if t.Runtime == other.Runtime && t.SAMVersion == other.SAMVersion && sameArch {
-				p.doc.errorf(t.path, "gives the same tag as %s (%s, SAM %s): one image would overwrite the other; drop one, or set name", other.path, t.Runtime, t.SAMVersion)
-				break
+			if sameArch && p.defaultTag(t) == p.defaultTag(other) && !refused[t.path] {
+				refused[t.path] = true
+				p.doc.errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", other.path, p.defaultTag(t))
 			}
 		}
 	}
+}
+
+// defaultTag is the kind's own tag of a target, without an architecture.
+func (p *Plan) defaultTag(t Target) string {
+	tag, err := p.tag(t, p.kind().tag(t.Variant), "", time.Time{})
+	if err != nil {
+		return t.Name // cannot be: the kinds' templates use the fields there are
+	}
+	return tag
 }
 
 // Platforms returns what to build t for: the platforms asked for, or else the

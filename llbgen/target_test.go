@@ -56,14 +56,14 @@ func TestRuntimeMistakes(t *testing.T) {
 		{
 			name:    "two entries would have the same tag",
 			entries: []string{"{image: 'public.ecr.aws/sam/build-java21:1.144.0'}", "{image: 'mirror.example.com/build-java21:1.144.0-20250911030138'}"},
-			want: `samforge.yaml:8:5: runtimes[1]: gives the same tag as runtimes[0] (java21, SAM 1.144.0): one image would overwrite the other; drop one, or set name
+			want: `samforge.yaml:8:5: runtimes[1]: gives the same tag as runtimes[0] (1.1.2-java21-1.144.0): one image would overwrite the other; drop one, or set name
    8 |   - {image: 'mirror.example.com/build-java21:1.144.0-20250911030138'}
            ^`,
 		},
 		{
 			name:    "one entry has both architectures and another one of them",
 			entries: []string{"{image: 'public.ecr.aws/sam/build-java21:1.144.0'}", "{image: 'public.ecr.aws/sam/build-java21:1.144.0-arm64'}"},
-			want: `samforge.yaml:8:5: runtimes[1]: gives the same tag as runtimes[0] (java21, SAM 1.144.0): one image would overwrite the other; drop one, or set name
+			want: `samforge.yaml:8:5: runtimes[1]: gives the same tag as runtimes[0] (1.1.2-java21-1.144.0): one image would overwrite the other; drop one, or set name
    8 |   - {image: 'public.ecr.aws/sam/build-java21:1.144.0-arm64'}
            ^`,
 		},

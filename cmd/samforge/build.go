@@ -17,7 +17,7 @@ type buildFlags struct {
 	opt                    images.Options
 	args, labels, mirrors  []string
 	kind, repo, provenance string
-	sbom                   string
+	sbom, verify           string
 	envArgs, quiet         bool
 }
 
@@ -72,16 +72,17 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags, o := c.Flags(), &f.opt
 	flags.SortFlags = false
 	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default samforge.yaml)")
-	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam")
+	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam or serverless")
 	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
 	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
+	flags.StringVar(&f.verify, "verify", "", "how far runtime and node image are checked to go together: static or off (default static)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
 
 	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
-	flags.StringVar(&o.TagTemplate, "tag-template", "", "Go `template` of the tags, over .Version .Runtime .SAMVersion .Arch .Target .Timestamp")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "Go `template` of the tags, over .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
 	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
 	flags.BoolVar(&o.Push, "push", false, "push the images")
 	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
@@ -161,7 +162,7 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 		}
 		args[name] = value
 	}
-	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "TARGET_REPO": f.repo} {
+	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "TARGET_REPO": f.repo, "SAMFORGE_VERIFY": f.verify} {
 		if value != "" {
 			args[name] = value
 		}

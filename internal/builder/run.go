@@ -36,6 +36,7 @@ type Result struct {
 	Response *client.SolveResponse // nil when Err is not
 	Err      error                 // the cause of the cancellation when ctx was cancelled
 	Warnings []client.VertexWarning
+	Log      string // the end of what the step that failed printed
 }
 
 // LostError says that the connection to the builder broke while it was building.
@@ -106,6 +107,7 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 		opt.Session, opt.LocalMounts, opt.OCIStores = nil, nil, nil
 	}
 
+	logs := stepLogs{}
 	status := make(chan *client.SolveStatus)
 	drained := make(chan struct{})
 	go func() {
@@ -114,13 +116,14 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 			for _, w := range st.Warnings {
 				res.Warnings = append(res.Warnings, *w)
 			}
+			logs.add(st)
 			out.write(st)
 		}
 	}()
 	res.Response, res.Err = b.client.Build(ctx, opt, "", job.Build, status)
 	<-drained
 	if res.Err != nil {
-		res.Response, res.Err = nil, b.explain(ctx, res.Err)
+		res.Response, res.Err, res.Log = nil, b.explain(ctx, res.Err), logs.ofFailed()
 	}
 	return res
 }

@@ -84,7 +84,7 @@ func (r *request) run(ctx context.Context, b *builder.Builder) error {
 	if err != nil {
 		return inputError(err)
 	}
-	report := newReport(r.opt, b.Kind == builder.Docker)
+	report := newReport(r.opt, r.plan, b.Kind == builder.Docker)
 	if r.opt.SkipExisting {
 		if images, err = report.skipExisting(ctx, images); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/llbgen"
 )
 
 // FailedError says that some images were not made. What was made stays, and
@@ -69,13 +70,14 @@ func (e *FailedError) Unwrap() []error {
 // flags ask for, and the error.
 type report struct {
 	opt      Options
+	plan     *llbgen.Plan
 	inEngine bool                      // the images are in the Docker engine that built them
 	metadata map[string]map[string]any // by target
 	done     []string                  // TAG@DIGEST
 }
 
-func newReport(opt Options, inEngine bool) *report {
-	return &report{opt: opt, inEngine: inEngine, metadata: map[string]map[string]any{}}
+func newReport(opt Options, plan *llbgen.Plan, inEngine bool) *report {
+	return &report{opt: opt, plan: plan, inEngine: inEngine, metadata: map[string]map[string]any{}}
 }
 
 // skipExisting leaves out the images of which every reference is in its
@@ -116,6 +118,9 @@ func (r *report) finish(ctx context.Context, images []image, results []builder.R
 		if err == nil {
 			err = r.image(ctx, images[n], result)
 		} else {
+			if sentence := r.plan.ExplainInstall(result.Log); sentence != "" {
+				err = fmt.Errorf("%s: %w", sentence, err)
+			}
 			err = explain(err, images[n])
 		}
 		if err != nil {

@@ -1,0 +1,76 @@
+package llbgen
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// How far a pair of runtime and node image is checked before it is built.
+const (
+	verifyStatic = "static" // by the catalogue, before anything is pulled
+	verifyOff    = "off"
+)
+
+// checkPair refuses a node image that cannot run on the target's runtime image,
+// as far as the catalogue knows both, and warns of a pair that works by luck.
+func (p *Plan) checkPair(t Target) {
+	at := t.path + ".node"
+	ref, err := ParseSAMReference(t.Node)
+	if ref.Runtime == "" {
+		p.warnf(at, "%s cannot be checked against the runtime: %v", t.Node, err)
+		return
+	}
+	runtime, known := p.catalogue.Runtime(t.Runtime)
+	node, knownNode := p.catalogue.Runtime(ref.Runtime)
+	if !knownNode || node.Language != "nodejs" {
+		p.doc.errorf(at, "%s has no Node.js, as far as its name tells: use a build-nodejs image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node)
+		return
+	}
+	if !known || p.verify == verifyOff || runtime.Name == node.Name {
+		return
+	}
+	if problem := p.pairProblem(runtime, node); problem != "" {
+		p.doc.errorf(at, "%s%s", problem, p.whatWorks(runtime))
+		return
+	}
+	if !slices.Contains(runtime.Nodes, node.Name) {
+		p.warnf(at, "%s on %s is no pair that is known to work%s", node.Name, runtime.Name, p.whatWorks(runtime))
+	}
+}
+
+// pairProblem says why a pair cannot work, or "".
+func (p *Plan) pairProblem(runtime, node Runtime) string {
+	if runtime.Language == "nodejs" && p.File.Node.Layout == layoutMerged {
+		return fmt.Sprintf("%s and %s both have Node.js in %s, and one would overwrite the other", runtime.Name, node.Name, languageDir)
+	}
+	os, _ := p.catalogue.OS(runtime.OS)
+	needs, _ := p.catalogue.Node(node.Name)
+	if needs.AWS.Bound != BoundAtMost && compareVersions(os.Glibc, needs.AWS.Glibc) < 0 {
+		return fmt.Sprintf("%s is %s (glibc %s); %s needs glibc %s", runtime.Name, os.Title, os.Glibc, node.Name, needs.AWS.Glibc)
+	}
+	return ""
+}
+
+// whatWorks names the node images that go with a runtime.
+func (p *Plan) whatWorks(runtime Runtime) string {
+	if len(runtime.Nodes) == 0 {
+		return ""
+	}
+	works := ": use " + strings.Join(runtime.Nodes, " or ")
+	if next, ok := p.catalogue.Runtime(runtime.Successor); ok && next.Language == runtime.Language && len(next.Nodes) > 0 {
+		works += fmt.Sprintf(", or the runtime %s, which takes %s", next.Name, strings.Join(next.Nodes, " or "))
+	}
+	return works
+}
+
+// compareVersions compares dotted numbers: "2.9" is before "2.28".
+func compareVersions(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
+		m, _ := strconv.Atoi(x)
+		n, _ := strconv.Atoi(y)
+		return cmp.Compare(m, n)
+	})
+}

@@ -1,0 +1,99 @@
+package llbgen_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// serverlessFile is a build file of one pair.
+func serverlessFile(runtime, node, more string) string {
+	return `kind: serverless
+plugin: {image: harness/serverless-plugin:1.1.0-beta-base-image, version: 1.1.0-beta}
+repo: registry.example.com/ci/serverless-plugin
+serverless: {version: 3.39.0}
+` + more + `runtimes:
+  - image: public.ecr.aws/sam/build-` + runtime + `:1.143.0-20250822194415
+    node: public.ecr.aws/sam/build-` + node + `:1.142.1-20250701194712
+`
+}
+
+// The pairs that the published pipeline recommends, and the valid ones that it
+// lacks.
+func TestPairsThatWork(t *testing.T) {
+	t.Parallel()
+	for _, pair := range []string{
+		"nodejs18.x nodejs18.x", "nodejs20.x nodejs20.x", "nodejs22.x nodejs22.x", "java17 nodejs18.x", "java21 nodejs22.x",
+		"python3.11 nodejs18.x", "python3.12 nodejs20.x", "java8.al2 nodejs18.x", "ruby3.2 nodejs18.x",
+		"python3.13 nodejs22.x", "python3.14 nodejs24.x", "java25 nodejs24.x", "java17.al2023 nodejs22.x", "java8.al2023 nodejs20.x",
+		"ruby3.3 nodejs20.x", "ruby3.4 nodejs22.x", "dotnet8 nodejs22.x", "dotnet10 nodejs24.x", "provided.al2023 nodejs22.x",
+		"java11 nodejs18.x", "python3.10 nodejs18.x", "python3.9 nodejs18.x", "dotnet6 nodejs18.x", "provided.al2 nodejs18.x",
+	} {
+		runtime, node, _ := strings.Cut(pair, " ")
+		plan, err := llbgen.Load("samforge.yaml", []byte(serverlessFile(runtime, node, "")), nil)
+		if err != nil {
+			t.Errorf("%s: %v", pair, err)
+			continue
+		}
+		for _, w := range plan.Warnings {
+			t.Errorf("%s: a warning: %s", pair, w.Message)
+		}
+	}
+}
+
+func TestPairsThatDoNot(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ runtime, node, more, want string }{
+		"a libc that is too old": {
+			"python3.11", "nodejs20.x", "",
+			"samforge.yaml:7:11: runtimes[0].node: python3.11 is Amazon Linux 2 (glibc 2.26); nodejs20.x needs glibc 2.28: use nodejs18.x or nodejs16.x",
+		},
+		"a runtime with a newer sibling": {
+			"java17", "nodejs22.x", "",
+			"java17 is Amazon Linux 2 (glibc 2.26); nodejs22.x needs glibc 2.28: use nodejs18.x or nodejs16.x, or the runtime java17.al2023, which takes nodejs24.x or nodejs22.x or nodejs20.x",
+		},
+		"two Node.js in one place": {
+			"nodejs22.x", "nodejs20.x", "",
+			"nodejs22.x and nodejs20.x both have Node.js in /var/lang, and one would overwrite the other: use nodejs22.x",
+		},
+		"a node image without node": {
+			"python3.12", "java21", "",
+			"build-java21:1.142.1-20250701194712 has no Node.js, as far as its name tells: use a build-nodejs image",
+		},
+	} {
+		_, err := llbgen.Load("samforge.yaml", []byte(serverlessFile(c.runtime, c.node, c.more)), nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the error is\n%v\nwant one that tells\n%s", name, err, c.want)
+		}
+	}
+}
+
+func TestPairsThatWorkByLuck(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ runtime, node, more string }{
+		"an older node on a newer system": {"python3.12", "nodejs18.x", ""},
+		"two Node.js in two places":       {"nodejs22.x", "nodejs20.x", "node: {layout: isolated}\n"},
+	} {
+		plan, err := llbgen.Load("samforge.yaml", []byte(serverlessFile(c.runtime, c.node, c.more)), nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(plan.Warnings) != 1 || !strings.Contains(plan.Warnings[0].Message, "no pair that is known to work") {
+			t.Errorf("%s: the warnings are %v", name, plan.Warnings)
+		}
+	}
+}
+
+func TestVerifyOffBuildsAnyPair(t *testing.T) {
+	t.Parallel()
+	file := []byte(serverlessFile("python3.11", "nodejs20.x", ""))
+	if _, err := llbgen.Load("samforge.yaml", file, map[string]string{"SAMFORGE_VERIFY": "off"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := llbgen.Load("samforge.yaml", file, map[string]string{"SAMFORGE_VERIFY": "maybe"}); err == nil ||
+		!strings.Contains(err.Error(), `build argument SAMFORGE_VERIFY: expected static or off, found "maybe"`) {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -1,0 +1,140 @@
+package llbgen
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Where the Serverless Framework is in the image.
+const (
+	frameworkDir     = "/opt/harness/serverless"
+	frameworkBinDir  = frameworkDir + "/bin"
+	frameworkModules = frameworkDir + "/node_modules"
+)
+
+// Where npm works while the framework is installed.
+const (
+	npmWorkDir  = "/samforge/install"
+	npmCacheDir = "/samforge/npm-cache"
+	npmRegistry = "https://registry.npmjs.org/"
+)
+
+// The secrets that the npm step takes, all optional.
+const (
+	// SecretNPMRC is an npm configuration, for a registry that wants
+	// credentials.
+	SecretNPMRC = "npmrc"
+	// SecretCA is a bundle of certificates to trust beside Node.js's own.
+	SecretCA = "ca"
+)
+
+// uselessFiles are what nothing reads at run time: type declarations and source
+// maps of the packages, and their change logs.
+func uselessFiles() []string {
+	return []string{"**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "**/*.map", "**/CHANGELOG.md"}
+}
+
+// framework installs the Serverless Framework from its lock.
+func (b *build) framework(ctx context.Context) (*Layer, error) {
+	s := b.plan.File.Serverless
+	lock, ok := EmbeddedLock(s.Flavor, s.Version)
+	if !ok {
+		return nil, fmt.Errorf("there is no lock of %s %s", s.Flavor, s.Version)
+	}
+	installed, err := b.install(ctx, lock)
+	if err != nil {
+		return nil, err
+	}
+	modules := b.tree()
+	modules.ExcludePatterns = uselessFiles()
+	files := llb.Copy(installed, "/node_modules/", frameworkModules+"/", modules).
+		Copy(b.frameworkCommands(), "/", frameworkBinDir+"/", b.tree()).
+		Copy(b.directories(frameworkDir), "/", "/", b.tree())
+	return &Layer{
+		Name:   "serverless",
+		Source: fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version),
+		Field:  "serverless",
+		State:  llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...),
+		labels: map[string]string{labelFrameworkName: s.Flavor, labelFrameworkVersion: s.Version},
+	}, nil
+}
+
+// install runs npm in the node image, on the builder's own platform: what it
+// writes is the same for all. It writes to a mount of its own, so that the
+// result depends on the lock and the node image alone and every runtime shares
+// it.
+func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
+	field := b.target.path + ".node"
+	node, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, b.target.Node))
+	if err != nil {
+		return llb.State{}, err
+	}
+	if node.Config == nil {
+		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", b.target.Node))
+	}
+	description := llb.Scratch().File(
+		llb.Mkfile("/package.json", 0o644, lock.PackageJSON()).Mkfile("/package-lock.json", 0o644, lock.Data),
+		b.step("serverless", "write the lock of %s@%s", lock.Package, lock.Version)...)
+	opts := []llb.RunOption{
+		llb.Args([]string{languageDir + "/bin/node", languageDir + "/lib/node_modules/npm/bin/npm-cli.js", "ci",
+			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}),
+		llb.Dir(npmWorkDir),
+		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir("samforge-npm", llb.CacheMountShared)),
+		llb.AddSecret("/samforge/npmrc", llb.SecretID(SecretNPMRC), llb.SecretOptional),
+		llb.AddSecret("/samforge/ca.pem", llb.SecretID(SecretCA), llb.SecretOptional),
+	}
+	for _, variable := range npmEnv(node.Config.Config.Env, b.plan.File.Mirrors.URL(npmRegistry)) {
+		name, value, _ := strings.Cut(variable, "=")
+		opts = append(opts, llb.AddEnv(name, value))
+	}
+	if b.opt.Proxy != nil {
+		opts = append(opts, llb.WithProxy(*b.opt.Proxy))
+	}
+	for _, o := range b.step("serverless", "npm ci %s@%s", lock.Package, lock.Version) {
+		opts = append(opts, o)
+	}
+	return node.State.Run(opts...).AddMount(npmWorkDir, description), nil
+}
+
+// npmEnv is the node image's environment and npm's configuration. The secrets
+// are named whether they are there or not: npm and Node.js go on without.
+func npmEnv(image []string, registry string) []string {
+	return append(append([]string{}, image...),
+		"HOME=/root",
+		"npm_config_cache="+npmCacheDir,
+		"npm_config_registry="+registry,
+		"npm_config_userconfig=/samforge/npmrc",
+		"npm_config_fetch_retries=3",
+		"npm_config_fetch_retry_mintimeout=1000",
+		"npm_config_fetch_timeout=60000",
+		"NODE_EXTRA_CA_CERTS=/samforge/ca.pem",
+	)
+}
+
+// nodeOn returns the reference of the node image for a platform: where a tag
+// names an architecture, the same tag for the platform's.
+func nodeOn(platform ocispecs.Platform, ref string) string {
+	for _, suffix := range []string{"-x86_64", "-arm64"} {
+		if rest, ok := strings.CutSuffix(ref, suffix); ok {
+			if platform.Architecture == "arm64" {
+				return rest + "-arm64"
+			}
+			return rest + "-x86_64"
+		}
+	}
+	return ref
+}
+
+// frameworkCommands are `serverless` and `sls`. They find node on PATH.
+func (b *build) frameworkCommands() llb.State {
+	bin := path.Join(frameworkModules, b.plan.File.Serverless.Flavor, "bin/serverless.js")
+	script := []byte("#!/bin/sh\nexec node " + bin + " \"$@\"\n")
+	return llb.Scratch().File(
+		llb.Mkfile("/serverless", 0o755, script).Mkfile("/sls", 0o755, script),
+		b.step("serverless", "write the commands serverless and sls")...)
+}

@@ -1,0 +1,552 @@
+package llbgen
+
+import (
+	"bytes"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// embeddedLocks are package-lock.json files named <flavor>-<version>.json. How
+// they are made stands in locks/README.md.
+//
+//go:embed locks/*.json
+var embeddedLocks embed.FS
+
+// Lock is a package-lock.json that pins one version of the Serverless Framework
+// and all that it depends on, each package by an integrity, as
+// https://docs.npmjs.com/cli/configuring-npm/package-lock-json has it.
+type Lock struct {
+	Package string // the flavor, which is the npm package: serverless or osls
+	Version string
+	Data    []byte // the package-lock.json as it was given
+
+	// Resolved says that the lock holds the addresses of a registry, so that
+	// npm asks no other one (a mirror, say) unless told to replace them.
+	Resolved bool
+
+	root     lockedRoot
+	packages []lockedPackage // by path, without the root and links
+}
+
+// NativePackage is a locked package that does not run everywhere.
+type NativePackage struct {
+	Name, Version string
+
+	// OS, CPU and Libc are the lists in npm's words (linux, x64, glibc); a word
+	// after "!" is excluded, and an empty list excludes none.
+	OS, CPU, Libc []string
+
+	// Optional packages are left out by npm where they do not run.
+	Optional bool
+	// Compiled is true where an install script compiles the package, or fetches
+	// it compiled, as far as its dependencies tell.
+	Compiled bool
+}
+
+// modulesDir begins the name of each package in the path of its place.
+const modulesDir = "node_modules/"
+
+// EmbeddedLock returns the lock of a version that samforge carries.
+func EmbeddedLock(flavor, version string) (*Lock, bool) {
+	data, err := embeddedLocks.ReadFile("locks/" + flavor + "-" + version + ".json")
+	if err != nil {
+		return nil, false
+	}
+	lock, err := ParseLock(data, flavor, version)
+	return lock, err == nil // a test parses them all
+}
+
+// EmbeddedVersions returns the versions of a flavor that [EmbeddedLock] knows,
+// the newest first.
+func EmbeddedVersions(flavor string) []string {
+	files, err := embeddedLocks.ReadDir("locks")
+	if err != nil {
+		return nil
+	}
+	var versions []string
+	for _, file := range files {
+		name := strings.TrimSuffix(file.Name(), ".json")
+		if version, ok := strings.CutPrefix(name, flavor+"-"); ok {
+			versions = append(versions, version)
+		}
+	}
+	slices.SortFunc(versions, func(a, b string) int { return compareVersions(b, a) })
+	return versions
+}
+
+// ParseLock reads the package-lock.json of one version of a flavor. It is an
+// error when the lock is for something else, or when npm could not check, by
+// the lock alone, each package that it downloads.
+func ParseLock(data []byte, flavor, version string) (*Lock, error) {
+	var file lockFile
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, lockSyntaxError(data, err)
+	}
+	if file.Version != 2 && file.Version != 3 {
+		return nil, fmt.Errorf("lockfileVersion is %d, and must be 2 or 3; %s", file.Version, makeLock(flavor, version))
+	}
+	lock := &Lock{Package: flavor, Version: version, Data: data}
+	if err := lock.readRoot(file.Packages); err != nil {
+		return nil, err
+	}
+	for _, path := range slices.Sorted(maps.Keys(file.Packages)) {
+		pkg := file.Packages[path].lockedPackage
+		if path == "" || pkg.Link {
+			continue
+		}
+		pkg.path = path
+		lock.packages = append(lock.packages, pkg)
+	}
+	if err := lock.checkSources(); err != nil {
+		return nil, err
+	}
+	return lock, nil
+}
+
+// PackageJSON returns the package.json that the lock was made from, as far as
+// `npm ci` compares the two.
+func (l *Lock) PackageJSON() []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false) // ">=1" stays readable
+	encoder.SetIndent("", "  ")
+	manifest := struct {
+		Private bool `json:"private"`
+		lockedRoot
+	}{true, l.root}
+	if err := encoder.Encode(manifest); err != nil {
+		return nil // maps of strings always encode
+	}
+	return b.Bytes()
+}
+
+// NodeFloor returns the lowest Node version that every locked package accepts,
+// as short as it can be said: "18", "20.19". It is "0" where no package asks
+// for one, and "" where no version suits all.
+func (l *Lock) NodeFloor() string {
+	candidates := []nodeVersion{{}}
+	for _, pkg := range l.packages {
+		for _, span := range pkg.node {
+			candidates = append(candidates, span.from)
+		}
+	}
+	slices.SortFunc(candidates, nodeVersion.compare)
+	for _, version := range slices.Compact(candidates) {
+		if len(l.refusing(nodeRange{{version, version.next(2)}})) == 0 {
+			return version.String()
+		}
+	}
+	return ""
+}
+
+// PackagesRefusing returns the packages, as name@version, that accept no
+// version of Node within node, which may be one version ("18.20.8") or all of
+// a release line ("18", "18.x").
+func (l *Lock) PackagesRefusing(node string) ([]string, error) {
+	want, err := parseNodeRange(node)
+	if err != nil {
+		return nil, err
+	}
+	return l.refusing(want), nil
+}
+
+func (l *Lock) refusing(want nodeRange) []string {
+	var names []string
+	for _, pkg := range l.packages {
+		if pkg.node != nil && !pkg.node.overlaps(want) {
+			names = append(names, pkg.String())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Native returns the packages that are bound to a platform, by their place in
+// the tree.
+func (l *Lock) Native() []NativePackage {
+	var native []NativePackage
+	for _, pkg := range l.packages {
+		n := NativePackage{
+			Name: pkg.name(), Version: pkg.Version,
+			OS: pkg.OS, CPU: pkg.CPU, Libc: pkg.Libc,
+			Optional: pkg.Optional,
+			Compiled: pkg.compiled(),
+		}
+		if n.Compiled || len(n.OS)+len(n.CPU)+len(n.Libc) > 0 {
+			native = append(native, n)
+		}
+	}
+	return native
+}
+
+// RunsOn says whether the package may run in a SAM image, which is Linux with
+// glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled
+// package runs where it was compiled, which no lock tells.
+func (n NativePackage) RunsOn(arch string) bool {
+	if arch == "amd64" {
+		arch = "x64"
+	}
+	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, arch) && listAccepts(n.Libc, "glibc")
+}
+
+// listAccepts reads os and cpu as npm-install-checks does.
+func listAccepts(list []string, word string) bool {
+	if len(list) == 1 && list[0] == "any" || slices.Contains(list, word) {
+		return true
+	}
+	onlyExcludes := !slices.ContainsFunc(list, func(w string) bool { return !strings.HasPrefix(w, "!") })
+	return onlyExcludes && !slices.Contains(list, "!"+word)
+}
+
+// readRoot checks that the lock is for the version that is to be installed.
+func (l *Lock) readRoot(packages map[string]lockEntry) error {
+	l.root = packages[""].lockedRoot
+	asked, ok := l.root.Dependencies[l.Package]
+	if !ok {
+		return fmt.Errorf("the lock does not depend on %s; %s", l.Package, makeLock(l.Package, l.Version))
+	}
+	locked := packages[modulesDir+l.Package].Version
+	if asked != l.Version || locked != l.Version {
+		return fmt.Errorf("the lock asks for %s %q and holds %q, but %q is to be installed; %s",
+			l.Package, asked, locked, l.Version, makeLock(l.Package, l.Version))
+	}
+	return nil
+}
+
+// checkSources checks that each package can be fetched and verified.
+func (l *Lock) checkSources() error {
+	var unverified []string
+	for _, pkg := range l.packages {
+		if pkg.InBundle && strings.Count(pkg.path, modulesDir) > 1 {
+			continue // it comes within the package that bundles it, above it in the tree
+		}
+		if pkg.Resolved != "" {
+			if err := checkAddress(pkg.Resolved); err != nil {
+				return fmt.Errorf("%s %w; %s", pkg.path, err, makeLock(l.Package, l.Version))
+			}
+			l.Resolved = true
+		}
+		if !verifiable(pkg.Integrity) {
+			unverified = append(unverified, pkg.path)
+		}
+	}
+	switch n := len(unverified); n {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s has no sha512 integrity to check its download by; %s",
+			unverified[0], makeLock(l.Package, l.Version))
+	default:
+		return fmt.Errorf("%d packages have no sha512 integrity to check their downloads by, %s is the first; %s",
+			n, unverified[0], makeLock(l.Package, l.Version))
+	}
+}
+
+// checkAddress refuses what npm does not fetch from a registry. Its errors do
+// not repeat the address, which may hold a password.
+func checkAddress(resolved string) error {
+	address, err := url.Parse(resolved)
+	switch {
+	case err != nil || address.Scheme == "":
+		return errors.New("comes from an address that is no URL, not from a registry")
+	case address.Scheme != "http" && address.Scheme != "https":
+		return fmt.Errorf("comes from a %s: address, not from a registry", address.Scheme)
+	case address.User != nil:
+		return errors.New("has a user or a password in its address, which would end up in the build")
+	}
+	return nil
+}
+
+// verifiable says whether integrity holds a digest that npm checks and that
+// nobody can forge. npm takes one it cannot read for none, and installs
+// unverified. https://www.w3.org/TR/SRI/#the-integrity-attribute
+func verifiable(integrity string) bool {
+	sizes := map[string]int{"sha256": 32, "sha384": 48, "sha512": 64}
+	return slices.ContainsFunc(strings.Fields(integrity), func(digest string) bool {
+		algorithm, encoded, _ := strings.Cut(digest, "-")
+		encoded, _, _ = strings.Cut(encoded, "?") // options, of which there are none yet
+		sum, err := base64.StdEncoding.DecodeString(encoded)
+		return err == nil && len(sum) > 0 && len(sum) == sizes[algorithm]
+	})
+}
+
+// makeLock says how to make the right lock.
+func makeLock(flavor, version string) string {
+	return fmt.Sprintf("make a lock in an empty folder with "+
+		"`npm install --package-lock-only --save-exact --omit-lockfile-registry-resolved %s@%s`", flavor, version)
+}
+
+func lockSyntaxError(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		return fmt.Errorf("line %d is not JSON: %w", line, err)
+	}
+	return fmt.Errorf("not a package-lock.json: %w", err)
+}
+
+// The parts of a package-lock.json that are read here. npm tells upper from
+// lower case and encoding/json does not, so that "Integrity" would pass here
+// and mean nothing to npm: each key is looked up by its exact name.
+type (
+	lockFile struct {
+		Version  int
+		Packages map[string]lockEntry
+	}
+	lockEntry struct {
+		lockedRoot
+		lockedPackage
+	}
+	lockedRoot struct {
+		Dependencies         map[string]string `json:"dependencies,omitempty"`
+		DevDependencies      map[string]string `json:"devDependencies,omitempty"`
+		OptionalDependencies map[string]string `json:"optionalDependencies,omitempty"`
+		PeerDependencies     map[string]string `json:"peerDependencies,omitempty"`
+	}
+	lockedPackage struct {
+		path string // node_modules/…, its place in the tree
+
+		Name                string // only where it differs from the path's
+		Version             string
+		Resolved, Integrity string
+		Link, InBundle      bool
+
+		Optional         bool
+		OS, CPU, Libc    words
+		HasInstallScript bool
+
+		node      nodeRange // nil where any will do
+		dependsOn map[string]string
+	}
+)
+
+func (f *lockFile) UnmarshalJSON(data []byte) error {
+	return readKeys(data, key{"lockfileVersion", &f.Version}, key{"packages", &f.Packages})
+}
+
+func (e *lockEntry) UnmarshalJSON(data []byte) error {
+	var engines json.RawMessage
+	if err := readKeys(data,
+		key{"dependencies", &e.Dependencies},
+		key{"devDependencies", &e.DevDependencies},
+		key{"optionalDependencies", &e.OptionalDependencies},
+		key{"peerDependencies", &e.PeerDependencies},
+		key{"name", &e.Name},
+		key{"version", &e.Version},
+		key{"resolved", &e.Resolved},
+		key{"integrity", &e.Integrity},
+		key{"link", &e.Link},
+		key{"inBundle", &e.InBundle},
+		key{"optional", &e.Optional},
+		key{"os", &e.OS},
+		key{"cpu", &e.CPU},
+		key{"libc", &e.Libc},
+		key{"hasInstallScript", &e.HasInstallScript},
+		key{"engines", &engines},
+	); err != nil {
+		return err
+	}
+	e.dependsOn = e.Dependencies
+
+	// Engines are advice, and some old packages have a list or a word that npm
+	// itself cannot read: these ask for nothing.
+	var node string
+	if readKeys(engines, key{"node", &node}) == nil && node != "" {
+		if accepted, err := parseNodeRange(node); err == nil {
+			e.node = accepted
+		}
+	}
+	return nil
+}
+
+type key struct {
+	name string
+	into any
+}
+
+func readKeys(object []byte, keys ...key) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if value, ok := fields[k.name]; ok {
+			if err := json.Unmarshal(value, k.into); err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// words are a list, or one word for a list of one.
+type words []string
+
+func (w *words) UnmarshalJSON(data []byte) error {
+	var word string
+	if json.Unmarshal(data, &word) == nil && word != "" {
+		*w = words{word}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(w))
+}
+
+func (p lockedPackage) name() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	if i := strings.LastIndex(p.path, modulesDir); i >= 0 {
+		return p.path[i+len(modulesDir):]
+	}
+	return p.path
+}
+
+func (p lockedPackage) String() string { return p.name() + "@" + p.Version }
+
+// compiled looks for what an install script compiles or fetches a binary with:
+// a lock does not say it in other words.
+func (p lockedPackage) compiled() bool {
+	helpers := []string{
+		"@mapbox/node-pre-gyp", "bindings", "cmake-js", "nan", "node-addon-api", "node-gyp",
+		"node-gyp-build", "node-pre-gyp", "prebuild-install",
+	}
+	return p.HasInstallScript && slices.ContainsFunc(helpers, func(helper string) bool {
+		_, ok := p.dependsOn[helper]
+		return ok
+	})
+}
+
+// nodeVersion is a release of Node: major, minor, patch.
+type nodeVersion [3]int
+
+// noNode is above every release.
+var noNode = nodeVersion{math.MaxInt}
+
+func (v nodeVersion) compare(w nodeVersion) int { return slices.Compare(v[:], w[:]) }
+
+// next returns the first version after all that share the parts up to place.
+func (v nodeVersion) next(place int) nodeVersion {
+	v[place]++
+	clear(v[place+1:])
+	return v
+}
+
+// String leaves trailing zeros out: "20.19" is 20.19.0.
+func (v nodeVersion) String() string {
+	s := fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
+	return strings.TrimSuffix(strings.TrimSuffix(s, ".0"), ".0")
+}
+
+// nodeRange is what a range of npm accepts: any of its spans.
+type nodeRange []nodeSpan
+
+// nodeSpan is from up to, and without, below.
+type nodeSpan struct{ from, below nodeVersion }
+
+func (r nodeRange) overlaps(other nodeRange) bool {
+	return slices.ContainsFunc(r, func(a nodeSpan) bool {
+		return slices.ContainsFunc(other, func(b nodeSpan) bool { return !a.and(b).empty() })
+	})
+}
+
+func (s nodeSpan) and(t nodeSpan) nodeSpan {
+	return nodeSpan{
+		from:  slices.MaxFunc([]nodeVersion{s.from, t.from}, nodeVersion.compare),
+		below: slices.MinFunc([]nodeVersion{s.below, t.below}, nodeVersion.compare),
+	}
+}
+
+func (s nodeSpan) empty() bool { return s.from.compare(s.below) >= 0 }
+
+const partialVersion = `[v=\s]*(\d{1,9}|[xX*])(?:\.(\d{1,9}|[xX*]))?(?:\.(\d{1,9}|[xX*]))?(-[\w.-]+)?(?:\+[\w.-]+)?`
+
+var (
+	comparator  = regexp.MustCompile(`^(<=|>=|<|>|~>|~|\^|)\s*` + partialVersion + `(?:\s+|$)`)
+	hyphenRange = regexp.MustCompile(`^` + partialVersion + `\s+-\s+` + partialVersion + `$`)
+)
+
+// parseNodeRange reads a range in the grammar of node-semver, for releases
+// only: Node versions are compared without a prerelease.
+// https://github.com/npm/node-semver#range-grammar
+func parseNodeRange(s string) (nodeRange, error) {
+	accepted := nodeRange{}
+	for part := range strings.SplitSeq(s, "||") {
+		span, ok := parseNodeSpan(strings.TrimSpace(part))
+		if !ok {
+			return nil, fmt.Errorf("%q is no version or range of Node", s)
+		}
+		if !span.empty() {
+			accepted = append(accepted, span)
+		}
+	}
+	return accepted, nil
+}
+
+// parseNodeSpan reads comparators that all must hold; none accepts anything.
+func parseNodeSpan(s string) (nodeSpan, bool) {
+	span := nodeSpan{below: noNode}
+	if m := hyphenRange.FindStringSubmatch(s); m != nil {
+		return comparatorSpan(">=", m[1:5]).and(comparatorSpan("<=", m[5:9])), true
+	}
+	for s != "" {
+		m := comparator.FindStringSubmatch(s)
+		if m == nil {
+			return nodeSpan{}, false
+		}
+		span = span.and(comparatorSpan(m[1], m[2:6]))
+		s = s[len(m[0]):]
+	}
+	return span, true
+}
+
+// comparatorSpan returns what an operator makes of a version, given as major,
+// minor, patch and prerelease. A part that is missing, or an x, stands for all.
+func comparatorSpan(operator string, parts []string) nodeSpan {
+	var from nodeVersion
+	given := 0
+	for given < 3 && parts[given] != "" && !strings.Contains("xX*", parts[given]) {
+		from[given], _ = strconv.Atoi(parts[given]) // nine digits at most
+		given++
+	}
+	next := noNode // after all that the version stands for
+	if given > 0 {
+		next = from.next(given - 1)
+	}
+	if given == 3 && parts[3] != "" {
+		next = from // a prerelease comes before its release
+	}
+
+	switch operator {
+	case ">=":
+		return nodeSpan{from, noNode}
+	case ">":
+		return nodeSpan{next, noNode}
+	case "<":
+		return nodeSpan{below: from}
+	case "<=":
+		return nodeSpan{below: next}
+	case "~", "~>":
+		if given > 0 {
+			next = from.next(min(given-1, 1))
+		}
+	case "^":
+		if given > 0 {
+			fixed := slices.IndexFunc(from[:given], func(n int) bool { return n > 0 })
+			if fixed < 0 {
+				fixed = given - 1
+			}
+			next = from.next(fixed)
+		}
+	}
+	return nodeSpan{from, next}
+}

@@ -1,0 +1,88 @@
+package llbgen
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// serverlessKind are the images that CI steps run the Serverless Framework in:
+// for each runtime one with Node.js and the plugin ("base"), and one with the
+// framework too ("serverless").
+type serverlessKind struct{}
+
+// The variants of a Serverless image.
+const (
+	variantBase       = "base"
+	variantServerless = "serverless"
+)
+
+func (serverlessKind) variants() []string { return []string{variantBase, variantServerless} }
+
+func (serverlessKind) build(ctx context.Context, b *build) (*Image, error) {
+	node := b.nodeStage()
+	r := recipe{
+		entrypoint: pluginScriptsDir + "/serverless-plugin.sh",
+		user:       "root",
+		path:       node.path,
+		layers: []layerFunc{
+			node.layer,
+			b.plugin("harness-serverless-plugin", "serverless-plugin.sh"),
+			b.goTemplate,
+			b.dockerCLI,
+		},
+	}
+	if b.target.Variant == variantServerless {
+		r.layers = append(r.layers, b.framework)
+		r.path = append([]string{frameworkBinDir}, r.path...)
+	}
+	return b.assemble(ctx, r)
+}
+
+// ServerlessBaseTag and ServerlessTag are the templates of the tags of the two
+// variants. An index that holds several platforms has no Arch.
+const (
+	ServerlessBaseTag = "{{.Runtime}}-{{.Version}}{{with .Arch}}-linux-{{.}}{{end}}"
+	ServerlessTag     = "{{.Runtime}}-{{.ServerlessVersion}}-{{.Version}}{{with .Arch}}-linux-{{.}}{{end}}"
+)
+
+func (serverlessKind) tag(variant string) string {
+	if variant == variantServerless {
+		return ServerlessTag
+	}
+	return ServerlessBaseTag
+}
+
+func (serverlessKind) validate(p *Plan) {
+	f, doc := &p.File, p.doc
+	if layouts := []string{layoutMerged, layoutIsolated}; !slices.Contains(layouts, f.Node.Layout) {
+		doc.errorf("node.layout", "unknown layout %q: use %s", f.Node.Layout, strings.Join(layouts, " or "))
+	}
+	if flavors := []string{"serverless", "osls"}; !slices.Contains(flavors, f.Serverless.Flavor) {
+		doc.errorf("serverless.flavor", "unknown flavor %q: use %s", f.Serverless.Flavor, strings.Join(flavors, " or "))
+		return
+	}
+	if _, ok := EmbeddedLock(f.Serverless.Flavor, f.Serverless.Version); !ok {
+		doc.errorf("serverless.version", "there is no lock of %s %s: use one of %s",
+			f.Serverless.Flavor, f.Serverless.Version, strings.Join(EmbeddedVersions(f.Serverless.Flavor), ", "))
+	}
+	for i, entry := range f.Runtimes {
+		if entry.Node == "" && entry.Image != "" {
+			doc.errorf(fmt.Sprintf("runtimes[%d].node", i), "missing: name the image that Node.js is taken from, here or with --build-arg NODEJS_BASE_IMAGE_VERSION=…")
+		}
+	}
+}
+
+// refuseServerlessFields refuses what only a Serverless image has.
+func (p *Plan) refuseServerlessFields() {
+	fields := []string{"serverless", "node"}
+	for i := range p.File.Runtimes {
+		fields = append(fields, fmt.Sprintf("runtimes[%d].node", i))
+	}
+	for _, field := range fields {
+		if _, given := p.doc.places[field]; given {
+			p.doc.errorf(field, "belongs to kind: serverless, and this is kind: %s", p.File.Kind)
+		}
+	}
+}
