@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -64,8 +65,7 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 	}, nil
 }
 
-// install runs npm in the node image, on the builder's own platform: what it
-// writes is the same for all. It writes to a mount of its own, so that the
+// install runs npm in the node image, on the builder's own platform. It writes to a mount of its own, so that the
 // result depends on the lock and the node image alone and every runtime shares
 // it.
 func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
@@ -81,8 +81,8 @@ func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
 		llb.Mkfile("/package.json", 0o644, lock.PackageJSON()).Mkfile("/package-lock.json", 0o644, lock.Data),
 		b.step("serverless", "write the lock of %s@%s", lock.Package, lock.Version)...)
 	opts := []llb.RunOption{
-		llb.Args([]string{languageDir + "/bin/node", languageDir + "/lib/node_modules/npm/bin/npm-cli.js", "ci",
-			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}),
+		llb.Args(append([]string{languageDir + "/bin/node", languageDir + "/lib/node_modules/npm/bin/npm-cli.js", "ci",
+			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.platformFlags(lock)...)),
 		llb.Dir(npmWorkDir),
 		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir("samforge-npm", llb.CacheMountShared)),
 		llb.AddSecret("/samforge/npmrc", llb.SecretID(SecretNPMRC), llb.SecretOptional),
@@ -99,6 +99,18 @@ func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
 		opts = append(opts, o)
 	}
 	return node.State.Run(opts...).AddMount(npmWorkDir, description), nil
+}
+
+// platformFlags have npm install for the image's platform and not for the one it
+// runs on. Most locks name nothing that is made for one architecture: without
+// the flags, one install serves all.
+func (b *build) platformFlags(lock *Lock) []string {
+	bound := slices.ContainsFunc(lock.Native(), func(n NativePackage) bool { return n.RunsOn("amd64") != n.RunsOn("arm64") })
+	if !bound {
+		return nil
+	}
+	cpu := map[string]string{"amd64": "x64", "arm64": "arm64"}[b.arch()]
+	return []string{"--os=linux", "--libc=glibc", "--cpu=" + cpu}
 }
 
 // npmEnv is the node image's environment and npm's configuration. The secrets
