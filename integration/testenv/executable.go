@@ -75,22 +75,40 @@ func Pad(data []byte, size int) []byte {
 	if len(data) >= size {
 		return data
 	}
-	out := make([]byte, len(data), size)
-	copy(out, data)
-	random := seeded("pad")
-	var words [1 << 11][8]byte
-	for i := range words {
-		binary.LittleEndian.PutUint64(words[i][:], random.Uint64())
+	out := make([]byte, size)
+	n := copy(out, data)
+	_, _ = newWords("pad").Read(out[n:]) // never fails
+	return out
+}
+
+// words is an endless text of 8-byte words out of a small vocabulary, with a
+// literal byte now and then. A word that a Read cuts off is lost.
+type words struct {
+	random     *randReader
+	vocabulary [1 << 11][8]byte
+}
+
+var _ io.Reader = (*words)(nil)
+
+// newWords returns the same text for the same seed, for ever.
+func newWords(seed string) *words {
+	w := &words{random: seeded(seed)}
+	for i := range w.vocabulary {
+		binary.LittleEndian.PutUint64(w.vocabulary[i][:], w.random.Uint64())
 	}
-	for len(out) < size {
-		n := random.Uint64()
-		word := words[n%uint64(len(words))]
-		out = append(out, word[:min(len(word), size-len(out))]...)
-		if n>>32%4 == 0 { // a literal byte now and then
-			out = append(out, byte(n>>40))
+	return w
+}
+
+func (w *words) Read(p []byte) (int, error) {
+	for n := 0; n < len(p); {
+		random := w.random.Uint64()
+		n += copy(p[n:], w.vocabulary[random%uint64(len(w.vocabulary))][:])
+		if random>>32%4 == 0 && n < len(p) {
+			p[n] = byte(random >> 40)
+			n++
 		}
 	}
-	return out[:size]
+	return len(p), nil
 }
 
 // seeded returns the same pseudo-random bytes for the same text, for ever.
