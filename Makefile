@@ -45,7 +45,7 @@ fuzz: ## every parser for a minute
 	  $(GO) test ./llbgen -run '^$$' -fuzz "^$$f$$" -fuzztime 1m || exit 1; done
 
 bench: deps build tools ## side by side with what users do today
-	sh integration/deps.sh debootstrap
+	sh integration/deps.sh debootstrap curl
 	$(GO) run ./integration/bench $(BENCH)
 
 frontend-image: ## build and push the frontend's image: FRONTEND_IMAGE=ref

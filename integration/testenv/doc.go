@@ -9,4 +9,6 @@
 // [New] or [StartRegistry], [StartBuildkitd] and [StartFiles] start the servers,
 // [SAMBase], [PluginImage] and [DockerCLI] make images, [Registry.PublishAll]
 // serves them under their public names, [Registry.ReadImage] reads results back.
+// [ServerlessBases] makes images whose Node and Python run, [StartNPMRegistry]
+// serves npm packages to what runs in them.
 package testenv

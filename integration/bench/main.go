@@ -1,0 +1,98 @@
+// Command bench measures samforge side by side with what people do today, in
+// one run and on one machine: real buildkitds, a real registry and stand-ins for
+// the images that cannot be pulled. It prints one table a section, ratios first,
+// and then what samforge promises and whether that holds. It exits with 1 when
+// something does not hold or cannot be measured.
+//
+// It needs root, for the rootful buildkitd and for debootstrap. Nothing stays
+// behind but stand-ins in the user's cache directory.
+//
+// main.go runs the sections, bed.go is what they run on; each section has a file
+// of its own: oneimage.go, again.go, matrix.go, digests.go, memory.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// section is one subject of the benchmark.
+type section struct {
+	name string
+	run  func(*bench, context.Context) error
+}
+
+func sections() []section {
+	return []section{
+		{"one-image", (*bench).oneImage},
+		{"again", (*bench).again},
+		{"matrix", (*bench).matrix},
+		{"digests", (*bench).digests},
+		{"memory", (*bench).memory},
+	}
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == measureVerb {
+		os.Exit(measureChild(os.Args[2], os.Args[3:]))
+	}
+	var names []string
+	for _, s := range sections() {
+		names = append(names, s.name)
+	}
+	runs := flag.Int("runs", 3, "how often each row is measured; the median is shown")
+	size := flag.Int64("base-size", 900, "size of the base image of the section one-image in MB, compressed; others derive from it")
+	only := flag.String("only", "", "run this section only: "+strings.Join(names, ", "))
+	flag.Parse()
+	if *runs < 1 || *size < 200 || *only != "" && !slices.Contains(names, *only) {
+		fmt.Fprintln(os.Stderr, "bench: -runs must be at least 1, -base-size at least 200, -only one of", strings.Join(names, ", "))
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	broken, err := run(ctx, *runs, *size<<20, *only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	if err != nil || broken > 0 {
+		os.Exit(1)
+	}
+}
+
+// run returns how many claims do not hold.
+func run(ctx context.Context, runs int, size int64, only string) (broken int, err error) {
+	b := &bench{runs: runs, baseSize: size}
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err := b.start(ctx); err != nil {
+		return 0, err
+	}
+	fmt.Printf("samforge benchmark: %d CPUs, Linux on %s, load %s, %d runs a row (median; fastest and slowest beside it)\n",
+		runtime.NumCPU(), runtime.GOARCH, loadAverage(), runs)
+	for _, s := range sections() {
+		if only != "" && only != s.name {
+			continue
+		}
+		if err := s.run(b, ctx); err != nil {
+			return b.broken(), fmt.Errorf("section %s: %w", s.name, err)
+		}
+	}
+	fmt.Printf("\nclaims: %d hold, %d do not\n", len(b.claims)-b.broken(), b.broken())
+	return b.broken(), nil
+}
+
+// loadAverage tells whether the machine was quiet.
+func loadAverage() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(data))[:3], " ")
+}

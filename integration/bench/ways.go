@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// floorScript is the whole build by a shell script around crane.
+//
+//go:embed floor.sh
+var floorScript string
+
+// publishedScript is the pipeline's own text: the here-document that writes its
+// Dockerfile. A shell expands it here as it does there.
+//
+//go:embed published.sh
+var publishedScript string
+
+//go:embed optimised.Dockerfile
+var optimisedDockerfile string
+
+func (s *oneImage) floor(ctx context.Context, _ *testenv.Buildkitd, target string) (result, error) {
+	env, err := s.inputs()
+	if err != nil {
+		return result{}, err
+	}
+	return s.command(ctx, append(env, "FINAL_IMAGE="+target), "sh", "-c", floorScript)
+}
+
+func (s *oneImage) samforge(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+	repo, _, _ := strings.Cut(target, ":1")
+	return s.build(ctx, d.Addr, repo, append(oneImageArgs(pipelineBase), "--tag", target)...)
+}
+
+func (s *oneImage) published(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+	dockerfile, err := s.publishedDockerfile(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	return s.buildctl(ctx, d, dockerfile, target)
+}
+
+var dockerInstallStep = regexp.MustCompile(`(?m)^RUN if command -v apt-get .*$`)
+
+// publishedWithoutDocker leaves out the one step that depends on how fast
+// Debian's mirror is.
+func (s *oneImage) publishedWithoutDocker(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+	dockerfile, err := s.publishedDockerfile(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	if n := len(dockerInstallStep.FindAllString(dockerfile, -1)); n != 1 {
+		return result{}, fmt.Errorf("the published Dockerfile has %d steps that install Docker, not 1", n)
+	}
+	return s.buildctl(ctx, d, dockerInstallStep.ReplaceAllString(dockerfile, "RUN true"), target)
+}
+
+func (s *oneImage) optimised(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+	env, err := s.inputs()
+	if err != nil {
+		return result{}, err
+	}
+	var args []string
+	for _, variable := range env {
+		args = append(args, "--opt", "build-arg:"+variable)
+	}
+	return s.buildctl(ctx, d, optimisedDockerfile, target, args...)
+}
+
+// inputs are the variables that the scripts and the Dockerfiles take. They name
+// the images in the registry that is pushed to, for a fair fight: BuildKit
+// recognises blobs that it need not upload by that name.
+func (s *oneImage) inputs() ([]string, error) {
+	crane, err := testenv.Tool("crane")
+	if err != nil {
+		return nil, err
+	}
+	plugin, err := s.registry.Ref(testenv.SAMPlugin)
+	if err != nil {
+		return nil, err
+	}
+	docker, err := s.registry.Ref(testenv.DockerCLIImage)
+	if err != nil {
+		return nil, err
+	}
+	return []string{"CRANE=" + crane, "SAM_BASE_IMAGE=" + s.base, "HARNESS_BASE_IMAGE=" + plugin,
+		"DOCKER_IMAGE=" + docker, "GO_TEMPLATE_URL=" + s.files.URL() + goTemplate}, nil
+}
+
+// publishedDockerfile expands the pipeline's here-document. Nothing is changed
+// in it but the site that go-template comes from.
+func (s *oneImage) publishedDockerfile(ctx context.Context) (string, error) {
+	dir, err := os.MkdirTemp(s.dir, "published-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	env, err := s.inputs()
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.commandIn(ctx, dir, env, "sh", "-c", publishedScript); err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+	return strings.ReplaceAll(string(data), "https://app.harness.io", s.files.URL()), err
+}
+
+// buildctl builds and pushes a Dockerfile that has no build context.
+func (s *oneImage) buildctl(ctx context.Context, d *testenv.Buildkitd, dockerfile, target string, args ...string) (result, error) {
+	program, err := testenv.Tool("buildctl")
+	if err != nil {
+		return result{}, err
+	}
+	dir, err := os.MkdirTemp(s.dir, "context-")
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+		return result{}, err
+	}
+	args = append([]string{"--addr", d.Addr, "build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
+		"--progress", "plain", "--output", "type=image,name=" + target + ",push=true"}, args...)
+	return s.commandIn(ctx, dir, nil, program, args...)
+}
+
+const (
+	entrypoint = "/opt/harness/scripts/sam-plugin.sh"
+	dockerPath = "/usr/local/bin/docker"
+)
+
+// check proves that an image has the entrypoint and the very files of the first
+// one, which is the registry floor's.
+func (s *oneImage) check(ctx context.Context, ref string, withDocker bool) error {
+	image, err := s.registry.ReadImage(ctx, ref, "linux/amd64", testenv.OnlyLayers(s.baseCount))
+	if err != nil {
+		return err
+	}
+	if c := image.Config; len(c.Entrypoint) != 1 || c.Entrypoint[0] != entrypoint || len(c.Cmd) != 0 {
+		return fmt.Errorf("the image has the entrypoint %q and the command %q", c.Entrypoint, c.Cmd)
+	}
+	first := s.want == nil
+	if first {
+		s.want = map[string][]byte{}
+	}
+	programs := []string{"/opt/harness/bin/harness-sam-plugin", entrypoint, "/opt/harness/client-tools/go-template"}
+	if withDocker {
+		programs = append(programs, dockerPath)
+	}
+	for _, name := range append(programs, "/opt/harness/scripts/lib/common.sh") {
+		data, err := image.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if first {
+			s.want[name] = data
+		}
+		if !bytes.Equal(data, s.want[name]) {
+			return fmt.Errorf("%s is not the same file as in the first image", name)
+		}
+	}
+	for _, name := range programs {
+		if image.Files[name].Mode&0o111 == 0 {
+			return fmt.Errorf("%s is not executable", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+// Stand-ins for SAM build images that run: for images with the Serverless Framework,
+// which are put together from two of them.
+
+package testenv
+
+import (
+	"archive/tar"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// The public names of what [ServerlessBases] makes, beside [Node20Base],
+// [Node22Base], [Python311Base], [Python312Base] and [Java21Base].
+const (
+	Node18Base   = "public.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316"
+	Java17Base   = "public.ecr.aws/sam/build-java17:1.143.0-20250822194410"
+	Java8AL2Base = "public.ecr.aws/sam/build-java8.al2:1.143.0-20250822194411"
+	Ruby32Base   = "public.ecr.aws/sam/build-ruby3.2:1.143.0-20250822194413"
+	// TooNewNodeBase is what [TooNewNode] makes.
+	TooNewNodeBase = "public.ecr.aws/sam/build-nodejs18.x:1.150.0-20251211000000"
+)
+
+// ServerlessOptions says what the images of [ServerlessBases] are like.
+type ServerlessOptions struct {
+	// Size is added to each image's compressed size of about 40 MB, or 85 MB with
+	// Node; an arm64 image has 35 MB less.
+	Size int64
+	// NodeOpenSSL is the Debian release whose OpenSSL is in /var/lang/lib of the node
+	// images; see [OpenSSL]. The default, bookworm, does no harm.
+	NodeOpenSSL string
+}
+
+// serverlessBases are the runtimes of the recommended pairs in the published
+// documentation of the Serverless images.
+var serverlessBases = []struct{ ref, runtime, program, version string }{
+	{Node18Base, "nodejs18.x", "node", "18.20.8"},
+	{Node20Base, "nodejs20.x", "node", "20.20.2"},
+	{Node22Base, "nodejs22.x", "node", "22.23.3"},
+	{Java8AL2Base, "java8.al2", "java", "1.8.0_462"},
+	{Java17Base, "java17", "java", "17.0.16"},
+	{Java21Base, "java21", "java", "21.0.8"},
+	{Python311Base, "python3.11", "python3", ""},
+	{Python312Base, "python3.12", "python3", ""},
+	{Ruby32Base, "ruby3.2", "ruby", "3.2.9"},
+}
+
+// ServerlessBases makes the runtimes of the recommended pairs, and their nodes, under
+// the names that [StandIns] also gives: as an index and once an architecture.
+//
+// On amd64 they run. What is on Amazon Linux 2 has the libraries of Debian bullseye
+// (glibc 2.31, OpenSSL 1.1), the others have those of bookworm (2.36, 3.0), python3
+// included, which is also the /var/lang/bin/python3 of the Python runtimes. Java
+// and Ruby are stand-ins. On arm64 all but Node is.
+func ServerlessBases(ctx context.Context, options ServerlessOptions) (Set, error) {
+	set := Set{}
+	for _, base := range serverlessBases {
+		sam := samOptions(base.ref, base.runtime)
+		for _, sam.Arch = range []string{"amd64", "arm64"} {
+			language, err := serverlessLanguage(ctx, sam, base.program, base.version, options.NodeOpenSSL)
+			if err != nil {
+				return nil, err
+			}
+			image, err := runningBase(ctx, sam, options.Size, "", language)
+			if err != nil {
+				return nil, err
+			}
+			set[base.ref] = append(set[base.ref], image)
+			set[base.ref+archSuffix(sam.Arch)] = []v1.Image{image}
+		}
+	}
+	return set, nil
+}
+
+// samOptions reads the SAM version in a reference.
+func samOptions(ref, runtime string) SAMBaseOptions {
+	_, tag, _ := strings.Cut(ref, ":")
+	version, _, _ := strings.Cut(tag, "-")
+	return SAMBaseOptions{Runtime: runtime, SAMVersion: version, Docker: true}
+}
+
+func archSuffix(arch string) string {
+	return map[string]string{"amd64": "-x86_64", "arm64": "-arm64"}[arch]
+}
+
+// serverlessLanguage is /var/lang of a runtime.
+func serverlessLanguage(ctx context.Context, sam SAMBaseOptions, program, version, openSSL string) (Layer, error) {
+	if program == "node" {
+		return nodeRuntime(ctx, version, sam.Arch, cmp.Or(openSSL, "bookworm"))
+	}
+	if program == "python3" && sam.Arch == "amd64" {
+		return Layer{Files: []File{{Path: "/var/lang/bin/python3", Link: "/usr/bin/python3"}}}, nil
+	}
+	if program == "python3" {
+		version = strings.TrimPrefix(sam.Runtime, "python") + ".11"
+	}
+	data, err := Executable(ctx, program, sam.Arch, version)
+	if err != nil {
+		return Layer{}, err
+	}
+	return Layer{Files: []File{{Path: "/var/lang/bin/" + program, Mode: 0o755, Data: data}}}, nil
+}
+
+// runningBase puts a system, /var/lang, the tool chain and the CLIs together, as
+// [SAMBase] does. release is that of the system; the default follows the runtime.
+func runningBase(ctx context.Context, sam SAMBaseOptions, size int64, release string, language Layer) (v1.Image, error) {
+	generation, debian := "2023", "bookworm"
+	if slices.Contains(al2, sam.Runtime) {
+		generation, debian = "2", "bullseye"
+	}
+	clis, err := cliFiles(ctx, sam)
+	if err != nil {
+		return nil, err
+	}
+	image := ImageOptions{
+		Arch:   sam.Arch,
+		Docker: sam.Docker,
+		Config: v1.Config{Env: samEnv(sam), WorkingDir: "/var/task", Cmd: []string{"/bin/bash"}},
+	}
+	add := func(step string, layer Layer) {
+		image.Layers, image.History = append(image.Layers, layer), append(image.History, step)
+	}
+	skeleton := systemFiles(generation)
+	if sam.Arch == "amd64" {
+		root, err := DebianRoot(ctx, cmp.Or(release, debian), systemPackages...)
+		if err != nil {
+			return nil, err
+		}
+		add("ADD amazonlinux-"+generation+".tar.xz / # buildkit", root)
+		skeleton = lambdaFiles(skeleton)
+	}
+	add("ADD lambda.tar.xz / # buildkit", Layer{Files: skeleton})
+	add("ADD "+sam.Runtime+".tar.xz / # buildkit", language)
+	add("RUN dnf groupinstall -y development # buildkit",
+		Layer{Incompressible: max(size, 1), Blob: sam.Runtime + "-tools-" + sam.SAMVersion + "-" + sam.Arch})
+	add("RUN curl -L aws-sam-cli-linux.zip # buildkit", Layer{Files: clis})
+	image.History = append(image.History, "#ENTRYPOINT []", "#CMD [\"/bin/bash\"]")
+	return Image(image)
+}
+
+// systemPackages are installed in every system: a Python with ssl, as Amazon Linux
+// has one for its own tools.
+var systemPackages = []string{"python3-minimal"}
+
+// lambdaFiles are those of a skeleton that Debian does not have: it says what it
+// stands for, and has the directories of Lambda.
+func lambdaFiles(skeleton []File) []File {
+	var files []File
+	for _, f := range skeleton {
+		if f.Path == "/usr/lib/os-release" || strings.HasPrefix(f.Path, "/var/lang") || f.Path == "/var/task" || f.Path == "/var/runtime" {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// TooNewNode makes an image that says nodejs18.x, which is for Amazon Linux 2, but
+// has the Node of Debian trixie: it runs in its own image and needs a newer glibc
+// than that of a runtime on Amazon Linux 2. It exists for amd64 only.
+func TooNewNode(ctx context.Context) (Set, error) {
+	language, err := keptLayer(ctx, "toonewnode", []string{"1"}, func(out io.Writer) error {
+		archive := &tarWriter{Writer: tar.NewWriter(out), dirs: map[string]bool{}}
+		if err := addDebianNode(ctx, archive); err != nil {
+			return err
+		}
+		if err := addNPM(ctx, archive, npmFor("20")); err != nil {
+			return err
+		}
+		return archive.Close()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a layer of Debian's Node: %w", err)
+	}
+	sam := samOptions(TooNewNodeBase, "nodejs18.x")
+	sam.Arch = "amd64"
+	image, err := runningBase(ctx, sam, 0, "trixie", language)
+	if err != nil {
+		return nil, err
+	}
+	return Set{TooNewNodeBase: {image}, TooNewNodeBase + archSuffix(sam.Arch): {image}}, nil
+}
+
+// addDebianNode adds trixie's node with the libraries that it needs, but those of
+// the C library itself, to /var/lang.
+func addDebianNode(ctx context.Context, archive *tarWriter) error {
+	dir, err := newWorkDir()
+	if err != nil {
+		return err
+	}
+	defer dir.remove()
+	debs, err := debianPackages(ctx, dir, "trixie", "amd64", "nodejs")
+	if err != nil {
+		return err
+	}
+	for _, deb := range debs {
+		if strings.HasPrefix(filepath.Base(deb), "libc6_") {
+			continue
+		}
+		err := eachFile(ctx, deb, func(header *tar.Header, content io.Reader) error {
+			file := path.Clean("/" + header.Name)
+			switch {
+			case header.Typeflag == tar.TypeDir:
+				return nil
+			case file == "/usr/bin/node" || file == "/usr/bin/nodejs":
+				return addEntry(archive, "/var/lang/bin/"+path.Base(file), header, content)
+			case path.Dir(file) == "/usr/lib/x86_64-linux-gnu" && strings.Contains(path.Base(file), ".so"):
+				return addEntry(archive, "/var/lang/lib/"+path.Base(file), header, content)
+			case strings.HasPrefix(file, "/usr/share/nodejs/"): // parts of node itself
+				return addEntry(archive, file, header, content)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
