@@ -23,14 +23,15 @@ bin/runc: integration/tools/go.mod
 bin/%: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)
 
-deps: ## Debian packages that the tests need: rootless, seccomp, a Docker engine
-	sh integration/deps.sh uidmap libseccomp-dev pkg-config docker.io
+deps: ## Debian packages that the tests need: rootless, seccomp, a Docker engine, base systems, npm
+	sh integration/deps.sh uidmap libseccomp-dev pkg-config docker.io debootstrap
+	command -v npm >/dev/null || sh integration/deps.sh npm
 
 demo: build tools ## the main job: the examples, built and pushed on loopback
 	$(GO) run ./integration/demo $(if $(REAL),-real)
 
 test: deps build tools lint ## unit, golden and integration tests
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 lint: bin/staticcheck ## gofmt, go vet, staticcheck
 	test -z "$$(gofmt -l .)"
@@ -45,7 +46,7 @@ fuzz: ## every parser for a minute
 	  $(GO) test ./llbgen -run '^$$' -fuzz "^$$f$$" -fuzztime 1m || exit 1; done
 
 bench: deps build tools ## side by side with what users do today
-	sh integration/deps.sh debootstrap curl
+	sh integration/deps.sh curl
 	$(GO) run ./integration/bench $(BENCH)
 
 frontend-image: ## build and push the frontend's image: FRONTEND_IMAGE=ref

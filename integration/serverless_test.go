@@ -1,8 +1,11 @@
 package integration
 
 import (
+	"bytes"
+	"debug/elf"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,14 +15,11 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-const (
-	serverlessPlugin = "docker.io/harness/serverless-plugin:1.1.0-beta-base-image"
-	pythonBase       = "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415"
-	node20           = "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712"
-)
+const serverlessPlugin = testenv.ServerlessPlugin
 
-// newServerlessBed starts a test bed with the stand-ins of one pair.
-func newServerlessBed(t *testing.T, options testenv.Options) *bed {
+// newServerlessBed starts a test bed with the stand-ins of the recommended
+// pairs and an npm registry.
+func newServerlessBed(t *testing.T, options testenv.Options, standIns testenv.ServerlessOptions) (*bed, *testenv.NPMRegistry) {
 	t.Helper()
 	b := newBed(t, options)
 	var plugins []v1.Image
@@ -29,10 +29,14 @@ func newServerlessBed(t *testing.T, options testenv.Options) *bed {
 		plugins = append(plugins, image)
 	}
 	b.push(serverlessPlugin, plugins...)
-	b.base(pythonBase, "python3.12", "amd64", "arm64")
-	b.base(node20, "nodejs20.x", "amd64", "arm64")
+	bases, err := testenv.ServerlessBases(t.Context(), standIns)
+	must(t, err)
+	must(t, b.Registry.PublishAll(t.Context(), bases))
+	npm, err := testenv.StartNPMRegistry(t.Context())
+	must(t, err)
+	t.Cleanup(func() { must(t, npm.Close()) })
 	b.Registry.Reset()
-	return b
+	return b, npm
 }
 
 // pairFile writes a build file of one pair.
@@ -48,25 +52,33 @@ serverless: {version: 3.39.0}
 	return path
 }
 
+// pulledFrom returns the layers that were fetched out of a repository.
+func (b *bed) pulledFrom(repository string) (digests []string) {
+	for _, p := range b.Registry.Pulls() {
+		if p.Kind == "layer" && p.Repository == repository {
+			digests = append(digests, p.Digest)
+		}
+	}
+	return digests
+}
+
 // The image without the framework: the runtime's, the node image's language
 // runtime, and the kit. Nothing is executed for it.
 func TestServerlessBase(t *testing.T) {
 	t.Parallel()
-	b := newServerlessBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
-	lines := b.build("-f", pairFile(t, pythonBase, node20, ""), "--repo", b.repo("ci/sls"), "--target", "base",
+	b, _ := newServerlessBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}}, testenv.ServerlessOptions{})
+	lines := b.build("-f", pairFile(t, testenv.Python312Base, testenv.Node20Base, ""), "--repo", b.repo("ci/sls"), "--target", "base",
 		"--platform", "linux/amd64,linux/arm64", "--push").ok(t)
 	if want := b.repo("ci/sls:python3.12-1.1.0-beta@"); !strings.HasPrefix(lines[0], want) {
 		t.Fatalf("stdout is %q, want a line that begins with %s", lines, want)
 	}
-	for _, p := range b.Registry.Pulls() {
-		if p.Kind == "layer" && p.Repository == "ecr/sam/build-python3.12" {
-			t.Errorf("%s of the runtime image was pulled", p.Digest)
-		}
+	if pulled := b.pulledFrom("ecr/sam/build-python3.12"); len(pulled) > 0 {
+		t.Errorf("layers of the runtime image were pulled: %s", pulled)
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
-		base, err := b.Registry.ReadImage(t.Context(), pythonBase, "linux/"+arch)
+		base, err := b.Registry.ReadImage(t.Context(), testenv.Python312Base, "linux/"+arch)
 		must(t, err)
-		node, err := b.Registry.ReadImage(t.Context(), node20, "linux/"+arch)
+		node, err := b.Registry.ReadImage(t.Context(), testenv.Node20Base, "linux/"+arch)
 		must(t, err)
 		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/"+arch)
 		must(t, err)
@@ -95,14 +107,131 @@ func TestServerlessBase(t *testing.T) {
 // nothing of it is pulled.
 func TestServerlessBaseOfNodeItself(t *testing.T) {
 	t.Parallel()
-	b := newServerlessBed(t, testenv.Options{})
-	lines := b.build("-f", pairFile(t, node20, node20, ""), "--repo", b.repo("ci/sls"), "--target", "base", "--push").ok(t)
-	b.wantNothingPulled(node20)
-	image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64")
+	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	lines := b.build("-f", pairFile(t, testenv.Node20Base, testenv.Node20Base, ""), "--repo", b.repo("ci/sls"), "--target", "base", "--push").ok(t)
+	b.wantNothingPulled(testenv.Node20Base)
+	image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64", testenv.OnlyLayers(1000))
 	must(t, err)
 	for _, h := range image.History {
 		if strings.HasPrefix(h.CreatedBy, "node from") {
 			t.Errorf("the history tells of a node stage: %s", h.CreatedBy)
 		}
 	}
+}
+
+// smoke runs what a deployment step runs: every program of the image, and the
+// framework on a small service.
+const smoke = `
+for program in "serverless --version" "sls --version" "node --version" "npm --version" "docker --version" "go-template --version"; do
+  echo "$program: $($program 2>&1 | head -n 1)"
+done
+python3 -c 'import ssl, sys; print("ssl:", ssl.OPENSSL_VERSION.split()[0])'
+node -e 'require("child_process").execFileSync("python3", ["-c", "import ssl"]); console.log("child of node: ok")'
+echo 'console.log("fork of node: ok")' >forked.js
+node -e 'require("child_process").fork("./forked.js")'
+mkdir service && cd service
+cat >serverless.yml <<'END'
+service: smoke
+frameworkVersion: '3'
+provider: {name: aws, runtime: python3.11}
+functions: {hello: {handler: handler.hello}}
+END
+echo 'def hello(event, context): return {}' >handler.py
+SLS_TELEMETRY_DISABLED=1 SLS_NOTIFICATIONS_MODE=off serverless package >/dev/null
+ls -d .serverless/smoke.zip
+`
+
+// Both layouts give a framework that works. The isolated one does so beside a
+// Python that the node image's OpenSSL would break.
+func TestServerlessImageRuns(t *testing.T) {
+	t.Parallel()
+	for layout, standIns := range map[string]testenv.ServerlessOptions{
+		"merged":   {},
+		"isolated": {NodeOpenSSL: "trixie"},
+	} {
+		t.Run(layout, func(t *testing.T) {
+			t.Parallel()
+			b, npm := newServerlessBed(t, testenv.Options{}, standIns)
+			file := pairFile(t, testenv.Python312Base, testenv.Node20Base, "node: {layout: "+layout+"}\n")
+			lines := b.build("-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
+				"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/").ok(t)
+			output, err := b.inside(b.Buildkitd, lines[0], "PATH=$PATH:/opt/harness/client-tools\n"+smoke)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			for _, want := range []string{
+				"serverless --version: Framework Core: 3.39.0", "sls --version: Framework Core: 3.39.0", "node --version: v20.", "npm --version: 10.",
+				"docker --version: Docker version 28.5.2", "go-template --version: version=v0.4.15", "ssl: OpenSSL",
+				"child of node: ok", "fork of node: ok", ".serverless/smoke.zip",
+			} {
+				if !strings.Contains(output, want) {
+					t.Errorf("the output does not tell %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Log(output)
+			}
+		})
+	}
+}
+
+var npmStep = regexp.MustCompile(`(?m)^#(\d+) \[?.*npm ci serverless@3\.39\.0$`)
+
+// steps counts the different steps of plain progress whose name matches.
+func steps(progress string, name *regexp.Regexp) int {
+	numbers := map[string]bool{}
+	for _, match := range name.FindAllStringSubmatch(progress, -1) {
+		numbers[match[1]] = true
+	}
+	return len(numbers)
+}
+
+// The nine recommended pairs, eighteen images, in one command: law 3. npm runs
+// once for each of the three node images, whatever the number of runtimes, and
+// no layer of a runtime image is pulled.
+func TestServerlessExample(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	args := []string{"-f", example(t, "serverless/samforge.yaml"), "--platform", "linux/amd64,linux/arm64", "--push",
+		"--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}
+	r := b.build(append(args, "--repo", b.repo("ci/sls"))...)
+	lines := r.ok(t)
+	if len(lines) != 3*18 {
+		t.Errorf("stdout has %d lines, want an index and two members for each of 18 images:\n%s", len(lines), r.stdout)
+	}
+	if n := steps(r.stderr, npmStep); n != 3 {
+		t.Errorf("npm ran %d times, want once for each of 3 node images", n)
+	}
+	for _, runtime := range []string{"java17", "java21", "java8.al2", "python3.11", "python3.12", "ruby3.2"} {
+		if pulled := b.pulledFrom("ecr/sam/build-" + runtime); len(pulled) > 0 {
+			t.Errorf("layers of %s were pulled: %s", runtime, pulled)
+		}
+	}
+	t.Run("two platforms of a serverless image have their own Node.js and share the framework", func(t *testing.T) {
+		var frameworks []string
+		for _, arch := range []string{"amd64", "arm64"} {
+			image, err := b.Registry.ReadImage(t.Context(), b.repo("ci/sls:python3.12-3.39.0-1.1.0-beta-linux-"+arch), "linux/"+arch)
+			must(t, err)
+			node, err := image.ReadFile("/var/lang/bin/node")
+			must(t, err)
+			program, err := elf.NewFile(bytes.NewReader(node))
+			must(t, err)
+			if program.Machine != machines[arch] {
+				t.Errorf("node is for %s in the image for %s", program.Machine, arch)
+			}
+			frameworks = append(frameworks, image.Layers[len(image.Layers)-1].Digest)
+		}
+		if frameworks[0] != frameworks[1] {
+			t.Errorf("the layers of the framework are %s", frameworks)
+		}
+	})
+	t.Run("a second cold build gives the same digests", func(t *testing.T) {
+		fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+		again := b.buildOn(fresh, append(args, "--repo", b.repo("ci/again"))...).ok(t)
+		for i := range lines {
+			if digestOf(again[i]) != digestOf(lines[i]) {
+				t.Errorf("%s is %s the second time", lines[i], digestOf(again[i]))
+			}
+		}
+	})
 }
