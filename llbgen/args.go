@@ -51,6 +51,9 @@ func Variables() []Variable {
 			return "runtimes[0].node"
 		}},
 		{"SERVERLESS_VERSION", "version of the Serverless Framework", func(f *File, v string) string {
+			if f.Serverless.Version != v {
+				f.Serverless.SHA256 = "" // it was for the other version
+			}
 			f.Serverless.Version = v
 			return "serverless.version"
 		}},

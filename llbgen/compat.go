@@ -29,7 +29,11 @@ func (p *Plan) checkPair(t Target) {
 		p.doc.errorf(at, "%s has no Node.js, as far as its name tells: use a build-nodejs image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node)
 		return
 	}
-	if !known || p.verify == verifyOff || runtime.Name == node.Name {
+	if p.verify == verifyOff {
+		return
+	}
+	p.checkFramework(at, node)
+	if !known || runtime.Name == node.Name {
 		return
 	}
 	if problem := p.pairProblem(runtime, node); problem != "" {
@@ -38,6 +42,30 @@ func (p *Plan) checkPair(t Target) {
 	}
 	if !slices.Contains(runtime.Nodes, node.Name) {
 		p.warnf(at, "%s on %s is no pair that is known to work%s", node.Name, runtime.Name, p.whatWorks(runtime))
+	}
+}
+
+// checkFramework refuses a framework that says itself that it does not run on
+// the node image's Node.js.
+func (p *Plan) checkFramework(at string, node Runtime) {
+	s := p.File.Serverless
+	if s.fromArchive() {
+		if compareVersions(node.Version, frameworkArchiveNode) < 0 {
+			p.doc.errorf(at, "Serverless Framework %s needs Node.js %s or later, and %s has %s", s.Version, frameworkArchiveNode, node.Name, node.Version)
+		}
+		return
+	}
+	lock, ok := EmbeddedLock(s.Flavor, s.Version)
+	if !ok {
+		return
+	}
+	refusing, err := lock.PackagesRefusing(node.Version)
+	switch {
+	case err != nil || len(refusing) == 0:
+	case slices.Contains(refusing, s.Flavor+"@"+s.Version):
+		p.doc.errorf(at, "%s %s needs Node.js %s or later, and %s has %s", s.Flavor, s.Version, lock.NodeFloor(), node.Name, node.Version)
+	default:
+		p.warnf(at, "%d packages of %s %s want another Node.js than %s's, %s among them", len(refusing), s.Flavor, s.Version, node.Name, refusing[0])
 	}
 }
 

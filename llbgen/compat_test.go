@@ -69,6 +69,25 @@ func TestPairsThatDoNot(t *testing.T) {
 	}
 }
 
+func TestFrameworksThatNeedANewerNode(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ node, framework, want string }{
+		"osls":            {"nodejs18.x", "flavor: osls, version: 4.3.1", "osls 4.3.1 needs Node.js 20.19 or later, and nodejs18.x has 18"},
+		"version 4":       {"nodejs16.x", "version: 4.18.0", "Serverless Framework 4.18.0 needs Node.js 18 or later, and nodejs16.x has 16"},
+		"version 4 on 18": {"nodejs18.x", "version: 4.18.0", ""},
+		"version 3 on 18": {"nodejs18.x", "version: 3.39.0", ""},
+	} {
+		file := strings.Replace(serverlessFile("java17", c.node, ""), "version: 3.39.0", c.framework, 1)
+		_, err := llbgen.Load("samforge.yaml", []byte(file), nil)
+		if c.want == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: the error is\n%v\nwant one that tells\n%s", name, err, c.want)
+		}
+	}
+}
+
 func TestPairsThatWorkByLuck(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ runtime, node, more string }{

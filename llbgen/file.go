@@ -54,6 +54,9 @@ type Serverless struct {
 	// Flavor is the npm package: serverless (the default), or osls, its
 	// maintained fork.
 	Flavor string `yaml:"flavor"`
+	// SHA256 is the checksum of the release archive, in hexadecimal; version 4
+	// only, which is no npm package.
+	SHA256 string `yaml:"sha256"`
 }
 
 // NodeJS says how Node.js gets into the images.

@@ -40,9 +40,13 @@ func uselessFiles() []string {
 	return []string{"**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "**/*.map", "**/CHANGELOG.md"}
 }
 
-// framework installs the Serverless Framework from its lock.
+// framework adds the Serverless Framework, installed from its lock, or from a
+// release archive where there is no npm package of it.
 func (b *build) framework(ctx context.Context) (*Layer, error) {
 	s := b.plan.File.Serverless
+	if s.fromArchive() {
+		return b.frameworkArchive(ctx)
+	}
 	lock, ok := EmbeddedLock(s.Flavor, s.Version)
 	if !ok {
 		return nil, fmt.Errorf("there is no lock of %s %s", s.Flavor, s.Version)
@@ -53,16 +57,23 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 	}
 	modules := b.tree()
 	modules.ExcludePatterns = uselessFiles()
-	files := llb.Copy(installed, "/node_modules/", frameworkModules+"/", modules).
-		Copy(b.frameworkCommands(), "/", frameworkBinDir+"/", b.tree()).
+	files := llb.Copy(installed, "/node_modules/", frameworkModules+"/", modules)
+	program := path.Join(frameworkModules, s.Flavor, "bin/serverless.js")
+	return b.frameworkLayer(files, program, fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version)), nil
+}
+
+// frameworkLayer adds the commands that start program to its files.
+func (b *build) frameworkLayer(files *llb.FileAction, program, source string) *Layer {
+	s := b.plan.File.Serverless
+	files = files.Copy(b.frameworkCommands(program), "/", frameworkBinDir+"/", b.tree()).
 		Copy(b.directories(frameworkDir), "/", "/", b.tree())
 	return &Layer{
 		Name:   "serverless",
-		Source: fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version),
+		Source: source,
 		Field:  "serverless",
 		State:  llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...),
 		labels: map[string]string{labelFrameworkName: s.Flavor, labelFrameworkVersion: s.Version},
-	}, nil
+	}
 }
 
 // install runs npm in the node image, on the builder's own platform. It writes to a mount of its own, so that the
@@ -123,6 +134,8 @@ func npmEnv(image []string, registry string) []string {
 		"npm_config_userconfig=/samforge/npmrc",
 		"npm_config_fetch_retries=3",
 		"npm_config_fetch_retry_mintimeout=1000",
+		"npm_config_fetch_retry_factor=2",
+		"npm_config_fetch_retry_maxtimeout=20000",
 		"npm_config_fetch_timeout=60000",
 		"NODE_EXTRA_CA_CERTS=/samforge/ca.pem",
 	)
@@ -143,9 +156,8 @@ func nodeOn(platform ocispecs.Platform, ref string) string {
 }
 
 // frameworkCommands are `serverless` and `sls`. They find node on PATH.
-func (b *build) frameworkCommands() llb.State {
-	bin := path.Join(frameworkModules, b.plan.File.Serverless.Flavor, "bin/serverless.js")
-	script := []byte("#!/bin/sh\nexec node " + bin + " \"$@\"\n")
+func (b *build) frameworkCommands(program string) llb.State {
+	script := []byte("#!/bin/sh\nexec node " + program + " \"$@\"\n")
 	return llb.Scratch().File(
 		llb.Mkfile("/serverless", 0o755, script).Mkfile("/sls", 0o755, script),
 		b.step("serverless", "write the commands serverless and sls")...)

@@ -96,6 +96,11 @@ goTemplate: false
 			name: "on a base without history", file: buildFile, platform: amd64,
 			options: withBase(func(image *llbgen.SourceImage) { image.Config.History = nil }),
 		},
+		{name: "serverless", file: serverlessFile("python3.12", "nodejs20.x", ""), platform: amd64},
+		{name: "isolated serverless for arm64", file: serverlessFile("python3.12", "nodejs20.x", "node: {layout: isolated}\n"), platform: arm64},
+		{name: "serverless on node itself", file: strings.ReplaceAll(serverlessFile("nodejs20.x", "nodejs20.x", ""), "1.142.1-20250701194712", "1.143.0-20250822194415"), platform: amd64},
+		{name: "osls for arm64", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "version: 3.39.0", "flavor: osls, version: 4.3.1", 1), platform: arm64},
+		{name: "serverless 4", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "4.18.0", 1), platform: arm64},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -91,6 +91,15 @@ func (v vertex) lines() []string {
 			lines = append(lines, v.actionText(i, action))
 		}
 		return lines
+	case *pb.Op_Exec:
+		lines := []string{strings.Join(op.Exec.Meta.Args, " "), "in " + op.Exec.Meta.Cwd}
+		for _, env := range op.Exec.Meta.Env {
+			lines = append(lines, "env "+env)
+		}
+		for _, m := range op.Exec.Mounts {
+			lines = append(lines, v.mountText(m))
+		}
+		return lines
 	case *pb.Op_Merge:
 		lines := []string{}
 		for _, input := range op.Merge.Inputs {
@@ -99,6 +108,23 @@ func (v vertex) lines() []string {
 		return lines
 	}
 	return []string{v.op.String()}
+}
+
+func (v vertex) mountText(m *pb.Mount) string {
+	text := "mount " + m.Dest
+	if m.Input >= 0 {
+		text += fmt.Sprintf(" from %d", v.inputs[m.Input]+1)
+	}
+	switch m.MountType {
+	case pb.MountType_CACHE:
+		text += " cache " + m.CacheOpt.ID
+	case pb.MountType_SECRET:
+		text += " secret " + m.SecretOpt.ID
+	}
+	if m.Output >= 0 {
+		text += fmt.Sprintf(" output %d", m.Output)
+	}
+	return text
 }
 
 func (v vertex) actionText(i int, a *pb.FileAction) string {
@@ -127,6 +153,9 @@ func (v vertex) actionText(i int, a *pb.FileAction) string {
 			if set {
 				text += " +" + []string{"follow", "contents", "parents", "unpack", "wildcard"}[i]
 			}
+		}
+		for _, pattern := range c.ExcludePatterns {
+			text += " -" + pattern
 		}
 		return text
 	}

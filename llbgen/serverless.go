@@ -63,14 +63,29 @@ func (serverlessKind) validate(p *Plan) {
 		doc.errorf("serverless.flavor", "unknown flavor %q: use %s", f.Serverless.Flavor, strings.Join(flavors, " or "))
 		return
 	}
-	if _, ok := EmbeddedLock(f.Serverless.Flavor, f.Serverless.Version); !ok {
-		doc.errorf("serverless.version", "there is no lock of %s %s: use one of %s",
-			f.Serverless.Flavor, f.Serverless.Version, strings.Join(EmbeddedVersions(f.Serverless.Flavor), ", "))
-	}
+	p.validateFramework()
 	for i, entry := range f.Runtimes {
 		if entry.Node == "" && entry.Image != "" {
 			doc.errorf(fmt.Sprintf("runtimes[%d].node", i), "missing: name the image that Node.js is taken from, here or with --build-arg NODEJS_BASE_IMAGE_VERSION=…")
 		}
+	}
+}
+
+func (p *Plan) validateFramework() {
+	s, doc := p.File.Serverless, p.doc
+	_, locked := EmbeddedLock(s.Flavor, s.Version)
+	switch {
+	case !tagPart.MatchString(s.Version):
+		doc.errorf("serverless.version", "%q is not a version such as %s", s.Version, DefaultServerlessVersion)
+	case s.fromArchive():
+		if _, err := parseSHA256(s.SHA256); s.SHA256 != "" && err != nil {
+			doc.errorf("serverless.sha256", "%v", err)
+		}
+	case s.SHA256 != "":
+		doc.errorf("serverless.sha256", "belongs to version 4, which is a release archive; %s %s is installed from a lock", s.Flavor, s.Version)
+	case !locked:
+		doc.errorf("serverless.version", "there is no lock of %s %s: use one of %s",
+			s.Flavor, s.Version, strings.Join(EmbeddedVersions(s.Flavor), ", "))
 	}
 }
 
