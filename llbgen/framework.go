@@ -2,6 +2,7 @@ package llbgen
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"path"
 	"slices"
@@ -24,6 +25,11 @@ const (
 	npmCacheDir = "/samforge/npm-cache"
 	npmRegistry = "https://registry.npmjs.org/"
 )
+
+// installScript runs npm in the node image.
+//
+//go:embed install.cjs
+var installScript []byte
 
 // The secrets that the npm step takes, all optional.
 const (
@@ -89,10 +95,12 @@ func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
 		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", b.target.Node))
 	}
 	description := llb.Scratch().File(
-		llb.Mkfile("/package.json", 0o644, lock.PackageJSON()).Mkfile("/package-lock.json", 0o644, lock.Data),
+		llb.Mkfile("/package.json", 0o644, lock.PackageJSON()).
+			Mkfile("/package-lock.json", 0o644, lock.Data).
+			Mkfile("/install.cjs", 0o644, installScript),
 		b.step("serverless", "write the lock of %s@%s", lock.Package, lock.Version)...)
 	opts := []llb.RunOption{
-		llb.Args(append([]string{languageDir + "/bin/node", languageDir + "/lib/node_modules/npm/bin/npm-cli.js", "ci",
+		llb.Args(append([]string{languageDir + "/bin/node", "install.cjs",
 			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.platformFlags(lock)...)),
 		llb.Dir(npmWorkDir),
 		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir("samforge-npm", llb.CacheMountShared)),

@@ -9,7 +9,7 @@ import (
 
 var (
 	npmIntegrity = regexp.MustCompile(`(?i)integrity checksum failed when using \w+: wanted (\S+) but got (\S+?)\.?\s`)
-	npmAddress   = regexp.MustCompile(`request to (\S+) failed`)
+	npmAddress   = regexp.MustCompile(`(?:request to|fetch \w+ attempt \d+ failed|GET) ?(https?://\S+)`)
 	npmMissing   = regexp.MustCompile(`(?:404 Not Found - GET|No matching version found for) (\S+)`)
 )
 

@@ -1,0 +1,121 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// What npm cannot do reaches the user as a sentence.
+func TestNPMFailures(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	file := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
+	build := func(registry string, more ...string) result {
+		return b.build(append([]string{"-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
+			"--mirror", "https://registry.npmjs.org/=" + registry + "/"}, more...)...)
+	}
+	t.Run("a package with other bytes than the lock's", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "/lodash/-/") {
+				return false
+			}
+			_, _ = w.Write([]byte("not what was locked"))
+			return true
+		})
+		defer npm.Intercept(nil)
+		b.wantFailure(build(npm.URL()), "other bytes for lodash@", "serverless 3.39.0", "sha512-")
+	})
+	t.Run("a package that the registry does not have", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasPrefix(r.URL.Path, "/ajv") {
+				return false
+			}
+			http.NotFound(w, r)
+			return true
+		})
+		defer npm.Intercept(nil)
+		b.wantFailure(build(npm.URL()), "the npm registry does not have", "ajv")
+	})
+	t.Run("a registry that is down", func(t *testing.T) {
+		b.wantFailure(build("http://127.0.0.1:9"), "the npm registry cannot be reached", "127.0.0.1:9", "ECONNREFUSED", "HTTPS_PROXY")
+	})
+	t.Run("a registry that wants credentials", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		})
+		defer npm.Intercept(nil)
+		b.wantFailure(build(npm.URL()), "wants other credentials", "--secret id=npmrc")
+	})
+}
+
+// Version 4 is a release archive: nothing is executed to build the image, and
+// the framework runs without its installer.
+func TestServerless4(t *testing.T) {
+	t.Parallel()
+	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	archive := releaseArchive(t)
+	b.Files.Add("/archives/serverless-4.18.0.tgz", archive)
+	file := filepath.Join(t.TempDir(), "samforge.yaml")
+	must(t, os.WriteFile(file, []byte(fmt.Sprintf(`kind: serverless
+plugin: {image: harness/serverless-plugin:1.1.0-beta-base-image, version: 1.1.0-beta}
+serverless: {version: 4.18.0, sha256: %x}
+runtimes:
+  - {image: '%s', node: '%s'}
+`, sha256.Sum256(archive), testenv.Python312Base, testenv.Node20Base)), 0o600))
+	noRunc := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+	r := b.buildOn(noRunc, "-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
+		"--mirror", "https://install.serverless.com/="+b.Files.URL()+"/")
+	lines := r.ok(t)
+	if want := b.repo("ci/sls:python3.12-4.18.0-1.1.0-beta-linux-amd64@"); !strings.HasPrefix(lines[0], want) {
+		t.Errorf("stdout is %q, want a line that begins with %s", lines, want)
+	}
+	image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64")
+	must(t, err)
+	const esbuild = "/opt/harness/serverless/package/node_modules/@esbuild/"
+	if _, ok := image.Files[esbuild+"linux-x64/bin/esbuild"]; !ok {
+		t.Error("esbuild for the image's platform is missing")
+	}
+	for _, other := range []string{"linux-arm64", "darwin-x64", "win32-x64"} {
+		if _, ok := image.Files[esbuild+other+"/bin/esbuild"]; ok {
+			t.Errorf("esbuild for %s is in the image", other)
+		}
+	}
+	output, err := b.inside(b.Buildkitd, lines[0], "serverless --version; sls --version")
+	if err != nil || strings.Count(output, "Serverless ϟ Framework 4.18.0 --version") != 2 {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+// releaseArchive has the shape of a release of Serverless Framework 4.
+func releaseArchive(t *testing.T) []byte {
+	t.Helper()
+	var data bytes.Buffer
+	compressed := gzip.NewWriter(&data)
+	archive := tar.NewWriter(compressed)
+	files := []struct{ name, content string }{
+		{"package/package.json", `{"name": "serverless", "version": "4.18.0", "type": "module"}`},
+		{"package/dist/sf-core.js", `console.log("Serverless ϟ Framework 4.18.0 " + process.argv.slice(2).join(" "))`},
+	}
+	for _, platform := range []string{"linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win32-x64"} {
+		files = append(files, struct{ name, content string }{"package/node_modules/@esbuild/" + platform + "/bin/esbuild", platform})
+	}
+	for _, f := range files {
+		must(t, archive.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.content))}))
+		_, err := archive.Write([]byte(f.content))
+		must(t, err)
+	}
+	must(t, archive.Close())
+	must(t, compressed.Close())
+	return data.Bytes()
+}
