@@ -43,7 +43,7 @@ func (b *build) verify(ctx context.Context, layer *llbgen.Layer, platform ocispe
 	return nil
 }
 
-// machines are the ELF machines of the platforms that images are built for.
+// machine is the ELF machine of an architecture that images are built for.
 func machine(arch string) elf.Machine {
 	if arch == "arm64" {
 		return elf.EM_AARCH64

@@ -19,12 +19,7 @@ type urlFields struct {
 }
 
 // Machine is the architecture's name as uname prints it.
-func (f urlFields) Machine() string {
-	if f.Arch == "arm64" {
-		return "aarch64"
-	}
-	return "x86_64"
-}
+func (f urlFields) Machine() string { return machine(f.Arch) }
 
 func expandURL(text string, fields urlFields) (string, error) {
 	tmpl, err := template.New("URL").Parse(text)

@@ -1,5 +1,5 @@
-// Package registry answers what samforge asks a registry before and after a build: is the tag there, what does it point
-// at, and may we push. Credentials come from the Docker config and its helpers, as for the build itself.
+// Package registry answers what samforge asks a registry before and after a build: is the tag there, and what does it
+// point at. Credentials come from the Docker config and its helpers, as for the build itself.
 //
 // Every error has been through Explain. Registries on loopback and private addresses are spoken to in plain HTTP.
 package registry
@@ -115,33 +115,6 @@ func members(desc *remote.Descriptor) ([]Member, error) {
 // attestation manifest stands in the index under the platform unknown/unknown.
 func isAttestation(m v1.Descriptor) bool {
 	return m.Platform == nil || m.Platform.OS == "unknown" && m.Platform.Architecture == "unknown"
-}
-
-// CheckPush returns nil when the registry lets us push to ref's repository. It begins an upload and cancels it, the only
-// way that every registry answers honestly.
-func CheckPush(ctx context.Context, ref string) error {
-	r, err := name.ParseReference(ref)
-	if err != nil {
-		return invalid(ref, err)
-	}
-	// remote.CheckPushPermission takes no context, so the transport brings it.
-	err = remote.CheckPushPermission(r, authn.DefaultKeychain, contextTransport{ctx, remote.DefaultTransport})
-	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return fmt.Errorf("push to %s: %w", r.Context().Name(), Explain(err, ref))
-	}
-	return nil
-}
-
-type contextTransport struct {
-	ctx  context.Context
-	next http.RoundTripper
-}
-
-func (t contextTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	return t.next.RoundTrip(req.WithContext(t.ctx))
 }
 
 func options(ctx context.Context) []remote.Option {

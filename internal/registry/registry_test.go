@@ -1,8 +1,6 @@
 package registry
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -135,50 +133,5 @@ func TestMembersOfAnImageIsTheImage(t *testing.T) {
 	got, err := Members(t.Context(), host+"/ci/plugin:1")
 	if want := []Member{{"linux/arm64", digest.String()}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
-	}
-}
-
-func TestCheckPush(t *testing.T) {
-	t.Parallel()
-	answer := func(status int, body string) func(http.ResponseWriter, *http.Request) bool {
-		return func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Method != http.MethodPost {
-				return false
-			}
-			w.WriteHeader(status)
-			fmt.Fprint(w, body)
-			return true
-		}
-	}
-	for name, tc := range map[string]struct {
-		refuse func(http.ResponseWriter, *http.Request) bool
-		want   string // with HOST for the registry; empty means allowed
-	}{
-		"allowed":        {nil, ""},
-		"no credentials": {answer(401, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`), "run `docker login HOST`"},
-		"no right":       {answer(403, `{"errors":[{"code":"DENIED","message":"no"}]}`), "these credentials give no right to HOST/ci/plugin"},
-		"rate limit":     {answer(429, `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}`), "HOST limits how often"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			host := serve(t, tc.refuse)
-			err := CheckPush(t.Context(), host+"/ci/plugin:1")
-			want := strings.ReplaceAll(tc.want, "HOST", host)
-			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-				t.Errorf("got %v, want %q", err, want)
-			}
-		})
-	}
-}
-
-func TestCheckPushStopsWithItsContext(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	host := serve(t, func(http.ResponseWriter, *http.Request) bool { <-release; return false })
-	t.Cleanup(func() { close(release) })
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := CheckPush(ctx, host+"/ci/plugin:1"); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want the cancellation", err)
 	}
 }
