@@ -126,15 +126,18 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	if err := eg.Wait(); err != nil {
 		return nil, err
 	}
+	if err := b.verifyImage(ctx, image, *platform); err != nil {
+		return nil, err
+	}
 	b.states.Store(platforms.FormatAll(*platform), image.State)
-	ref, err := b.solve(ctx, image.State, false)
+	ref, err := b.solve(ctx, b.withChecks(image), false)
 	if err != nil {
 		return nil, err
 	}
 	return &dockerui.BuildResult{
 		Reference: ref,
 		Image:     image.Config,
-		BaseImage: image.Base,
+		BaseImage: image.Base.Config,
 		Epoch:     image.Config.Created,
 	}, nil
 }

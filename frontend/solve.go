@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
@@ -46,33 +45,9 @@ func (b *build) checksum(ctx context.Context, url, filename string) (digest.Dige
 	if err != nil {
 		return "", err
 	}
-	hash := digest.SHA256.Digester()
-	if _, err := io.Copy(hash.Hash(), &refReader{ctx: ctx, ref: ref, path: filename}); err != nil {
+	file, err := fileSystem{ctx, ref}.Open(filename)
+	if err != nil {
 		return "", err
 	}
-	return hash.Digest(), nil
-}
-
-// refReader reads a file of a reference piece by piece, as one message of the
-// gateway holds 16 MiB at most.
-type refReader struct {
-	ctx    context.Context
-	ref    client.Reference
-	path   string
-	offset int
-}
-
-func (r *refReader) Read(p []byte) (int, error) {
-	data, err := r.ref.ReadFile(r.ctx, client.ReadRequest{
-		Filename: r.path,
-		Range:    &client.FileRange{Offset: r.offset, Length: len(p)},
-	})
-	if err != nil {
-		return 0, err
-	}
-	if len(data) == 0 {
-		return 0, io.EOF
-	}
-	r.offset += len(data)
-	return copy(p, data), nil
+	return digest.SHA256.FromReader(file)
 }

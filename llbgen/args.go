@@ -87,7 +87,7 @@ func Variables() []Variable {
 			}
 			return "goTemplate"
 		}},
-		{verifyArg, "how far images are checked to go together: static or off", func(*File, string) string {
+		{verifyArg, "how far images are checked: static, full or off", func(*File, string) string {
 			return "verify"
 		}},
 		{"SAMFORGE_KIND", "kind of the images", func(f *File, v string) string {
@@ -170,8 +170,8 @@ func argProblem(name, value string) string {
 			return fmt.Sprintf("expected true or false, found %q", value)
 		}
 	}
-	if name == verifyArg && value != verifyStatic && value != verifyOff {
-		return fmt.Sprintf("expected %s or %s, found %q", verifyStatic, verifyOff, value)
+	if name == verifyArg && !slices.Contains([]string{VerifyStatic, VerifyFull, VerifyOff}, value) {
+		return fmt.Sprintf("expected %s, %s or %s, found %q", VerifyStatic, VerifyFull, VerifyOff, value)
 	}
 	return ""
 }

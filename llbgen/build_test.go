@@ -158,8 +158,8 @@ func TestTheBaseConfigStaysAsItIs(t *testing.T) {
 		image.Config.Config.Labels = map[string]string{"vendor": "aws", "team": "lambda"}
 	})(&opt)
 	image := build(t, plan, opt)
-	if image.Base.History[0].Created != nil || len(image.Base.Config.Labels) != 2 || len(image.Base.Config.Cmd) != 1 {
-		t.Errorf("the base's config was changed: %s", configText(image.Base))
+	if image.Base.Config.History[0].Created != nil || len(image.Base.Config.Config.Labels) != 2 || len(image.Base.Config.Config.Cmd) != 1 {
+		t.Errorf("the base's config was changed: %s", configText(image.Base.Config))
 	}
 	if got := image.Config.Config.Labels; got["vendor"] != "aws" || got["team"] != "platform" {
 		t.Errorf("labels are %v; the base's stay, where the file does not say otherwise", got)

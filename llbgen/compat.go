@@ -8,12 +8,6 @@ import (
 	"strings"
 )
 
-// How far a pair of runtime and node image is checked before it is built.
-const (
-	verifyStatic = "static" // by the catalogue, before anything is pulled
-	verifyOff    = "off"
-)
-
 // checkPair refuses a node image that cannot run on the target's runtime image,
 // as far as the catalogue knows both, and warns of a pair that works by luck.
 func (p *Plan) checkPair(t Target) {
@@ -29,7 +23,7 @@ func (p *Plan) checkPair(t Target) {
 		p.doc.errorf(at, "%s has no Node.js, as far as its name tells: use a build-nodejs image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node)
 		return
 	}
-	if p.verify == verifyOff {
+	if p.Verify == VerifyOff {
 		return
 	}
 	p.checkFramework(at, node)

@@ -112,7 +112,7 @@ func TestVerifyOffBuildsAnyPair(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := llbgen.Load("samforge.yaml", file, map[string]string{"SAMFORGE_VERIFY": "maybe"}); err == nil ||
-		!strings.Contains(err.Error(), `build argument SAMFORGE_VERIFY: expected static or off, found "maybe"`) {
+		!strings.Contains(err.Error(), `build argument SAMFORGE_VERIFY: expected static, full or off, found "maybe"`) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -79,6 +79,7 @@ func (b *build) frameworkLayer(files *llb.FileAction, program, source string) *L
 		Field:  "serverless",
 		State:  llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...),
 		labels: map[string]string{labelFrameworkName: s.Flavor, labelFrameworkVersion: s.Version},
+		checks: []check{{name: "serverless", field: "serverless", script: "serverless --version"}},
 	}
 }
 

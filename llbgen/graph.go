@@ -69,10 +69,13 @@ type Image struct {
 	State llb.State
 	// Config is the image config; the exporter adds the layers.
 	Config *dockerspec.DockerOCIImage
-	// Base is the config of the base image.
-	Base *dockerspec.DockerOCIImage
+	// Base is the image that it is built on.
+	Base *SourceImage
 	// Layers are what State adds to the base image, in order.
 	Layers []*Layer
+	// Checks are to succeed before the image is used; there are none unless
+	// the plan says [VerifyFull].
+	Checks []*Check
 	// Warnings are what came up on the way.
 	Warnings []*Diagnostic
 }
@@ -90,8 +93,12 @@ type Layer struct {
 	// Executables are the paths in it that must be ELF files for the
 	// platform.
 	Executables []string
+	// Overlays is true where the layer's tree lies over one of the base image,
+	// some of whose files it may replace.
+	Overlays bool
 
 	labels map[string]string
+	checks []check
 }
 
 // build is one target on its way to become an image.
@@ -135,6 +142,8 @@ type recipe struct {
 	path []string
 	// layers are added in this order.
 	layers []layerFunc
+	// checks are of what is in the base image.
+	checks []check
 }
 
 // assemble resolves the base image and the layers side by side and puts them
@@ -157,11 +166,13 @@ func (b *build) assemble(ctx context.Context, r recipe) (*Image, error) {
 		return nil, err
 	}
 	made = slices.DeleteFunc(made, func(l *Layer) bool { return l == nil })
+	config := b.config(base, made, r)
 	return &Image{
 		State:  b.stack(base.State, made),
-		Config: b.config(base, made, r),
-		Base:   base.Config,
+		Config: config,
+		Base:   base,
 		Layers: made,
+		Checks: b.checks(base, made, config, r),
 	}, nil
 }
 
@@ -174,11 +185,15 @@ func (b *build) stack(base llb.State, layers []*Layer) llb.State {
 		b.warn("", "this builder has no MergeOp: the base image is unpacked and copied to, which is slower")
 		return b.stackByCopy(base, layers)
 	}
-	inputs := []llb.State{base}
+	return llb.Merge(states(base, layers), append(b.step("runtimes", "assemble the image"), llb.IgnoreCache)...)
+}
+
+func states(base llb.State, layers []*Layer) []llb.State {
+	all := []llb.State{base}
 	for _, l := range layers {
-		inputs = append(inputs, l.State)
+		all = append(all, l.State)
 	}
-	return llb.Merge(inputs, append(b.step("runtimes", "assemble the image"), llb.IgnoreCache)...)
+	return all
 }
 
 // stackByCopy gives the same files, one layer each, where there is no MergeOp.

@@ -70,6 +70,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 		State:       llb.Scratch().File(files, b.step("goTemplate", "add go-template %s", version)...),
 		Executables: []string{goTemplatePath},
 		labels:      map[string]string{labelGoTemplateVersion: version},
+		checks:      []check{{name: "go-template", field: "goTemplate", script: renderScript, program: goTemplatePath}},
 	}, nil
 }
 
@@ -129,6 +130,7 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 		State:       llb.Scratch().File(files, b.step(field, "copy the Docker CLI from %s", source)...),
 		Executables: []string{dockerPath},
 		labels:      labels,
+		checks:      []check{{name: "docker", field: field, script: "docker --version", program: dockerPath}},
 	}
 }
 

@@ -19,6 +19,9 @@ const (
 	optDir      = "/opt"
 )
 
+// mergedNode is Node.js in the merged layout.
+const mergedNode = languageDir + "/bin/node"
+
 // Where Node.js is in the isolated layout.
 const (
 	isolatedNodeDir = "/opt/harness/node"
@@ -27,10 +30,12 @@ const (
 	isolatedPreload = isolatedNodeDir + "/libexec/preload.cjs"
 )
 
-// stage is a part of the recipe: a layer, and what it puts on PATH.
+// stage is a part of the recipe: a layer, what it puts on PATH, and what checks
+// it where there is no layer to do so.
 type stage struct {
-	layer layerFunc
-	path  []string
+	layer  layerFunc
+	path   []string
+	checks []check
 }
 
 // nodeStage brings Node.js out of the node image. Where that is the runtime
@@ -39,18 +44,19 @@ func (b *build) nodeStage() stage {
 	merged := []string{languageDir + "/bin", optDir + "/bin"}
 	switch {
 	case sameImage(b.target.Base, b.target.Node):
-		return stage{path: merged, layer: func(context.Context) (*Layer, error) { return nil, nil }}
+		none := func(context.Context) (*Layer, error) { return nil, nil }
+		return stage{path: merged, layer: none, checks: []check{b.nodeCheck(mergedNode)}}
 	case b.plan.File.Node.Layout == layoutIsolated:
-		return stage{path: []string{isolatedNodeBin}, layer: b.isolatedNode}
+		return stage{path: []string{isolatedNodeBin}, layer: b.nodeIsolated}
 	default:
-		return stage{path: merged, layer: b.mergedNode}
+		return stage{path: merged, layer: b.nodeMerged}
 	}
 }
 
-// mergedNode has the node image's language runtime and /opt at the same places.
+// nodeMerged has the node image's language runtime and /opt at the same places.
 // Its libraries come before the system's there, for every program: the base
 // images search /var/lang/lib first.
-func (b *build) mergedNode(ctx context.Context) (*Layer, error) {
+func (b *build) nodeMerged(ctx context.Context) (*Layer, error) {
 	image, err := b.nodeImage(ctx)
 	if err != nil {
 		return nil, err
@@ -58,14 +64,26 @@ func (b *build) mergedNode(ctx context.Context) (*Layer, error) {
 	files := llb.Copy(image.State, languageDir+"/", languageDir+"/", b.tree()).
 		Copy(image.State, optDir+"/", optDir+"/", b.tree()).
 		Copy(b.directories(), "/", "/", b.tree())
-	return b.nodeLayer(image, languageDir+"/bin/node", files), nil
+	layer := b.nodeLayer(image, mergedNode, files)
+	layer.Overlays = true
+	layer.checks = []check{b.nodeCheck(mergedNode)}
+	return layer, nil
 }
 
-// isolatedNode has Node.js below a prefix of its own. The image's library path
+// nodeCheck checks that node, which is the program at path, runs.
+func (b *build) nodeCheck(path string, libraries ...string) check {
+	return check{
+		name: "node", field: b.target.path + ".node", script: "node --version",
+		program: path, libraries: libraries,
+		remedy: "use a node image that is made for a C library as old as the runtime image's",
+	}
+}
+
+// nodeIsolated has Node.js below a prefix of its own. The image's library path
 // names the node image's libraries for node alone: a wrapper sets it, and a
 // script that node loads first takes it back, so that what node starts finds
 // the libraries of the runtime image.
-func (b *build) isolatedNode(ctx context.Context) (*Layer, error) {
+func (b *build) nodeIsolated(ctx context.Context) (*Layer, error) {
 	image, err := b.nodeImage(ctx)
 	if err != nil {
 		return nil, err
@@ -82,7 +100,9 @@ func (b *build) isolatedNode(ctx context.Context) (*Layer, error) {
 		Copy(image.State, languageDir+"/bin/node", isolatedNode, b.file(0o755)).
 		Copy(wrapper, "/", isolatedNodeDir+"/", b.tree()).
 		Copy(b.directories(isolatedNodeDir), "/", "/", b.tree())
-	return b.nodeLayer(image, isolatedNode, files), nil
+	layer := b.nodeLayer(image, isolatedNode, files)
+	layer.checks = []check{b.nodeCheck(isolatedNode, isolatedNodeDir+"/lib")}
+	return layer, nil
 }
 
 const nodeWrapper = `#!/bin/sh

@@ -15,8 +15,10 @@ type Plan struct {
 	Targets []Target
 	// Warnings are what is better changed but does not stop a build.
 	Warnings []*Diagnostic
+	// Verify says how far images are checked: [VerifyStatic], [VerifyFull] or
+	// [VerifyOff].
+	Verify string
 
-	verify    string // how far pairs of images are checked
 	doc       *document
 	catalogue *Catalogue
 	checksums *Checksums
@@ -39,7 +41,7 @@ func Load(filename string, data []byte, args map[string]string) (*Plan, error) {
 		lines:    splitLines(data),
 		places:   map[string]place{},
 	}}
-	p.verify = cmp.Or(args[verifyArg], verifyStatic)
+	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
 	p.doc.decode(data, &p.File)
 	unused := p.doc.apply(&p.File, args)
 	for _, message := range unused {
@@ -109,7 +111,7 @@ func names(targets []Target) []string {
 }
 
 // At returns err as a [Diagnostic] at the place of field in the build file.
-func (p *Plan) At(field string, err error) error {
+func (p *Plan) At(field string, err error) *Diagnostic {
 	d := p.doc.at(field, "%v", err)
 	d.Err = err
 	return d

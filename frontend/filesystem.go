@@ -1,0 +1,102 @@
+package frontend
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// fileSystem is what a reference of the builder holds, read piece by piece.
+// Symbolic links are followed within it.
+type fileSystem struct {
+	ctx context.Context
+	ref client.Reference
+}
+
+var _ fs.ReadDirFS = fileSystem{}
+
+// Open opens a regular file.
+func (s fileSystem) Open(name string) (fs.File, error) {
+	stat, err := s.ref.StatFile(s.ctx, client.StatRequest{Path: "/" + name})
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	return &refFile{fileSystem: s, name: name, stat: stat}, nil
+}
+
+// readDir reads a directory, by name. What links in it lead to is not looked at.
+func (s fileSystem) readDir(name string) ([]*fstypes.Stat, error) {
+	stats, err := s.ref.ReadDir(s.ctx, client.ReadDirRequest{Path: "/" + name})
+	if err != nil {
+		return nil, pathError("readdir", name, err)
+	}
+	return stats, nil
+}
+
+// ReadDir implements [fs.ReadDirFS].
+func (s fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
+	stats, err := s.readDir(name)
+	entries := make([]fs.DirEntry, len(stats))
+	for i, stat := range stats {
+		entries[i] = &fsutil.DirEntryInfo{Stat: stat}
+	}
+	return entries, err
+}
+
+// refFile is an open file of a fileSystem.
+type refFile struct {
+	fileSystem
+	name   string
+	stat   *fstypes.Stat
+	offset int64
+}
+
+var _ io.ReaderAt = (*refFile)(nil)
+
+func (f *refFile) Stat() (fs.FileInfo, error) { return &fsutil.StatInfo{Stat: f.stat}, nil }
+func (f *refFile) Close() error               { return nil }
+
+func (f *refFile) Read(p []byte) (int, error) {
+	n, err := f.ReadAt(p, f.offset)
+	f.offset += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// maxRead is less than a message of the gateway holds, which is 16 MiB.
+const maxRead = 4 << 20
+
+// ReadAt implements [io.ReaderAt].
+func (f *refFile) ReadAt(p []byte, offset int64) (n int, err error) {
+	for n < len(p) {
+		data, err := f.ref.ReadFile(f.ctx, client.ReadRequest{
+			Filename: "/" + f.name,
+			Range:    &client.FileRange{Offset: int(offset) + n, Length: min(len(p)-n, maxRead)},
+		})
+		if err != nil {
+			return n, pathError("read", f.name, err)
+		}
+		if len(data) == 0 {
+			return n, io.EOF
+		}
+		n += copy(p[n:], data)
+	}
+	return n, nil
+}
+
+// pathError is err with the kind of error that package fs promises: the
+// gateway passes on the text alone.
+func pathError(op, name string, err error) error {
+	if strings.Contains(err.Error(), "no such file or directory") {
+		err = fs.ErrNotExist
+	}
+	return &fs.PathError{Op: op, Path: path.Join("/", name), Err: err}
+}

@@ -1,0 +1,118 @@
+package frontend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// reportOverwritten warns of the files of the base image that a layer replaces
+// by others.
+func (b *build) reportOverwritten(ctx context.Context, image *llbgen.Image, layer *llbgen.Layer) error {
+	base, err := b.fileSystemOf(ctx, image.Base.State)
+	if err != nil {
+		return err
+	}
+	added, err := b.fileSystemOf(ctx, layer.State)
+	if err != nil {
+		return err
+	}
+	files, err := overwritten(base, added, "")
+	if err != nil {
+		return b.plan.At(layer.Field, err)
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	b.warn(ctx, []*llbgen.Diagnostic{b.plan.At(layer.Field, fmt.Errorf(
+		"the %s replaces %s of the runtime image: node.layout: isolated keeps them", layer.Source, listed(files)))})
+	return nil
+}
+
+func (b *build) fileSystemOf(ctx context.Context, state llb.State) (fileSystem, error) {
+	ref, err := b.solve(ctx, state, true)
+	return fileSystem{ctx, ref}, err
+}
+
+// listed names some files, and how many there are.
+func listed(files []string) string {
+	const most = 5
+	if len(files) == 1 {
+		return files[0]
+	}
+	text := fmt.Sprintf("%d files (%s", len(files), strings.Join(files[:min(most, len(files))], ", "))
+	if len(files) > most {
+		text += ", …"
+	}
+	return text + ")"
+}
+
+// overwritten returns the paths below dir that have other content in added than
+// in base.
+func overwritten(base, added fileSystem, dir string) (files []string, err error) {
+	before, err := base.readDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]*fstypes.Stat{}
+	for _, entry := range before {
+		there[path.Base(entry.Path)] = entry
+	}
+	after, err := added.readDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range after {
+		old, ok := there[path.Base(entry.Path)]
+		if !ok {
+			continue
+		}
+		name := path.Join(dir, path.Base(entry.Path))
+		if entry.IsDir() && old.IsDir() {
+			more, err := overwritten(base, added, name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, more...)
+			continue
+		}
+		same, err := sameContent(base, added, name, old, entry)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			files = append(files, "/"+name)
+		}
+	}
+	return files, nil
+}
+
+// sameContent compares a file of two file systems, which is no directory in
+// both.
+func sameContent(a, b fileSystem, name string, statA, statB *fstypes.Stat) (bool, error) {
+	typeA, typeB := fs.FileMode(statA.Mode).Type(), fs.FileMode(statB.Mode).Type()
+	if typeA != typeB || statA.Linkname != statB.Linkname || statA.Size != statB.Size {
+		return false, nil
+	}
+	if !typeA.IsRegular() {
+		return true, nil
+	}
+	dataA, err := fs.ReadFile(a, name)
+	if err != nil {
+		return false, err
+	}
+	dataB, err := fs.ReadFile(b, name)
+	return bytes.Equal(dataA, dataB), err
+}

@@ -1,0 +1,226 @@
+package frontend
+
+import (
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// linker looks shared libraries up in a root file system as the dynamic linker
+// would: see ld.so(8), and the symbol versions in
+// https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
+type linker struct {
+	root    fs.FS
+	machine elf.Machine
+	// path are the directories of LD_LIBRARY_PATH.
+	path []string
+
+	system  []string          // directories
+	visited map[string]bool   // files that were looked at
+	tooOld  map[string]demand // by library, the most that is asked of it
+	absent  []string          // sentences
+}
+
+// demand is a version of its symbols that a library does not have.
+type demand struct{ by, version, has string }
+
+// missing tells what a program and its libraries need and the root file system
+// does not have, one sentence each; nothing for a static program.
+func (l *linker) missing(program string) ([]string, error) {
+	l.visited, l.tooOld = map[string]bool{}, map[string]demand{}
+	l.system = append(l.configured("etc/ld.so.conf"), "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+	if err := l.check(program, nil); err != nil {
+		return nil, err
+	}
+	problems := l.absent
+	for _, library := range slices.Sorted(maps.Keys(l.tooOld)) {
+		d := l.tooOld[library]
+		problems = append(problems, fmt.Sprintf("%s needs %s of %s, and the image's %s", d.by, d.version, library, d.has))
+	}
+	return problems, nil
+}
+
+// configured reads the directories of /etc/ld.so.conf; a file that is not there
+// has none.
+func (l *linker) configured(name string) (dirs []string) {
+	data, err := fs.ReadFile(l.root, name)
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(data)) {
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		if pattern, ok := strings.CutPrefix(line, "include "); ok {
+			pattern = strings.TrimSpace(pattern)
+			if !path.IsAbs(pattern) {
+				pattern = path.Join("/etc", pattern)
+			}
+			files, _ := fs.Glob(l.root, inRoot(pattern)) // a bad pattern includes nothing
+			for _, file := range files {
+				dirs = append(dirs, l.configured(file)...)
+			}
+		} else if line != "" {
+			dirs = append(dirs, line)
+		}
+	}
+	return dirs
+}
+
+// check looks at one file and then at what it needs. inherited is the DT_RPATH
+// of the files that led to it.
+func (l *linker) check(name string, inherited []string) error {
+	l.visited[name] = true
+	file, err := l.open(name)
+	if err != nil {
+		return err
+	}
+	libraries, err := file.ImportedLibraries()
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var needs []elf.DynamicVersionNeed
+	if hasVersions(file) {
+		if needs, err = file.DynamicVersionNeeds(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	before, after := searchPaths(file, path.Dir(name))
+	before = append(before, inherited...)
+	dirs := slices.Concat(before, l.path, after, l.system)
+	var absent []string
+	for _, library := range libraries {
+		found, where := l.find(library, dirs)
+		if found == nil {
+			absent = append(absent, library)
+			continue
+		}
+		if err := l.compare(name, library, found, needs); err != nil {
+			return fmt.Errorf("%s: %w", where, err)
+		}
+		if !l.visited[where] {
+			if err := l.check(where, before); err != nil {
+				return err
+			}
+		}
+	}
+	if len(absent) > 0 {
+		l.absent = append(l.absent, fmt.Sprintf("%s needs %s, which the image does not have", name, strings.Join(absent, ", ")))
+	}
+	return nil
+}
+
+// searchPaths are a file's own directories before and after those of
+// LD_LIBRARY_PATH: DT_RPATH, or DT_RUNPATH in its place.
+func searchPaths(file *elf.File, origin string) (before, after []string) {
+	dirs := func(tag elf.DynTag) (dirs []string) {
+		values, _ := file.DynString(tag) // none without a dynamic section
+		for _, value := range values {
+			value = strings.NewReplacer("$ORIGIN", origin, "${ORIGIN}", origin).Replace(value)
+			dirs = append(dirs, strings.Split(value, ":")...)
+		}
+		return dirs
+	}
+	if after = dirs(elf.DT_RUNPATH); len(after) > 0 {
+		return nil, after
+	}
+	return dirs(elf.DT_RPATH), nil
+}
+
+// find returns the first library of that name for the machine, and its path.
+func (l *linker) find(library string, dirs []string) (*elf.File, string) {
+	if strings.Contains(library, "/") {
+		dirs = []string{""} // a path is not searched for
+	}
+	for _, dir := range dirs {
+		where := path.Join("/", dir, library)
+		if file, err := l.open(where); err == nil && file.Machine == l.machine {
+			return file, where
+		}
+	}
+	return nil, ""
+}
+
+// open reads the header of an ELF file.
+func (l *linker) open(name string) (*elf.File, error) {
+	file, err := l.root.Open(inRoot(name))
+	if err != nil {
+		return nil, err
+	}
+	content, ok := file.(io.ReaderAt)
+	if !ok {
+		return nil, fmt.Errorf("%s: not a regular file", name)
+	}
+	parsed, err := elf.NewFile(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return parsed, nil
+}
+
+// inRoot is an absolute path as package fs has it.
+func inRoot(name string) string { return strings.TrimPrefix(path.Clean(name), "/") }
+
+func hasVersions(file *elf.File) bool { return file.SectionByType(elf.SHT_GNU_VERSYM) != nil }
+
+// compare notes the newest version that a file needs of a library which does
+// not define it.
+func (l *linker) compare(by, name string, library *elf.File, needs []elf.DynamicVersionNeed) error {
+	if !hasVersions(library) {
+		return nil // the dynamic linker takes any symbol then
+	}
+	defined, err := library.DynamicVersions()
+	if err != nil {
+		return err
+	}
+	var versions []string
+	for _, version := range defined {
+		versions = append(versions, version.Name)
+	}
+	for _, need := range needs {
+		for _, version := range need.Needs {
+			weak := version.Flags&elf.VER_FLG_WEAK != 0
+			if need.Name == name && !weak && !slices.Contains(versions, version.Dep) &&
+				compareSymbolVersions(version.Dep, l.tooOld[name].version) > 0 {
+				l.tooOld[name] = demand{by, version.Dep, newest(versions, version.Dep)}
+			}
+		}
+	}
+	return nil
+}
+
+// newest tells how far a library's versions of the same name go.
+func newest(versions []string, like string) string {
+	name, _, _ := strings.Cut(like, "_")
+	last := ""
+	for _, v := range versions {
+		if number, ok := strings.CutPrefix(v, name+"_"); ok && number != "PRIVATE" && compareSymbolVersions(v, last) > 0 {
+			last = v
+		}
+	}
+	if last == "" {
+		return "has none such"
+	}
+	return "ends at " + last
+}
+
+// compareSymbolVersions compares "GLIBC_2.9" and "GLIBC_2.28" by their numbers.
+func compareSymbolVersions(a, b string) int {
+	nameA, numbersA, _ := strings.Cut(a, "_")
+	nameB, numbersB, _ := strings.Cut(b, "_")
+	return cmp.Or(cmp.Compare(nameA, nameB), slices.CompareFunc(strings.Split(numbersA, "."), strings.Split(numbersB, "."),
+		func(x, y string) int {
+			m, errM := strconv.Atoi(x)
+			n, errN := strconv.Atoi(y)
+			if errM != nil || errN != nil {
+				return cmp.Compare(x, y)
+			}
+			return cmp.Compare(m, n)
+		}))
+}

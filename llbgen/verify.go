@@ -1,0 +1,128 @@
+package llbgen
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+)
+
+// How far images are checked to go together.
+const (
+	// VerifyStatic checks what the catalogue knows, before anything is pulled.
+	VerifyStatic = "static"
+	// VerifyFull checks the finished image too, which unpacks its base.
+	VerifyFull = "full"
+	// VerifyOff checks nothing.
+	VerifyOff = "off"
+)
+
+// checkDir is where the checks of an image work.
+const checkDir = "/samforge/check"
+
+// Check is a command that has to succeed in the finished image.
+type Check struct {
+	// Name says what is checked: "node".
+	Name string
+	// Field is the place in the build file that brings the program.
+	Field string
+	// Remedy says what to do when the check fails; optional.
+	Remedy string
+	// State is the step that runs the command. Nothing stands on it: to
+	// evaluate it is to check.
+	State llb.State
+	// Program is the path of a program whose shared libraries have to be in
+	// the image; empty where the command starts no such program.
+	Program string
+	// LibraryPath are the directories that the program's libraries are looked
+	// for in, before the system's.
+	LibraryPath []string
+}
+
+// check is a [Check] without its step.
+type check struct {
+	name, field, remedy string
+	script              string // of /bin/sh
+	program             string
+	libraries           []string // directories, before those of the image's environment
+}
+
+// renderScript has go-template render a template, as a CI step does.
+const renderScript = goTemplatePath + ` --version
+echo 'Hello {{.Values.name}}' >template.txt
+echo 'name: samforge' >values.yaml
+` + goTemplatePath + ` -t template.txt -f values.yaml -o rendered
+test "$(cat rendered/template.txt)" = 'Hello samforge'
+`
+
+// languageChecks are for the runtime's own language, which libraries that come
+// with another one can break.
+func (b *build) languageChecks() []check {
+	if !strings.HasPrefix(b.target.Runtime, "python") {
+		return nil
+	}
+	ssl := check{name: "python", field: b.target.path + ".image", script: "python3 -c 'import ssl'"}
+	if b.plan.File.Node.Layout == layoutMerged {
+		ssl.remedy = "Node.js's libraries come before Python's own there: use node.layout: isolated"
+	}
+	return []check{ssl}
+}
+
+// checks are the steps that check the image: each runs on its own, with the
+// image's environment and user and without a network, and leaves nothing
+// behind.
+func (b *build) checks(base *SourceImage, layers []*Layer, config *dockerspec.DockerOCIImage, r recipe) []*Check {
+	if b.plan.Verify != VerifyFull {
+		return nil
+	}
+	root := b.wholeImage(base.State, layers).User(config.Config.User)
+	var libraryPath []string
+	for _, variable := range config.Config.Env {
+		name, value, _ := strings.Cut(variable, "=")
+		root = root.AddEnv(name, value)
+		if name == "LD_LIBRARY_PATH" {
+			libraryPath = strings.Split(value, ":")
+		}
+	}
+	all := slices.Clone(r.checks)
+	for _, l := range layers {
+		all = append(all, l.checks...)
+	}
+	var checks []*Check
+	for _, c := range all {
+		opts := []llb.RunOption{
+			llb.Args([]string{"/bin/sh", "-ec", c.script}),
+			llb.Dir(checkDir),
+			llb.Network(pb.NetMode_NONE),
+			llb.AddEnv("SLS_TELEMETRY_DISABLED", "1"),
+			llb.AddEnv("SLS_NOTIFICATIONS_MODE", "off"),
+		}
+		for _, o := range b.step(c.field, "check %s in the image", c.name) {
+			opts = append(opts, o)
+		}
+		done := root.Run(opts...).AddMount(checkDir, b.checkFiles())
+		checks = append(checks, &Check{
+			Name: c.name, Field: c.field, Remedy: c.remedy, State: done,
+			Program: c.program, LibraryPath: append(slices.Clone(c.libraries), libraryPath...),
+		})
+	}
+	return checks
+}
+
+// checkFiles is the directory that a check works in, which any user may write.
+func (b *build) checkFiles() llb.State {
+	return llb.Scratch().File(llb.Mkdir(path.Base(checkDir), 0o777), b.step("", "make a directory for the checks")...)
+}
+
+// wholeImage is the image as a file system to run something in. Unlike the one
+// that is exported, the merge may come from the cache, so that what runs on it
+// may too.
+func (b *build) wholeImage(base llb.State, layers []*Layer) llb.State {
+	if b.opt.NoMerge {
+		return b.stackByCopy(base, layers)
+	}
+	return llb.Merge(states(base, layers), b.step("runtimes", "assemble the image")...)
+}
