@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildctl buildx runc rootlesskit registry crane
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo test lint golden bench fuzz frontend-image clean
+.PHONY: build tools deps demo-deps demo test lint golden bench fuzz frontend-image clean
 
 build: ## bin/samforge and bin/samforge-frontend
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
@@ -27,7 +27,11 @@ deps: ## Debian packages that the tests need: rootless, seccomp, a Docker engine
 	sh integration/deps.sh uidmap libseccomp-dev pkg-config docker.io debootstrap
 	command -v npm >/dev/null || sh integration/deps.sh npm
 
-demo: build tools ## the main job: the examples, built and pushed on loopback
+demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
+	sh integration/deps.sh libseccomp-dev pkg-config debootstrap
+	command -v npm >/dev/null || sh integration/deps.sh npm
+
+demo: demo-deps build tools ## the main job: the examples, built and pushed on loopback
 	$(GO) run ./integration/demo $(if $(REAL),-real)
 
 test: deps build tools lint ## unit, golden and integration tests

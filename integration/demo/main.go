@@ -1,7 +1,8 @@
 // Command demo shows the main job of samforge from end to end: it starts a
 // registry and a buildkitd on loopback, publishes stand-ins for the images that
 // cannot be pulled, builds the examples with the real command, and prints what
-// was pushed, what was pulled for it, how long it took and what is inside.
+// was pushed, what was pulled for it, how long it took and what is inside. The
+// Serverless Framework comes from the npm registry that npm is configured for.
 //
 // With -real the images and downloads are the public ones, which needs the
 // internet; what is pulled from public registries is not counted then.
@@ -38,17 +39,40 @@ func run(ctx context.Context, real bool, size int64) (err error) {
 	if err := d.start(ctx, size); err != nil {
 		return err
 	}
-	if err := d.show(ctx, "The SAM image of the published pipeline", "examples/sam/samforge.yaml", "linux/amd64"); err != nil {
+	for _, e := range []example{
+		{title: "The SAM image of the published pipeline", file: "examples/sam/samforge.yaml", platforms: "linux/amd64", programs: samPrograms},
+		{title: "Four runtimes, two architectures, one command", file: "examples/sam/matrix.yaml", platforms: bothPlatforms, programs: samPrograms},
+	} {
+		if err := d.show(ctx, e); err != nil {
+			return err
+		}
+	}
+	if err := d.publishServerless(ctx, size/4); err != nil {
 		return err
 	}
-	return d.show(ctx, "Four runtimes, two architectures, one command", "examples/sam/matrix.yaml", "linux/amd64,linux/arm64")
+	return d.show(ctx, example{
+		title: "The Serverless images: nine pairs of runtime and Node.js, eighteen images, two architectures, one command",
+		file:  "examples/serverless/samforge.yaml", platforms: bothPlatforms, programs: serverlessPrograms, look: ":python3.12-",
+	})
 }
+
+// example is a build file that is shown.
+type example struct {
+	title, file, platforms string
+	// programs must be in each image.
+	programs []string
+	// look is a part of the references that are looked at; empty means all.
+	look string
+}
+
+const bothPlatforms = "linux/amd64,linux/arm64"
 
 // demo is what the demonstration runs on.
 type demo struct {
 	real      bool
 	registry  *testenv.Registry
 	files     *testenv.Files
+	npm       *testenv.NPMRegistry
 	buildkitd *testenv.Buildkitd
 	images    []string // stand-ins that pulls are counted for
 }
@@ -88,8 +112,39 @@ func (d *demo) start(ctx context.Context, size int64) (err error) {
 	return nil
 }
 
+// publishServerless publishes the stand-ins of the Serverless images in place of
+// the SAM ones: their systems run, as npm does in them.
+func (d *demo) publishServerless(ctx context.Context, size int64) (err error) {
+	if d.real {
+		return nil
+	}
+	if d.npm, err = testenv.StartNPMRegistry(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("\nMaking stand-ins for nine runtime images with systems that run …\n")
+	set, err := testenv.ServerlessBases(ctx, testenv.ServerlessOptions{Size: size})
+	if err != nil {
+		return err
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		plugin, err := testenv.PluginImage(ctx, testenv.PluginOptions{Kind: "serverless", Version: "1.1.0-beta", Arch: arch, BinarySize: 20 << 20})
+		if err != nil {
+			return err
+		}
+		set[testenv.ServerlessPlugin] = append(set[testenv.ServerlessPlugin], plugin)
+	}
+	d.images = []string{
+		testenv.Java8AL2Base, testenv.Java17Base, testenv.Java21Base, testenv.Python311Base, testenv.Python312Base, testenv.Ruby32Base,
+		testenv.Node18Base, testenv.Node20Base, testenv.Node22Base, testenv.ServerlessPlugin, testenv.DockerCLIImage,
+	}
+	return d.registry.PublishAll(ctx, set)
+}
+
 func (d *demo) close() error {
 	var errs []error
+	if d.npm != nil {
+		errs = append(errs, d.npm.Close())
+	}
 	if d.buildkitd != nil {
 		errs = append(errs, d.buildkitd.Close())
 	}
@@ -108,6 +163,9 @@ func (d *demo) mirrors() []string {
 		return nil
 	}
 	flags := []string{"--mirror", "https://app.harness.io/=" + d.files.URL() + "/"}
+	if d.npm != nil {
+		flags = append(flags, "--mirror", "https://registry.npmjs.org/="+d.npm.URL()+"/")
+	}
 	for from, to := range d.registry.Mirrors() {
 		flags = append(flags, "--mirror", from+"="+to)
 	}
@@ -115,10 +173,10 @@ func (d *demo) mirrors() []string {
 }
 
 // show builds one example and tells what came of it.
-func (d *demo) show(ctx context.Context, title, file, platforms string) error {
-	fmt.Printf("\n%s\n%s\n\n", title, strings.Repeat("=", len(title)))
+func (d *demo) show(ctx context.Context, e example) error {
+	fmt.Printf("\n%s\n%s\n\n", e.title, strings.Repeat("=", len(e.title)))
 	d.registry.Reset()
-	built, err := d.build(ctx, file, platforms)
+	built, err := d.build(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -126,7 +184,10 @@ func (d *demo) show(ctx context.Context, title, file, platforms string) error {
 		return err
 	}
 	for _, line := range built {
-		if err := d.inspect(ctx, line); err != nil {
+		if !strings.Contains(line, e.look) {
+			continue
+		}
+		if err := d.inspect(ctx, line, e.programs); err != nil {
 			return err
 		}
 	}

@@ -15,12 +15,12 @@ import (
 )
 
 // build runs samforge as a user would, and returns its lines.
-func (d *demo) build(ctx context.Context, file, platforms string) ([]string, error) {
+func (d *demo) build(ctx context.Context, e example) ([]string, error) {
 	samforge, err := testenv.Tool("samforge")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"build", "-f", file, "--platform", platforms, "--repo", d.registry.Addr + "/ci/aws-sam-plugin", "--push"}
+	args := []string{"build", "-f", e.file, "--platform", e.platforms, "--repo", d.registry.Addr + "/ci/plugin", "--push"}
 	fmt.Printf("$ samforge %s\n", strings.Join(args, " "))
 	args = append(args, "--builder", d.buildkitd.Addr, "--progress", "quiet")
 	cmd := exec.CommandContext(ctx, samforge, append(args, d.mirrors()...)...)
@@ -34,19 +34,23 @@ func (d *demo) build(ctx context.Context, file, platforms string) ([]string, err
 	return strings.Fields(stdout.String()), nil
 }
 
-// pulled prints what was fetched of each image.
+// pulled prints what was fetched out of the repository of each image. A layer that
+// several images have is fetched out of one of them.
 func (d *demo) pulled(ctx context.Context) error {
 	if d.real {
 		return nil
 	}
+	layers, size := map[string]int{}, map[string]int64{}
+	for _, p := range d.registry.Pulls() {
+		if p.Kind == "layer" {
+			layers[p.Repository]++
+			size[p.Repository] += p.Bytes
+		}
+	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PULLED FROM\tLAYERS\tMB\tOF MB")
-	for _, ref := range d.images {
-		layers, size, err := d.registry.PulledFrom(ctx, ref)
-		if err != nil {
-			return err
-		}
-		all, err := d.registry.ImageLayers(ctx, ref)
+	for _, image := range d.images {
+		all, err := d.registry.ImageLayers(ctx, image)
 		if err != nil {
 			return err
 		}
@@ -54,7 +58,12 @@ func (d *demo) pulled(ctx context.Context) error {
 		for _, size := range all {
 			total += size
 		}
-		fmt.Fprintf(table, "%s\t%d\t%.1f\t%.1f\n", ref, layers, megabytes(size), megabytes(total))
+		ref, err := d.registry.Ref(image)
+		if err != nil {
+			return err
+		}
+		repository := strings.TrimPrefix(ref[:strings.LastIndexByte(ref, ':')], d.registry.Addr+"/")
+		fmt.Fprintf(table, "%s\t%d\t%.1f\t%.1f\n", image, layers[repository], megabytes(size[repository]), megabytes(total))
 	}
 	fmt.Fprintln(table)
 	return table.Flush()
@@ -62,16 +71,15 @@ func (d *demo) pulled(ctx context.Context) error {
 
 func megabytes(n int64) float64 { return float64(n) / (1 << 20) }
 
-// programs are what a SAM image must have on top of its base.
-var programs = []string{
-	"/opt/harness/bin/harness-sam-plugin",
-	"/opt/harness/client-tools/go-template",
-	"/usr/local/bin/docker",
-}
+// What the images must have on top of their bases.
+var (
+	samPrograms        = []string{"/opt/harness/bin/harness-sam-plugin", "/opt/harness/client-tools/go-template", "/usr/local/bin/docker"}
+	serverlessPrograms = []string{"/opt/harness/bin/harness-serverless-plugin", "/opt/harness/client-tools/go-template", "/usr/local/bin/docker", "/var/lang/bin/node"}
+)
 
 // inspect reads a pushed image back and proves its content. The index of a
 // multi-platform image is proved by its members.
-func (d *demo) inspect(ctx context.Context, line string) error {
+func (d *demo) inspect(ctx context.Context, line string, programs []string) error {
 	ref, _, _ := strings.Cut(line, "@")
 	arch := ref[strings.LastIndexByte(ref, '-')+1:]
 	if arch != "amd64" && arch != "arm64" {
