@@ -28,19 +28,24 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	return Frontend{}.Build(ctx, c)
 }
 
-// Frontend is the frontend with what only a client that runs it in process can
-// give it.
+// Frontend is the frontend with what the program that runs it tells it.
 type Frontend struct {
 	// Warn is told warnings that the builder is too old to pass on.
 	Warn func(message string)
+	// Version of the frontend's image, which a build file may be too new for;
+	// empty elsewhere.
+	Version string
 }
 
 // Build reads the build file, builds the target that was asked for on each of
 // its platforms and returns the result for the exporter. Mistakes in the build
 // file come back with their lines.
 func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, error) {
-	// dockerui looks for a Dockerfile unless told otherwise.
-	if opts := c.BuildOpts().Opts; opts["filename"] == "" {
+	opts := c.BuildOpts().Opts
+	if err := checkCaps(opts["frontend.caps"]); err != nil {
+		return nil, err
+	}
+	if opts["filename"] == "" { // dockerui would look for a Dockerfile
 		opts["filename"] = llbgen.Filename
 	}
 	ui, err := dockerui.NewClient(c)
@@ -49,10 +54,13 @@ func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, e
 	}
 	src, err := ui.ReadEntrypoint(ctx, "yaml")
 	if err != nil {
-		return nil, err
+		return nil, explainRead(opts["filename"], err)
 	}
 	b := &build{Frontend: f, Client: ui, gateway: c, src: src}
-	res, err := b.run(ctx)
+	res, ok, err := b.subrequest(ctx)
+	if err == nil && !ok {
+		res, err = b.run(ctx)
+	}
 	if err != nil {
 		return nil, b.atSource(err)
 	}
@@ -72,20 +80,28 @@ type build struct {
 	states sync.Map // llb.State of the image by platform, for the SBOM
 }
 
-func (b *build) run(ctx context.Context) (_ *client.Result, err error) {
-	if b.plan, err = llbgen.Load(b.src.Filename, b.src.Data, b.BuildArgs); err != nil {
-		return nil, err
+// load reads the build file and finds what is to be built.
+func (b *build) load() (err error) {
+	if b.plan, err = llbgen.Load(b.src.Filename, b.src.Data, b.BuildArgs, llbgen.Today(time.Now())); err != nil {
+		return err
 	}
 	if b.target, err = b.plan.SelectOne(b.Target); err != nil {
-		return nil, err
+		return err
 	}
 	if b.TargetPlatforms, err = b.plan.Platforms(b.target, b.TargetPlatforms, b.BuildPlatforms[0]); err != nil {
+		return err
+	}
+	b.epoch, err = epoch(b.BuildArgs["SOURCE_DATE_EPOCH"])
+	return err
+}
+
+func (b *build) run(ctx context.Context) (*client.Result, error) {
+	if err := b.load(); err != nil {
 		return nil, err
 	}
-	if b.epoch, err = epoch(b.BuildArgs["SOURCE_DATE_EPOCH"]); err != nil {
+	if err := b.warn(ctx, b.plan.WarningsOf(b.target)); err != nil {
 		return nil, err
 	}
-	b.warn(ctx, b.plan.Warnings)
 	rb, err := b.Client.Build(ctx, b.platform)
 	if err != nil {
 		return nil, err
@@ -96,13 +112,14 @@ func (b *build) run(ctx context.Context) (_ *client.Result, err error) {
 	return rb.Finalize()
 }
 
-// platform builds the target for one platform.
-func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int) (*dockerui.BuildResult, error) {
+// graph expresses the target for one platform.
+func (b *build) graph(ctx context.Context, platform ocispecs.Platform) (*llbgen.Image, error) {
 	caps := b.BuildOpts().LLBCaps
 	opt := llbgen.Options{
-		Platform:      *platform,
+		Platform:      platform,
 		BuildPlatform: b.BuildPlatforms[0],
 		Resolve:       b.resolve,
+		ReadFile:      b.readFile,
 		Proxy:         proxy(b.BuildArgs),
 		Checksum:      b.checksum,
 		NoMerge:       caps.Supports(pb.CapMergeOp) != nil,
@@ -112,13 +129,20 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 		SourceMap:     b.src.SourceMap,
 	}
 	if b.MultiPlatformRequested {
-		opt.Prefix = platforms.Format(*platform)
+		opt.Prefix = platforms.Format(platform)
 	}
-	image, err := b.plan.Build(ctx, b.target, opt)
+	return b.plan.Build(ctx, b.target, opt)
+}
+
+// platform builds the target for one platform.
+func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int) (*dockerui.BuildResult, error) {
+	image, err := b.graph(ctx, *platform)
 	if err != nil {
 		return nil, err
 	}
-	b.warn(ctx, image.Warnings)
+	if err := b.warn(ctx, image.Warnings); err != nil {
+		return nil, err
+	}
 	eg, egCtx := errgroup.WithContext(ctx)
 	for _, layer := range image.Layers {
 		eg.Go(func() error { return b.verify(egCtx, layer, *platform) })

@@ -33,9 +33,12 @@ func (b *build) reportOverwritten(ctx context.Context, image *llbgen.Image, laye
 	if len(files) == 0 {
 		return nil
 	}
-	b.warn(ctx, []*llbgen.Diagnostic{b.plan.At(layer.Field, fmt.Errorf(
-		"the %s replaces %s of the runtime image: node.layout: isolated keeps them", layer.Source, listed(files)))})
-	return nil
+	found := b.plan.Finding(llbgen.RuleOverwritesBase, layer.Field, fmt.Errorf(
+		"the %s replaces %s of the runtime image: node.layout: isolated keeps them", layer.Source, listed(files)))
+	if found == nil {
+		return nil
+	}
+	return b.warn(ctx, []*llbgen.Diagnostic{found})
 }
 
 func (b *build) fileSystemOf(ctx context.Context, state llb.State) (fileSystem, error) {

@@ -3,9 +3,10 @@ package frontend
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
@@ -18,15 +19,13 @@ import (
 )
 
 // atSource ties the mistakes in err to their lines of the build file, which the
-// client then shows.
+// client then shows. An error without a line is tied to the file alone, as the
+// Dockerfile frontend that forwards `# syntax=` would show that line otherwise.
 func (b *build) atSource(err error) error {
 	mistakes := llbgen.Diagnostics{}
 	var one *llbgen.Diagnostic
 	if !errors.As(err, &mistakes) && errors.As(err, &one) {
 		mistakes = append(mistakes, one)
-	}
-	if len(mistakes) == 0 {
-		return err
 	}
 	var summaries []string
 	var ranges []*pb.Range
@@ -34,9 +33,11 @@ func (b *build) atSource(err error) error {
 		summaries = append(summaries, m.Summary())
 		ranges = append(ranges, m.Ranges()...)
 	}
-	err = &sourceError{text: strings.Join(summaries, "\n"), error: err}
-	if len(ranges) == 0 {
-		return err
+	if b.Version != "" && slices.ContainsFunc(mistakes, func(m *llbgen.Diagnostic) bool { return m.UnknownKey }) {
+		summaries = append(summaries, "this is samforge-frontend "+b.Version+": if the build file is made for a newer one, name that in its # syntax= line")
+	}
+	if len(summaries) > 0 {
+		err = &sourceError{text: strings.Join(summaries, "\n"), error: err}
 	}
 	return errdefs.WithSource(err, &errdefs.Source{
 		Info:   &pb.SourceInfo{Filename: b.src.Filename, Language: b.src.Language, Data: b.src.Data},
@@ -64,15 +65,26 @@ func (e *sourceError) GRPCStatus() *status.Status {
 	return status.FromProto(s)
 }
 
-// warn sends warnings to the client, with their lines of the build file.
-func (b *build) warn(ctx context.Context, warnings []*llbgen.Diagnostic) {
+// warn sends warnings to the client, with their lines of the build file. It
+// returns an error where the build file allows none.
+func (b *build) warn(ctx context.Context, warnings []*llbgen.Diagnostic) error {
 	caps := b.BuildOpts().Caps
 	passedOn := caps.Supports(gwpb.CapGatewayWarnings) == nil
 	for _, w := range warnings {
+		text, opts := warning(w)
 		if passedOn {
-			b.src.Warn(ctx, w.Message, client.WarnOpts{Range: w.Ranges()})
+			b.src.Warn(ctx, text, opts)
 		} else if b.Warn != nil {
-			b.Warn(w.Summary())
+			b.Warn(text)
 		}
 	}
+	return b.plan.Violation(warnings)
+}
+
+// explainRead says in the user's terms why the build file could not be read.
+func explainRead(filename string, err error) error {
+	if text := err.Error(); strings.Contains(text, "no such file or directory") || strings.Contains(text, "not found") {
+		return fmt.Errorf("there is no %s in the build context: name the build file with --file: %w", filename, err)
+	}
+	return fmt.Errorf("read the build file %s: %w", filename, err)
 }

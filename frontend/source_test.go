@@ -58,11 +58,28 @@ func TestTextSurvivesTheGateway(t *testing.T) {
 	}
 }
 
-func TestOtherErrorsStayAsTheyAre(t *testing.T) {
+// An error without a line must not be shown at the line of `# syntax=`, as it
+// would be without any source.
+func TestErrorsWithoutALineNameNone(t *testing.T) {
 	t.Parallel()
-	err := errors.New("other")
-	if got := newBuild("").atSource(err); got != err {
-		t.Errorf("got %v", got)
+	err := newBuild("# syntax=x\n").atSource(errors.New("other"))
+	sources := errdefs.Sources(err)
+	if err.Error() != "other" || len(sources) != 1 || len(sources[0].Ranges) != 0 {
+		t.Errorf("the error is %q with the sources %v", err, sources)
+	}
+}
+
+func TestAnOldFrontendSaysSo(t *testing.T) {
+	t.Parallel()
+	b := newBuild(withMistakes)
+	b.Version = "v1.2.3"
+	_, mistakes := llbgen.Load("samforge.yaml", []byte(withMistakes), nil)
+	if err := b.atSource(mistakes); !strings.Contains(err.Error(), "this is samforge-frontend v1.2.3: if the build file is made for a newer one") {
+		t.Errorf("the error is %q", err)
+	}
+	_, mistakes = llbgen.Load("samforge.yaml", []byte("kind: other\n"), nil)
+	if err := b.atSource(mistakes); strings.Contains(err.Error(), "samforge-frontend") {
+		t.Errorf("without an unknown key the error is %q", err)
 	}
 }
 

@@ -28,9 +28,11 @@ func (b *build) verifyImage(ctx context.Context, image *llbgen.Image, platform o
 	eg, egCtx := errgroup.WithContext(ctx)
 	runs := b.canRun(platform)
 	if !runs {
-		b.warn(ctx, []*llbgen.Diagnostic{{Message: fmt.Sprintf(
+		if err := b.warn(ctx, []*llbgen.Diagnostic{{Message: fmt.Sprintf(
 			"the programs of the image for %s cannot be run on this builder, which is for %s: their shared libraries were checked, and nothing else",
-			platforms.Format(platform), platforms.Format(b.BuildPlatforms[0]))}})
+			platforms.Format(platform), platforms.Format(b.BuildPlatforms[0]))}}); err != nil {
+			return err
+		}
 	}
 	for _, check := range image.Checks {
 		eg.Go(func() error {

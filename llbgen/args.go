@@ -94,6 +94,10 @@ func Variables() []Variable {
 			f.Kind = v
 			return "kind"
 		}},
+		{"SAMFORGE_SERVERLESS_LOCK", "npm lock of the framework, a path in the build context", func(f *File, v string) string {
+			f.Serverless.Lock = v
+			return "serverless.lock"
+		}},
 		{"SAMFORGE_MIRRORS", "mirrors, as FROM=TO pairs separated by commas", func(f *File, v string) string {
 			if f.Mirrors == nil {
 				f.Mirrors = Mirrors{}
@@ -132,8 +136,8 @@ func MirrorsArg(m Mirrors) (name, value string) {
 // provenance attestations and logs.
 var credentials = []string{"DOCKER_USERNAME", "DOCKER_PASSWORD", "DOCKER_TOKEN"}
 
-// apply overrides f with the build arguments, and returns a warning for each
-// one that nothing uses.
+// apply overrides f with the build arguments, and returns the names of those
+// that nothing uses.
 func (d *document) apply(f *File, args map[string]string) (unused []string) {
 	rest := map[string]bool{}
 	for name := range args {
@@ -157,7 +161,7 @@ func (d *document) apply(f *File, args map[string]string) (unused []string) {
 		case slices.Contains(credentials, name):
 			d.fail(place{arg: name}, "", "credentials are not build arguments, which are recorded with the image: use `docker login`")
 		case !predefined(name):
-			unused = append(unused, fmt.Sprintf("build argument %s is not used by this build file", name))
+			unused = append(unused, name)
 		}
 	}
 	return unused

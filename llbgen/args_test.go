@@ -218,10 +218,7 @@ func TestUnknownArgumentsAreWarnedOf(t *testing.T) {
 		// BuildKit gives these a meaning, whatever the file.
 		"SOURCE_DATE_EPOCH": "0", "BUILDKIT_SYNTAX": "x", "http_proxy": "x", "HTTPS_PROXY": "x", "no_proxy": "x", "ALL_PROXY": "x",
 	})
-	var got []string
-	for _, w := range plan.Warnings {
-		got = append(got, w.Error())
-	}
+	got := found(llbgen.RuleUnusedBuildArg, plan.Warnings)
 	want := []string{
 		"build argument TIMESTAMP is not used by this build file",
 		"build argument VERSON is not used by this build file",

@@ -14,7 +14,7 @@ func (p *Plan) checkPair(t Target) {
 	at := t.path + ".node"
 	ref, err := ParseSAMReference(t.Node)
 	if ref.Runtime == "" {
-		p.warnf(at, "%s cannot be checked against the runtime: %v", t.Node, err)
+		p.findf(RuleUnknownPair, at, "%s cannot be checked against the runtime: %v", t.Node, err)
 		return
 	}
 	runtime, known := p.catalogue.Runtime(t.Runtime)
@@ -22,6 +22,9 @@ func (p *Plan) checkPair(t Target) {
 	if !knownNode || node.Language != "nodejs" {
 		p.doc.errorf(at, "%s has no Node.js, as far as its name tells: use a build-nodejs image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node)
 		return
+	}
+	if known {
+		p.lintNodeEndOfLife(at, runtime, node)
 	}
 	if p.Verify == VerifyOff {
 		return
@@ -35,7 +38,7 @@ func (p *Plan) checkPair(t Target) {
 		return
 	}
 	if !slices.Contains(runtime.Nodes, node.Name) {
-		p.warnf(at, "%s on %s is no pair that is known to work%s", node.Name, runtime.Name, p.whatWorks(runtime))
+		p.findf(RuleUnknownPair, at, "%s on %s is no pair that is known to work%s", node.Name, runtime.Name, p.whatWorks(runtime))
 	}
 }
 
@@ -49,18 +52,46 @@ func (p *Plan) checkFramework(at string, node Runtime) {
 		}
 		return
 	}
-	lock, ok := EmbeddedLock(s.Flavor, s.Version)
+	lock, ok := s.embeddedLock()
 	if !ok {
 		return
 	}
-	refusing, err := lock.PackagesRefusing(node.Version)
-	switch {
-	case err != nil || len(refusing) == 0:
-	case slices.Contains(refusing, s.Flavor+"@"+s.Version):
-		p.doc.errorf(at, "%s %s needs Node.js %s or later, and %s has %s", s.Flavor, s.Version, lock.NodeFloor(), node.Name, node.Version)
-	default:
-		p.warnf(at, "%d packages of %s %s want another Node.js than %s's, %s among them", len(refusing), s.Flavor, s.Version, node.Name, refusing[0])
+	switch problem, advice := lock.onNode(node); {
+	case problem != "":
+		p.doc.errorf(at, "%s", problem)
+	case advice != "":
+		p.findf(RuleUnknownPair, at, "%s", advice)
 	}
+}
+
+// checkLock refuses a lock out of the build context that cannot work: by the
+// architecture of the image, and by the Node.js of the node image as far as the
+// catalogue knows it.
+func (b *build) checkLock(lock *Lock) error {
+	if b.plan.Verify == VerifyOff {
+		return nil
+	}
+	if foreign := lock.foreign(b.arch()); len(foreign) > 0 {
+		return b.plan.doc.at("serverless.lock", "%s needs packages that are not made for linux/%s with glibc (%s): use versions that are, or leave them out",
+			b.plan.File.Serverless.Lock, b.arch(), strings.Join(foreign, ", "))
+	}
+	at := b.target.path + ".node"
+	problem, advice := lock.onNode(b.knownNode())
+	if problem != "" {
+		return b.plan.doc.at(at, "%s", problem)
+	}
+	if advice != "" {
+		b.findf(RuleUnknownPair, at, "%s", advice)
+	}
+	return nil
+}
+
+// knownNode is what the catalogue has of the target's node image; empty where it
+// does not know the image.
+func (b *build) knownNode() Runtime {
+	ref, _ := ParseSAMReference(b.target.Node)
+	node, _ := b.plan.catalogue.Runtime(ref.Runtime)
+	return node
 }
 
 // pairProblem says why a pair cannot work, or "".

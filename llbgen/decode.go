@@ -160,6 +160,7 @@ func (d *document) unknownKey(path string, key *yaml.Node, fields map[string]ref
 		message = fmt.Sprintf("unknown key %q: did you mean %q?", key.Value, near)
 	}
 	d.fail(place{line: key.Line, column: key.Column}, path, "%s", message)
+	d.errs[len(d.errs)-1].UnknownKey = true
 }
 
 func (d *document) wrongType(path string, node *yaml.Node, want string) {

@@ -22,8 +22,13 @@ type Diagnostic struct {
 	Arg string
 	// Message says what is wrong and what would be right.
 	Message string
+	// Rule is the one that finds fault; zero where it is a mistake, or a warning
+	// about something else than the build file.
+	Rule Rule
 	// Err is the error that Message tells of; nil for most.
 	Err error
+	// UnknownKey says that the key is none of this version's.
+	UnknownKey bool
 
 	line string
 }

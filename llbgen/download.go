@@ -51,18 +51,19 @@ type download struct {
 }
 
 // fetch downloads url, or what the mirrors have for it. The checksum is the
-// given one, else a known one; else the one it has today, with a warning.
-func (b *build) fetch(ctx context.Context, field, url string, given map[string]string) (download, error) {
+// given one, else a known one; else the one it has today, with a warning that
+// says how to pin it: pin is the key of the build file, with %s for the sum.
+func (b *build) fetch(ctx context.Context, field, url, given, pin string) (download, error) {
 	from, name := b.plan.File.Mirrors.URL(url), path.Base(url)
 	sum, ok := b.plan.checksums.ForURL(url, b.arch())
-	if s := given[b.arch()]; s != "" {
-		sum, _ = parseSHA256(s) // validated on load
+	if given != "" {
+		sum, _ = parseSHA256(given) // validated on load
 	} else if !ok {
 		var err error
 		if sum, err = b.opt.Checksum(ctx, from, name); err != nil {
 			return download{}, fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
 		}
-		b.warn(field, "%s is not checked against a known checksum: pin what it is today with sha256: {%s: %s}", url, b.arch(), sum.Encoded())
+		b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: pin what it is today with %s", url, fmt.Sprintf(pin, sum.Encoded()))
 	}
 	opts := []llb.HTTPOption{llb.Filename(name), llb.Checksum(sum)}
 	for _, o := range b.step(field, "download %s", url) {
@@ -70,3 +71,6 @@ func (b *build) fetch(ctx context.Context, field, url string, given map[string]s
 	}
 	return download{state: llb.HTTP(from, opts...), name: name}, nil
 }
+
+// pinByArch pins a download that there is one of for each architecture.
+func (b *build) pinByArch() string { return "sha256: {" + b.arch() + ": %s}" }

@@ -54,6 +54,10 @@ type Serverless struct {
 	// Flavor is the npm package: serverless (the default), or osls, its
 	// maintained fork.
 	Flavor string `yaml:"flavor"`
+	// Lock is the path of a package-lock.json in the build context. It wins over
+	// the lock that samforge carries; a version that has neither is resolved
+	// afresh, with a warning.
+	Lock string `yaml:"lock"`
 	// SHA256 is the checksum of the release archive, in hexadecimal; version 4
 	// only, which is no npm package.
 	SHA256 string `yaml:"sha256"`
@@ -104,6 +108,8 @@ const (
 	DefaultGoTemplateVersion = "v0.4.15"
 	// DefaultServerlessVersion is the last open-source release of the vendor's.
 	DefaultServerlessVersion = "3.40.0"
+	// DefaultOSLSVersion is the one of the flavor osls.
+	DefaultOSLSVersion = "4.3.1"
 	// DefaultFlavor is the vendor's own package.
 	DefaultFlavor = "serverless"
 	// DefaultNodeLayout is the published pipeline's.
@@ -115,8 +121,11 @@ func (f *File) setDefaults() {
 		d.Version = DefaultDockerVersion
 	}
 	if f.Kind == "serverless" {
-		f.Serverless.Version = cmp.Or(f.Serverless.Version, DefaultServerlessVersion)
 		f.Serverless.Flavor = cmp.Or(f.Serverless.Flavor, DefaultFlavor)
+		if f.Serverless.Flavor == "osls" {
+			f.Serverless.Version = cmp.Or(f.Serverless.Version, DefaultOSLSVersion)
+		}
+		f.Serverless.Version = cmp.Or(f.Serverless.Version, DefaultServerlessVersion)
 		f.Node.Layout = cmp.Or(f.Node.Layout, DefaultNodeLayout)
 	}
 	if g := &f.GoTemplate; !g.Disabled && g.Version == "" {

@@ -5,6 +5,7 @@ package llbgen_test
 
 import (
 	"context"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ func fakeOptions(plan *llbgen.Plan, platform string) llbgen.Options {
 				Config: samConfig(p),
 			}, nil
 		},
+		ReadFile: func(_ context.Context, path string) ([]byte, error) {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		},
 		Checksum: func(context.Context, string, string) (digest.Digest, error) {
 			return digest.FromString("a download"), nil
 		},
@@ -141,6 +145,19 @@ func diff(got, want string) string {
 		b.WriteString("+ " + line + "\n")
 	}
 	return b.String()
+}
+
+// withFile has the build context hold one file.
+func withFile(name, content string) func(*llbgen.Options) {
+	return func(opt *llbgen.Options) {
+		missing := opt.ReadFile
+		opt.ReadFile = func(ctx context.Context, path string) ([]byte, error) {
+			if path != name {
+				return missing(ctx, path)
+			}
+			return []byte(content), nil
+		}
+	}
 }
 
 // withBase changes what images resolve to.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -24,12 +25,18 @@ const (
 	npmWorkDir  = "/samforge/install"
 	npmCacheDir = "/samforge/npm-cache"
 	npmRegistry = "https://registry.npmjs.org/"
+	npmCheckDir = "/samforge/npm-check"
 )
 
 // installScript runs npm in the node image.
 //
 //go:embed install.cjs
 var installScript []byte
+
+// installCheck looks at what npm installed.
+//
+//go:embed check.cjs
+var installCheck []byte
 
 // The secrets that the npm step takes, all optional.
 const (
@@ -46,16 +53,16 @@ func uselessFiles() []string {
 	return []string{"**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "**/*.map", "**/CHANGELOG.md"}
 }
 
-// framework adds the Serverless Framework, installed from its lock, or from a
-// release archive where there is no npm package of it.
+// framework adds the Serverless Framework, installed by npm, or from a release
+// archive where there is no npm package of it.
 func (b *build) framework(ctx context.Context) (*Layer, error) {
 	s := b.plan.File.Serverless
 	if s.fromArchive() {
 		return b.frameworkArchive(ctx)
 	}
-	lock, ok := EmbeddedLock(s.Flavor, s.Version)
-	if !ok {
-		return nil, fmt.Errorf("there is no lock of %s %s", s.Flavor, s.Version)
+	lock, err := b.lock(ctx)
+	if err != nil {
+		return nil, err
 	}
 	installed, err := b.install(ctx, lock)
 	if err != nil {
@@ -66,6 +73,44 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 	files := llb.Copy(installed, "/node_modules/", frameworkModules+"/", modules)
 	program := path.Join(frameworkModules, s.Flavor, "bin/serverless.js")
 	return b.frameworkLayer(files, program, fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version)), nil
+}
+
+// lock returns what npm installs from: the lock in the build context that the
+// build file names, else the one that samforge carries, else none.
+func (b *build) lock(ctx context.Context) (*Lock, error) {
+	s := b.plan.File.Serverless
+	if s.Lock == "" {
+		lock, ok := s.embeddedLock()
+		if !ok {
+			b.findf(RuleUnverifiedDownload, "serverless.version", "%s", s.noLock())
+			lock = unlocked(s.Flavor, s.Version)
+		}
+		return lock, nil
+	}
+	data, err := b.opt.ReadFile(ctx, s.Lock)
+	if err != nil {
+		return nil, b.plan.At("serverless.lock", err)
+	}
+	lock, err := ParseLock(data, s.Flavor, s.Version)
+	if err != nil {
+		return nil, b.plan.At("serverless.lock", fmt.Errorf("%s: %w", s.Lock, err))
+	}
+	return lock, b.checkLock(lock)
+}
+
+// noLock says what comes of a version without a lock.
+func (s Serverless) noLock() string {
+	return fmt.Sprintf("samforge has no lock of %s %s, and npm resolves it afresh: the image is not reproducible; use %s, or name a lock with serverless.lock (%s)",
+		s.Flavor, s.Version, strings.Join(EmbeddedVersions(s.Flavor), " or "), makeLock(s.Flavor, s.Version))
+}
+
+// embeddedLock returns the lock that samforge carries for the version, unless
+// the build file names another one.
+func (s Serverless) embeddedLock() (*Lock, bool) {
+	if s.Lock != "" {
+		return nil, false
+	}
+	return EmbeddedLock(s.Flavor, s.Version)
 }
 
 // frameworkLayer adds the commands that start program to its files.
@@ -83,26 +128,23 @@ func (b *build) frameworkLayer(files *llb.FileAction, program, source string) *L
 	}
 }
 
-// install runs npm in the node image, on the builder's own platform. It writes to a mount of its own, so that the
-// result depends on the lock and the node image alone and every runtime shares
-// it.
+// install runs npm in the node image of the build file's first runtime, on the
+// builder's own platform. It writes to a mount of its own, so that the result
+// depends on the lock and that image alone, and all runtimes share it whatever
+// their own Node.js is.
 func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
-	field := b.target.path + ".node"
-	node, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, b.target.Node))
+	first := b.plan.Targets[0]
+	field := first.path + ".node"
+	node, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, first.Node))
 	if err != nil {
 		return llb.State{}, err
 	}
 	if node.Config == nil {
-		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", b.target.Node))
+		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", first.Node))
 	}
-	description := llb.Scratch().File(
-		llb.Mkfile("/package.json", 0o644, lock.PackageJSON()).
-			Mkfile("/package-lock.json", 0o644, lock.Data).
-			Mkfile("/install.cjs", 0o644, installScript),
-		b.step("serverless", "write the lock of %s@%s", lock.Package, lock.Version)...)
 	opts := []llb.RunOption{
-		llb.Args(append([]string{languageDir + "/bin/node", "install.cjs",
-			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.platformFlags(lock)...)),
+		llb.Args(append([]string{languageDir + "/bin/node", "install.cjs", lock.npmCommand(),
+			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.npmFlags(lock)...)),
 		llb.Dir(npmWorkDir),
 		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir("samforge-npm", llb.CacheMountShared)),
 		llb.AddSecret("/samforge/npmrc", llb.SecretID(SecretNPMRC), llb.SecretOptional),
@@ -115,22 +157,78 @@ func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
 	if b.opt.Proxy != nil {
 		opts = append(opts, llb.WithProxy(*b.opt.Proxy))
 	}
-	for _, o := range b.step("serverless", "npm ci %s@%s", lock.Package, lock.Version) {
+	for _, o := range b.step("serverless", "npm %s %s@%s", lock.npmCommand(), lock.Package, lock.Version) {
 		opts = append(opts, o)
 	}
-	return node.State.Run(opts...).AddMount(npmWorkDir, description), nil
+	installed := node.State.Run(opts...).AddMount(npmWorkDir, b.npmFolder(lock))
+	if lock.embedded || b.plan.Verify == VerifyOff {
+		return installed, nil
+	}
+	return b.checkInstalled(node, installed, lock), nil
 }
 
-// platformFlags have npm install for the image's platform and not for the one it
-// runs on. Most locks name nothing that is made for one architecture: without
-// the flags, one install serves all.
-func (b *build) platformFlags(lock *Lock) []string {
+// npmFolder is what npm finds in the folder that it works in.
+func (b *build) npmFolder(lock *Lock) llb.State {
+	files, name := llb.Mkfile("/package.json", 0o644, lock.PackageJSON()), "package.json"
+	if lock.Data != nil {
+		files, name = files.Mkfile("/package-lock.json", 0o644, lock.Data), "lock"
+	}
+	return llb.Scratch().File(files.Mkfile("/install.cjs", 0o644, installScript),
+		b.step("serverless", "write the %s of %s@%s", name, lock.Package, lock.Version)...)
+}
+
+// npmCommand is `npm ci`, which keeps to a lock, where there is one.
+func (l *Lock) npmCommand() string {
+	if l.Data == nil {
+		return "install"
+	}
+	return "ci"
+}
+
+// checkInstalled refuses what would not run in the image. No lock tells that:
+// a package may have native modules for this architecture and that, or need its
+// install script for them. The locks that samforge carries have no such
+// packages.
+func (b *build) checkInstalled(node *SourceImage, installed llb.State, lock *Lock) llb.State {
+	script := llb.Scratch().File(llb.Mkfile("/check.cjs", 0o644, installCheck),
+		b.step("serverless", "write the check of what npm installed")...)
+	opts := []llb.RunOption{
+		llb.Args([]string{languageDir + "/bin/node", npmCheckDir + "/check.cjs", b.arch(), lock.Package, b.knownNode().Version}),
+		llb.Dir(npmWorkDir),
+		llb.Network(pb.NetMode_NONE),
+		llb.AddMount(npmCheckDir, script, llb.Readonly),
+	}
+	for _, variable := range node.Config.Config.Env {
+		name, value, _ := strings.Cut(variable, "=")
+		opts = append(opts, llb.AddEnv(name, value))
+	}
+	for _, o := range b.step("serverless", "check that %s@%s runs on linux/%s", lock.Package, lock.Version, b.arch()) {
+		opts = append(opts, o)
+	}
+	return node.State.Run(opts...).AddMount(npmWorkDir, installed)
+}
+
+// npmFlags have npm install for the image's platform and not for the one it runs
+// on. Most of the locks that samforge carries name nothing that is made for one
+// architecture: without the flags, one install serves all.
+func (b *build) npmFlags(lock *Lock) []string {
 	bound := slices.ContainsFunc(lock.Native(), func(n NativePackage) bool { return n.RunsOn("amd64") != n.RunsOn("arm64") })
-	if !bound {
+	if lock.embedded && !bound {
 		return nil
 	}
-	cpu := map[string]string{"amd64": "x64", "arm64": "arm64"}[b.arch()]
-	return []string{"--os=linux", "--libc=glibc", "--cpu=" + cpu}
+	flags := []string{"--os=linux", "--libc=glibc", "--cpu=" + npmCPU(b.arch())}
+	if lock.Data == nil {
+		flags = append(flags, "--omit-lockfile-registry-resolved") // the record of what was installed stays in the image
+	}
+	return flags
+}
+
+// npmCPU is what npm and Node.js call an architecture.
+func npmCPU(arch string) string {
+	if arch == "amd64" {
+		return "x64"
+	}
+	return arch
 }
 
 // npmEnv is the node image's environment and npm's configuration. The secrets

@@ -24,6 +24,7 @@ func FuzzLoad(f *testing.F) {
 		"kind: [sam]\nplugin:\n\timage: x\n",
 		"runtimes: &a [*a, {<<: *a}]\r\nkind: sam\rkind: \u2028sam\u0085x: ~\n",
 		"# only this\n---\n...\n",
+		"# check=skip=all;experimental=OverwritesBase,x;error=true\n# syntax=a\n#check=\n" + buildFile,
 	} {
 		f.Add([]byte(seed), "1.1.2")
 	}

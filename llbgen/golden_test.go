@@ -100,6 +100,12 @@ goTemplate: false
 		{name: "isolated serverless for arm64", file: serverlessFile("python3.12", "nodejs20.x", "node: {layout: isolated}\n"), platform: arm64},
 		{name: "serverless on node itself", file: strings.ReplaceAll(serverlessFile("nodejs20.x", "nodejs20.x", ""), "1.142.1-20250701194712", "1.143.0-20250822194415"), platform: amd64},
 		{name: "osls for arm64", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "version: 3.39.0", "flavor: osls, version: 4.3.1", 1), platform: arm64},
+		{
+			name: "serverless from a lock of the build context", platform: arm64,
+			file:    strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.39.0, lock: locks/package-lock.json", 1),
+			options: withFile("locks/package-lock.json", framework(locked("a", "1.0.0"))),
+		},
+		{name: "serverless without a lock", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.37.0", 1), platform: amd64},
 		{name: "serverless 4", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "4.18.0", 1), platform: arm64},
 	} {
 		t.Run(test.name, func(t *testing.T) {

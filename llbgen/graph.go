@@ -1,7 +1,6 @@
 package llbgen
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,6 +24,9 @@ type Options struct {
 	BuildPlatform ocispecs.Platform
 	// Resolve finds an image for a platform.
 	Resolve func(ctx context.Context, ref string, platform ocispecs.Platform) (*SourceImage, error)
+	// ReadFile reads a file of the build context, by its path there; for a build
+	// file with serverless.lock only.
+	ReadFile func(ctx context.Context, path string) ([]byte, error)
 	// Proxy is what steps with network use; optional.
 	Proxy *llb.ProxyEnv
 	// Checksum downloads url as filename and returns its SHA-256 digest.
@@ -111,8 +113,8 @@ type build struct {
 	warnings []*Diagnostic
 }
 
-// Build expresses target t as a graph. Errors of Resolve and Checksum come
-// back wrapped, with the place in the build file.
+// Build expresses target t as a graph. Errors of Resolve, ReadFile and Checksum
+// come back wrapped, with the place in the build file.
 func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error) {
 	if opt.Epoch.IsZero() {
 		opt.Epoch = DefaultEpoch()
@@ -123,9 +125,7 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 		return nil, err
 	}
 	image.Warnings = b.warnings
-	slices.SortStableFunc(image.Warnings, func(x, y *Diagnostic) int { // they came side by side
-		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Field, y.Field))
-	})
+	sortByPlace(image.Warnings) // they came side by side
 	return image, nil
 }
 
@@ -243,6 +243,17 @@ func (b *build) warn(field, format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.warnings = append(b.warnings, b.plan.doc.at(field, format, args...))
+}
+
+// findf is warn for what a rule finds, if the rule counts.
+func (b *build) findf(rule, field, format string, args ...any) {
+	d := b.plan.doc.at(field, format, args...)
+	if d.Rule = ruleNamed(rule); !b.plan.wants(d.Rule) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.warnings = append(b.warnings, d)
 }
 
 // step gives a step of the graph its name and the place in the build file that

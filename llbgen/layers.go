@@ -57,7 +57,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := b.fetch(ctx, "goTemplate", url, g.SHA256)
+	binary, err := b.fetch(ctx, "goTemplate", url, g.SHA256[b.arch()], b.pinByArch())
 	if err != nil {
 		return nil, b.plan.At("goTemplate", err)
 	}
@@ -85,9 +85,12 @@ func (b *build) dockerCLI(ctx context.Context) (*Layer, error) {
 	case d.Image != "":
 		return b.dockerFromImage(ctx, "docker.image", d.Image)
 	default:
-		return b.dockerFromImage(ctx, "docker.version", "docker.io/library/docker:"+d.Version+"-cli")
+		return b.dockerFromImage(ctx, "docker.version", dockerImage(d.Version))
 	}
 }
+
+// dockerImage is the official image of a version of the Docker CLI.
+func dockerImage(version string) string { return "docker.io/library/docker:" + version + "-cli" }
 
 func (b *build) dockerFromImage(ctx context.Context, field, ref string) (*Layer, error) {
 	image, err := b.image(ctx, field, ref)
@@ -107,7 +110,7 @@ func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error)
 	if err != nil {
 		return nil, b.plan.At("docker.archive", err)
 	}
-	archive, err := b.fetch(ctx, "docker.archive", url, d.SHA256)
+	archive, err := b.fetch(ctx, "docker.archive", url, d.SHA256[b.arch()], b.pinByArch())
 	if err != nil {
 		return nil, b.plan.At("docker.archive", err)
 	}

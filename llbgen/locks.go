@@ -27,12 +27,13 @@ type Lock struct {
 	Version string
 	Data    []byte // the package-lock.json as it was given
 
-	// Resolved says that the lock holds the addresses of a registry, so that
-	// npm asks no other one (a mirror, say) unless told to replace them.
+	// Resolved says that the lock holds the addresses of a registry. npm asks
+	// the mirror in place of registry.npmjs.org, and any other one as it stands.
 	Resolved bool
 
+	embedded bool
 	root     lockedRoot
-	packages []lockedPackage // by path, without the root and links
+	packages []lockedPackage // by path, without the root, links and what is for development
 }
 
 // NativePackage is a locked package that does not run everywhere.
@@ -60,7 +61,17 @@ func EmbeddedLock(flavor, version string) (*Lock, bool) {
 		return nil, false
 	}
 	lock, err := ParseLock(data, flavor, version)
-	return lock, err == nil // a test parses them all
+	if err != nil {
+		return nil, false // a test parses them all
+	}
+	lock.embedded = true
+	return lock, true
+}
+
+// unlocked stands for a version without a lock: it has no Data, and npm chooses
+// what the version depends on.
+func unlocked(flavor, version string) *Lock {
+	return &Lock{Package: flavor, Version: version, root: lockedRoot{Dependencies: map[string]string{flavor: version}}}
 }
 
 // EmbeddedVersions returns the versions of a flavor that [EmbeddedLock] knows,
@@ -98,7 +109,7 @@ func ParseLock(data []byte, flavor, version string) (*Lock, error) {
 	}
 	for _, path := range slices.Sorted(maps.Keys(file.Packages)) {
 		pkg := file.Packages[path].lockedPackage
-		if path == "" || pkg.Link {
+		if path == "" || pkg.Link || pkg.Dev {
 			continue
 		}
 		pkg.path = path
@@ -176,7 +187,7 @@ func (l *Lock) Native() []NativePackage {
 		n := NativePackage{
 			Name: pkg.name(), Version: pkg.Version,
 			OS: pkg.OS, CPU: pkg.CPU, Libc: pkg.Libc,
-			Optional: pkg.Optional,
+			Optional: pkg.Optional || pkg.DevOptional,
 			Compiled: pkg.compiled(),
 		}
 		if n.Compiled || len(n.OS)+len(n.CPU)+len(n.Libc) > 0 {
@@ -190,10 +201,38 @@ func (l *Lock) Native() []NativePackage {
 // glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled
 // package runs where it was compiled, which no lock tells.
 func (n NativePackage) RunsOn(arch string) bool {
-	if arch == "amd64" {
-		arch = "x64"
+	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, npmCPU(arch)) && listAccepts(n.Libc, "glibc")
+}
+
+// foreign returns the packages, as name@version, that do not run on an
+// architecture and that npm cannot leave out.
+func (l *Lock) foreign(arch string) []string {
+	var names []string
+	for _, n := range l.Native() {
+		if !n.Optional && !n.RunsOn(arch) {
+			names = append(names, n.Name+"@"+n.Version)
+		}
 	}
-	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, arch) && listAccepts(n.Libc, "glibc")
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// onNode says why the framework does not run on a node image's Node.js, by what
+// it says itself; or, as advice, that other packages would have another one. A
+// node that is not known has nothing against it.
+func (l *Lock) onNode(node Runtime) (problem, advice string) {
+	if node.Version == "" {
+		return "", ""
+	}
+	refusing, err := l.PackagesRefusing(node.Version)
+	switch {
+	case err != nil || len(refusing) == 0:
+		return "", ""
+	case slices.Contains(refusing, l.Package+"@"+l.Version):
+		return fmt.Sprintf("%s %s needs Node.js %s or later, and %s has %s", l.Package, l.Version, l.NodeFloor(), node.Name, node.Version), ""
+	default:
+		return "", fmt.Sprintf("%d packages of %s %s want another Node.js than %s's, %s among them", len(refusing), l.Package, l.Version, node.Name, refusing[0])
+	}
 }
 
 // listAccepts reads os and cpu as npm-install-checks does.
@@ -318,9 +357,10 @@ type (
 		Resolved, Integrity string
 		Link, InBundle      bool
 
-		Optional         bool
-		OS, CPU, Libc    words
-		HasInstallScript bool
+		Dev                   bool // for development alone, which is not installed
+		Optional, DevOptional bool // DevOptional: for development too, where it is not optional
+		OS, CPU, Libc         words
+		HasInstallScript      bool
 
 		node      nodeRange // nil where any will do
 		dependsOn map[string]string
@@ -344,7 +384,9 @@ func (e *lockEntry) UnmarshalJSON(data []byte) error {
 		key{"integrity", &e.Integrity},
 		key{"link", &e.Link},
 		key{"inBundle", &e.InBundle},
+		key{"dev", &e.Dev},
 		key{"optional", &e.Optional},
+		key{"devOptional", &e.DevOptional},
 		key{"os", &e.OS},
 		key{"cpu", &e.CPU},
 		key{"libc", &e.Libc},

@@ -184,6 +184,7 @@ func TestParseLockAccepts(t *testing.T) {
 		"a registry's address, and tells":      {framework(`"node_modules/a": {"resolved": "https://npm.example.com/a.tgz", "integrity": "` + sum + `"}`), true},
 		"a package in one that bundles it":     {framework(locked("a", "1.0.0"), `"node_modules/a/node_modules/b": {"inBundle": true}`), false},
 		"a link, which is no download":         {framework(`"node_modules/a": {"resolved": "../a", "link": true}`), false},
+		"what is for development alone":        {framework(`"node_modules/a": {"resolved": "git+ssh://git@example.com/a.git#1", "dev": true}`), false},
 		"several digests, one of them strong":  {framework(`"node_modules/a": {"integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= ` + sum + `"}`), false},
 		"engines in a form that npm has given": {framework(`"node_modules/a": {"integrity": "` + sum + `", "engines": ["node >= 0.2"]}`), false},
 	} {
@@ -300,6 +301,8 @@ func TestNative(t *testing.T) {
 		"all but another system":            {entry: `"os": ["!win32"]}`, native: true, amd64: true, arm64: true},
 		"any":                               {entry: `"os": ["any"]}`, native: true, amd64: true, arm64: true},
 		"another C library":                 {entry: `"os": ["linux"], "libc": ["musl"]}`, native: true},
+		"optional, or for development":      {entry: `"os": ["darwin"], "devOptional": true}`, native: true, optional: true},
+		"for development alone":             {entry: `"os": ["darwin"], "dev": true}`},
 		"compiled on the spot":              {entry: `"hasInstallScript": true, "dependencies": {"node-gyp-build": "4"}}`, native: true, amd64: true, arm64: true, compiled: true},
 	} {
 		t.Run(name, func(t *testing.T) {

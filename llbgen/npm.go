@@ -1,7 +1,6 @@
 package llbgen
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,29 +9,92 @@ import (
 var (
 	npmIntegrity = regexp.MustCompile(`(?i)integrity checksum failed when using \w+: wanted (\S+) but got (\S+?)\.?\s`)
 	npmAddress   = regexp.MustCompile(`(?:request to|fetch \w+ attempt \d+ failed|GET) ?(https?://\S+)`)
-	npmMissing   = regexp.MustCompile(`(?:404 Not Found - GET|No matching version found for) (\S+)`)
+	npmMissing   = regexp.MustCompile(`(?:404 Not Found - GET|No matching version found for) (\S+?)\.?\s`)
+	npmPlatform  = regexp.MustCompile(`Unsupported platform for (\S+): wanted (\{.*?\})`)
+	npmOutOfSync = regexp.MustCompile(`(?m)^npm \S+ ((?:Invalid|Missing): .+)$`)
+
+	// mismatched is what install.cjs adds, or what npm says of a package whose
+	// address it knows.
+	mismatched = regexp.MustCompile(`this is the integrity of (\S+) in the lock|tarball data for (\S+) \(`)
+	// refused is what check.cjs says.
+	refused = regexp.MustCompile(`(?m)^samforge: (.+)$`)
 )
 
 // ExplainInstall says in the user's terms why npm could not install the
-// framework, by what it printed; or "" where there is nothing to add.
+// framework, by what the step printed; or "" where there is nothing to add.
 func (p *Plan) ExplainInstall(log string) string {
 	s := p.File.Serverless
-	lock, ok := EmbeddedLock(s.Flavor, s.Version)
-	if !ok {
+	if p.File.Kind != "serverless" || s.fromArchive() {
 		return ""
 	}
-	if sums := npmIntegrity.FindStringSubmatch(log); sums != nil {
-		return fmt.Sprintf("the npm registry has other bytes for %s than the lock of %s %s (integrity %s, expected %s): use another registry or mirror",
-			packageWith(lock, sums[1]), s.Flavor, s.Version, sums[2], sums[1])
+	for _, explain := range []func(log string) string{
+		s.explainRefused, s.explainIntegrity, s.explainPackages, explainRegistry,
+	} {
+		if sentence := explain(log); sentence != "" {
+			return sentence
+		}
 	}
+	return ""
+}
+
+func (s Serverless) explainRefused(log string) string {
+	var sentences []string
+	for _, found := range refused.FindAllStringSubmatch(log, -1) {
+		sentences = append(sentences, found[1])
+	}
+	return strings.Join(sentences, "; ")
+}
+
+func (s Serverless) explainIntegrity(log string) string {
+	sums := npmIntegrity.FindStringSubmatch(log)
+	if sums == nil {
+		return ""
+	}
+	name := "a package"
+	if found := mismatched.FindStringSubmatch(log); found != nil {
+		name = found[1] + found[2]
+	}
+	remedy := "use another registry or mirror"
+	if s.Lock != "" {
+		remedy = "make the lock anew, or use another registry or mirror"
+	}
+	return fmt.Sprintf("the npm registry has other bytes for %s than %s (integrity %s, expected %s): %s",
+		name, s.lockName(), sums[2], sums[1], remedy)
+}
+
+// lockName says what npm was told to keep to.
+func (s Serverless) lockName() string {
+	if s.Lock != "" {
+		return s.Lock
+	}
+	if _, ok := s.embeddedLock(); ok {
+		return fmt.Sprintf("the lock of %s %s", s.Flavor, s.Version)
+	}
+	return "it says itself"
+}
+
+// explainPackages is about packages that cannot be had, or not together.
+func (s Serverless) explainPackages(log string) string {
+	if found := npmPlatform.FindStringSubmatch(log); found != nil {
+		return fmt.Sprintf("%s is not made for the image's platform: it wants %s", found[1], found[2])
+	}
+	if found := npmOutOfSync.FindStringSubmatch(log); found != nil && strings.Contains(log, "EUSAGE") {
+		return fmt.Sprintf("%s does not fit together (%s), as where it was made with overrides: %s",
+			s.lockName(), found[1], makeLock(s.Flavor, s.Version))
+	}
+	if found := npmMissing.FindStringSubmatch(log); found != nil {
+		return fmt.Sprintf("the npm registry does not have %s", found[1])
+	}
+	return ""
+}
+
+// explainRegistry is about a registry that does not answer, or not to everyone.
+func explainRegistry(log string) string {
 	if strings.Contains(log, "UNABLE_TO_GET_ISSUER_CERT") || strings.Contains(log, "SELF_SIGNED_CERT") || strings.Contains(log, "unable to get local issuer certificate") {
 		return fmt.Sprintf("the npm registry's certificate is not trusted: pass the authority's with --secret id=%s,src=FILE", SecretCA)
 	}
 	if strings.Contains(log, "E401") || strings.Contains(log, "E403") {
 		return fmt.Sprintf("the npm registry wants other credentials: pass an npm configuration with --secret id=%s,src=FILE", SecretNPMRC)
-	}
-	if missing := npmMissing.FindStringSubmatch(log); missing != nil {
-		return fmt.Sprintf("the npm registry does not have %s", missing[1])
 	}
 	for _, code := range []string{"ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET", "ERR_SOCKET_TIMEOUT", "EIDLETIMEOUT"} {
 		if strings.Contains(log, code) {
@@ -44,20 +106,4 @@ func (p *Plan) ExplainInstall(log string) string {
 		}
 	}
 	return ""
-}
-
-// packageWith returns the name of the package that a lock has an integrity for.
-func packageWith(lock *Lock, integrity string) string {
-	var content struct {
-		Packages map[string]struct{ Version, Integrity string }
-	}
-	if err := json.Unmarshal(lock.Data, &content); err != nil {
-		return "a package"
-	}
-	for path, entry := range content.Packages {
-		if entry.Integrity == integrity {
-			return path[strings.LastIndex(path, "node_modules/")+len("node_modules/"):] + "@" + entry.Version
-		}
-	}
-	return "a package"
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 )
 
 // Plan is a build file that was found to be right: what there is to build.
@@ -22,12 +25,28 @@ type Plan struct {
 	doc       *document
 	catalogue *Catalogue
 	checksums *Checksums
+	checks    linter.Config // which rules count
+	today     time.Time     // zero where nobody told
 }
+
+// A LoadOption tells [Load] something that the build file does not.
+type LoadOption func(*Plan)
+
+// Today says what day it is, by which a runtime is past its end of life; without
+// it, that is the day that [Catalogue.AsOf] names.
+func Today(day time.Time) LoadOption { return func(p *Plan) { p.today = day } }
+
+// maxFileSize is far more than a build file needs: a thousand runtimes take a
+// tenth of it.
+const maxFileSize = 2 << 20
 
 // Load reads a build file and applies the build arguments. Empty data is a
 // build file of which the arguments give everything. All mistakes are returned
 // together, as [Diagnostics].
-func Load(filename string, data []byte, args map[string]string) (*Plan, error) {
+func Load(filename string, data []byte, args map[string]string, opts ...LoadOption) (*Plan, error) {
+	if len(data) > maxFileSize {
+		return nil, fmt.Errorf("%s: %d bytes are more than a build file may have (%d)", filename, len(data), maxFileSize)
+	}
 	catalogue, err := LoadCatalogue()
 	if err != nil {
 		return nil, err
@@ -41,12 +60,14 @@ func Load(filename string, data []byte, args map[string]string) (*Plan, error) {
 		lines:    splitLines(data),
 		places:   map[string]place{},
 	}}
+	for _, opt := range opts {
+		opt(p)
+	}
 	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
+	p.readChecks(data, args)
 	p.doc.decode(data, &p.File)
 	unused := p.doc.apply(&p.File, args)
-	for _, message := range unused {
-		p.Warnings = append(p.Warnings, &Diagnostic{Message: message})
-	}
+	p.lintArgs(args, unused)
 	if len(p.doc.errs) == 0 {
 		p.File.setDefaults()
 		p.validate()
@@ -54,6 +75,8 @@ func Load(filename string, data []byte, args map[string]string) (*Plan, error) {
 	if len(p.doc.errs) > 0 {
 		return nil, p.doc.errs
 	}
+	p.lint()
+	sortByPlace(p.Warnings)
 	return p, nil
 }
 
@@ -115,9 +138,4 @@ func (p *Plan) At(field string, err error) *Diagnostic {
 	d := p.doc.at(field, "%v", err)
 	d.Err = err
 	return d
-}
-
-// warnf records a warning about the value at path.
-func (p *Plan) warnf(path, format string, args ...any) {
-	p.Warnings = append(p.Warnings, p.doc.at(path, format, args...))
 }

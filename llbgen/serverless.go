@@ -3,6 +3,9 @@ package llbgen
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -74,25 +77,43 @@ func (serverlessKind) validate(p *Plan) {
 
 func (p *Plan) validateFramework() {
 	s, doc := p.File.Serverless, p.doc
-	_, locked := EmbeddedLock(s.Flavor, s.Version)
 	switch {
-	case !tagPart.MatchString(s.Version):
+	case !exactVersion.MatchString(s.Version):
 		doc.errorf("serverless.version", "%q is not a version such as %s", s.Version, DefaultServerlessVersion)
 	case s.fromArchive():
 		if _, err := parseSHA256(s.SHA256); s.SHA256 != "" && err != nil {
 			doc.errorf("serverless.sha256", "%v", err)
 		}
+		if s.Lock != "" {
+			doc.errorf("serverless.lock", "belongs to an npm package; Serverless Framework %s is a release archive, which serverless.sha256 pins", s.Version)
+		}
 	case s.SHA256 != "":
-		doc.errorf("serverless.sha256", "belongs to version 4, which is a release archive; %s %s is installed from a lock", s.Flavor, s.Version)
-	case !locked:
-		doc.errorf("serverless.version", "there is no lock of %s %s: use one of %s",
-			s.Flavor, s.Version, strings.Join(EmbeddedVersions(s.Flavor), ", "))
+		doc.errorf("serverless.sha256", "belongs to version 4, which is a release archive; %s %s is an npm package, which serverless.lock pins", s.Flavor, s.Version)
+	case s.Lock != "":
+		p.validateLockPath(s.Lock)
+	}
+}
+
+// exactVersion is one version and no range or tag of npm's, which would make
+// the image's own tag untrue: https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
+var exactVersion = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+func (p *Plan) validateLockPath(name string) {
+	clean := path.Clean(name)
+	switch {
+	case clean == "." || !fs.ValidPath(clean):
+		p.doc.errorf("serverless.lock", "%q is no file within the build context: give a path such as package-lock.json, from the context on", name)
+	case clean != name:
+		p.doc.errorf("serverless.lock", "%q has more in it than a path needs: write %s", name, clean)
 	}
 }
 
 // refuseServerlessFields refuses what only a Serverless image has.
 func (p *Plan) refuseServerlessFields() {
 	fields := []string{"serverless", "node"}
+	if _, given := p.doc.places["serverless"]; !given {
+		fields = append(fields, "serverless.lock") // by a build argument
+	}
 	for i := range p.File.Runtimes {
 		fields = append(fields, fmt.Sprintf("runtimes[%d].node", i))
 	}

@@ -48,9 +48,37 @@ func TestServerlessMistakes(t *testing.T) {
 			strings.Replace(good, "{version: 3.39.0}", "{version: 3.39.0, flavor: vanilla}", 1),
 			`serverless.flavor: unknown flavor "vanilla": use serverless or osls`,
 		},
-		"a version without a lock": {
-			strings.Replace(good, "3.39.0", "3.1.0", 1),
-			"samforge.yaml:4:23: serverless.version: there is no lock of serverless 3.1.0: use one of 3.40.0, 3.39.0, 3.38.0",
+		"a tag of npm's instead of a version": {
+			strings.Replace(good, "3.39.0", "latest", 1),
+			`samforge.yaml:4:23: serverless.version: "latest" is not a version such as 3.40.0`,
+		},
+		"a range instead of a version": {
+			strings.Replace(good, "3.39.0", "3.x", 1),
+			`serverless.version: "3.x" is not a version such as 3.40.0`,
+		},
+		"a lock outside of the build context": {
+			strings.Replace(good, "3.39.0", "3.39.0, lock: ../package-lock.json", 1),
+			`samforge.yaml:4:37: serverless.lock: "../package-lock.json" is no file within the build context: give a path such as package-lock.json, from the context on`,
+		},
+		"a lock by its place on the machine": {
+			strings.Replace(good, "3.39.0", "3.39.0, lock: /package-lock.json", 1),
+			`serverless.lock: "/package-lock.json" is no file within the build context`,
+		},
+		"the build context as a lock": {
+			strings.Replace(good, "3.39.0", "3.39.0, lock: ./", 1),
+			`serverless.lock: "./" is no file within the build context`,
+		},
+		"a path with detours": {
+			strings.Replace(good, "3.39.0", "3.39.0, lock: ./locks/../package-lock.json", 1),
+			`serverless.lock: "./locks/../package-lock.json" has more in it than a path needs: write package-lock.json`,
+		},
+		"a lock for a release archive": {
+			strings.Replace(good, "3.39.0", "4.18.0, lock: package-lock.json", 1),
+			"serverless.lock: belongs to an npm package; Serverless Framework 4.18.0 is a release archive, which serverless.sha256 pins",
+		},
+		"a checksum for an npm package": {
+			strings.Replace(good, "3.39.0", "3.39.0, sha256: abc", 1),
+			"serverless.sha256: belongs to version 4, which is a release archive; serverless 3.39.0 is an npm package, which serverless.lock pins",
 		},
 		"its fields in a SAM file": {
 			strings.Replace(good, "kind: serverless", "kind: sam", 1),
@@ -66,4 +94,32 @@ func TestServerlessMistakes(t *testing.T) {
 			t.Errorf("%s: the error is\n%v\nwant one that tells\n%s", name, err, c.want)
 		}
 	}
+}
+
+// A flavor has its own versions, and so its own default.
+func TestDefaultVersions(t *testing.T) {
+	t.Parallel()
+	for flavor, want := range map[string]string{"serverless": "3.40.0", "osls": "4.3.1"} {
+		file := strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "version: 3.39.0", "flavor: "+flavor, 1)
+		if got := load(t, file, nil).File.Serverless.Version; got != want {
+			t.Errorf("%s is installed as %s, want %s", flavor, got, want)
+		}
+		if _, ok := llbgen.EmbeddedLock(flavor, want); !ok {
+			t.Errorf("there is no lock of %s %s", flavor, want)
+		}
+	}
+}
+
+func TestALockGivenByABuildArgument(t *testing.T) {
+	t.Parallel()
+	args := map[string]string{"SAMFORGE_SERVERLESS_LOCK": "locks/sls.json"}
+	file := strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.39.0, lock: package-lock.json", 1)
+	if got := load(t, file, args).File.Serverless.Lock; got != "locks/sls.json" {
+		t.Errorf("the lock is %q", got)
+	}
+	if got := load(t, file, map[string]string{"SAMFORGE_SERVERLESS_LOCK": ""}).File.Serverless.Lock; got != "" {
+		t.Errorf("the empty argument leaves the lock %q", got)
+	}
+	_, err := llbgen.Load("samforge.yaml", []byte(buildFile), args)
+	wantError(t, err, "build argument SAMFORGE_SERVERLESS_LOCK: belongs to kind: serverless, and this is kind: sam")
 }

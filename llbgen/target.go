@@ -114,13 +114,13 @@ func (p *Plan) consult(t Target) {
 	runtime, ok := p.catalogue.Runtime(t.Runtime)
 	switch {
 	case !ok && p.catalogue.Nearest(t.Runtime) != "":
-		p.warnf(at, "the runtime %q is not in the catalogue (did you mean %q?): it is built as it is", t.Runtime, p.catalogue.Nearest(t.Runtime))
+		p.findf(RuleUnknownRuntime, at, "the runtime %q is not in the catalogue (did you mean %q?): it is built as it is", t.Runtime, p.catalogue.Nearest(t.Runtime))
 	case !ok:
-		p.warnf(at, "the runtime %q is not in the catalogue: it is built as it is", t.Runtime)
+		p.findf(RuleUnknownRuntime, at, "the runtime %q is not in the catalogue: it is built as it is", t.Runtime)
 	case t.Arch != "" && !slices.Contains(runtime.Architectures, t.Arch):
 		p.doc.errorf(at, "%s exists for %s only", t.Runtime, strings.Join(runtime.Architectures, " and "))
-	case runtime.Status == "removed":
-		p.warnf(at, "AWS no longer publishes images for %s: it stays at its last version", t.Runtime)
+	default:
+		p.lintEndOfLife(at, runtime)
 	}
 }
 

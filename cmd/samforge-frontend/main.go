@@ -13,8 +13,12 @@ import (
 	"github.com/samforge/samforge/frontend"
 )
 
+// version is set by the linker.
+var version = "of an unknown version"
+
 func main() {
-	if err := grpcclient.RunFromEnvironment(appcontext.Context(), frontend.Build); err != nil {
+	f := frontend.Frontend{Version: version}
+	if err := grpcclient.RunFromEnvironment(appcontext.Context(), f.Build); err != nil {
 		bklog.L.Errorf("fatal error: %+v", err)
 		os.Exit(1)
 	}

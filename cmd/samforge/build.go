@@ -24,13 +24,13 @@ type buildFlags struct {
 func buildCommand() *cobra.Command {
 	var f buildFlags
 	c := &cobra.Command{
-		Use:   "build [flags]",
+		Use:   "build [flags] [CONTEXT]",
 		Short: "Build the images of a build file, and push them",
 		Long: `Build the images of a build file, all at once and in one session.
 
-The build file is samforge.yaml in the current directory, or --file. Each of its
-values can be given or overridden with --build-arg; with all of them given, no
-file is needed:
+The build file is samforge.yaml in the current directory or in CONTEXT, or --file.
+Each of its values can be given or overridden with --build-arg; with all of them
+given, no file is needed:
 
   samforge build --kind sam --push \
     --build-arg HARNESS_BASE_IMAGE=harness/aws-sam-plugin:1.1.2-beta-base-image \
@@ -41,16 +41,23 @@ file is needed:
 The build arguments:
 
 ` + variablesHelp() + `
+CONTEXT is the folder that a build file with serverless.lock has the lock from, or
+the URL of a git repository or an archive (with --file); by default it is the
+folder of the build file. Nothing else is read from it.
+
 Each finished image is one line on standard output, TAG@DIGEST.
 Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 		Example: `  samforge build --push
   samforge build --push --target python3.12 --platform linux/amd64,linux/arm64
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args: oneContext,
+		RunE: func(c *cobra.Command, args []string) error {
 			opt, err := f.options()
 			if err != nil {
 				return &usageError{err}
+			}
+			if len(args) > 0 {
+				opt.Context = args[0]
 			}
 			opt.Stdin, opt.Stdout, opt.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 			return images.Build(c.Context(), opt)
@@ -58,6 +65,15 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 	}
 	f.register(c)
 	return c
+}
+
+// oneContext refuses more than one argument, and the empty one that a variable
+// without a value becomes.
+func oneContext(c *cobra.Command, args []string) error {
+	if len(args) > 1 || slices.Contains(args, "") {
+		return &usageError{fmt.Errorf("%s takes one build context at most, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
+	}
+	return nil
 }
 
 func variablesHelp() string {
@@ -69,36 +85,14 @@ func variablesHelp() string {
 }
 
 func (f *buildFlags) register(c *cobra.Command) {
+	f.registerInput(c)
 	flags, o := c.Flags(), &f.opt
-	flags.SortFlags = false
-	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default samforge.yaml)")
-	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam or serverless")
-	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
-	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
-	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
-	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
-	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
-	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
-	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
-
-	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
-	flags.StringVar(&o.TagTemplate, "tag-template", "", "Go `template` of the tags, over .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
-	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
 	flags.BoolVar(&o.Push, "push", false, "push the images")
 	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
 	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
 	flags.BoolVar(&o.SkipExisting, "skip-existing", false, "leave out images whose tag is in the registry")
-	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
-	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
-	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
-	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true, or its `attributes` such as generator=IMAGE")
-
-	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache")
-	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache")
 	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
 	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
-	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
-	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 
 	flags.StringVar(&o.Builder.Address, "builder", "", "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock (default $BUILDKIT_HOST, else one that is found or started)")
 	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
@@ -110,6 +104,41 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
 	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+}
+
+// registerFile registers the flags that say what stands in the build file.
+func (f *buildFlags) registerFile(c *cobra.Command) {
+	flags, o := c.Flags(), &f.opt
+	flags.SortFlags = false
+	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default CONTEXT/samforge.yaml)")
+	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam or serverless")
+	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
+	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
+	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
+	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
+}
+
+// registerInput registers the flags that say what the images are, whoever
+// builds them.
+func (f *buildFlags) registerInput(c *cobra.Command) {
+	f.registerFile(c)
+	flags, o := c.Flags(), &f.opt
+	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
+	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
+	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
+
+	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "Go `template` of the tags, over .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
+	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
+	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
+	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
+	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
+	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true, or its `attributes` such as generator=IMAGE")
+
+	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache")
+	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache")
+	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
+	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 }
 
 // options turns the flags into options.

@@ -17,7 +17,8 @@ import (
 	"github.com/samforge/samforge/internal/images"
 )
 
-// Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.
+// Exit codes: 0 done, 1 the build or the push failed or a check found something,
+// 2 the input is wrong.
 const (
 	exitFailed = 1
 	exitInput  = 2
@@ -39,6 +40,9 @@ func run(ctx context.Context, args []string) int {
 	}
 	if errors.Is(context.Cause(ctx), context.Canceled) && ctx.Err() != nil {
 		err = errors.Join(errors.New("cancelled"), dropCancelled(err))
+	}
+	if errors.Is(err, errFindings) {
+		return exitFailed
 	}
 	fmt.Fprintln(os.Stderr, "samforge: "+strings.TrimSpace(err.Error()))
 	if sources := errdefs.Sources(err); len(sources) > 0 {
@@ -71,14 +75,14 @@ type usageError struct{ error }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "samforge",
-		Short:         "Build the images that CI steps run the AWS SAM CLI in",
+		Short:         "Build the images that CI steps run the AWS SAM CLI and the Serverless Framework in",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(buildCommand(), runtimesCommand(), versionCommand())
+	root.AddCommand(buildCommand(), bakeCommand(), checkCommand(), runtimesCommand(), versionCommand())
 	return root
 }
 

@@ -26,11 +26,14 @@ func execute(args ...string) (string, error) {
 func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
 	for _, args := range [][]string{
 		{"build", "--plattform", "linux/amd64"},
-		{"build", "samforge.yaml"},
+		{"build", ".", "samforge.yaml"},
+		{"build", ""},
 		{"build", "--label", "no-value"},
 		{"build", "--mirror", "=nothing"},
 		{"build", "--build-arg", "=nothing"},
 		{"runtimes", "--format", "xml"},
+		{"check", "--format", "xml"},
+		{"check", "--push"},
 		{"version", "now"},
 	} {
 		_, err := execute(args...)

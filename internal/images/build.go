@@ -1,12 +1,14 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/cmd/buildctl/build"
@@ -44,6 +46,7 @@ type request struct {
 	args        map[string]string
 	plan        *llbgen.Plan
 	targets     []llbgen.Target
+	context     mainContext
 	contexts    *contexts
 	attachables []session.Attachable
 	display     *builder.Display
@@ -51,13 +54,19 @@ type request struct {
 
 func prepare(opt Options) (_ *request, err error) {
 	r := &request{opt: opt, args: withMirrors(opt)}
+	if r.context, err = readContext(opt); err != nil {
+		return nil, err
+	}
 	if r.file, err = readFile(opt); err != nil {
 		return nil, fmt.Errorf("read the build file: %w", err)
 	}
-	if r.plan, err = llbgen.Load(r.file.name, r.file.data, r.args); err != nil {
+	if r.plan, err = llbgen.Load(r.file.name, r.file.data, r.args, llbgen.Today(time.Now())); err != nil {
 		return nil, missingFile(err, opt, r.file)
 	}
 	if r.targets, err = selectTargets(r.plan, opt.Targets); err != nil {
+		return nil, err
+	}
+	if err := refuseFindings(r.plan, r.targets); err != nil {
 		return nil, err
 	}
 	if err := check(opt, r.plan, r.targets); err != nil {
@@ -70,6 +79,9 @@ func prepare(opt Options) (_ *request, err error) {
 	if r.contexts, err = namedContexts(opt.BuildContexts); err != nil {
 		return nil, err
 	}
+	if err := r.serveContext(); err != nil {
+		return nil, err
+	}
 	if r.attachables, err = sessionAttachables(opt); err != nil {
 		return nil, err
 	}
@@ -77,6 +89,15 @@ func prepare(opt Options) (_ *request, err error) {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
 	return r, nil
+}
+
+// serveContext has the session serve the build context where something is read
+// from it, and nothing of it otherwise.
+func (r *request) serveContext() error {
+	if r.plan.File.Serverless.Lock == "" || r.context.folder == "" {
+		return nil
+	}
+	return r.contexts.serve(localContext, r.context.folder)
 }
 
 func (r *request) run(ctx context.Context, b *builder.Builder) error {
@@ -130,7 +151,8 @@ func missingFile(err error, opt Options, file buildFile) error {
 	if opt.File != "" || file.data != nil {
 		return err
 	}
-	return fmt.Errorf("there is no %s here; without one, build arguments must give everything (see samforge build --help):\n%w", llbgen.Filename, err)
+	return fmt.Errorf("there is no %s in %s; without one, build arguments must give everything (see samforge build --help):\n%w",
+		llbgen.Filename, cmp.Or(opt.Context, "this folder"), err)
 }
 
 // check refuses options that contradict each other.

@@ -3,6 +3,7 @@ package images
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -13,6 +14,45 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/tonistiigi/fsutil"
 )
+
+// mainContext is the build context of a request: a folder, or an address that
+// the builder fetches.
+type mainContext struct{ folder, address string }
+
+// readContext finds the build context. A folder wins over an address that reads
+// the same, as in docker.
+func readContext(opt Options) (mainContext, error) {
+	switch {
+	case opt.Context == "" && (opt.File == "" || opt.File == "-"):
+		return mainContext{folder: "."}, nil
+	case opt.Context == "":
+		return mainContext{folder: filepath.Dir(opt.File)}, nil
+	}
+	info, err := os.Stat(opt.Context)
+	if err == nil && info.IsDir() {
+		return mainContext{folder: opt.Context}, nil
+	}
+	if err == nil {
+		return mainContext{}, fmt.Errorf("the context %s is a file: name a folder, and the build file with --file", opt.Context)
+	}
+	_, isGit, _ := dockerui.DetectGitContext(opt.Context, nil)
+	if _, _, isHTTP := dockerui.DetectHTTPContext(opt.Context); !isGit && !isHTTP {
+		return mainContext{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive", opt.Context)
+	}
+	if opt.File == "" {
+		return mainContext{}, fmt.Errorf("the context %s is not on this machine, where the build file is read: name one with --file, - for standard input", opt.Context)
+	}
+	return mainContext{address: opt.Context}, nil
+}
+
+// attrs are what a frontend is told of a context that is not a folder: where it
+// is, and that the build file is not in it.
+func (c mainContext) attrs() map[string]string {
+	if c.address == "" {
+		return nil
+	}
+	return map[string]string{localContext: c.address, "dockerfilekey": localDockerfile}
+}
 
 // contexts are the named contexts of a build, and what the session serves for
 // them. A context named like an image takes the place of that image.
@@ -58,12 +98,21 @@ func (c *contexts) add(name, source string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", source)
 	}
-	files, err := fsutil.NewFS(source)
+	local := name
+	if name == localContext || name == localDockerfile {
+		local = "_" + name // as buildx does
+	}
+	c.attrs[name] = "local:" + local
+	return c.serve(local, source)
+}
+
+// serve has the session send what the builder asks for of a folder.
+func (c *contexts) serve(name, folder string) error {
+	files, err := fsutil.NewFS(folder)
 	if err != nil {
 		return err
 	}
 	c.mounts[name] = files
-	c.attrs[name] = "local:" + name
 	return nil
 }
 
@@ -106,5 +155,8 @@ func layoutEntry(path, tag string) (*ocispecs.Descriptor, error) {
 	return desc, nil
 }
 
-// localDockerfile is the name that dockerui reads the build file under.
-const localDockerfile = dockerui.DefaultLocalNameDockerfile
+// The names that dockerui asks for the build context and the build file under.
+const (
+	localContext    = dockerui.DefaultLocalNameContext
+	localDockerfile = dockerui.DefaultLocalNameDockerfile
+)

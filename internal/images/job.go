@@ -26,6 +26,7 @@ func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, err
 	maps.Copy(attrs, prefixed("build-arg:", r.args))
 	maps.Copy(attrs, prefixed("label:", opt.Labels))
 	maps.Copy(attrs, prefixed("context:", r.contexts.attrs))
+	maps.Copy(attrs, r.context.attrs())
 	if opt.NoCache {
 		attrs["no-cache"] = ""
 	} else if len(opt.NoCacheFilter) > 0 {

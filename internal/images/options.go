@@ -16,8 +16,12 @@ import (
 // of samforge.yaml in the current directory and keeps the result in the
 // builder's cache.
 type Options struct {
-	// File is the build file; "-" is standard input; empty is samforge.yaml
-	// if it exists.
+	// Context is the build context: a folder, or the address of a git repository
+	// or an archive, which the builder fetches. Empty is the folder of File, or
+	// the current one.
+	Context string
+	// File is the build file; "-" is standard input; empty is samforge.yaml in
+	// the context's folder if it exists.
 	File string
 	// BuildArgs override values of the build file.
 	BuildArgs map[string]string

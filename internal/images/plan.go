@@ -33,7 +33,7 @@ func readFile(opt Options) (buildFile, error) {
 		data, err := io.ReadAll(opt.Stdin)
 		return buildFile{name: "stdin", data: data}, err
 	case "":
-		data, err := os.ReadFile(llbgen.Filename)
+		data, err := os.ReadFile(filepath.Join(opt.Context, llbgen.Filename))
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}

@@ -1,0 +1,57 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+)
+
+// maxContextFile is how large a file of the build context may be. Such a file
+// becomes a part of the graph, and a graph has to fit into a message of the
+// gateway, which holds 16 MiB.
+const maxContextFile = 8 << 20
+
+// readFile reads a file of the build context: of a folder on the client's side,
+// of which no other file is sent, of a git repository or of an archive.
+func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
+	state, err := b.MainContext(ctx,
+		llb.FollowPaths([]string{name}),
+		llb.SharedKeyHint(dockerui.DefaultLocalNameContext+"-"+name),
+		llb.Differ(llb.DiffNone, false), // the same size and time do not make the same file
+		dockerui.WithInternalName("load "+name+" from the build context"),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("load the build context: %w", err)
+	}
+	ref, err := b.solve(ctx, *state, true)
+	if err != nil {
+		return nil, fmt.Errorf("load %s from the build context: %w", name, err)
+	}
+	return readContextFile(fileSystem{ctx, ref}, name)
+}
+
+func readContextFile(files fileSystem, name string) ([]byte, error) {
+	file, err := files.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s in the build context, or its .dockerignore leaves it out", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch size := info.Size(); {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s in the build context is no file", name)
+	case size > maxContextFile:
+		return nil, fmt.Errorf("%s in the build context has %d bytes, and %d is the most that can be read", name, size, maxContextFile)
+	}
+	return io.ReadAll(file)
+}

@@ -1,0 +1,75 @@
+package frontend
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// Lint returns what the rules find in a build file as of today, or the mistakes
+// in it, in the form that BuildKit has for what it finds in a Dockerfile.
+func Lint(filename string, data []byte, args map[string]string) *lint.LintResults {
+	results := &lint.LintResults{
+		Warnings: []lint.Warning{}, // [] in JSON, and not null
+		Sources:  []*pb.SourceInfo{{Filename: filename, Language: "yaml", Data: data}},
+	}
+	plan, err := llbgen.Load(filename, data, args, llbgen.Today(time.Now()))
+	if err != nil {
+		results.Error = buildError(err)
+		return results
+	}
+	for _, d := range plan.Findings(plan.Targets...) {
+		results.Warnings = append(results.Warnings, lint.Warning{
+			RuleName:    d.Rule.Name,
+			Description: d.Rule.Description,
+			URL:         d.Rule.URL(),
+			Detail:      message(d),
+			Location:    &pb.Location{Ranges: d.Ranges()},
+		})
+	}
+	return results
+}
+
+// buildError is err with the places of the mistakes in the only source there is.
+func buildError(err error) *lint.BuildError {
+	var mistakes llbgen.Diagnostics
+	if !errors.As(err, &mistakes) {
+		return &lint.BuildError{Message: err.Error()}
+	}
+	var summaries []string
+	var ranges []*pb.Range
+	for _, m := range mistakes {
+		summaries = append(summaries, m.Summary())
+		ranges = append(ranges, m.Ranges()...)
+	}
+	return &lint.BuildError{Message: strings.Join(summaries, "\n"), Location: pb.Location{Ranges: ranges}}
+}
+
+// message is what a warning says beside the line it is about; where it is about
+// a build argument, which no line shows, it names that.
+func message(d *llbgen.Diagnostic) string {
+	if d.Arg != "" {
+		return "build argument " + d.Arg + ": " + d.Message
+	}
+	return d.Message
+}
+
+// warning is d as a build sends it: as the Dockerfile frontend does where a rule
+// found it.
+func warning(d *llbgen.Diagnostic) (string, client.WarnOpts) {
+	opts := client.WarnOpts{Range: d.Ranges()}
+	if d.Rule == (llbgen.Rule{}) {
+		return message(d), opts
+	}
+	opts.Level = 1
+	opts.Detail = [][]byte{[]byte(d.Rule.Description)}
+	opts.URL = d.Rule.URL()
+	return linter.LintFormatShort(d.Rule.Name, message(d), d.Line), opts
+}

@@ -1,0 +1,153 @@
+package llbgen
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// Which rules count, and what becomes of what they find. A build file says so
+// in its first lines, in the words of a Dockerfile:
+//
+//	# check=skip=RuntimeEndOfLife;error=true
+
+// checkArg takes the place of the check directive, as for a Dockerfile.
+const checkArg = "BUILDKIT_DOCKERFILE_CHECK"
+
+// readChecks finds out which rules count.
+func (p *Plan) readChecks(data []byte, args map[string]string) {
+	options, given := args[checkArg]
+	at, err := place{arg: checkArg}, error(nil)
+	if !given {
+		options, at, err = checkDirective(data)
+	}
+	if err != nil {
+		p.doc.fail(at, "", "cannot read the directive: %v", err)
+		return
+	}
+	checks, err := linter.ParseLintOptions(options)
+	if err != nil {
+		p.doc.fail(at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
+		return
+	}
+	p.checks = *checks
+	for _, name := range slices.Concat(checks.SkipRules, checks.ExperimentalRules) {
+		if ruleNamed(name) == (Rule{}) {
+			p.find(RuleUnknownRule, p.doc.diagnostic(at, "", "there is no rule %q%s", name, didYouMean(name, ruleNames())))
+		}
+	}
+}
+
+// checkDirective returns the value of the check directive and its place.
+// Directives are the first lines of a file, before any other comment.
+func checkDirective(data []byte) (value string, at place, err error) {
+	var head parser.DirectiveParser
+	directives, err := head.ParseAll(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
+		return "", place{line: len(directives) + 1, column: 1}, err
+	}
+	for i, d := range directives {
+		if d.Name == "check" {
+			return d.Value, place{line: i + 1, column: 1}, nil
+		}
+	}
+	return "", place{}, nil
+}
+
+func didYouMean(word string, known []string) string {
+	if near := nearest(word, known); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ""
+}
+
+// wants reports whether a rule counts.
+func (p *Plan) wants(r Rule) bool {
+	if r.Experimental {
+		return p.checks.ExperimentalAll || slices.Contains(p.checks.ExperimentalRules, r.Name)
+	}
+	return !p.skips(r)
+}
+
+func (p *Plan) skips(r Rule) bool {
+	return p.checks.SkipAll || slices.Contains(p.checks.SkipRules, r.Name)
+}
+
+// findf records what a rule finds about the value at path.
+func (p *Plan) findf(rule, path, format string, args ...any) {
+	p.find(rule, p.doc.at(path, format, args...))
+}
+
+// find records what a rule finds, if the rule counts.
+func (p *Plan) find(rule string, d *Diagnostic) {
+	if d.Rule = ruleNamed(rule); p.wants(d.Rule) {
+		p.Warnings = append(p.Warnings, d)
+	}
+}
+
+// Finding returns err, which was seen in a finished image, as a finding of a
+// rule about field; nil where the build file skips the rule. It does not matter
+// that a rule is experimental: what was seen is not guessed.
+func (p *Plan) Finding(rule, field string, err error) *Diagnostic {
+	d := p.At(field, err)
+	if d.Rule = ruleNamed(rule); p.skips(d.Rule) {
+		return nil
+	}
+	return d
+}
+
+// WarningsOf returns the Warnings about the targets, and so none about another
+// runtime of the build file.
+func (p *Plan) WarningsOf(targets ...Target) []*Diagnostic {
+	return slices.DeleteFunc(slices.Clone(p.Warnings), func(d *Diagnostic) bool {
+		about := func(t Target) bool { return strings.HasPrefix(d.Field, t.path+".") }
+		return strings.HasPrefix(d.Field, "runtimes[") && !slices.ContainsFunc(targets, about)
+	})
+}
+
+// Findings returns all that is known of the targets before anything is built:
+// their warnings, and those that [Plan.Build] is bound to add, as far as the
+// build file tells.
+func (p *Plan) Findings(targets ...Target) []*Diagnostic {
+	findings := append(p.WarningsOf(targets...), p.unverified(targets)...)
+	sortByPlace(findings)
+	return findings
+}
+
+// LintError says that there are findings in a build file that allows none: one
+// with error=true in its check directive.
+type LintError struct {
+	Findings Diagnostics
+}
+
+// Error names the rules, as the Dockerfile frontend does.
+func (e *LintError) Error() string {
+	var rules []string
+	for _, d := range e.Findings {
+		rules = append(rules, d.Rule.Name)
+	}
+	slices.Sort(rules)
+	return "lint violation found for rules: " + strings.Join(slices.Compact(rules), ", ")
+}
+
+// Violation returns a [*LintError] where findings of rules are among the
+// warnings and the build file allows none.
+func (p *Plan) Violation(warnings []*Diagnostic) error {
+	findings := slices.DeleteFunc(slices.Clone(warnings), func(d *Diagnostic) bool { return d.Rule == Rule{} })
+	if !p.checks.ReturnAsError || len(findings) == 0 {
+		return nil
+	}
+	return &LintError{findings}
+}
+
+// sortByPlace puts warnings in the order of the build file.
+func sortByPlace(warnings []*Diagnostic) {
+	slices.SortStableFunc(warnings, func(a, b *Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Field, b.Field))
+	})
+}

@@ -1,0 +1,286 @@
+package llbgen
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+)
+
+// The checks behind the rules, one function a rule, of what a build file tells
+// by itself. What compat.go, download.go and the frontend find on their way are
+// findings too.
+
+// lint applies the rules to a build file that has no mistakes.
+func (p *Plan) lint() {
+	p.lintImages()
+	p.lintDocker()
+	p.lintGoTemplate()
+	p.lintTagVersion()
+	p.lintMerged()
+}
+
+// lintImages looks at every image that is named. A node image that is the
+// runtime image too is looked at once.
+func (p *Plan) lintImages() {
+	f := p.File
+	p.lintPinned("plugin.image", f.Plugin.Image)
+	switch d := f.Docker; {
+	case d.Image != "":
+		p.lintPinned("docker.image", d.Image)
+	case d.Archive == "" && d.Version != "":
+		p.lintPinned("docker.version", dockerImage(d.Version))
+	}
+	for i, entry := range f.Runtimes {
+		at := fmt.Sprintf("runtimes[%d]", i)
+		p.lintPinned(at+".image", entry.Image)
+		p.lintOfficial(at+".image", entry.Image)
+		if entry.Node != "" && !sameImage(entry.Image, entry.Node) {
+			p.lintPinned(at+".node", entry.Node)
+			p.lintOfficial(at+".node", entry.Node)
+		}
+	}
+}
+
+// movingTag is a tag that is known to be given to another image some day: a name
+// for the newest one, or a version that leaves its last number open. A date, a
+// commit and a full version stay.
+var movingTag = regexp.MustCompile(`^(?:(?:latest|stable|edge|nightly|current|lts|main|master|cli|dind)|v?\d{1,5}(?:\.\d{1,5})?)(?:-[a-z][a-z0-9_.]*)*$`)
+
+// lintPinned finds images whose reference may be another image tomorrow.
+func (p *Plan) lintPinned(field, ref string) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return // which fails when it is resolved
+	}
+	if _, digested := named.(reference.Digested); digested {
+		return
+	}
+	tagged, ok := named.(reference.Tagged)
+	if !ok {
+		p.findf(RuleUnpinnedBase, field, "%s has no tag, which means latest: add a tag that does not move, or a digest", ref)
+		return
+	}
+	sam, _ := ParseSAMReference(ref)
+	switch tag := tagged.Tag(); {
+	case sam.Runtime != "" && sam.SAMVersion != "" && sam.Timestamp == "":
+		p.findf(RuleUnpinnedBase, field, "the tag %s moves when AWS builds the image again: use one with the time of a build, such as 1.143.0-20250822194415, or a digest", tag)
+	case movingTag.MatchString(tag):
+		p.findf(RuleUnpinnedBase, field, "the tag %s moves from image to image: use a full version, or a digest", tag)
+	}
+}
+
+// samGallery is where AWS publishes the SAM build images.
+const samGallery = "public.ecr.aws/sam"
+
+// lintOfficial finds images that are neither in AWS's gallery nor where the
+// build file says that a mirror of it is.
+func (p *Plan) lintOfficial(field, ref string) {
+	image, _ := ParseSAMReference(ref)
+	official := samGallery + "/build-" + image.Runtime
+	mirror, _ := ParseSAMReference(p.File.Mirrors.Image(official + ":latest")) // any tag: mirrors look at whole names
+	name := func(r SAMReference) string { return r.Registry + "/" + r.Repository }
+	if image.Runtime == "" || name(image) != official && name(image) != name(mirror) {
+		p.findf(RuleUnofficialBase, field, "%s is not in the gallery %s: name the image there, and a copy of it under mirrors", ref, samGallery)
+	}
+}
+
+// lintEndOfLife finds runtimes that AWS does not maintain any more.
+func (p *Plan) lintEndOfLife(field string, r Runtime) {
+	switch p.status(r) {
+	case StatusRemoved:
+		p.findf(RuleRuntimeEndOfLife, field, "AWS no longer publishes images for %s: it stays at its last version", r.Name)
+	case StatusDeprecated:
+		advice := ""
+		if r.Successor != "" {
+			advice = ": move to " + r.Successor
+		}
+		p.findf(RuleRuntimeEndOfLife, field, "%s is past its end of life, %s%s", r.Name, r.EOL, advice)
+	}
+}
+
+// lintNodeEndOfLife does so for a node image, where a runtime can take another
+// one that is maintained.
+func (p *Plan) lintNodeEndOfLife(field string, runtime, node Runtime) {
+	if runtime.Name == node.Name || p.status(node) == StatusCurrent {
+		return
+	}
+	maintained := slices.DeleteFunc(slices.Clone(runtime.Nodes), func(name string) bool {
+		r, _ := p.catalogue.Runtime(name)
+		return p.status(r) != StatusCurrent
+	})
+	if len(maintained) > 0 {
+		p.findf(RuleRuntimeEndOfLife, field, "%s is past its end of life, %s: use %s", node.Name, node.EOL, strings.Join(maintained, " or "))
+	}
+}
+
+// status is that of a runtime today, as far as the caller told what day it is.
+func (p *Plan) status(r Runtime) Status {
+	if p.today.IsZero() {
+		return r.Status
+	}
+	return r.StatusOn(p.today)
+}
+
+// The Docker CLI of this release and later speaks API 1.44, the oldest that
+// Docker Engine 29 accepts: https://docs.docker.com/engine/release-notes/29/
+const oldestDockerCLI = 25
+
+// dockerVersion finds the major version of Docker in a tag or the name of an
+// archive. Docker has counted from 17 since 2017; a smaller number is of
+// somebody's own image.
+var dockerVersion = regexp.MustCompile(`^(?:.*/docker-)?(1[7-9]|[2-9]\d)(?:\.|-|$)`)
+
+// lintDocker finds Docker CLIs that a current engine turns away.
+func (p *Plan) lintDocker() {
+	d := p.File.Docker
+	field, version := "docker.version", d.Version
+	switch {
+	case version != "":
+	case d.Image != "":
+		field, version = "docker.image", tagOf(d.Image)
+	case d.Archive != "":
+		field, version = "docker.archive", d.Archive
+	}
+	m := dockerVersion.FindStringSubmatch(version)
+	if m == nil {
+		return
+	}
+	if major, _ := strconv.Atoi(m[1]); major < oldestDockerCLI {
+		p.findf(RuleOldDockerCLI, field, "Docker CLI %s is older than API 1.44, and Docker Engine 29 refuses it: use %d or later, such as %s", m[1], oldestDockerCLI, DefaultDockerVersion)
+	}
+}
+
+// fixedGoTemplate is the first release whose dependencies have the fixes for
+// CVEs in golang.org/x/crypto: https://github.com/harness/go-template
+const fixedGoTemplate = "0.4.8"
+
+var threeNumbers = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)$`)
+
+// lintGoTemplate finds releases from before the security fixes.
+func (p *Plan) lintGoTemplate() {
+	m := threeNumbers.FindStringSubmatch(p.File.GoTemplate.Version)
+	if m != nil && compareVersions(m[1], fixedGoTemplate) < 0 {
+		p.findf(RuleOldGoTemplate, "goTemplate.version", "go-template %s has known vulnerabilities: use v%s or later, such as %s", p.File.GoTemplate.Version, fixedGoTemplate, DefaultGoTemplateVersion)
+	}
+}
+
+// The words that a build argument with a secret has in its name, and those that
+// say that it is none, as BuildKit has them for a Dockerfile's rule
+// SecretsUsedInArgOrEnv.
+var (
+	secretName   = regexp.MustCompile(`(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)`)
+	harmlessName = regexp.MustCompile(`(?i)(?:_|^)(?:public|file|version)(?:_|$)`)
+)
+
+func looksSecret(name string) bool {
+	return secretName.MatchString(name) && !harmlessName.MatchString(name)
+}
+
+// hasPassword reports whether a URL with a password is among values that are
+// separated as those of SAMFORGE_MIRRORS are.
+func hasPassword(value string) bool {
+	for _, part := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == '=' }) {
+		if u, err := url.Parse(part); err == nil && u.User != nil {
+			if _, ok := u.User.Password(); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lintArgs finds build arguments that hold secrets, which are not shown, and
+// those that nothing uses.
+func (p *Plan) lintArgs(args map[string]string, unused []string) {
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		switch {
+		case slices.Contains(credentials, name): // a mistake
+		case looksSecret(name):
+			p.find(RuleSecretInBuildArg, p.doc.diagnostic(place{arg: name}, "", "this looks like a secret, and build arguments are recorded with the image: use `docker login`, or --secret"))
+		case hasPassword(args[name]):
+			p.find(RuleSecretInBuildArg, p.doc.diagnostic(place{arg: name}, "", "the address has a password in it, and build arguments are recorded with the image: leave it out"))
+		}
+		if slices.Contains(unused, name) && !looksSecret(name) {
+			p.find(RuleUnusedBuildArg, &Diagnostic{Message: fmt.Sprintf("build argument %s is not used by this build file", name)})
+		}
+	}
+}
+
+// baseSuffix is what follows the version in the tag of a plugin image.
+var baseSuffix = regexp.MustCompile(`-base(?:-image)?(?:-(?:amd64|arm64|x86_64))?$`)
+
+// droppedPart is what may follow a version and belongs to it: more numbers, and
+// what marks a release that is not final.
+var droppedPart = regexp.MustCompile(`^(?:\.\d+)*(?:[-.]?(?:alpha|beta|rc|dev|pre|preview|snapshot)[0-9.]*)?`)
+
+// lintTagVersion finds tags that promise a release that the plugin image is not:
+// the published pipeline calls its images 1.1.2 with a plugin 1.1.2-beta inside.
+func (p *Plan) lintTagVersion() {
+	version := p.File.Plugin.Version
+	tag := baseSuffix.ReplaceAllString(tagOf(p.File.Plugin.Image), "")
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(tag, "v"), strings.TrimPrefix(version, "v"))
+	if dropped := droppedPart.FindString(rest); ok && dropped != "" {
+		p.findf(RuleTagDropsVersion, "plugin.version", "the tags say %s, and the plugin image is %s%s: use the whole version", version, version, dropped)
+	}
+}
+
+// lintMerged finds node images whose files lie over those of the runtime image.
+// Which they replace is known to --verify=full alone.
+func (p *Plan) lintMerged() {
+	if p.File.Node.Layout != layoutMerged {
+		return
+	}
+	for i, entry := range p.File.Runtimes {
+		if !sameImage(entry.Image, entry.Node) {
+			p.findf(RuleOverwritesBase, fmt.Sprintf("runtimes[%d].node", i), "%s and %s of the node image lie over those of the runtime image: node.layout: isolated keeps them apart", languageDir, optDir)
+		}
+	}
+}
+
+// unverified finds downloads that nothing is known of to check them by, on any
+// architecture that the targets can have. Build says the same of the one that it
+// is for, with the sum to pin.
+func (p *Plan) unverified(targets []Target) (found []*Diagnostic) {
+	f := p.File
+	add := func(field, format string, args ...any) {
+		d := p.doc.at(field, format, args...)
+		if d.Rule = ruleNamed(RuleUnverifiedDownload); p.wants(d.Rule) {
+			found = append(found, d)
+		}
+	}
+	if g := f.GoTemplate; !g.Disabled && !p.checked(targets, goTemplateURL, g.Version, g.SHA256) {
+		add("goTemplate", "go-template %s is not checked against a known checksum: give goTemplate.sha256, which a build tells", g.Version)
+	}
+	if d := f.Docker; d.Archive != "" && !p.checked(targets, d.Archive, d.Version, d.SHA256) {
+		add("docker.archive", "%s is not checked against a known checksum: give docker.sha256, which a build tells", d.Archive)
+	}
+	if !slices.ContainsFunc(targets, func(t Target) bool { return t.Variant == variantServerless }) {
+		return found
+	}
+	s := f.Serverless
+	_, embedded := s.embeddedLock()
+	switch {
+	case s.fromArchive() && s.SHA256 == "":
+		add("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256, which a build tells", s.Version)
+	case !s.fromArchive() && s.Lock == "" && !embedded:
+		add("serverless.version", "%s", s.noLock())
+	}
+	return found
+}
+
+// checked reports whether there is a checksum of a download, given or known.
+func (p *Plan) checked(targets []Target, address, version string, given map[string]string) bool {
+	return slices.ContainsFunc(targets, func(t Target) bool {
+		return slices.ContainsFunc(architectures(), func(arch string) bool {
+			expanded, _ := expandURL(address, urlFields{Version: version, Arch: arch})
+			_, known := p.checksums.ForURL(expanded, arch)
+			return (t.Arch == "" || t.Arch == arch) && (known || given[arch] != "")
+		})
+	})
+}

@@ -1,0 +1,78 @@
+package llbgen
+
+import (
+	"slices"
+	"strings"
+)
+
+// Rule is one thing that samforge advises against in what can be built. Rules
+// are turned off and on as those for a Dockerfile are:
+// https://docs.docker.com/build/checks/
+type Rule struct {
+	// Name is what the check directive calls it.
+	Name string `json:"name"`
+	// Description says in a sentence what is right.
+	Description string `json:"description"`
+	// Experimental is true of a rule that is off until it is asked for, as what
+	// it finds is often as it should be.
+	Experimental bool `json:"experimental"`
+}
+
+// The names of the rules.
+const (
+	RuleUnpinnedBase       = "UnpinnedBase"
+	RuleUnofficialBase     = "UnofficialBase"
+	RuleRuntimeEndOfLife   = "RuntimeEndOfLife"
+	RuleUnknownRuntime     = "UnknownRuntime"
+	RuleUnknownPair        = "UnknownPair"
+	RuleOverwritesBase     = "OverwritesBase"
+	RuleUnverifiedDownload = "UnverifiedDownload"
+	RuleOldDockerCLI       = "OldDockerCLI"
+	RuleOldGoTemplate      = "OldGoTemplate"
+	RuleSecretInBuildArg   = "SecretInBuildArg"
+	RuleUnusedBuildArg     = "UnusedBuildArg"
+	RuleTagDropsVersion    = "TagDropsVersion"
+	RuleUnknownRule        = "UnknownRule"
+)
+
+// Rules returns all rules, in the order of docs/rules.md.
+func Rules() []Rule {
+	return []Rule{
+		{Name: RuleUnpinnedBase, Description: "Images are named by a tag that does not move, or by a digest"},
+		{Name: RuleUnofficialBase, Description: "Runtime and node images come from AWS's gallery, or from a mirror of it"},
+		{Name: RuleRuntimeEndOfLife, Description: "AWS still maintains the runtime"},
+		{Name: RuleUnknownRuntime, Description: "The runtime is one that samforge knows"},
+		{Name: RuleUnknownPair, Description: "Runtime image, node image and framework are known to go together"},
+		{Name: RuleOverwritesBase, Description: "No layer replaces files of the base image", Experimental: true},
+		{Name: RuleUnverifiedDownload, Description: "Downloads are checked against a known checksum"},
+		{Name: RuleOldDockerCLI, Description: "The Docker CLI speaks API 1.44, without which Docker Engine 29 refuses it"},
+		{Name: RuleOldGoTemplate, Description: "go-template has its security fixes"},
+		{Name: RuleSecretInBuildArg, Description: "Build arguments hold no secrets"},
+		{Name: RuleUnusedBuildArg, Description: "Every build argument has a meaning"},
+		{Name: RuleTagDropsVersion, Description: "The version in the tags is that of the plugin image, with nothing left out"},
+		{Name: RuleUnknownRule, Description: "The check directive names rules that exist"},
+	}
+}
+
+// URL is where the rule is explained: why, and how to fix what it finds.
+func (r Rule) URL() string {
+	return "https://github.com/samforge/samforge/blob/main/docs/rules.md#" + strings.ToLower(r.Name)
+}
+
+// ruleNamed returns the rule of that name; the zero Rule where there is none.
+func ruleNamed(name string) Rule {
+	rules := Rules()
+	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == name })
+	if i < 0 {
+		return Rule{}
+	}
+	return rules[i]
+}
+
+func ruleNames() []string {
+	var names []string
+	for _, r := range Rules() {
+		names = append(names, r.Name)
+	}
+	return names
+}
