@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 build: ## bin/samforge and bin/samforge-frontend
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -buildid=' -o bin/samforge-frontend ./cmd/samforge-frontend
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge-frontend ./cmd/samforge-frontend
 
 # runc is the one tool with cgo. Without libseccomp it builds too, but then a
 # kernel that has seccomp refuses its containers; a SAM image needs none.
@@ -53,10 +53,12 @@ bench: deps build tools ## side by side with what users do today
 	sh integration/deps.sh curl
 	$(GO) run ./integration/bench $(BENCH)
 
-frontend-image: ## build and push the frontend's image: FRONTEND_IMAGE=ref
-	bin/buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. \
-	  --opt filename=Dockerfile.frontend --opt platform=linux/amd64,linux/arm64 \
-	  --output type=image,name=$(FRONTEND_IMAGE),push=true
+frontend-image: bin/buildkitd bin/buildctl bin/runc ## build and push the frontend's image: FRONTEND_IMAGE=ref [BUILDKIT_HOST=address]
+	@test -n "$(FRONTEND_IMAGE)" || { echo "say what it is to be called: make frontend-image FRONTEND_IMAGE=registry.example.com/samforge-frontend:1" >&2; exit 2; }
+	for arch in amd64 arm64; do \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' \
+	    -o bin/frontend/samforge-frontend-$$arch ./cmd/samforge-frontend || exit 1; done
+	sh integration/frontend-image.sh $(FRONTEND_IMAGE) bin/frontend
 
 clean:
 	rm -rf bin

@@ -23,7 +23,10 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-var samforgeBinary string
+var (
+	samforgeBinary string
+	testDir        string // of all tests
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -32,7 +35,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		samforgeBinary = filepath.Join(dir, "samforge")
+		testDir, samforgeBinary = dir, filepath.Join(dir, "samforge")
 		if out, err := exec.Command("go", "build", "-o", samforgeBinary, "../cmd/samforge").CombinedOutput(); err != nil {
 			panic("build samforge: " + string(out))
 		}
