@@ -564,3 +564,38 @@ func TestBuildxErrors(t *testing.T) {
 		}
 	})
 }
+
+// Both doors tell the same findings of the rules, and a build warns of them.
+func TestBuildxCheck(t *testing.T) {
+	t.Parallel()
+	x := newSAMBuildx(t)
+	const findings = "kind: sam\nplugin: {image: harness/aws-sam-plugin:1.1.2-beta-base-image, version: 1.1.2-beta}\ngoTemplate: false\n" +
+		"docker: {version: 20.10.24}\nruntimes:\n  - {image: '" + testenv.Node22Base + "'}\n"
+	dir := x.folder(findings)
+	checked := x.build(dir, "--check")
+	if checked.code != 1 || !strings.Contains(checked.stdout, "WARNING: OldDockerCLI - https://") || !strings.Contains(checked.stdout, "samforge.yaml:5") {
+		t.Errorf("--check exits with %d:\n%s%s", checked.code, checked.stdout, checked.stderr)
+	}
+	own := run(t, nil, append([]string{"check", "-f", filepath.Join(dir, llbgen.Filename)}, x.mirrors()...)...)
+	if own.code != 1 || own.stdout != checked.stdout {
+		t.Errorf("samforge check exits with %d and tells\n%s\nnot\n%s", own.code, own.stdout, checked.stdout)
+	}
+	if r := x.build(dir, "--build-arg", "DOCKER_VERSION=28.5.2"); r.code != 0 || strings.Contains(r.stderr, "OldDockerCLI") {
+		t.Errorf("a new Docker CLI: exit code %d\n%s", r.code, r.stderr)
+	}
+	clean := x.build(x.folder("# check=skip=OldDockerCLI\n"+findings), "--check")
+	if clean.code != 0 || !strings.Contains(clean.stdout, "no warnings found") {
+		t.Errorf("a skipped rule: exit code %d\n%s%s", clean.code, clean.stdout, clean.stderr)
+	}
+
+	image, err := testenv.DockerCLI(t.Context(), testenv.DockerCLIOptions{Version: "20.10.24", Arch: "amd64"})
+	must(t, err)
+	x.push("docker.io/library/docker:20.10.24-cli", image)
+	if r := x.build(dir, "--platform", "linux/amd64"); r.code != 0 || !strings.Contains(r.stderr, "OldDockerCLI: ") || !strings.Contains(r.stderr, "(line 5)") {
+		t.Errorf("a build with findings: exit code %d\n%s", r.code, r.stderr)
+	}
+	failed := x.build(x.folder("# check=error=true\n"+findings), "--platform", "linux/amd64")
+	if failed.code == 0 || !strings.Contains(failed.stderr, "lint violation found for rules: OldDockerCLI") {
+		t.Errorf("a build that allows no findings: exit code %d\n%s", failed.code, failed.stderr)
+	}
+}

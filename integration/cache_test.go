@@ -1,0 +1,120 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// doors builds one image on any builder and pushes it: through the command, and
+// through docker buildx.
+func (x *buildx) doors(dir, target string) map[string]func(d *testenv.Buildkitd, args ...string) result {
+	file := filepath.Join(dir, llbgen.Filename)
+	return map[string]func(*testenv.Buildkitd, ...string) result{
+		"samforge": func(d *testenv.Buildkitd, args ...string) result {
+			x.t.Helper()
+			args = append([]string{"-f", file, "--target", target, "--push", "-t", x.repo("ci/cached:1")}, args...)
+			if x.npm != nil {
+				args = append(args, "--mirror", "https://registry.npmjs.org/="+x.npm.URL()+"/")
+			}
+			return x.bed.buildOn(d, args...)
+		},
+		"buildx": func(d *testenv.Buildkitd, args ...string) result {
+			x.t.Helper()
+			other := x.bed.newBuildx(d)
+			other.npm = x.npm
+			return other.build(dir, append([]string{"--target", target, "--push", "-t", x.repo("ci/cached:1")}, args...)...)
+		},
+	}
+}
+
+// Law 2 through both doors: whatever kind of cache there is, a fresh builder
+// pulls no layer and copies nothing.
+func TestCaches(t *testing.T) {
+	t.Parallel()
+	x := newSAMBuildx(t)
+	dir := x.folder(samFile)
+	local := t.TempDir()
+	for door, build := range x.doors(dir, "nodejs22.x") {
+		for name, c := range map[string]struct{ to, from string }{
+			"registry min":  {"type=registry,ref=" + x.repo("cache/min") + ",mode=min", "type=registry,ref=" + x.repo("cache/min")},
+			"registry max":  {"type=registry,ref=" + x.repo("cache/max") + ",mode=max", "type=registry,ref=" + x.repo("cache/max")},
+			"registry zstd": {"type=registry,ref=" + x.repo("cache/zstd") + ",mode=max,compression=zstd", "type=registry,ref=" + x.repo("cache/zstd")},
+			"inline":        {"type=inline", "type=registry,ref=" + x.repo("ci/cached:1")},
+			"local":         {"type=local,dest=" + local, "type=local,src=" + local},
+		} {
+			t.Run(door+"/"+name, func(t *testing.T) {
+				build(x.Buildkitd, "--cache-to", c.to).ok(t)
+				want := x.digestOfTag(x.repo("ci/cached:1"))
+				fresh := startBuildkitd(t, x.Registry, testenv.BuildkitdOptions{})
+				x.Registry.Reset()
+				again := []string{"--cache-from", c.from}
+				if name == "inline" {
+					again = append(again, "--cache-to", c.to)
+				}
+				r := build(fresh, again...)
+				r.ok(t)
+				wantWorked(t, r)
+				if got := x.digestOfTag(x.repo("ci/cached:1")); got != want {
+					t.Errorf("the image is %s, at first %s", got, want)
+				}
+				for _, p := range x.Registry.Pulls() {
+					if p.Kind == "layer" && p.Repository != "samforge-frontend" {
+						t.Errorf("%s of %s was pulled", p.Digest, p.Repository)
+					}
+				}
+			})
+		}
+		t.Run(door+"/one that cannot be read is left out", func(t *testing.T) {
+			r := build(x.Buildkitd, "--cache-from", "type=registry,ref="+x.repo("cache/nothing"))
+			r.ok(t)
+			if !strings.Contains(r.stderr, "cache/nothing") {
+				t.Errorf("nothing tells of the cache:\n%s", r.stderr)
+			}
+		})
+		t.Run(door+"/one that cannot be written is an error, unless told otherwise", func(t *testing.T) {
+			to := "type=registry,ref=127.0.0.1:1/cache"
+			if r := build(x.Buildkitd, "--cache-to", to); r.code != 1 || !strings.Contains(r.stderr, "127.0.0.1:1") {
+				t.Errorf("exit code %d:\n%s", r.code, r.stderr)
+			}
+			build(x.Buildkitd, "--cache-to", to+",ignore-error=true").ok(t)
+		})
+	}
+}
+
+// Law 2 for the framework through docker buildx; the command's caches are in
+// TestServerlessLaws.
+func TestServerlessCacheThroughBuildx(t *testing.T) {
+	t.Parallel()
+	b := newLawsBed(t)
+	x := b.newBuildx(b.Buildkitd)
+	x.npm = b.npm
+	file, err := os.ReadFile(b.file)
+	must(t, err)
+	dir := x.folder(string(file))
+	build := x.doors(dir, "python3.12-serverless")["buildx"]
+	cache := "type=registry,ref=" + x.repo("cache/sls")
+	build(b.Buildkitd, "--cache-to", cache+",mode=max").ok(t)
+	want := x.digestOfTag(x.repo("ci/cached:1"))
+
+	fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+	b.forget()
+	r := build(fresh, "--cache-from", cache)
+	r.ok(t)
+	wantWorked(t, r)
+	b.wantNoNPM(t)
+	b.wantNoLayer(t, "samforge-frontend")
+	if got := x.digestOfTag(x.repo("ci/cached:1")); got != want {
+		t.Errorf("the image is %s, at first %s", got, want)
+	}
+
+	b.forget()
+	r = build(startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}), "--cache-from", cache, "--build-arg", "SERVERLESS_VERSION=3.40.0")
+	r.ok(t)
+	wantWorked(t, r, "copy serverless@3.40.0", "npm ci serverless@3.40.0")
+	b.wantNoLayer(t, "samforge-frontend", "ecr/sam/build-nodejs20.x", "cache/sls")
+}
