@@ -1,4 +1,4 @@
-// Certificates for a buildkitd on TCP.
+// Certificates for a buildkitd on TCP, and for servers of the tests.
 
 package testenv
 
@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -99,6 +100,21 @@ func newCertificate(name string, authority *certificate) (*certificate, error) {
 		return nil, fmt.Errorf("reading a certificate: %w", err)
 	}
 	return &certificate{Certificate: made, key: key, der: keyDER}, nil
+}
+
+// ServerCertificate makes a certificate for 127.0.0.1, and the authority that
+// signed it, in PEM, which nobody trusts.
+func ServerCertificate() (_ tls.Certificate, authorityPEM []byte, err error) {
+	authority, err := newCertificate("authority", nil)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	server, err := newCertificate("server", authority)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	pair := tls.Certificate{Certificate: [][]byte{server.Raw}, PrivateKey: server.key}
+	return pair, pem.EncodeToMemory(authority.certificatePEM()), nil
 }
 
 func (c *certificate) certificatePEM() *pem.Block {

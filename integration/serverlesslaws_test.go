@@ -1,0 +1,288 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// lawsBed is a test bed with two runtimes that take Node.js from one image, and
+// newer images of both.
+type lawsBed struct {
+	*bed
+	npm          *testenv.NPMRegistry
+	file, bumped string // build files with the runtimes, and with the newer ones
+}
+
+func newLawsBed(t *testing.T) *lawsBed {
+	t.Helper()
+	const newerPython, newerJava = "public.ecr.aws/sam/build-python3.12:1.150.0-20251211000000", "public.ecr.aws/sam/build-java21:1.150.0-20251211000001"
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b.base(newerPython, "python3.12", "amd64", "arm64")
+	b.base(newerJava, "java21", "amd64", "arm64")
+	b.Registry.Reset()
+	return &lawsBed{
+		bed: b, npm: npm,
+		file:   pairsFile(t, testenv.Node20Base, testenv.Python312Base, testenv.Java21Base),
+		bumped: pairsFile(t, testenv.Node20Base, newerPython, newerJava),
+	}
+}
+
+// pairsFile writes a build file of several runtimes with one node image.
+func pairsFile(t *testing.T, node string, runtimes ...string) string {
+	t.Helper()
+	path := pairFile(t, runtimes[0], node, "")
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	must(t, err)
+	defer file.Close()
+	for _, runtime := range runtimes[1:] {
+		_, err := fmt.Fprintf(file, "  - {image: '%s', node: '%s'}\n", runtime, node)
+		must(t, err)
+	}
+	return path
+}
+
+// args are those that build and push the targets of a build file.
+func (b *lawsBed) args(file string, more ...string) []string {
+	return append([]string{"-f", file, "--repo", b.repo("ci/sls"), "--push",
+		"--mirror", "https://registry.npmjs.org/=" + b.npm.URL() + "/"}, more...)
+}
+
+// forBoth are args for both platforms.
+func (b *lawsBed) forBoth(file string, more ...string) []string {
+	return b.args(file, append([]string{"--platform", "linux/amd64,linux/arm64"}, more...)...)
+}
+
+// forget makes the registries count from zero.
+func (b *lawsBed) forget() {
+	b.Registry.Reset()
+	b.npm.Reset()
+}
+
+// wantNoLayer fails the test if a layer was pulled out of a repository other
+// than those allowed.
+func (b *lawsBed) wantNoLayer(t *testing.T, but ...string) {
+	t.Helper()
+	for _, p := range b.Registry.Pulls() {
+		if p.Kind == "layer" && !slices.Contains(but, p.Repository) {
+			t.Errorf("%s of %s was pulled", p.Digest, p.Repository)
+		}
+	}
+}
+
+// wantNoNPM fails the test if the npm registry was asked for anything.
+func (b *lawsBed) wantNoNPM(t *testing.T) {
+	t.Helper()
+	if n := b.npm.Requests(); n > 0 {
+		t.Errorf("the npm registry got %d requests, want none", n)
+	}
+}
+
+var (
+	anyStep = regexp.MustCompile(`(?m)^#(\d+) (?:\[.*?\] )?(.+)$`)
+	// Steps that are never kept, or so small that no cache has them.
+	freeStep = regexp.MustCompile(`^(building with|load (metadata|build definition)|resolve|download|importing|write|make|assemble|exporting) |@sha256:`)
+)
+
+// worked returns the steps of plain progress that took work: what neither came
+// out of a cache nor is done each time.
+func worked(progress string) []string {
+	names, cached := map[string]string{}, map[string]bool{}
+	for _, line := range anyStep.FindAllStringSubmatch(progress, -1) {
+		number, text := line[1], line[2]
+		if _, ok := names[number]; !ok {
+			names[number] = text
+		}
+		// The layer of a local cache is unpacked when it is found.
+		cached[number] = cached[number] || text == "CACHED" || strings.HasPrefix(text, "extracting sha256:")
+	}
+	var steps []string
+	for number, name := range names {
+		if !cached[number] && !freeStep.MatchString(name) {
+			steps = append(steps, name)
+		}
+	}
+	slices.Sort(steps)
+	return steps
+}
+
+func wantWorked(t *testing.T, r result, want ...string) {
+	t.Helper()
+	if got := worked(r.stderr); !slices.Equal(got, want) {
+		t.Errorf("these steps did work: %q, want %q\n%s", got, want, r.stderr)
+	}
+}
+
+func wantDigests(t *testing.T, got, want []string) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || digestOf(got[i]) != digestOf(want[i]) {
+			t.Fatalf("the images are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// Laws 2, 3 and 4, on what one cold build left: each subtest goes on from
+// there.
+func TestServerlessLaws(t *testing.T) {
+	t.Parallel()
+	b := newLawsBed(t)
+	r := b.build(b.forBoth(b.file)...)
+	first := r.ok(t)
+	if len(first) != 3*4 {
+		t.Fatalf("stdout has %d lines, want an index and two members for each of 4 images:\n%s", len(first), r.stdout)
+	}
+	t.Run("law 3: npm runs once for all runtimes, variants and platforms", func(t *testing.T) {
+		if n := steps(r.stderr, npmStep); n != 1 {
+			t.Errorf("npm ran %d times, want once:\n%s", n, r.stderr)
+		}
+		// npm asks for the archive of a package once for each place in the tree.
+		if want := fmt.Sprintf(" added %d packages in ", b.npm.Tarballs()); !strings.Contains(r.stderr, want) {
+			t.Errorf("the npm registry was asked for %d archives, and npm does not say %q", b.npm.Tarballs(), want)
+		}
+	})
+	t.Run("law 3: newer runtime images run nothing", func(t *testing.T) {
+		b.forget()
+		r := b.build(b.forBoth(b.bumped)...)
+		bumped := r.ok(t)
+		wantWorked(t, r)
+		b.wantNoNPM(t)
+		b.wantNoLayer(t)
+		for i := range bumped {
+			if digestOf(bumped[i]) == digestOf(first[i]) {
+				t.Errorf("%s is the image of the older runtime", bumped[i])
+			}
+		}
+	})
+	t.Run("law 3: another version of the framework runs npm and nothing else", func(t *testing.T) {
+		b.forget()
+		r := b.build(b.forBoth(b.file, "--build-arg", "SERVERLESS_VERSION=3.40.0")...)
+		r.ok(t)
+		wantWorked(t, r, "copy serverless@3.40.0", "npm ci serverless@3.40.0")
+		b.wantNoLayer(t)
+	})
+	t.Run("law 2: a cache makes a fresh builder as good as the first", b.caches)
+	t.Run("law 2: so does a cache within the images", b.inlineCache)
+	t.Run("law 4: another cold builder, rootless, with another npm registry", func(t *testing.T) {
+		mirror := npmMirror(t, b.npm)
+		mirror.Start()
+		rootless := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{Rootless: true})
+		pair := b.buildOn(rootless, b.args(b.file, "--target", "python3.12", "--mirror", "https://registry.npmjs.org/="+mirror.URL+npmMirrorPath+"/")...).ok(t)
+		wantDigests(t, pair, membersOf(first, pair))
+	})
+	t.Run("law 4: the times follow SOURCE_DATE_EPOCH", func(t *testing.T) {
+		b.forget()
+		lines := b.build(b.args(b.file, "--target", "python3.12-serverless", "--build-arg", "SOURCE_DATE_EPOCH=1700000000")...).ok(t)
+		b.wantNoNPM(t)
+		b.wantTimes(testenv.Python312Base, lines[0], "amd64", time.Unix(1700000000, 0))
+	})
+}
+
+// membersOf returns those lines whose tags are among the other ones.
+func membersOf(lines, others []string) (members []string) {
+	for _, other := range others {
+		tag, _, _ := strings.Cut(other, "@")
+		for _, line := range lines {
+			if strings.HasPrefix(line, tag+"@") {
+				members = append(members, line)
+			}
+		}
+	}
+	return members
+}
+
+// wantTimes fails the test unless the image and all files that it adds to its
+// base carry the time.
+func (b *bed) wantTimes(base, ref, arch string, want time.Time) {
+	b.t.Helper()
+	below, err := b.Registry.ReadImage(b.t.Context(), base, "linux/"+arch, testenv.OnlyLayers(1000))
+	must(b.t, err)
+	image, err := b.Registry.ReadImage(b.t.Context(), ref, "linux/"+arch, testenv.OnlyLayers(len(below.Layers)))
+	must(b.t, err)
+	if !image.Created.Equal(want) {
+		b.t.Errorf("%s for %s was created at %s, want %s", ref, arch, image.Created, want)
+	}
+	for name, file := range image.Files {
+		if !file.ModTime.Equal(want) {
+			b.t.Errorf("%s for %s has the time %s, want %s", name, arch, file.ModTime, want)
+		}
+	}
+}
+
+// caches are those that are kept apart from the images. Each is imported by
+// builders with no state and no runc: whatever they executed would fail.
+func (b *lawsBed) caches(t *testing.T) {
+	const target = "python3.12-serverless"
+	local := filepath.Join(t.TempDir(), "cache")
+	imports := map[string]string{
+		"mode=max": "type=registry,ref=" + b.repo("cache/max"),
+		"mode=min": "type=registry,ref=" + b.repo("cache/min"),
+		"local":    "type=local,src=" + local,
+	}
+	first := b.build(b.args(b.file, "--target", target,
+		"--cache-to", imports["mode=max"]+",mode=max", "--cache-to", imports["mode=min"]+",mode=min",
+		"--cache-to", "type=local,mode=max,dest="+local)...).ok(t)
+	build := func(t *testing.T, options testenv.BuildkitdOptions, from, file string, more ...string) result {
+		fresh := startBuildkitd(t, b.Registry, options)
+		b.forget()
+		return b.buildOn(fresh, b.args(file, append([]string{"--target", target, "--cache-from", imports[from]}, more...)...)...)
+	}
+	for name := range imports {
+		t.Run(name+": unchanged", func(t *testing.T) {
+			r := build(t, testenv.BuildkitdOptions{NoRunc: true}, name, b.file)
+			wantDigests(t, r.ok(t), first)
+			b.wantNoLayer(t)
+			if name != "local" { // out of which the layers come at once: that takes work
+				wantWorked(t, r)
+			}
+		})
+	}
+	for _, name := range []string{"mode=max", "mode=min"} {
+		t.Run(name+": newer runtime images", func(t *testing.T) {
+			r := build(t, testenv.BuildkitdOptions{NoRunc: true}, name, b.bumped)
+			r.ok(t)
+			wantWorked(t, r)
+			b.wantNoLayer(t)
+		})
+	}
+	t.Run("another version of the framework needs the node image alone", func(t *testing.T) {
+		r := build(t, testenv.BuildkitdOptions{}, "mode=max", b.file, "--build-arg", "SERVERLESS_VERSION=3.40.0")
+		r.ok(t)
+		wantWorked(t, r, "copy serverless@3.40.0", "npm ci serverless@3.40.0")
+		b.wantNoLayer(t, "ecr/sam/build-nodejs20.x", "cache/max") // which has the plugin's directories, some bytes
+	})
+}
+
+// inlineCache is what each image can tell of itself. It serves builds of several
+// targets, each of which has its own.
+func (b *lawsBed) inlineCache(t *testing.T) {
+	build := func(d *testenv.Buildkitd, file string, more ...string) result {
+		return b.buildOn(d, b.forBoth(file, append([]string{"--repo", b.repo("ci/inline"), "--cache-to", "type=inline"}, more...)...)...)
+	}
+	first := build(b.Buildkitd, b.file).ok(t)
+	var from []string
+	for _, line := range first {
+		if tag, _, _ := strings.Cut(line, "@"); !strings.Contains(tag, "-linux-") { // an index
+			from = append(from, "--cache-from", tag)
+		}
+	}
+	for name, file := range map[string]string{"unchanged": b.file, "newer runtime images": b.bumped} {
+		t.Run(name, func(t *testing.T) {
+			fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+			b.forget()
+			r := build(fresh, file, from...)
+			if lines := r.ok(t); file == b.file {
+				wantDigests(t, lines, first)
+			}
+			wantWorked(t, r)
+			b.wantNoLayer(t)
+		})
+	}
+}
