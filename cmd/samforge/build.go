@@ -135,8 +135,8 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
 	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true, or its `attributes` such as generator=IMAGE")
 
-	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache")
-	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache")
+	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache; a Go template over .Target .Runtime .Variant")
+	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
 	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 }

@@ -28,6 +28,9 @@ type BuildkitdOptions struct {
 	// Mirrors maps a registry to where buildkitd shall pull its images from, over
 	// plain HTTP: "public.ecr.aws" -> "127.0.0.1:5000/ecr". See [Registry.Mirrors].
 	Mirrors map[string]string
+	// Proxy is what buildkitd reaches everything by that is not on loopback, as in
+	// HTTPS_PROXY; empty means directly.
+	Proxy string
 	// NoRunc makes every exec fail, for graphs that must not contain one.
 	NoRunc bool
 	// TLS makes it listen on TCP too, for clients with the certificate in TLSDir.
@@ -92,6 +95,9 @@ func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd
 	}
 	if err != nil {
 		return nil, err
+	}
+	if options.Proxy != "" {
+		cmd.Env = append(cmd.Env, "HTTP_PROXY="+options.Proxy, "HTTPS_PROXY="+options.Proxy)
 	}
 	if b.process, err = startProcess(cmd); err != nil {
 		return nil, err

@@ -136,6 +136,8 @@ func newBakeFile(plan *llbgen.Plan, images []image, common bakeTarget) *bakeFile
 	for _, i := range images {
 		t := common
 		t.Target, t.Tags = i.Name, i.refs
+		t.CacheFrom, _ = expandCaches("--cache-from", common.CacheFrom, i) // checked before
+		t.CacheTo, _ = expandCaches("--cache-to", common.CacheTo, i)
 		for _, p := range i.platforms {
 			t.Platforms = append(t.Platforms, platforms.Format(p))
 		}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/containerd/platforms"
 	bkclient "github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/cmd/buildctl/build"
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
@@ -39,13 +38,9 @@ func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, err
 		}
 		attrs["attest:"+kind] = rest
 	}
-	imports, err := build.ParseImportCache(opt.CacheFrom)
+	imports, cacheExports, err := opt.caches(i)
 	if err != nil {
-		return builder.Job{}, fmt.Errorf("--cache-from: %w", err)
-	}
-	cacheExports, err := build.ParseExportCache(opt.CacheTo)
-	if err != nil {
-		return builder.Job{}, fmt.Errorf("--cache-to: %w", err)
+		return builder.Job{}, err
 	}
 	return builder.Job{
 		Name:  i.Name,

@@ -106,7 +106,7 @@ func planImages(plan *llbgen.Plan, targets []llbgen.Target, opt Options, fallbac
 		}
 		images = append(images, i)
 	}
-	return images, nil
+	return images, checkCaches(opt, images)
 }
 
 // name makes the references of the image: of the one platform, or of an index
