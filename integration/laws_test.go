@@ -52,10 +52,10 @@ func TestSameInputsSameDigest(t *testing.T) {
 	}
 	first := push(b.Buildkitd)
 	for name, digest := range map[string]string{
-		"a second cold buildkitd": push(startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})),
-		"a rootless buildkitd":    push(startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{Rootless: true})),
-		"--no-cache":              push(b.Buildkitd, "--no-cache"),
-		"the worker's own mirror": b.buildWithoutMirrors(file),
+		"a rootful buildkitd":         push(startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})),
+		"a second rootless buildkitd": push(startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{Rootless: true})),
+		"--no-cache":                  push(b.Buildkitd, "--no-cache"),
+		"the worker's own mirror":     b.buildWithoutMirrors(file),
 	} {
 		if digest != first {
 			t.Errorf("%s gave %s, want %s", name, digest, first)

@@ -52,9 +52,11 @@ type bed struct {
 
 const goTemplatePath = "/public/shared/tools/go-template/release/v0.4.15/bin/linux/"
 
-// newBed starts a test bed.
+// newBed starts a test bed. Its builder is rootless, unless the test needs what
+// only root can do; those that a test starts beside it are rootful.
 func newBed(t *testing.T, options testenv.Options) *bed {
 	t.Helper()
+	options.Buildkitd.Rootless = options.Buildkitd.RootSize == 0
 	b := &bed{Env: testenv.New(t, options), t: t}
 	for _, arch := range []string{"amd64", "arm64"} {
 		binary, err := testenv.Executable(t.Context(), "go-template", arch, "v0.4.15")

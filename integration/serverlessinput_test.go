@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/samforge/samforge/integration/testenv"
 )
@@ -83,19 +84,31 @@ func (p *httpProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(client, server)
 }
 
-// cutOnce makes the npm registry break off the first request for each of n
-// packages.
-func cutOnce(npm *testenv.NPMRegistry, n int) {
+// unsteady makes the npm registry break off the first request for each of some
+// packages, and answer late for some others.
+func unsteady(npm *testenv.NPMRegistry) {
+	const each = 5
 	var mu sync.Mutex
-	cut := map[string]bool{}
-	npm.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+	seen := map[string]bool{}
+	first := func(path string) (nth int, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if cut[r.URL.Path] || len(cut) == n {
-			return false
+		if seen[path] || len(seen) == 2*each {
+			return 0, false
 		}
-		cut[r.URL.Path] = true
-		panic(http.ErrAbortHandler)
+		seen[path] = true
+		return len(seen), true
+	}
+	npm.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		nth, ok := first(r.URL.Path)
+		switch {
+		case !ok:
+		case nth <= each:
+			panic(http.ErrAbortHandler)
+		default:
+			time.Sleep(2 * time.Second)
+		}
+		return false
 	})
 }
 
@@ -118,9 +131,9 @@ func TestServerlessBehindProxies(t *testing.T) {
 	t.Run("an authority that is not trusted", func(t *testing.T) {
 		b.wantFailure(build(mirror.URL+npmMirrorPath), "the npm registry's certificate is not trusted", "--secret id=ca,src=FILE")
 	})
-	t.Run("HTTPS_PROXY, --secret id=ca, and connections that break", func(t *testing.T) {
+	t.Run("HTTPS_PROXY, --secret id=ca, and a registry that falters", func(t *testing.T) {
 		proxy := startProxy(t)
-		cutOnce(npm, 5)
+		unsteady(npm)
 		defer npm.Intercept(nil)
 		b.wantUnknown(t, proxy, build(mirror.URL+npmMirrorPath, "--secret", "id=ca,src="+ca, "--build-arg", "HTTPS_PROXY="+proxy.URL))
 		if proxy.tunnels.Load() == 0 {
@@ -155,7 +168,7 @@ func TestNodeImageWithoutNode(t *testing.T) {
 	const empty = "public.ecr.aws/sam/build-nodejs20.x:1.150.0-20251211000000"
 	b.base(empty, "java21", "amd64")
 	for _, layout := range []string{"merged", "isolated"} {
-		for _, variant := range []string{"base", "serverless"} {
+		for _, variant := range []string{"serverless", "base"} {
 			t.Run(layout+" "+variant, func(t *testing.T) {
 				r := b.build("-f", pairFile(t, testenv.Python312Base, empty, "node: {layout: "+layout+"}\n"), "--repo", b.repo("ci/sls"),
 					"--target", variant, "--push", "--mirror", "https://registry.npmjs.org/="+npm.URL()+"/")

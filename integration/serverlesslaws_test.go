@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -286,3 +289,46 @@ func (b *lawsBed) inlineCache(t *testing.T) {
 		})
 	}
 }
+
+// Law 8 for a framework that brings programs: each image has those of its own
+// architecture, which npm chooses without running anything of the other.
+func TestOsls(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	r := b.build("--repo", b.repo("ci/sls"), "--target", "serverless", "--platform", "linux/amd64,linux/arm64", "--push",
+		"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/", frameworkContext(t, "version: 4.3.1, flavor: osls", nil))
+	lines := r.ok(t)
+	if n := steps(r.stderr, oslsStep); n != 2 {
+		t.Errorf("npm ran %d times, want once for each architecture", n)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/"+arch)
+		must(t, err)
+		programs := 0
+		for path, file := range image.Files {
+			if !strings.HasPrefix(path, "/opt/harness/serverless/") || file.Type != tar.TypeReg || !(file.Mode&0o111 != 0 || strings.HasSuffix(path, ".node")) {
+				continue
+			}
+			data, err := image.ReadFile(path)
+			must(t, err)
+			program, err := elf.NewFile(bytes.NewReader(data))
+			if err != nil {
+				continue // a script
+			}
+			programs++
+			if program.Machine != machines[arch] {
+				t.Errorf("%s is for %s in the image for %s", path, program.Machine, arch)
+			}
+		}
+		if programs == 0 {
+			t.Errorf("the framework for %s has no program: where is esbuild?", arch)
+		}
+		b.wantTimes(testenv.Python312Base, lines[0], arch, time.Unix(315532800, 0))
+	}
+	output, err := b.inside(b.Buildkitd, lines[0], "serverless --version; sls --version; esbuild=$(find /opt/harness/serverless -path '*/bin/esbuild' -size +1000k); $esbuild --version")
+	if err != nil || strings.Count(output, "4.3.1") != 2 {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+var oslsStep = regexp.MustCompile(`(?m)^#(\d+) \[?.*npm ci osls@4\.3\.1$`)

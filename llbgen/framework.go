@@ -48,9 +48,13 @@ const (
 )
 
 // uselessFiles are what nothing reads at run time: type declarations and source
-// maps of the packages, and their change logs.
+// maps of the packages, their change logs, and builds for browsers, which no
+// package.json names for Node.js.
 func uselessFiles() []string {
-	return []string{"**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "**/*.map", "**/CHANGELOG.md"}
+	return []string{
+		"**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "**/*.map", "**/CHANGELOG.md",
+		"aws-sdk/dist", "json-refs/dist", "**/xml2js/lib/xml2js.bc.js",
+	}
 }
 
 // framework adds the Serverless Framework, installed by npm, or from a release

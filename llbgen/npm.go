@@ -8,7 +8,7 @@ import (
 
 var (
 	npmIntegrity = regexp.MustCompile(`(?i)integrity checksum failed when using \w+: wanted (\S+) but got (\S+?)\.?\s`)
-	npmAddress   = regexp.MustCompile(`(?:request to|fetch \w+ attempt \d+ failed|GET) ?(https?://\S+)`)
+	npmAddress   = regexp.MustCompile(`(?:request to|network timeout at:|fetch \w+ attempt \d+ failed|GET) ?(https?://\S+)`)
 	npmMissing   = regexp.MustCompile(`(?:404 Not Found - GET|No matching version found for) (\S+?)\.?\s`)
 	npmPlatform  = regexp.MustCompile(`Unsupported platform for (\S+): wanted (\{.*?\})`)
 	npmOutOfSync = regexp.MustCompile(`(?m)^npm \S+ ((?:Invalid|Missing): .+)$`)
@@ -90,13 +90,13 @@ func (s Serverless) explainPackages(log string) string {
 
 // explainRegistry is about a registry that does not answer, or not to everyone.
 func explainRegistry(log string) string {
-	if strings.Contains(log, "UNABLE_TO_GET_ISSUER_CERT") || strings.Contains(log, "SELF_SIGNED_CERT") || strings.Contains(log, "unable to get local issuer certificate") {
+	if strings.Contains(log, "UNABLE_TO_GET_ISSUER_CERT") || strings.Contains(log, "UNABLE_TO_VERIFY_LEAF_SIGNATURE") || strings.Contains(log, "SELF_SIGNED_CERT") || strings.Contains(log, "unable to get local issuer certificate") {
 		return fmt.Sprintf("the npm registry's certificate is not trusted: pass the authority's with --secret id=%s,src=FILE", SecretCA)
 	}
 	if strings.Contains(log, "E401") || strings.Contains(log, "E403") {
 		return fmt.Sprintf("the npm registry wants other credentials: pass an npm configuration with --secret id=%s,src=FILE", SecretNPMRC)
 	}
-	for _, code := range []string{"ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET", "ERR_SOCKET_TIMEOUT", "EIDLETIMEOUT"} {
+	for _, code := range []string{"ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET", "ERR_SOCKET_TIMEOUT", "EIDLETIMEOUT", "network timeout"} {
 		if strings.Contains(log, code) {
 			address := npmRegistry
 			if found := npmAddress.FindStringSubmatch(log); found != nil {

@@ -47,6 +47,8 @@ func TestExplainInstall(t *testing.T) {
 			"version: 3.37.0", "samforge: a@1.0.0 has native modules, and none of them for linux/arm64 with glibc\nsamforge: b@1.0.0 is wrong\n",
 			"a@1.0.0 has native modules, and none of them for linux/arm64 with glibc; b@1.0.0 is wrong",
 		},
+		"a certificate without its authority": {"version: 3.39.0", "npm error code UNABLE_TO_VERIFY_LEAF_SIGNATURE\n", "--secret id=ca,src=FILE"},
+		"a registry that never answers":       {"version: 3.39.0", "npm error code FETCH_ERROR\nnpm error network timeout at: https://npm.example.com/ms\n", "cannot be reached (https://npm.example.com/ms, network timeout)"},
 		"a certificate that is not trusted":   {"version: 3.39.0", "npm error code SELF_SIGNED_CERT_IN_CHAIN\n", "--secret id=ca,src=FILE"},
 		"a registry that wants credentials":   {"version: 3.37.0", "npm error code E401\n", "--secret id=npmrc,src=FILE"},
 		"a registry that cannot be reached":   {"version: 3.39.0", "npm error code ENOTFOUND\nnpm error request to https://npm.example.com/ms failed\n", "cannot be reached (https://npm.example.com/ms, ENOTFOUND)"},
