@@ -35,7 +35,7 @@ demo: demo-deps build tools ## the main job: the examples, built and pushed on l
 	$(GO) run ./integration/demo $(if $(REAL),-real)
 
 test: deps build tools lint ## unit, golden and integration tests
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 60m ./...
 
 lint: bin/staticcheck ## gofmt, go vet, staticcheck
 	test -z "$$(gofmt -l .)"
