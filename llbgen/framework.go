@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -23,6 +24,7 @@ const (
 // Where npm works while the framework is installed.
 const (
 	npmWorkDir  = "/samforge/install"
+	npmLayerDir = "/samforge/layer"
 	npmCacheDir = "/samforge/npm-cache"
 	npmRegistry = "https://registry.npmjs.org/"
 	npmCheckDir = "/samforge/npm-check"
@@ -47,16 +49,6 @@ const (
 	SecretCA = "ca"
 )
 
-// uselessFiles are what nothing reads at run time: type declarations and source
-// maps of the packages, their change logs, and builds for browsers, which no
-// package.json names for Node.js.
-func uselessFiles() []string {
-	return []string{
-		"**/*.d.ts", "**/*.d.mts", "**/*.d.cts", "**/*.map", "**/CHANGELOG.md",
-		"aws-sdk/dist", "json-refs/dist", "**/xml2js/lib/xml2js.bc.js",
-	}
-}
-
 // framework adds the Serverless Framework, installed by npm, or from a release
 // archive where there is no npm package of it.
 func (b *build) framework(ctx context.Context) (*Layer, error) {
@@ -68,15 +60,19 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	installed, err := b.install(ctx, lock)
+	program := path.Join(frameworkModules, s.Flavor, "bin/serverless.js")
+	installed, err := b.install(ctx, lock, program)
 	if err != nil {
 		return nil, err
 	}
-	modules := b.tree()
-	modules.ExcludePatterns = uselessFiles()
-	files := llb.Copy(installed, "/node_modules/", frameworkModules+"/", modules)
-	program := path.Join(frameworkModules, s.Flavor, "bin/serverless.js")
-	return b.frameworkLayer(files, program, fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version)), nil
+	source := fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version)
+	if lock.embedded && b.opt.Epoch.Equal(DefaultEpoch()) {
+		return b.newFrameworkLayer(installed, source), nil
+	}
+	// What was checked has a layer of its own, and npm does not run again for
+	// another time of the files.
+	files := llb.Copy(installed, "/", "/", b.tree())
+	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source), nil
 }
 
 // lock returns what npm installs from: the lock in the build context that the
@@ -122,11 +118,16 @@ func (b *build) frameworkLayer(files *llb.FileAction, program, source string) *L
 	s := b.plan.File.Serverless
 	files = files.Copy(b.frameworkCommands(program), "/", frameworkBinDir+"/", b.tree()).
 		Copy(b.directories(frameworkDir), "/", "/", b.tree())
+	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source)
+}
+
+func (b *build) newFrameworkLayer(state llb.State, source string) *Layer {
+	s := b.plan.File.Serverless
 	return &Layer{
 		Name:   "serverless",
 		Source: source,
 		Field:  "serverless",
-		State:  llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...),
+		State:  state,
 		labels: map[string]string{labelFrameworkName: s.Flavor, labelFrameworkVersion: s.Version},
 		checks: []check{{name: "serverless", field: "serverless", script: "serverless --version"}},
 	}
@@ -135,8 +136,9 @@ func (b *build) frameworkLayer(files *llb.FileAction, program, source string) *L
 // install runs npm in the node image of the build file's first runtime, on the
 // builder's own platform. It writes to a mount of its own, so that the result
 // depends on the lock and that image alone, and all runtimes share it whatever
-// their own Node.js is.
-func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
+// their own Node.js is. The mount is a layer as it is: a copy of its twenty
+// thousand files would take as long as npm does.
+func (b *build) install(ctx context.Context, lock *Lock, program string) (llb.State, error) {
 	first := b.plan.Targets[0]
 	field := first.path + ".node"
 	node, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, first.Node))
@@ -147,9 +149,10 @@ func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
 		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", first.Node))
 	}
 	opts := []llb.RunOption{
-		llb.Args(append([]string{languageDir + "/bin/node", "install.cjs", lock.npmCommand(),
-			"--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.npmFlags(lock)...)),
+		llb.Args(append([]string{languageDir + "/bin/node", "install.cjs", npmLayerDir, frameworkDir, strconv.FormatInt(DefaultEpoch().Unix(), 10),
+			lock.npmCommand(), "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.npmFlags(lock)...)),
 		llb.Dir(npmWorkDir),
+		llb.AddMount(npmWorkDir, b.npmFolder(lock, program), llb.Readonly),
 		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir("samforge-npm", llb.CacheMountShared)),
 		llb.AddSecret("/samforge/npmrc", llb.SecretID(SecretNPMRC), llb.SecretOptional),
 		llb.AddSecret("/samforge/ca.pem", llb.SecretID(SecretCA), llb.SecretOptional),
@@ -164,20 +167,25 @@ func (b *build) install(ctx context.Context, lock *Lock) (llb.State, error) {
 	for _, o := range b.step("serverless", "npm %s %s@%s", lock.npmCommand(), lock.Package, lock.Version) {
 		opts = append(opts, o)
 	}
-	installed := node.State.Run(opts...).AddMount(npmWorkDir, b.npmFolder(lock))
+	installed := node.State.Run(opts...).AddMount(npmLayerDir, llb.Scratch())
 	if lock.embedded || b.plan.Verify == VerifyOff {
 		return installed, nil
 	}
 	return b.checkInstalled(node, installed, lock), nil
 }
 
-// npmFolder is what npm finds in the folder that it works in.
-func (b *build) npmFolder(lock *Lock) llb.State {
+// npmFolder is what the framework is installed from: its package.json and its
+// lock, the script that has npm do it, and the commands that start program.
+func (b *build) npmFolder(lock *Lock, program string) llb.State {
 	files, name := llb.Mkfile("/package.json", 0o644, lock.PackageJSON()), "package.json"
 	if lock.Data != nil {
 		files, name = files.Mkfile("/package-lock.json", 0o644, lock.Data), "lock"
 	}
-	return llb.Scratch().File(files.Mkfile("/install.cjs", 0o644, installScript),
+	files = files.Mkfile("/install.cjs", 0o644, installScript).
+		Mkdir("/bin", 0o755).
+		Mkfile("/bin/serverless", 0o755, startScript(program)).
+		Mkfile("/bin/sls", 0o755, startScript(program))
+	return llb.Scratch().File(files,
 		b.step("serverless", "write the %s of %s@%s", name, lock.Package, lock.Version)...)
 }
 
@@ -198,7 +206,7 @@ func (b *build) checkInstalled(node *SourceImage, installed llb.State, lock *Loc
 		b.step("serverless", "write the check of what npm installed")...)
 	opts := []llb.RunOption{
 		llb.Args([]string{languageDir + "/bin/node", npmCheckDir + "/check.cjs", b.arch(), lock.Package, b.knownNode().Version}),
-		llb.Dir(npmWorkDir),
+		llb.Dir(npmLayerDir + frameworkDir),
 		llb.Network(pb.NetMode_NONE),
 		llb.AddMount(npmCheckDir, script, llb.Readonly),
 	}
@@ -209,7 +217,7 @@ func (b *build) checkInstalled(node *SourceImage, installed llb.State, lock *Loc
 	for _, o := range b.step("serverless", "check that %s@%s runs on linux/%s", lock.Package, lock.Version, b.arch()) {
 		opts = append(opts, o)
 	}
-	return node.State.Run(opts...).AddMount(npmWorkDir, installed)
+	return node.State.Run(opts...).AddMount(npmLayerDir, installed)
 }
 
 // npmFlags have npm install for the image's platform and not for the one it runs
@@ -266,10 +274,14 @@ func nodeOn(platform ocispecs.Platform, ref string) string {
 	return ref
 }
 
-// frameworkCommands are `serverless` and `sls`. They find node on PATH.
+// frameworkCommands are `serverless` and `sls`.
 func (b *build) frameworkCommands(program string) llb.State {
-	script := []byte("#!/bin/sh\nexec node " + program + " \"$@\"\n")
 	return llb.Scratch().File(
-		llb.Mkfile("/serverless", 0o755, script).Mkfile("/sls", 0o755, script),
+		llb.Mkfile("/serverless", 0o755, startScript(program)).Mkfile("/sls", 0o755, startScript(program)),
 		b.step("serverless", "write the commands serverless and sls")...)
+}
+
+// startScript starts a program with the node that is on PATH.
+func startScript(program string) []byte {
+	return []byte("#!/bin/sh\nexec node " + program + " \"$@\"\n")
 }
