@@ -181,10 +181,10 @@ func (b *build) npmFolder(lock *Lock, program string) llb.State {
 	if lock.Data != nil {
 		files, name = files.Mkfile("/package-lock.json", 0o644, lock.Data), "lock"
 	}
-	files = files.Mkfile("/install.cjs", 0o644, installScript).
-		Mkdir("/bin", 0o755).
-		Mkfile("/bin/serverless", 0o755, startScript(program)).
-		Mkfile("/bin/sls", 0o755, startScript(program))
+	files = files.Mkfile("/install.cjs", 0o644, installScript).Mkdir("/bin", 0o755)
+	for _, name := range slices.Compact([]string{lock.Package, "serverless", "sls"}) {
+		files = files.Mkfile("/bin/"+name, 0o755, startScript(program))
+	}
 	return llb.Scratch().File(files,
 		b.step("serverless", "write the %s of %s@%s", name, lock.Package, lock.Version)...)
 }

@@ -8,7 +8,8 @@
 // behind but stand-ins in the user's cache directory.
 //
 // main.go runs the sections, bed.go is what they run on; each section has a file
-// of its own: oneimage.go, again.go, matrix.go, digests.go, memory.go.
+// of its own: oneimage.go, again.go, matrix.go, digests.go, memory.go,
+// serverless.go, doors.go, ephemeral.go.
 package main
 
 import (
@@ -37,6 +38,9 @@ func sections() []section {
 		{"matrix", (*bench).matrix},
 		{"digests", (*bench).digests},
 		{"memory", (*bench).memory},
+		{"serverless", (*bench).serverless},
+		{"doors", (*bench).doors},
+		{"ephemeral", (*bench).ephemeral},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/samforge/samforge/integration/testenv"
@@ -93,17 +94,7 @@ func (s *oneImage) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		return err
-	}
-	config = config.DeepCopy()
-	for i, variable := range config.Config.Env {
-		if strings.HasPrefix(variable, "PATH=") {
-			config.Config.Env[i] += ":/usr/sbin:/sbin" // dpkg needs what is in there
-		}
-	}
-	if image, err = mutate.Config(image, config.Config); err != nil {
+	if image, err = withSystemPath(image); err != nil {
 		return err
 	}
 	if s.base, err = s.registry.Ref(pipelineBase); err != nil {
@@ -118,6 +109,21 @@ func (s *oneImage) prepare(ctx context.Context) error {
 		s.baseBytes += size
 	}
 	return err
+}
+
+// withSystemPath adds to an image's PATH what dpkg needs.
+func withSystemPath(image v1.Image) (v1.Image, error) {
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	for i, variable := range config.Config.Env {
+		if strings.HasPrefix(variable, "PATH=") {
+			config.Config.Env[i] += ":/usr/sbin:/sbin"
+		}
+	}
+	return mutate.Config(image, config.Config)
 }
 
 // measure makes the image once in one way, and checks what came out.

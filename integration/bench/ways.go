@@ -115,22 +115,30 @@ func (s *oneImage) publishedDockerfile(ctx context.Context) (string, error) {
 }
 
 // buildctl builds and pushes a Dockerfile that has no build context.
-func (s *oneImage) buildctl(ctx context.Context, d *testenv.Buildkitd, dockerfile, target string, args ...string) (result, error) {
+func (b *bench) buildctl(ctx context.Context, d *testenv.Buildkitd, dockerfile, target string, args ...string) (result, error) {
+	return b.buildctlWith(ctx, d, map[string][]byte{"Dockerfile": []byte(dockerfile)}, target, args...)
+}
+
+// buildctlWith builds and pushes the Dockerfile among the files, which are also
+// its build context.
+func (b *bench) buildctlWith(ctx context.Context, d *testenv.Buildkitd, files map[string][]byte, target string, args ...string) (result, error) {
 	program, err := testenv.Tool("buildctl")
 	if err != nil {
 		return result{}, err
 	}
-	dir, err := os.MkdirTemp(s.dir, "context-")
+	dir, err := os.MkdirTemp(b.dir, "context-")
 	if err != nil {
 		return result{}, err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
-		return result{}, err
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return result{}, err
+		}
 	}
 	args = append([]string{"--addr", d.Addr, "build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
 		"--progress", "plain", "--output", "type=image,name=" + target + ",push=true"}, args...)
-	return s.commandIn(ctx, dir, nil, program, args...)
+	return b.commandIn(ctx, dir, nil, program, args...)
 }
 
 const (

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// The build file of the section on Serverless images, the framework in it, and the
+// one after that.
+const (
+	serverlessFile = "examples/serverless/samforge.yaml"
+	framework      = "3.39.0"
+	nextFramework  = "3.40.0"
+)
+
+// What samforge and the published pipeline download, on their vendors' sites.
+const (
+	newGoTemplate = "/public/shared/tools/go-template/release/v0.4.15/bin/linux/amd64/go-template"
+	dockerArchive = "/linux/static/stable/x86_64/docker-20.10.24.tgz"
+)
+
+// pair is a runtime and the images that it and its Node.js come from.
+type pair struct{ runtime, image, node string }
+
+// args build the pair alone. The published pipeline has variables of the same names.
+func (p pair) args() []string {
+	return []string{"--build-arg", "RUNTIME_BASE_IMAGE_VERSION=" + p.image, "--build-arg", "NODEJS_BASE_IMAGE_VERSION=" + p.node}
+}
+
+// measuredPairs are those that the published pipeline builds. The first is also
+// the one that a single pair of samforge's is.
+func measuredPairs() []pair {
+	return []pair{
+		{"python3.12", testenv.Python312Base, testenv.Node20Base},
+		{"java21", testenv.Java21Base, testenv.Node22Base},
+	}
+}
+
+// runtimeImages are those of the build file that are no node images.
+func runtimeImages() []string {
+	return []string{testenv.Java8AL2Base, testenv.Java17Base, testenv.Java21Base, testenv.Python311Base, testenv.Python312Base, testenv.Ruby32Base}
+}
+
+func nodeImages() []string {
+	return []string{testenv.Node18Base, testenv.Node20Base, testenv.Node22Base}
+}
+
+// serverlessBed is what the section runs on, beside what all sections do.
+type serverlessBed struct {
+	*bench
+	npm    *testenv.NPMRegistry
+	file   string   // the build file
+	base   v1.Image // the first pair's runtime image
+	nodeMB int64    // compressed size of that pair's node image
+}
+
+// prepareServerless publishes the stand-ins and starts an npm registry that has
+// every package at hand.
+func (b *bench) prepareServerless(ctx context.Context) (_ *serverlessBed, err error) {
+	b.say("making the images of nine pairs, and an npm registry with all that is installed from it")
+	s := &serverlessBed{bench: b}
+	if s.file, err = filepath.Abs(serverlessFile); err != nil {
+		return nil, err
+	}
+	if s.npm, err = testenv.StartNPMRegistry(ctx); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{s.publishBases, s.publishKit, s.warmNPM} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, s.npm.Close())
+		}
+	}
+	return s, nil
+}
+
+// publishBases publishes the runtimes of the nine pairs. What is pulled by one row
+// or another has a realistic size.
+func (s *serverlessBed) publishBases(ctx context.Context) error {
+	set, err := testenv.ServerlessBases(ctx, testenv.ServerlessOptions{})
+	if err != nil {
+		return err
+	}
+	large := nodeImages()
+	for _, p := range measuredPairs() {
+		large = append(large, p.image)
+	}
+	programs := testenv.Pad(nil, 32<<20)
+	for _, ref := range append(nodeImages(), runtimeImages()...) {
+		image, err := withSystemPath(set[ref][0]) // of amd64
+		if err != nil {
+			return err
+		}
+		if slices.Contains(large, ref) {
+			if image, err = withPrograms(image, ref, programs); err != nil {
+				return err
+			}
+		}
+		if _, err := s.registry.Push(ctx, ref, image); err != nil {
+			return err
+		}
+		if ref == measuredPairs()[0].image {
+			s.base = image
+		}
+	}
+	layers, err := s.registry.ImageLayers(ctx, measuredPairs()[0].node)
+	for _, size := range layers {
+		s.nodeMB += size >> 20
+	}
+	return err
+}
+
+// programsSize is what the images that are pulled have beside Debian, Node.js and
+// the CLIs: unpacked, in files of 64 KiB that compress to a bit more than a third.
+const programsSize = 640 << 20
+
+// withPrograms adds a tool chain to an image, in three layers, where neither
+// pipeline copies it from.
+func withPrograms(image v1.Image, ref string, programs []byte) (v1.Image, error) {
+	const each = 64 << 10
+	options := testenv.ImageOptions{Arch: "amd64", Docker: true}
+	for part, percent := range []int{25, 45, 30} {
+		var files []testenv.File
+		for i := range programsSize / each * percent / 100 {
+			at := i * each % len(programs)
+			files = append(files, testenv.File{
+				Path: fmt.Sprintf("/usr/lib/%s/%d/%03d/%03d", path.Base(ref), part, i/1000, i%1000),
+				Data: programs[at : at+each],
+			})
+		}
+		options.Layers = append(options.Layers, testenv.Layer{Files: files})
+	}
+	added, err := testenv.Image(options)
+	if err != nil {
+		return nil, err
+	}
+	return withLayers(image, added)
+}
+
+// withLayers adds the layers of another image.
+func withLayers(image, added v1.Image) (v1.Image, error) {
+	layers, err := added.Layers()
+	if err != nil {
+		return nil, err
+	}
+	for _, layer := range layers {
+		addendum := mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "RUN dnf upgrade -y # buildkit"}}
+		if image, err = mutate.Append(image, addendum); err != nil {
+			return nil, err
+		}
+	}
+	return image, nil
+}
+
+// publishKit publishes what is added to the runtimes, but the framework.
+func (s *serverlessBed) publishKit(ctx context.Context) error {
+	plugin, err := testenv.PluginImage(ctx, testenv.PluginOptions{Kind: "serverless", Version: "1.1.0-beta", Arch: "amd64", BinarySize: pluginSize})
+	if err != nil {
+		return err
+	}
+	if _, err := s.registry.Push(ctx, testenv.ServerlessPlugin, plugin); err != nil {
+		return err
+	}
+	goTemplate, err := testenv.Executable(ctx, "go-template", "amd64", "v0.4.15")
+	if err != nil {
+		return err
+	}
+	s.files.Add(newGoTemplate, testenv.Pad(goTemplate, goTemplateSize))
+	docker, err := testenv.Executable(ctx, "docker", "amd64", "20.10.24")
+	if err != nil {
+		return err
+	}
+	archive, err := archiveOf("docker/docker", testenv.Pad(docker, dockerSize))
+	s.files.Add(dockerArchive, archive)
+	return err
+}
+
+// archiveOf returns a tgz file of one program.
+func archiveOf(name string, program []byte) ([]byte, error) {
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zip)
+	if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(program))}); err != nil {
+		return nil, err
+	}
+	if _, err := archive.Write(program); err != nil {
+		return nil, err
+	}
+	err := errors.Join(archive.Close(), zip.Close())
+	return out.Bytes(), err
+}
+
+// warmNPM has the registry fetch what is installed later: it keeps that, so no row
+// waits for the network, or does so for another one.
+func (s *serverlessBed) warmNPM(ctx context.Context) error {
+	var locks [][]byte
+	for _, version := range []string{framework, nextFramework} {
+		files, err := lockFiles(version)
+		if err != nil {
+			return err
+		}
+		locks = append(locks, files["package-lock.json"])
+	}
+	// The published pipeline has no lock: npm asks for the newest of everything.
+	dir, err := os.MkdirTemp(s.dir, "npm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if _, err := s.commandIn(ctx, dir, []string{"npm_config_cache=" + filepath.Join(dir, "cache")}, "npm",
+		"install", "--registry", s.npm.URL(), "--package-lock-only", "--no-audit", "--no-fund", "serverless@"+framework); err != nil {
+		return err
+	}
+	newest, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(8)
+	for _, lock := range append(locks, newest) {
+		archives, err := s.archives(lock)
+		if err != nil {
+			return err
+		}
+		for _, address := range archives {
+			eg.Go(func() error { return get(ctx, address) })
+		}
+	}
+	return eg.Wait()
+}
+
+// archives are the addresses of the packages of a lock.
+func (s *serverlessBed) archives(lock []byte) (addresses []string, err error) {
+	var content struct {
+		Packages map[string]struct{ Name, Version string }
+	}
+	if err := json.Unmarshal(lock, &content); err != nil {
+		return nil, err
+	}
+	const modules = "node_modules/"
+	for place, locked := range content.Packages {
+		if i := strings.LastIndex(place, modules); i >= 0 {
+			name := cmp.Or(locked.Name, place[i+len(modules):])
+			addresses = append(addresses, fmt.Sprintf("%s/%s/-/%s-%s.tgz", s.npm.URL(), name, path.Base(name), locked.Version))
+		}
+	}
+	return addresses, nil
+}
+
+// get fetches an address and drops what comes.
+func get(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", address, res.Status)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
+// lockFiles are those that npm installs the framework from.
+func lockFiles(version string) (map[string][]byte, error) {
+	lock, ok := llbgen.EmbeddedLock("serverless", version)
+	if !ok {
+		return nil, fmt.Errorf("there is no lock of serverless %s", version)
+	}
+	return map[string][]byte{"package.json": lock.PackageJSON(), "package-lock.json": lock.Data}, nil
+}
+
+// buildServerless runs `samforge build --push` on the build file.
+func (s *serverlessBed) buildServerless(ctx context.Context, d *testenv.Buildkitd, repo string, args ...string) (result, error) {
+	args = append([]string{"-f", s.file, "--mirror", "https://registry.npmjs.org/=" + s.npm.URL() + "/"}, args...)
+	return s.build(ctx, d.Addr, repo, args...)
+}
+
+//go:embed irreducible.Dockerfile
+var irreducibleDockerfile string
+
+// irreducible builds and pushes what no build of a pair can leave out.
+func (s *serverlessBed) irreducible(ctx context.Context, d *testenv.Buildkitd, node, target string) (result, error) {
+	files, err := lockFiles(framework)
+	if err != nil {
+		return result{}, err
+	}
+	files["Dockerfile"] = []byte(irreducibleDockerfile)
+	image, err := s.registry.Ref(node)
+	if err != nil {
+		return result{}, err
+	}
+	return s.buildctlWith(ctx, d, files, target,
+		"--opt", "build-arg:NODE_IMAGE="+image, "--opt", "build-arg:npm_config_registry="+s.npm.URL())
+}
