@@ -3,10 +3,8 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,32 +211,23 @@ func archiveOf(name string, program []byte) ([]byte, error) {
 // warmNPM has the registry fetch what is installed later: it keeps that, so no row
 // waits for the network, or does so for another one.
 func (s *serverlessBed) warmNPM(ctx context.Context) error {
-	var locks [][]byte
+	// The published pipeline has no lock: npm asks for the newest of everything.
+	newest, err := s.newestLock(ctx)
+	if err != nil {
+		return err
+	}
+	locks := [][]byte{newest}
 	for _, version := range []string{framework, nextFramework} {
-		files, err := lockFiles(version)
+		lock, err := frameworkLock(version)
 		if err != nil {
 			return err
 		}
-		locks = append(locks, files["package-lock.json"])
-	}
-	// The published pipeline has no lock: npm asks for the newest of everything.
-	dir, err := os.MkdirTemp(s.dir, "npm-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	if _, err := s.commandIn(ctx, dir, []string{"npm_config_cache=" + filepath.Join(dir, "cache")}, "npm",
-		"install", "--registry", s.npm.URL(), "--package-lock-only", "--no-audit", "--no-fund", "serverless@"+framework); err != nil {
-		return err
-	}
-	newest, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
-	if err != nil {
-		return err
+		locks = append(locks, lock.Data)
 	}
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(8)
-	for _, lock := range append(locks, newest) {
-		archives, err := s.archives(lock)
+	for _, lock := range locks {
+		_, archives, err := s.withAddresses(lock)
 		if err != nil {
 			return err
 		}
@@ -249,22 +238,53 @@ func (s *serverlessBed) warmNPM(ctx context.Context) error {
 	return eg.Wait()
 }
 
-// archives are the addresses of the packages of a lock.
-func (s *serverlessBed) archives(lock []byte) (addresses []string, err error) {
-	var content struct {
-		Packages map[string]struct{ Name, Version string }
-	}
-	if err := json.Unmarshal(lock, &content); err != nil {
+// newestLock is what npm on this machine would install now.
+func (s *serverlessBed) newestLock(ctx context.Context) ([]byte, error) {
+	dir, err := os.MkdirTemp(s.dir, "npm-")
+	if err != nil {
 		return nil, err
 	}
-	const modules = "node_modules/"
-	for place, locked := range content.Packages {
-		if i := strings.LastIndex(place, modules); i >= 0 {
-			name := cmp.Or(locked.Name, place[i+len(modules):])
-			addresses = append(addresses, fmt.Sprintf("%s/%s/-/%s-%s.tgz", s.npm.URL(), name, path.Base(name), locked.Version))
-		}
+	defer os.RemoveAll(dir)
+	if _, err := s.commandIn(ctx, dir, []string{"npm_config_cache=" + filepath.Join(dir, "cache")}, "npm",
+		"install", "--registry", s.npm.URL(), "--package-lock-only", "--no-audit", "--no-fund", "serverless@"+framework); err != nil {
+		return nil, err
 	}
-	return addresses, nil
+	return os.ReadFile(filepath.Join(dir, "package-lock.json"))
+}
+
+// frameworkLock is the lock that samforge has.
+func frameworkLock(version string) (*llbgen.Lock, error) {
+	lock, ok := llbgen.EmbeddedLock("serverless", version)
+	if !ok {
+		return nil, fmt.Errorf("there is no lock of serverless %s", version)
+	}
+	return lock, nil
+}
+
+// withAddresses gives the packages of a lock their addresses in the registry, and
+// returns these too.
+func (s *serverlessBed) withAddresses(lock []byte) (with []byte, addresses []string, err error) {
+	var content map[string]any
+	if err := json.Unmarshal(lock, &content); err != nil {
+		return nil, nil, err
+	}
+	packages, _ := content["packages"].(map[string]any)
+	for place, entry := range packages {
+		locked, _ := entry.(map[string]any)
+		const modules = "node_modules/"
+		i := strings.LastIndex(place, modules)
+		if i < 0 || locked == nil {
+			continue
+		}
+		name := place[i+len(modules):]
+		if alias, ok := locked["name"].(string); ok {
+			name = alias
+		}
+		address := fmt.Sprintf("%s/%s/-/%s-%s.tgz", s.npm.URL(), name, path.Base(name), locked["version"])
+		locked["resolved"], addresses = address, append(addresses, address)
+	}
+	with, err = json.Marshal(content)
+	return with, addresses, err
 }
 
 // get fetches an address and drops what comes.
@@ -285,35 +305,8 @@ func get(ctx context.Context, address string) error {
 	return err
 }
 
-// lockFiles are those that npm installs the framework from.
-func lockFiles(version string) (map[string][]byte, error) {
-	lock, ok := llbgen.EmbeddedLock("serverless", version)
-	if !ok {
-		return nil, fmt.Errorf("there is no lock of serverless %s", version)
-	}
-	return map[string][]byte{"package.json": lock.PackageJSON(), "package-lock.json": lock.Data}, nil
-}
-
 // buildServerless runs `samforge build --push` on the build file.
 func (s *serverlessBed) buildServerless(ctx context.Context, d *testenv.Buildkitd, repo string, args ...string) (result, error) {
 	args = append([]string{"-f", s.file, "--mirror", "https://registry.npmjs.org/=" + s.npm.URL() + "/"}, args...)
 	return s.build(ctx, d.Addr, repo, args...)
-}
-
-//go:embed irreducible.Dockerfile
-var irreducibleDockerfile string
-
-// irreducible builds and pushes what no build of a pair can leave out.
-func (s *serverlessBed) irreducible(ctx context.Context, d *testenv.Buildkitd, node, target string) (result, error) {
-	files, err := lockFiles(framework)
-	if err != nil {
-		return result{}, err
-	}
-	files["Dockerfile"] = []byte(irreducibleDockerfile)
-	image, err := s.registry.Ref(node)
-	if err != nil {
-		return result{}, err
-	}
-	return s.buildctlWith(ctx, d, files, target,
-		"--opt", "build-arg:NODE_IMAGE="+image, "--opt", "build-arg:npm_config_registry="+s.npm.URL())
 }

@@ -116,12 +116,6 @@ func (s *oneImage) publishedDockerfile(ctx context.Context) (string, error) {
 
 // buildctl builds and pushes a Dockerfile that has no build context.
 func (b *bench) buildctl(ctx context.Context, d *testenv.Buildkitd, dockerfile, target string, args ...string) (result, error) {
-	return b.buildctlWith(ctx, d, map[string][]byte{"Dockerfile": []byte(dockerfile)}, target, args...)
-}
-
-// buildctlWith builds and pushes the Dockerfile among the files, which are also
-// its build context.
-func (b *bench) buildctlWith(ctx context.Context, d *testenv.Buildkitd, files map[string][]byte, target string, args ...string) (result, error) {
 	program, err := testenv.Tool("buildctl")
 	if err != nil {
 		return result{}, err
@@ -131,10 +125,8 @@ func (b *bench) buildctlWith(ctx context.Context, d *testenv.Buildkitd, files ma
 		return result{}, err
 	}
 	defer os.RemoveAll(dir)
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			return result{}, err
-		}
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+		return result{}, err
 	}
 	args = append([]string{"--addr", d.Addr, "build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
 		"--progress", "plain", "--output", "type=image,name=" + target + ",push=true"}, args...)
