@@ -45,7 +45,7 @@ func TestReadmeCommands(t *testing.T) {
 
 var (
 	yamlBlock    = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	indentedLine = regexp.MustCompile(`(?m)^    (.*(?:\\\n    .*)*)$`)
+	indentedLine = regexp.MustCompile(`(?m)^    (\S.*(?:\n      .*)*)$`) // what goes on is indented more
 )
 
 // useIt returns the build file and the commands of the section "Use it".

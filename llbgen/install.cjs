@@ -16,70 +16,30 @@ for (const name of manifests) {
 }
 
 const npm = '/var/lang/lib/node_modules/npm/bin/npm-cli.js';
-const lock = fs.existsSync('package-lock.json') && fs.readFileSync('package-lock.json', 'utf8');
-if (lock) fs.writeFileSync('package-lock.json', withAddresses(lock));
+const child = spawn(process.execPath, [npm, ...process.argv.slice(5)], { stdio: ['ignore', 'inherit', 'pipe'] });
 let said = '';
-run((status) => {
-  // A registry may have its packages elsewhere, and then npm has to ask it.
-  if (status === 0 || !lock || !/E404|404 Not Found/.test(said)) return finish(status);
-  fs.writeFileSync('package-lock.json', lock);
-  said = '';
-  run(finish);
+child.stderr.on('data', (data) => {
+  said += data;
+  process.stderr.write(data);
 });
-
-// withAddresses gives the packages of a lock the addresses that a registry has
-// them at by custom: npm need not ask for the list of a package's versions then,
-// and finds what it has fetched before by the integrity alone.
-function withAddresses(text) {
-  const content = JSON.parse(text);
-  const registry = process.env.npm_config_registry.replace(/\/*$/, '/');
-  for (const [place, entry] of Object.entries(content.packages)) {
-    if (!place || entry.link || entry.inBundle || entry.resolved || !entry.integrity) continue;
-    const name = entry.name || place.split('node_modules/').pop();
-    entry.resolved = `${registry}${name}/-/${path.basename(name)}-${entry.version}.tgz`;
-  }
-  return JSON.stringify(content);
-}
-
-function run(done) {
-  const child = spawn(process.execPath, [npm, ...process.argv.slice(5)], { stdio: ['ignore', 'inherit', 'pipe'] });
-  child.stderr.on('data', (data) => {
-    said += data;
-    process.stderr.write(data);
-  });
-  child.on('error', (error) => console.error(`npm error ${error.message}`));
-  child.on('close', done);
-}
-
-function finish(status) {
+child.on('error', (error) => console.error(`npm error ${error.message}`));
+child.on('close', (status) => {
   if (status !== 0) {
     for (const name of mismatched()) console.error(`npm error this is the integrity of ${name} in the lock`);
     process.exit(status || 1);
   }
   // npm 10 can break off in the middle and end with status 0 all the same: this
   // is what it writes last.
-  const record = 'node_modules/.package-lock.json';
-  if (!fs.existsSync(record)) {
+  if (!fs.existsSync('node_modules/.package-lock.json')) {
     console.error('npm error npm broke off before everything was installed; its log tells:');
     for (const line of troubles()) console.error(`npm error ${line}`);
     process.exit(1);
   }
-  fs.writeFileSync(record, withoutAddresses(fs.readFileSync(record, 'utf8')));
   for (const name of manifests) fs.rmSync(name, { force: true });
   fs.mkdirSync('bin');
   for (const name of fs.readdirSync(path.join(description, 'bin'))) fs.copyFileSync(path.join(description, 'bin', name), path.join('bin', name));
   tidy(layer);
-}
-
-// withoutAddresses is the record of what was installed as it is whatever the
-// registry.
-function withoutAddresses(text) {
-  const content = JSON.parse(text);
-  for (const entry of Object.values(content.packages)) {
-    if (!entry.link) delete entry.resolved;
-  }
-  return JSON.stringify(content, null, 2) + '\n';
-}
+});
 
 // tidy leaves out what nothing reads at run time (type declarations, source maps,
 // change logs, and builds for browsers, which no package.json names for Node.js)
