@@ -32,7 +32,7 @@ func TestReadmeCommands(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "sh", "-ec", registry.Replace(command))
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(samforgeBinary)+":"+os.Getenv("PATH"), "BUILDKIT_HOST="+b.Buildkitd.Addr,
-			"DOCKER_CONFIG="+x.config, "BUILDX_CONFIG="+x.config+"/buildx", noAttestations)
+			"DOCKER_CONFIG="+x.config, "BUILDX_CONFIG="+x.config+"/buildx", "BUILDX_BUILDER=remote", noAttestations)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
