@@ -23,9 +23,8 @@ bin/runc: integration/tools/go.mod
 bin/%: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)
 
-deps: ## Debian packages that the tests need: rootless, seccomp, a Docker engine, base systems, npm
-	sh integration/deps.sh uidmap libseccomp-dev pkg-config docker.io debootstrap
-	command -v npm >/dev/null || sh integration/deps.sh npm
+deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine
+	sh integration/deps.sh uidmap docker.io
 
 demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
 	sh integration/deps.sh libseccomp-dev pkg-config debootstrap

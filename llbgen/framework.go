@@ -136,8 +136,8 @@ func (b *build) newFrameworkLayer(state llb.State, source string) *Layer {
 // install runs npm in the node image of the build file's first runtime, on the
 // builder's own platform. It writes to a mount of its own, so that the result
 // depends on the lock and that image alone, and all runtimes share it whatever
-// their own Node.js is. The mount is a layer as it is: a copy of its twenty
-// thousand files would take as long as npm does.
+// their own Node.js is. The mount is a layer as it is, as copying twenty thousand
+// files takes its time.
 func (b *build) install(ctx context.Context, lock *Lock, program string) (llb.State, error) {
 	first := b.plan.Targets[0]
 	field := first.path + ".node"

@@ -36,21 +36,6 @@ type Lock struct {
 	packages []lockedPackage // by path, without the root, links and what is for development
 }
 
-// NativePackage is a locked package that does not run everywhere.
-type NativePackage struct {
-	Name, Version string
-
-	// OS, CPU and Libc are the lists in npm's words (linux, x64, glibc); a word
-	// after "!" is excluded, and an empty list excludes none.
-	OS, CPU, Libc []string
-
-	// Optional packages are left out by npm where they do not run.
-	Optional bool
-	// Compiled is true where an install script compiles the package, or fetches
-	// it compiled, as far as its dependencies tell.
-	Compiled bool
-}
-
 // modulesDir begins the name of each package in the path of its place.
 const modulesDir = "node_modules/"
 
@@ -179,44 +164,6 @@ func (l *Lock) refusing(want nodeRange) []string {
 	return slices.Compact(names)
 }
 
-// Native returns the packages that are bound to a platform, by their place in
-// the tree.
-func (l *Lock) Native() []NativePackage {
-	var native []NativePackage
-	for _, pkg := range l.packages {
-		n := NativePackage{
-			Name: pkg.name(), Version: pkg.Version,
-			OS: pkg.OS, CPU: pkg.CPU, Libc: pkg.Libc,
-			Optional: pkg.Optional || pkg.DevOptional,
-			Compiled: pkg.compiled(),
-		}
-		if n.Compiled || len(n.OS)+len(n.CPU)+len(n.Libc) > 0 {
-			native = append(native, n)
-		}
-	}
-	return native
-}
-
-// RunsOn says whether the package may run in a SAM image, which is Linux with
-// glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled
-// package runs where it was compiled, which no lock tells.
-func (n NativePackage) RunsOn(arch string) bool {
-	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, npmCPU(arch)) && listAccepts(n.Libc, "glibc")
-}
-
-// foreign returns the packages, as name@version, that do not run on an
-// architecture and that npm cannot leave out.
-func (l *Lock) foreign(arch string) []string {
-	var names []string
-	for _, n := range l.Native() {
-		if !n.Optional && !n.RunsOn(arch) {
-			names = append(names, n.Name+"@"+n.Version)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // onNode says why the framework does not run on a node image's Node.js, by what
 // it says itself; or, as advice, that other packages would have another one. A
 // node that is not known has nothing against it.
@@ -233,15 +180,6 @@ func (l *Lock) onNode(node Runtime) (problem, advice string) {
 	default:
 		return "", fmt.Sprintf("%d packages of %s %s want another Node.js than %s's, %s among them", len(refusing), l.Package, l.Version, node.Name, refusing[0])
 	}
-}
-
-// listAccepts reads os and cpu as npm-install-checks does.
-func listAccepts(list []string, word string) bool {
-	if len(list) == 1 && list[0] == "any" || slices.Contains(list, word) {
-		return true
-	}
-	onlyExcludes := !slices.ContainsFunc(list, func(w string) bool { return !strings.HasPrefix(w, "!") })
-	return onlyExcludes && !slices.Contains(list, "!"+word)
 }
 
 // readRoot checks that the lock is for the version that is to be installed.
@@ -451,16 +389,3 @@ func (p lockedPackage) name() string {
 }
 
 func (p lockedPackage) String() string { return p.name() + "@" + p.Version }
-
-// compiled looks for what an install script compiles or fetches a binary with:
-// a lock does not say it in other words.
-func (p lockedPackage) compiled() bool {
-	helpers := []string{
-		"@mapbox/node-pre-gyp", "bindings", "cmake-js", "nan", "node-addon-api", "node-gyp",
-		"node-gyp-build", "node-pre-gyp", "prebuild-install",
-	}
-	return p.HasInstallScript && slices.ContainsFunc(helpers, func(helper string) bool {
-		_, ok := p.dependsOn[helper]
-		return ok
-	})
-}

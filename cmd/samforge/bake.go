@@ -23,14 +23,10 @@ too.`,
   samforge bake | docker buildx bake -f - --push base`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			opt, err := f.options()
+			opt, err := f.options(c, args)
 			if err != nil {
 				return &usageError{err}
 			}
-			if len(args) > 0 {
-				opt.Context = args[0]
-			}
-			opt.Stdin = c.InOrStdin()
 			return images.Bake(opt, frontend, c.OutOrStdout())
 		},
 	}

@@ -52,14 +52,10 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			opt, err := f.options()
+			opt, err := f.options(c, args)
 			if err != nil {
 				return &usageError{err}
 			}
-			if len(args) > 0 {
-				opt.Context = args[0]
-			}
-			opt.Stdin, opt.Stdout, opt.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 			return images.Build(c.Context(), opt)
 		},
 	}
@@ -141,9 +137,13 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 }
 
-// options turns the flags into options.
-func (f *buildFlags) options() (images.Options, error) {
+// options turns the flags and the argument, a build context, into options.
+func (f *buildFlags) options(c *cobra.Command, args []string) (images.Options, error) {
 	o := f.opt
+	o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+	if len(args) > 0 {
+		o.Context = args[0]
+	}
 	var err error
 	if o.BuildArgs, err = f.buildArgs(); err != nil {
 		return o, err

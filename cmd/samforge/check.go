@@ -41,14 +41,10 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 			if rules {
 				return printRules(c.OutOrStdout(), format)
 			}
-			opt, err := f.options()
+			opt, err := f.options(c, args)
 			if err != nil {
 				return &usageError{err}
 			}
-			if len(args) > 0 {
-				opt.Context = args[0]
-			}
-			opt.Stdin = c.InOrStdin()
 			results, err := images.Check(opt)
 			if results != nil {
 				err = errors.Join(err, printResults(c.OutOrStdout(), format, results))

@@ -85,9 +85,13 @@ func bake(opt Options, frontend string) (*bakeFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	contexts, err := pairsOf(opt.BuildContexts)
-	if err != nil {
-		return nil, err
+	contexts := map[string]string{}
+	for _, value := range opt.BuildContexts {
+		name, source, err := cutContext(value)
+		if err != nil {
+			return nil, err
+		}
+		contexts[name] = source
 	}
 	common := bakeTarget{
 		Contexts:    contexts,
@@ -171,17 +175,4 @@ func literals(texts map[string]string) map[string]string {
 		out[key] = literal(text)
 	}
 	return out
-}
-
-// pairsOf splits NAME=SOURCE.
-func pairsOf(values []string) (map[string]string, error) {
-	out := map[string]string{}
-	for _, value := range values {
-		name, source, ok := strings.Cut(value, "=")
-		if !ok || name == "" || source == "" {
-			return nil, fmt.Errorf("--build-context %q: expected NAME=SOURCE", value)
-		}
-		out[name] = source
-	}
-	return out, nil
 }

@@ -62,14 +62,23 @@ type contexts struct {
 	stores map[string]content.Store
 }
 
+// cutContext splits --build-context.
+func cutContext(value string) (name, source string, err error) {
+	name, source, _ = strings.Cut(value, "=")
+	if name == "" || source == "" {
+		return "", "", fmt.Errorf("--build-context %q: expected NAME=SOURCE", value)
+	}
+	return name, source, nil
+}
+
 // namedContexts reads --build-context NAME=SOURCE as buildx does: a folder, an
 // OCI layout, or anything that the builder fetches itself.
 func namedContexts(values []string) (*contexts, error) {
 	c := &contexts{attrs: map[string]string{}, mounts: map[string]fsutil.FS{}, stores: map[string]content.Store{}}
 	for _, value := range values {
-		name, source, ok := strings.Cut(value, "=")
-		if !ok || name == "" || source == "" {
-			return nil, fmt.Errorf("--build-context %q: expected NAME=SOURCE", value)
+		name, source, err := cutContext(value)
+		if err != nil {
+			return nil, err
 		}
 		named, err := reference.ParseNormalizedNamed(name)
 		if err != nil {

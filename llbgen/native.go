@@ -1,0 +1,81 @@
+package llbgen
+
+import (
+	"slices"
+	"strings"
+)
+
+// NativePackage is a locked package that does not run everywhere.
+type NativePackage struct {
+	Name, Version string
+
+	// OS, CPU and Libc are the lists in npm's words (linux, x64, glibc); a word
+	// after "!" is excluded, and an empty list excludes none.
+	OS, CPU, Libc []string
+
+	// Optional packages are left out by npm where they do not run.
+	Optional bool
+	// Compiled is true where an install script compiles the package, or fetches
+	// it compiled, as far as its dependencies tell.
+	Compiled bool
+}
+
+// Native returns the packages that are bound to a platform, by their place in
+// the tree.
+func (l *Lock) Native() []NativePackage {
+	var native []NativePackage
+	for _, pkg := range l.packages {
+		n := NativePackage{
+			Name: pkg.name(), Version: pkg.Version,
+			OS: pkg.OS, CPU: pkg.CPU, Libc: pkg.Libc,
+			Optional: pkg.Optional || pkg.DevOptional,
+			Compiled: pkg.compiled(),
+		}
+		if n.Compiled || len(n.OS)+len(n.CPU)+len(n.Libc) > 0 {
+			native = append(native, n)
+		}
+	}
+	return native
+}
+
+// RunsOn says whether the package may run in a SAM image, which is Linux with
+// glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled
+// package runs where it was compiled, which no lock tells.
+func (n NativePackage) RunsOn(arch string) bool {
+	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, npmCPU(arch)) && listAccepts(n.Libc, "glibc")
+}
+
+// foreign returns the packages, as name@version, that do not run on an
+// architecture and that npm cannot leave out.
+func (l *Lock) foreign(arch string) []string {
+	var names []string
+	for _, n := range l.Native() {
+		if !n.Optional && !n.RunsOn(arch) {
+			names = append(names, n.Name+"@"+n.Version)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// listAccepts reads os and cpu as npm-install-checks does.
+func listAccepts(list []string, word string) bool {
+	if len(list) == 1 && list[0] == "any" || slices.Contains(list, word) {
+		return true
+	}
+	onlyExcludes := !slices.ContainsFunc(list, func(w string) bool { return !strings.HasPrefix(w, "!") })
+	return onlyExcludes && !slices.Contains(list, "!"+word)
+}
+
+// compiled looks for what an install script compiles or fetches a binary with:
+// a lock does not say it in other words.
+func (p lockedPackage) compiled() bool {
+	helpers := []string{
+		"@mapbox/node-pre-gyp", "bindings", "cmake-js", "nan", "node-addon-api", "node-gyp",
+		"node-gyp-build", "node-pre-gyp", "prebuild-install",
+	}
+	return p.HasInstallScript && slices.ContainsFunc(helpers, func(helper string) bool {
+		_, ok := p.dependsOn[helper]
+		return ok
+	})
+}
