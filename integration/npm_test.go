@@ -24,28 +24,8 @@ func TestNPMFailures(t *testing.T) {
 		return b.build(append([]string{"-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
 			"--mirror", "https://registry.npmjs.org/=" + registry + "/"}, more...)...)
 	}
-	t.Run("a package with other bytes than the lock's", func(t *testing.T) {
-		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-			if !strings.Contains(r.URL.Path, "/lodash/-/") {
-				return false
-			}
-			_, _ = w.Write([]byte("not what was locked"))
-			return true
-		})
-		defer npm.Intercept(nil)
-		b.wantFailure(build(npm.URL()), "other bytes for lodash@", "serverless 3.39.0", "sha512-")
-	})
-	t.Run("a package that the registry does not have", func(t *testing.T) {
-		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-			if !strings.HasPrefix(r.URL.Path, "/ajv") {
-				return false
-			}
-			http.NotFound(w, r)
-			return true
-		})
-		defer npm.Intercept(nil)
-		b.wantFailure(build(npm.URL()), "the npm registry does not have", "ajv")
-	})
+	// What was fetched is not asked for again, so the packages that fail are the
+	// same ones, and nothing can be fetched to begin with.
 	t.Run("a registry that is down", func(t *testing.T) {
 		b.wantFailure(build("http://127.0.0.1:9"), "the npm registry cannot be reached", "127.0.0.1:9", "ECONNREFUSED", "HTTPS_PROXY")
 	})
@@ -57,6 +37,42 @@ func TestNPMFailures(t *testing.T) {
 		defer npm.Intercept(nil)
 		b.wantFailure(build(npm.URL()), "wants other credentials", "--secret id=npmrc")
 	})
+	t.Run("a package that the registry does not have", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/lodash" && !strings.HasPrefix(r.URL.Path, "/lodash/") {
+				return false
+			}
+			http.NotFound(w, r)
+			return true
+		})
+		defer npm.Intercept(nil)
+		b.wantFailure(build(npm.URL()), "the npm registry does not have", "lodash")
+	})
+	t.Run("a package with other bytes than the lock's", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "/lodash/-/") {
+				return false
+			}
+			_, _ = w.Write([]byte("not what was locked"))
+			return true
+		})
+		defer npm.Intercept(nil)
+		b.wantFailure(build(npm.URL()), "other bytes for lodash@4", "serverless 3.39.0", "sha512-")
+	})
+}
+
+// A registry that takes connections and answers none is given up before npm has
+// tried hundreds of packages.
+func TestNPMRegistryThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	npm.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		<-r.Context().Done()
+		return true
+	})
+	r := b.build("-f", pairFile(t, testenv.Python312Base, testenv.Node20Base, ""), "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
+		"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/")
+	b.wantFailure(r, "the npm registry cannot be reached", npm.URL(), "network timeout", "HTTPS_PROXY")
 }
 
 // Version 4 is a release archive: nothing is executed to build the image, and

@@ -22,23 +22,37 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// npmMirrorPath is where npmMirror has the registry.
-const npmMirrorPath = "/repository/npm"
+// npmMirrorPath is where npmMirror has the registry, and npmArchives where that
+// has its archives.
+const (
+	npmMirrorPath = "/repository/npm"
+	npmArchives   = "/archives"
+)
 
 // npmMirror serves an npm registry below a path of its own, as a repository
-// manager does. The caller starts it, with TLS or without.
+// manager does, and its archives where only the registry's answers lead to. The
+// caller starts it, with TLS or without.
 func npmMirror(t *testing.T, npm *testenv.NPMRegistry) *httptest.Server {
 	t.Helper()
 	upstream, err := url.Parse(npm.URL())
 	must(t, err)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream) }}
-	server := httptest.NewUnstartedServer(http.StripPrefix(npmMirrorPath, proxy))
+	registry := http.NewServeMux()
+	registry.Handle(npmArchives+"/", http.StripPrefix(npmArchives, proxy))
+	registry.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".tgz") {
+			http.NotFound(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	})
+	server := httptest.NewUnstartedServer(http.StripPrefix(npmMirrorPath, registry))
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if res.Header.Get("Content-Type") == "application/octet-stream" {
 			return nil
 		}
 		body, err := io.ReadAll(res.Body)
-		body = bytes.ReplaceAll(body, []byte(npm.URL()), []byte(server.URL+npmMirrorPath))
+		body = bytes.ReplaceAll(body, []byte(npm.URL()), []byte(server.URL+npmMirrorPath+npmArchives))
 		res.Body = io.NopCloser(bytes.NewReader(body))
 		res.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		return err
@@ -131,19 +145,21 @@ func TestServerlessBehindProxies(t *testing.T) {
 	t.Run("an authority that is not trusted", func(t *testing.T) {
 		b.wantFailure(build(mirror.URL+npmMirrorPath), "the npm registry's certificate is not trusted", "--secret id=ca,src=FILE")
 	})
-	t.Run("HTTPS_PROXY, --secret id=ca, and a registry that falters", func(t *testing.T) {
-		proxy := startProxy(t)
-		unsteady(npm)
-		defer npm.Intercept(nil)
-		b.wantUnknown(t, proxy, build(mirror.URL+npmMirrorPath, "--secret", "id=ca,src="+ca, "--build-arg", "HTTPS_PROXY="+proxy.URL))
-		if proxy.tunnels.Load() == 0 {
-			t.Error("nothing went through the proxy")
-		}
-	})
 	t.Run("HTTP_PROXY", func(t *testing.T) {
 		proxy := startProxy(t)
 		b.wantUnknown(t, proxy, build(npm.URL(), "--build-arg", "HTTP_PROXY="+proxy.URL))
 		if proxy.requests.Load() == 0 {
+			t.Error("nothing went through the proxy")
+		}
+	})
+	t.Run("HTTPS_PROXY, --secret id=ca, and a registry that falters", func(t *testing.T) {
+		// The version before is in npm's cache by now.
+		proxy := startProxy(t)
+		unsteady(npm)
+		defer npm.Intercept(nil)
+		b.wantUnknown(t, proxy, build(mirror.URL+npmMirrorPath, "--secret", "id=ca,src="+ca, "--build-arg", "HTTPS_PROXY="+proxy.URL,
+			"--build-arg", "SERVERLESS_VERSION=3.40.0"))
+		if proxy.tunnels.Load() == 0 {
 			t.Error("nothing went through the proxy")
 		}
 	})

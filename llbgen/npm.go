@@ -13,9 +13,10 @@ var (
 	npmPlatform  = regexp.MustCompile(`Unsupported platform for (\S+): wanted (\{.*?\})`)
 	npmOutOfSync = regexp.MustCompile(`(?m)^npm \S+ ((?:Invalid|Missing): .+)$`)
 
-	// mismatched is what install.cjs adds, or what npm says of a package whose
-	// address it knows.
-	mismatched = regexp.MustCompile(`this is the integrity of (\S+) in the lock|tarball data for (\S+) \(`)
+	// mismatched is what install.cjs adds, and corrupted what npm says of a package
+	// whose address it knows.
+	mismatched = regexp.MustCompile(`this is the integrity of (\S+) in the lock`)
+	corrupted  = regexp.MustCompile(`tarball data for (\S+) \(`)
 	// refused is what check.cjs says.
 	refused = regexp.MustCompile(`(?m)^samforge: (.+)$`)
 )
@@ -51,8 +52,11 @@ func (s Serverless) explainIntegrity(log string) string {
 		return ""
 	}
 	name := "a package"
-	if found := mismatched.FindStringSubmatch(log); found != nil {
-		name = found[1] + found[2]
+	for _, named := range []*regexp.Regexp{mismatched, corrupted} {
+		if found := named.FindStringSubmatch(log); found != nil {
+			name = found[1]
+			break
+		}
 	}
 	remedy := "use another registry or mirror"
 	if s.Lock != "" {

@@ -16,7 +16,7 @@ func TestExplainInstall(t *testing.T) {
 	)
 	for name, c := range map[string]struct{ framework, log, want string }{
 		"other bytes than in the lock that samforge carries": {
-			"version: 3.39.0", mismatch + named,
+			"version: 3.39.0", byName + named,
 			"the npm registry has other bytes for @types/ms@0.7.31 than the lock of serverless 3.39.0 (integrity sha512-BBBB==, expected sha512-AAAA==): use another registry or mirror",
 		},
 		"other bytes than in a lock of the build context": {
