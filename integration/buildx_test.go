@@ -67,7 +67,7 @@ type buildx struct {
 	// frontend is the reference of the frontend's image.
 	frontend string
 	config   string // directory of the docker CLI
-	npm      *testenv.NPMRegistry
+	npm      string // address of npm's registry
 }
 
 // noAttestations leaves out what buildx adds by default, and samforge does not.
@@ -136,8 +136,8 @@ func (x *buildx) mirrorArgs() []string {
 	for from, to := range x.Registry.Mirrors() {
 		mirrors[from] = to
 	}
-	if x.npm != nil {
-		mirrors["https://registry.npmjs.org/"] = x.npm.URL() + "/"
+	if x.npm != "" {
+		mirrors["https://registry.npmjs.org/"] = x.npm + "/"
 	}
 	name, value := llbgen.MirrorsArg(mirrors)
 	return []string{"--build-arg", name + "=" + value}
@@ -204,7 +204,7 @@ func TestEveryDoorGivesTheSameDigest(t *testing.T) {
 		t.Parallel()
 		b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
 		x := b.newBuildx(b.Buildkitd)
-		x.npm = npm
+		x.npm = npm.URL()
 		file, err := os.ReadFile(pairFile(t, testenv.Python312Base, testenv.Node20Base, ""))
 		must(t, err)
 		dir := x.folder(string(file))

@@ -18,8 +18,8 @@ func (x *buildx) doors(dir, target string) map[string]func(d *testenv.Buildkitd,
 		"samforge": func(d *testenv.Buildkitd, args ...string) result {
 			x.t.Helper()
 			args = append([]string{"-f", file, "--target", target, "--push", "-t", x.repo("ci/cached:1")}, args...)
-			if x.npm != nil {
-				args = append(args, "--mirror", "https://registry.npmjs.org/="+x.npm.URL()+"/")
+			if x.npm != "" {
+				args = append(args, "--mirror", "https://registry.npmjs.org/="+x.npm+"/")
 			}
 			return x.bed.buildOn(d, args...)
 		},
@@ -92,7 +92,7 @@ func TestServerlessCacheThroughBuildx(t *testing.T) {
 	t.Parallel()
 	b := newLawsBed(t)
 	x := b.newBuildx(b.Buildkitd)
-	x.npm = b.npm
+	x.npm = b.npm.URL()
 	file, err := os.ReadFile(b.file)
 	must(t, err)
 	dir := x.folder(string(file))

@@ -163,6 +163,18 @@ func TestServerlessBehindProxies(t *testing.T) {
 			t.Error("nothing went through the proxy")
 		}
 	})
+	t.Run("docker buildx build --secret id=ca", func(t *testing.T) {
+		file, err := os.ReadFile(pairFile(t, testenv.Python312Base, testenv.Node20Base, ""))
+		must(t, err)
+		x := b.newBuildx(b.Buildkitd)
+		x.npm = mirror.URL + npmMirrorPath
+		dir := x.folder(string(file))
+		args := []string{"--target", "python3.12-serverless", "--build-arg", "SERVERLESS_VERSION=3.38.0", "--push", "-t", x.repo("ci/buildx:1")}
+		if r := x.build(dir, args...); r.code == 0 || !strings.Contains(r.stderr, "npm error code UNABLE_TO_") {
+			t.Errorf("without the secret: exit code %d, want npm to refuse the certificate:\n%s", r.code, r.stderr)
+		}
+		x.build(dir, append(args, "--secret", "id=ca,src="+ca)...).ok(t)
+	})
 }
 
 // wantUnknown fails the test if the image that was built tells of the proxy.

@@ -104,10 +104,18 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 }
 
+// stateSize bounds what a buildkitd keeps, which is in memory: making a file takes
+// ten times as long on one disk as on the next, and every row makes tens of
+// thousands.
+const stateSize = 16 << 30
+
 // onFreshBuildkitd runs f with a buildkitd that has an empty state. Neither its
 // start nor its end is part of what f measures.
 func (b *bench) onFreshBuildkitd(ctx context.Context, options testenv.BuildkitdOptions, f func(*testenv.Buildkitd) error) (err error) {
 	options.Mirrors = b.registry.Mirrors()
+	if !options.Rootless {
+		options.RootSize = stateSize
+	}
 	d, err := testenv.StartBuildkitd(ctx, options)
 	if err != nil {
 		return err

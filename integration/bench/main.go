@@ -78,7 +78,7 @@ func run(ctx context.Context, runs int, size int64, only string) (broken int, er
 	if err := b.start(ctx); err != nil {
 		return 0, err
 	}
-	fmt.Printf("samforge benchmark: %d CPUs, Linux on %s, load %s, %d runs a row (median; fastest and slowest beside it)\n",
+	fmt.Printf("samforge benchmark: %d CPUs, Linux on %s, load %s, %d runs a row (median; fastest and slowest beside it), buildkitd's state in memory\n",
 		runtime.NumCPU(), runtime.GOARCH, loadAverage(), runs)
 	for _, s := range sections() {
 		if only != "" && only != s.name {
