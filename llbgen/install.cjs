@@ -122,12 +122,19 @@ function tidy(dir) {
     } else if (entry.isDirectory()) {
       tidy(file);
     } else {
-      if (entry.isFile()) fs.chmodSync(file, fs.statSync(file).mode & 0o100 ? 0o755 : 0o644);
+      if (entry.isFile()) setMode(file);
       fs.lutimesSync(file, epoch, epoch);
     }
   }
   fs.chmodSync(dir, 0o755);
   fs.lutimesSync(dir, epoch, epoch);
+}
+
+// setMode makes a file readable for all, and executable for all or none.
+function setMode(file) {
+  const mode = fs.statSync(file).mode & 0o7777;
+  const wanted = mode & 0o100 ? 0o755 : 0o644;
+  if (mode !== wanted) fs.chmodSync(file, wanted);
 }
 
 // mismatched returns the packages of the lock whose integrity npm wanted and did

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // embeddedLocks are package-lock.json files named <flavor>-<version>.json. How
@@ -39,8 +40,19 @@ type Lock struct {
 // modulesDir begins the name of each package in the path of its place.
 const modulesDir = "node_modules/"
 
-// EmbeddedLock returns the lock of a version that samforge carries.
+// parsedLocks are the locks that samforge carries, func() (*Lock, bool) by name.
+// Reading one takes long enough to be felt in a build file of many runtimes.
+var parsedLocks sync.Map
+
+// EmbeddedLock returns the lock of a version that samforge carries. It is shared
+// and must not be changed.
 func EmbeddedLock(flavor, version string) (*Lock, bool) {
+	read := func() (*Lock, bool) { return readEmbeddedLock(flavor, version) }
+	once, _ := parsedLocks.LoadOrStore(flavor+"-"+version, sync.OnceValues(read))
+	return once.(func() (*Lock, bool))()
+}
+
+func readEmbeddedLock(flavor, version string) (*Lock, bool) {
 	data, err := embeddedLocks.ReadFile("locks/" + flavor + "-" + version + ".json")
 	if err != nil {
 		return nil, false
