@@ -52,11 +52,12 @@ func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, e
 	if err != nil {
 		return nil, err
 	}
-	src, err := ui.ReadEntrypoint(ctx, "yaml")
-	if err != nil {
-		return nil, explainRead(opts["filename"], err)
+	filename := opts["filename"]
+	b := &build{Frontend: f, Client: ui, gateway: c, lockName: llbgen.LockFilename(filename)}
+	// The lock file comes with the build file.
+	if b.src, err = ui.ReadEntrypoint(ctx, "yaml", llb.FollowPaths([]string{filename, filename + ".dockerignore", b.lockName})); err != nil {
+		return nil, explainRead(filename, err)
 	}
-	b := &build{Frontend: f, Client: ui, gateway: c, src: src}
 	res, ok, err := b.subrequest(ctx)
 	if err == nil && !ok {
 		res, err = b.run(ctx)
@@ -71,8 +72,9 @@ func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, e
 type build struct {
 	Frontend
 	*dockerui.Client
-	gateway client.Client
-	src     *dockerui.Source
+	gateway  client.Client
+	src      *dockerui.Source
+	lockName string // name of the lock file
 
 	plan   *llbgen.Plan
 	target llbgen.Target
@@ -81,8 +83,12 @@ type build struct {
 }
 
 // load reads the build file and finds what is to be built.
-func (b *build) load() (err error) {
-	if b.plan, err = llbgen.Load(b.src.Filename, b.src.Data, b.BuildArgs, llbgen.Today(time.Now())); err != nil {
+func (b *build) load(ctx context.Context) error {
+	lockfile, err := b.readLockfile(ctx)
+	if err != nil {
+		return err
+	}
+	if b.plan, err = llbgen.Load(b.src.Filename, b.src.Data, b.BuildArgs, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile)); err != nil {
 		return err
 	}
 	if b.target, err = b.plan.SelectOne(b.Target); err != nil {
@@ -96,7 +102,7 @@ func (b *build) load() (err error) {
 }
 
 func (b *build) run(ctx context.Context) (*client.Result, error) {
-	if err := b.load(); err != nil {
+	if err := b.load(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.warn(ctx, b.plan.WarningsOf(b.target)); err != nil {

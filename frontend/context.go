@@ -9,6 +9,9 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+
+	"github.com/samforge/samforge/llbgen"
 )
 
 // maxContextFile is how large a file of the build context may be. Such a file
@@ -33,6 +36,32 @@ func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("load %s from the build context: %w", name, err)
 	}
 	return readContextFile(fileSystem{ctx, ref}, name)
+}
+
+// readLockfile reads the lock file from beside the build file, wherever that is;
+// nil where there is none.
+func (b *build) readLockfile(ctx context.Context) (*llbgen.Lockfile, error) {
+	res, err := b.gateway.Solve(ctx, client.SolveRequest{Definition: b.src.Definition.ToPB()})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", b.lockName, err)
+	}
+	ref, err := res.SingleRef()
+	if err != nil {
+		return nil, err
+	}
+	files := fileSystem{ctx, ref}
+	if _, err := files.Open(b.lockName); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	data, err := readContextFile(files, b.lockName)
+	if err != nil {
+		return nil, err
+	}
+	lockfile, err := llbgen.ParseLockfile(b.lockName, data)
+	if err != nil {
+		return nil, errors.New(err.Error()) // its lines are none of the build file
+	}
+	return lockfile, nil
 }
 
 func readContextFile(files fileSystem, name string) ([]byte, error) {

@@ -1,8 +1,10 @@
 package frontend
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,9 +21,9 @@ import (
 )
 
 // resolve finds an image for a platform: a named context of that name, else the
-// image, or what the mirrors have for it, pinned to the digest that the tag has
-// now.
-func (b *build) resolve(ctx context.Context, ref string, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
+// image, or what the mirrors have for it, pinned to the digest that the lock file
+// has or the tag has now.
+func (b *build) resolve(ctx context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
@@ -31,7 +33,7 @@ func (b *build) resolve(ctx context.Context, ref string, platform ocispecs.Platf
 	image, err := b.namedContext(ctx, ref, &platform)
 	if image == nil && err == nil {
 		from = b.plan.File.Mirrors.Image(name)
-		image, err = b.pinnedImage(ctx, from, &platform)
+		image, err = b.lockedImage(ctx, from, &platform, pin)
 	}
 	if err != nil {
 		return nil, explainResolve(from, &platform, err)
@@ -58,15 +60,57 @@ func (b *build) namedContext(ctx context.Context, ref string, platform *ocispecs
 	return &image, nil
 }
 
-func (b *build) pinnedImage(ctx context.Context, ref string, platform *ocispecs.Platform) (*llbgen.SourceImage, error) {
-	// The reference that comes back is another one where a source policy says so.
-	ref, dgst, data, err := b.gateway.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
+// lockedImage is an image as the lock file has it, if it has it. What the pin says
+// of the platform has to be the image that its digest leads to.
+func (b *build) lockedImage(ctx context.Context, ref string, platform *ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
+	if pin.Digest == "" {
+		return b.pinnedImage(ctx, ref, platform)
+	}
+	whole, err := withDigest(ref, pin.Digest)
+	if err != nil {
+		return nil, err
+	}
+	image, err := b.pinnedImage(ctx, whole, platform)
+	if err != nil {
+		return nil, b.explainPin(pin.Digest, err)
+	}
+	member, err := withDigest(ref, pin.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	_, _, config, err := b.resolveConfig(ctx, member, platform)
+	if err != nil {
+		return nil, b.explainPin(pin.Manifest, err)
+	}
+	if _, _, want, err := b.resolveConfig(ctx, whole, platform); err != nil || !bytes.Equal(config, want) {
+		return nil, errors.Join(fmt.Errorf("%s has %s for %s, and %s has another image for it: run samforge lock --update",
+			b.lockName, pin.Manifest, platforms.Format(*platform), pin.Digest), err)
+	}
+	image.Manifest = pin.Manifest
+	return image, nil
+}
+
+// explainPin names the lock file where what it pins is not there.
+func (b *build) explainPin(dgst digest.Digest, err error) error {
+	if strings.HasSuffix(err.Error(), ": not found") {
+		return fmt.Errorf("%s has %s for it, which is not in its registry, or not any more: run samforge lock --update: %w", b.lockName, dgst, err)
+	}
+	return err
+}
+
+func (b *build) resolveConfig(ctx context.Context, ref string, platform *ocispecs.Platform) (string, digest.Digest, []byte, error) {
+	return b.gateway.ResolveImageConfig(ctx, ref, sourceresolver.Opt{
 		LogName: "load metadata for " + ref,
 		ImageOpt: &sourceresolver.ResolveImageOpt{
 			Platform:    platform,
 			ResolveMode: b.ImageResolveMode.String(),
 		},
 	})
+}
+
+func (b *build) pinnedImage(ctx context.Context, ref string, platform *ocispecs.Platform) (*llbgen.SourceImage, error) {
+	// The reference that comes back is another one where a source policy says so.
+	ref, dgst, data, err := b.resolveConfig(ctx, ref, platform)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +118,7 @@ func (b *build) pinnedImage(ctx context.Context, ref string, platform *ocispecs.
 	if err := json.Unmarshal(data, &config); err != nil {
 		return nil, fmt.Errorf("read the image config of %s: %w", ref, err)
 	}
-	pinned, err := pin(ref, dgst)
+	pinned, err := withDigest(ref, dgst)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +129,7 @@ func (b *build) pinnedImage(ctx context.Context, ref string, platform *ocispecs.
 	}, nil
 }
 
-func pin(ref string, dgst digest.Digest) (string, error) {
+func withDigest(ref string, dgst digest.Digest) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return "", err

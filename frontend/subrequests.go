@@ -30,8 +30,8 @@ func (b *build) subrequest(ctx context.Context) (*client.Result, bool, error) {
 }
 
 // outline tells the build arguments and secrets of the target.
-func (b *build) outline(context.Context) (*outline.Outline, error) {
-	if err := b.load(); err != nil {
+func (b *build) outline(ctx context.Context) (*outline.Outline, error) {
+	if err := b.load(ctx); err != nil {
 		return nil, err
 	}
 	o := &outline.Outline{
@@ -71,7 +71,7 @@ func location(d *llbgen.Diagnostic) *pb.Location { return &pb.Location{Ranges: d
 
 // convertLLB returns the graph of the target for the first of its platforms.
 func (b *build) convertLLB(ctx context.Context) (*convertllb.Result, error) {
-	if err := b.load(); err != nil {
+	if err := b.load(ctx); err != nil {
 		return nil, err
 	}
 	image, err := b.graph(ctx, b.TargetPlatforms[0])

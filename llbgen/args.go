@@ -21,6 +21,9 @@ type Variable struct {
 // verifyArg says how far images are checked to go together.
 const verifyArg = "SAMFORGE_VERIFY"
 
+// LockedArg is the build argument that has a build keep to its lock file.
+const LockedArg = "SAMFORGE_LOCKED"
+
 // Variables returns the build arguments of all kinds, in the order they apply.
 func Variables() []Variable {
 	return []Variable{
@@ -89,6 +92,9 @@ func Variables() []Variable {
 		}},
 		{verifyArg, "how far images are checked: static, full or off", func(*File, string) string {
 			return "verify"
+		}},
+		{LockedArg, "true refuses what is not in the lock file", func(*File, string) string {
+			return "locked"
 		}},
 		{"SAMFORGE_KIND", "kind of the images", func(f *File, v string) string {
 			f.Kind = v

@@ -27,11 +27,11 @@ func TestBuildErrors(t *testing.T) {
 			file: buildFile + "docker: false\n",
 			options: func(o *llbgen.Options) {
 				resolve := o.Resolve
-				o.Resolve = func(ctx context.Context, ref string, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
+				o.Resolve = func(ctx context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
 					if strings.Contains(ref, "plugin") {
 						return nil, offline
 					}
-					return resolve(ctx, ref, platform)
+					return resolve(ctx, ref, platform, pin)
 				}
 			},
 			want: `samforge.yaml:3:10: plugin.image: no route to host

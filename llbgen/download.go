@@ -55,21 +55,52 @@ type download struct {
 // says how to pin it: pin is the key of the build file, with %s for the sum.
 func (b *build) fetch(ctx context.Context, field, url, given, pin string) (download, error) {
 	from, name := b.plan.File.Mirrors.URL(url), path.Base(url)
-	sum, ok := b.plan.checksums.ForURL(url, b.arch())
-	if given != "" {
-		sum, _ = parseSHA256(given) // validated on load
-	} else if !ok {
-		var err error
-		if sum, err = b.opt.Checksum(ctx, from, name); err != nil {
-			return download{}, fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
-		}
-		b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: pin what it is today with %s", url, fmt.Sprintf(pin, sum.Encoded()))
+	sum, err := b.sum(ctx, field, url, given, pin)
+	if err != nil {
+		return download{}, err
 	}
-	opts := []llb.HTTPOption{llb.Filename(name), llb.Checksum(sum)}
+	opts := []llb.HTTPOption{llb.Filename(name)}
+	if sum != "" {
+		opts = append(opts, llb.Checksum(sum))
+	}
+	b.input(Input{Kind: InputDownload, Field: field, Name: url, Digest: sum})
 	for _, o := range b.step(field, "download %s", url) {
 		opts = append(opts, o)
 	}
 	return download{state: llb.HTTP(from, opts...), name: name}, nil
+}
+
+// sum returns the checksum of a download: the given one or a known one, which the
+// lock file has to agree with; else the lock file's; else the one it has today. It
+// is empty only where nobody can tell.
+func (b *build) sum(ctx context.Context, field, url, given, pin string) (digest.Digest, error) {
+	locked, err := b.lockedSum(field, url, func(l *Lockfile) map[string]digest.Digest { return l.Downloads })
+	if err != nil {
+		return "", err
+	}
+	sum, known := b.plan.checksums.ForURL(url, b.arch())
+	whose := "its known checksum"
+	if given != "" {
+		sum, _ = parseSHA256(given) // validated on load
+		known, whose = true, "the checksum in the build file"
+	}
+	switch {
+	case known && locked != "" && sum != locked:
+		return "", b.lockMismatch(url, locked, sum, whose)
+	case known:
+		return sum, nil
+	case locked != "":
+		return locked, nil
+	case b.opt.Checksum == nil:
+		b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: run samforge lock, or give one with %s", url, fmt.Sprintf(pin, "SUM"))
+		return "", nil
+	}
+	from := b.plan.File.Mirrors.URL(url)
+	if sum, err = b.opt.Checksum(ctx, from, path.Base(url)); err != nil {
+		return "", fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
+	}
+	b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: pin what it is today with %s", url, fmt.Sprintf(pin, sum.Encoded()))
+	return sum, nil
 }
 
 // pinByArch pins a download that there is one of for each architecture.

@@ -62,7 +62,7 @@ func fakeOptions(plan *llbgen.Plan, platform string) llbgen.Options {
 	return llbgen.Options{
 		Platform:      p,
 		BuildPlatform: platforms.MustParse("linux/amd64"),
-		Resolve: func(_ context.Context, ref string, p ocispecs.Platform) (*llbgen.SourceImage, error) {
+		Resolve: func(_ context.Context, ref string, p ocispecs.Platform, _ llbgen.Pin) (*llbgen.SourceImage, error) {
 			named, err := reference.ParseNormalizedNamed(ref)
 			if err != nil {
 				return nil, err
@@ -164,8 +164,8 @@ func withFile(name, content string) func(*llbgen.Options) {
 func withBase(change func(*llbgen.SourceImage)) func(*llbgen.Options) {
 	return func(opt *llbgen.Options) {
 		resolve := opt.Resolve
-		opt.Resolve = func(ctx context.Context, ref string, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
-			image, err := resolve(ctx, ref, platform)
+		opt.Resolve = func(ctx context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
+			image, err := resolve(ctx, ref, platform, pin)
 			if err == nil {
 				change(image)
 			}

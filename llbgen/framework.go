@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
+	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -85,7 +86,7 @@ func (b *build) lock(ctx context.Context) (*Lock, error) {
 			b.findf(RuleUnverifiedDownload, "serverless.version", "%s", s.noLock())
 			lock = unlocked(s.Flavor, s.Version)
 		}
-		return lock, nil
+		return lock, b.pinLock("serverless.version", lock)
 	}
 	data, err := b.opt.ReadFile(ctx, s.Lock)
 	if err != nil {
@@ -95,7 +96,28 @@ func (b *build) lock(ctx context.Context) (*Lock, error) {
 	if err != nil {
 		return nil, b.plan.At("serverless.lock", fmt.Errorf("%s: %w", s.Lock, err))
 	}
+	if err := b.pinLock("serverless.lock", lock); err != nil {
+		return nil, err
+	}
 	return lock, b.checkLock(lock)
+}
+
+// pinLock makes sure that the npm lock is the one of the lock file.
+func (b *build) pinLock(field string, lock *Lock) error {
+	name := lock.Package + "@" + lock.Version
+	locked, err := b.lockedSum(field, name, func(l *Lockfile) map[string]digest.Digest { return l.Packages })
+	if err != nil {
+		return b.plan.At(field, err)
+	}
+	if lock.Data == nil {
+		return nil // the build file's own version, and no more
+	}
+	sum := digest.FromBytes(lock.Data)
+	if locked != "" && locked != sum {
+		return b.plan.At(field, b.lockMismatch(name, locked, sum, "its npm lock"))
+	}
+	b.input(Input{Kind: InputPackage, Field: field, Name: name, Digest: sum})
+	return nil
 }
 
 // noLock says what comes of a version without a lock.

@@ -22,14 +22,16 @@ type Options struct {
 	// BuildPlatform is the builder's own, which npm runs on; kind serverless
 	// only.
 	BuildPlatform ocispecs.Platform
-	// Resolve finds an image for a platform.
-	Resolve func(ctx context.Context, ref string, platform ocispecs.Platform) (*SourceImage, error)
+	// Resolve finds an image for a platform: what the reference points at now, or
+	// what it is locked to, where the pin says so.
+	Resolve func(ctx context.Context, ref string, platform ocispecs.Platform, pin Pin) (*SourceImage, error)
 	// ReadFile reads a file of the build context, by its path there; for a build
 	// file with serverless.lock only.
 	ReadFile func(ctx context.Context, path string) ([]byte, error)
 	// Proxy is what steps with network use; optional.
 	Proxy *llb.ProxyEnv
-	// Checksum downloads url as filename and returns its SHA-256 digest.
+	// Checksum downloads url as filename and returns its SHA-256 digest. Without
+	// it, a download that nothing pins goes into the graph unpinned.
 	Checksum func(ctx context.Context, url, filename string) (digest.Digest, error)
 	// NoMerge assembles the image by copies, for a worker without MergeOp.
 	NoMerge bool
@@ -57,6 +59,8 @@ type SourceImage struct {
 	Name string
 	// Digest is what the reference points at; empty for plain files.
 	Digest digest.Digest
+	// Manifest is the digest of the image for the platform, where that is known.
+	Manifest digest.Digest
 	// State is the root file system.
 	State llb.State
 	// Config is the image config; nil for plain files, such as a named
@@ -75,6 +79,8 @@ type Image struct {
 	Base *SourceImage
 	// Layers are what State adds to the base image, in order.
 	Layers []*Layer
+	// Inputs are the images, downloads and packages that it is made from, by name.
+	Inputs []Input
 	// Checks are to succeed before the image is used; there are none unless
 	// the plan says [VerifyFull].
 	Checks []*Check
@@ -111,6 +117,7 @@ type build struct {
 
 	mu       sync.Mutex
 	warnings []*Diagnostic
+	inputs   map[inputKey]Input
 }
 
 // Build expresses target t as a graph. Errors of Resolve, ReadFile and Checksum
@@ -124,6 +131,7 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 	if err != nil {
 		return nil, err
 	}
+	image.Inputs = b.sortedInputs()
 	image.Warnings = b.warnings
 	sortByPlace(image.Warnings) // they came side by side
 	return image, nil
@@ -226,9 +234,16 @@ func (b *build) image(ctx context.Context, field, ref string) (*SourceImage, err
 }
 
 func (b *build) imageOn(ctx context.Context, platform ocispecs.Platform, field, ref string) (*SourceImage, error) {
-	image, err := b.opt.Resolve(ctx, ref, platform)
+	pin, err := b.pin(field, ref, platform)
 	if err != nil {
 		return nil, b.plan.At(field, err)
+	}
+	image, err := b.opt.Resolve(ctx, ref, platform, pin)
+	if err != nil {
+		return nil, b.plan.At(field, err)
+	}
+	if image.Digest != "" {
+		b.input(Input{Kind: InputImage, Field: field, Name: image.Name, Digest: image.Digest, Platform: platform, Manifest: image.Manifest})
 	}
 	if c := image.Config; c != nil && c.Architecture != platform.Architecture {
 		return nil, b.plan.doc.at(field, "%s is an image for %s/%s, not for %s: name one that has %s",

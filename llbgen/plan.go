@@ -22,6 +22,8 @@ type Plan struct {
 	// [VerifyOff].
 	Verify string
 
+	lockfile  *Lockfile // nil where there is none
+	locked    bool      // everything has to be in it
 	doc       *document
 	catalogue *Catalogue
 	checksums *Checksums
@@ -35,6 +37,9 @@ type LoadOption func(*Plan)
 // Today says what day it is, by which a runtime is past its end of life; without
 // it, that is the day that [Catalogue.AsOf] names.
 func Today(day time.Time) LoadOption { return func(p *Plan) { p.today = day } }
+
+// WithLockfile has the plan keep to a lock file; nil is none.
+func WithLockfile(l *Lockfile) LoadOption { return func(p *Plan) { p.lockfile = l } }
 
 // maxFileSize is far more than a build file needs: a thousand runtimes take a
 // tenth of it.
@@ -64,6 +69,7 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 		opt(p)
 	}
 	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
+	p.readLocked(args[LockedArg])
 	p.readChecks(data, args)
 	p.doc.decode(data, &p.File)
 	unused := p.doc.apply(&p.File, args)

@@ -18,7 +18,7 @@ type buildFlags struct {
 	args, labels, mirrors  []string
 	kind, repo, provenance string
 	sbom, verify           string
-	envArgs, quiet         bool
+	envArgs, quiet, locked bool
 }
 
 func buildCommand() *cobra.Command {
@@ -111,6 +111,7 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
 	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
+	flags.BoolVar(&f.locked, "locked", false, "refuse what is not in the lock file (samforge.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 }
 
@@ -195,6 +196,9 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 		if value != "" {
 			args[name] = value
 		}
+	}
+	if f.locked {
+		args[llbgen.LockedArg] = "true"
 	}
 	return args, nil
 }

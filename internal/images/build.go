@@ -43,6 +43,7 @@ func Build(ctx context.Context, opt Options) error {
 type request struct {
 	opt         Options
 	file        buildFile
+	lock        []byte // the lock file's text; nil where there is none
 	args        map[string]string
 	plan        *llbgen.Plan
 	targets     []llbgen.Target
@@ -54,16 +55,7 @@ type request struct {
 
 func prepare(opt Options) (_ *request, err error) {
 	r := &request{opt: opt, args: withMirrors(opt)}
-	if r.context, err = readContext(opt); err != nil {
-		return nil, err
-	}
-	if r.file, err = readFile(opt); err != nil {
-		return nil, fmt.Errorf("read the build file: %w", err)
-	}
-	if r.plan, err = llbgen.Load(r.file.name, r.file.data, r.args, llbgen.Today(time.Now())); err != nil {
-		return nil, missingFile(err, opt, r.file)
-	}
-	if r.targets, err = selectTargets(r.plan, opt.Targets); err != nil {
+	if err := r.load(); err != nil {
 		return nil, err
 	}
 	if err := refuseFindings(r.plan, r.targets); err != nil {
@@ -89,6 +81,26 @@ func prepare(opt Options) (_ *request, err error) {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
 	return r, nil
+}
+
+// load reads the build file and its lock file, and selects the targets.
+func (r *request) load() (err error) {
+	if r.context, err = readContext(r.opt); err != nil {
+		return err
+	}
+	if r.file, err = readFile(r.opt); err != nil {
+		return fmt.Errorf("read the build file: %w", err)
+	}
+	lockfile, data, err := readLockfile(r.opt, r.file)
+	if err != nil {
+		return err
+	}
+	r.lock = data
+	if r.plan, err = llbgen.Load(r.file.name, r.file.data, r.args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile)); err != nil {
+		return missingFile(err, r.opt, r.file)
+	}
+	r.targets, err = selectTargets(r.plan, r.opt.Targets)
+	return err
 }
 
 // serveContext has the session serve the build context where something is read
@@ -125,6 +137,9 @@ func (r *request) run(ctx context.Context, b *builder.Builder) error {
 	}
 	files := staticfs.NewFS()
 	files.Add(r.file.name, &types.Stat{Mode: 0o644}, r.file.data)
+	if r.lock != nil {
+		files.Add(llbgen.LockFilename(r.file.name), &types.Stat{Mode: 0o644}, r.lock)
+	}
 	r.contexts.mounts[localDockerfile] = files
 	results := b.Run(ctx, builder.SessionOptions{
 		Attachables: r.attachables,

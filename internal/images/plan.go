@@ -44,6 +44,39 @@ func readFile(opt Options) (buildFile, error) {
 	}
 }
 
+// readLockfile reads the lock file that lies beside the build file; both results
+// are nil where there is none.
+func readLockfile(opt Options, file buildFile) (lockfile *llbgen.Lockfile, data []byte, err error) {
+	path := lockPath(opt, file)
+	if path == "" {
+		return nil, nil, nil
+	}
+	data, err = os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err == nil {
+		lockfile, err = llbgen.ParseLockfile(filepath.Base(path), data)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the lock file: %w", err)
+	}
+	return lockfile, data, nil
+}
+
+// lockPath is where the lock file is, or would be; a build file on standard input
+// has none.
+func lockPath(opt Options, file buildFile) string {
+	dir := filepath.Dir(opt.File)
+	switch opt.File {
+	case "-":
+		return ""
+	case "":
+		dir = opt.Context
+	}
+	return filepath.Join(dir, llbgen.LockFilename(file.name))
+}
+
 // image is one target with its platforms and its references.
 type image struct {
 	llbgen.Target

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/images"
+)
+
+func planCommand() *cobra.Command {
+	var f buildFlags
+	var format string
+	c := &cobra.Command{
+		Use:   "plan [flags] [CONTEXT]",
+		Short: "Show what a build would do, without building",
+		Long: `Resolve everything that a build file names and show what samforge build would do: the images
+with their tags and whether they are in their registry already, what becomes of the layers
+of their bases, and what is pulled, downloaded and installed. Nothing is built, no layer is
+pulled, and no builder is needed.`,
+		Example: `  samforge plan
+  samforge plan --target python3.12 --format json`,
+		Args: oneContext,
+		RunE: func(c *cobra.Command, args []string) error {
+			if format != "table" && format != "json" {
+				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
+			}
+			opt, err := f.options(c, args)
+			if err != nil {
+				return &usageError{err}
+			}
+			planned, err := images.Plan(c.Context(), opt)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return planned.WriteJSON(c.OutOrStdout())
+			}
+			return planned.WriteTable(c.OutOrStdout())
+		},
+	}
+	f.registerInput(c)
+	c.Flags().StringVar(&format, "format", "table", "`format` of the output: table or json")
+	return c
+}

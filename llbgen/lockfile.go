@@ -1,0 +1,260 @@
+package llbgen
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// LockFilename returns the name of the lock file that belongs to a build file:
+// samforge.lock beside samforge.yaml.
+func LockFilename(filename string) string {
+	return strings.TrimSuffix(filename, path.Ext(filename)) + ".lock"
+}
+
+// lockfileVersion is the version of the format that is read and written.
+const lockfileVersion = "1"
+
+// targetKey is the key of an image's own digest, beside those of its platforms.
+const targetKey = "digest"
+
+// Lockfile pins what a build file names: the digest of every image, as a whole and
+// for each platform, the checksum of every download, and the npm lock of the
+// framework.
+type Lockfile struct {
+	// Name of the file, for messages.
+	Name string
+	// Images are digests by platform ("linux/amd64"), and that of what the
+	// reference points at ("digest"), by reference.
+	Images map[string]map[string]digest.Digest
+	// Downloads are checksums by URL.
+	Downloads map[string]digest.Digest
+	// Packages are checksums of npm locks by package and version
+	// ("serverless@3.39.0").
+	Packages map[string]digest.Digest
+
+	doc *document // where each entry stands, if it was read
+}
+
+// NewLockfile returns an empty lock file.
+func NewLockfile(name string) *Lockfile {
+	return &Lockfile{
+		Name:      name,
+		Images:    map[string]map[string]digest.Digest{},
+		Downloads: map[string]digest.Digest{},
+		Packages:  map[string]digest.Digest{},
+		doc:       &document{filename: name, places: map[string]place{}},
+	}
+}
+
+// ParseLockfile reads a lock file. Mistakes are returned together, as
+// [Diagnostics].
+func ParseLockfile(name string, data []byte) (*Lockfile, error) {
+	l := NewLockfile(name)
+	l.doc.lines = splitLines(data)
+	var content struct {
+		Version   string                       `yaml:"version"`
+		Images    map[string]map[string]string `yaml:"images"`
+		Downloads map[string]string            `yaml:"downloads"`
+		Packages  map[string]string            `yaml:"packages"`
+	}
+	l.doc.decode(data, &content)
+	if len(l.doc.errs) == 0 && content.Version != lockfileVersion {
+		l.doc.errorf("version", "found %q, and this samforge reads version %s: make the lock anew with samforge lock, or use the samforge that wrote it", content.Version, lockfileVersion)
+	}
+	for ref, entries := range content.Images {
+		l.Images[ref] = l.digests("images."+ref, entries)
+	}
+	l.Downloads = l.digests("downloads", content.Downloads)
+	l.Packages = l.digests("packages", content.Packages)
+	if len(l.doc.errs) > 0 {
+		return nil, l.doc.errs
+	}
+	return l, nil
+}
+
+func (l *Lockfile) digests(path string, entries map[string]string) map[string]digest.Digest {
+	parsed := make(map[string]digest.Digest, len(entries))
+	for key, value := range entries {
+		dgst, err := digest.Parse(value)
+		if err != nil || dgst.Algorithm() != digest.SHA256 {
+			l.doc.errorf(join(path, key), "%q is no digest: expected sha256: and 64 hexadecimal digits", value)
+		}
+		parsed[key] = dgst
+	}
+	return parsed
+}
+
+// Marshal returns the file's text: sorted, and with comments for who reviews it.
+func (l *Lockfile) Marshal() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# What %s was locked to. `samforge lock` writes this file and every build reads it:\n"+
+		"# commit it. `samforge lock --update` moves it on, `samforge outdated` tells whether there is a need.\n"+
+		"version: %s\n", strings.TrimSuffix(l.Name, ".lock"), lockfileVersion)
+	if len(l.Images) > 0 {
+		b.WriteString("\n# Images: what the reference points at, and in it the image for each platform.\nimages:\n")
+	}
+	for _, ref := range slices.Sorted(maps.Keys(l.Images)) {
+		fmt.Fprintf(&b, "  %s:\n", ref)
+		writeDigests(&b, "    ", l.Images[ref])
+	}
+	if len(l.Downloads) > 0 {
+		b.WriteString("\n# Downloads: the checksum of the file.\ndownloads:\n")
+		writeDigests(&b, "  ", l.Downloads)
+	}
+	if len(l.Packages) > 0 {
+		b.WriteString("\n# npm packages: the checksum of the lock that pins all that they depend on.\npackages:\n")
+		writeDigests(&b, "  ", l.Packages)
+	}
+	return b.Bytes()
+}
+
+func writeDigests(b *bytes.Buffer, indent string, digests map[string]digest.Digest) {
+	for _, key := range slices.Sorted(maps.Keys(digests)) {
+		fmt.Fprintf(b, "%s%s: %s\n", indent, key, digests[key])
+	}
+}
+
+// Add pins an input of an image.
+func (l *Lockfile) Add(in Input) {
+	switch in.Kind {
+	case InputImage:
+		if l.Images[in.Name] == nil {
+			l.Images[in.Name] = map[string]digest.Digest{}
+		}
+		l.Images[in.Name][targetKey] = in.Digest
+		if in.Manifest != "" {
+			l.Images[in.Name][platforms.Format(in.Platform)] = in.Manifest
+		}
+	case InputDownload:
+		l.Downloads[in.Name] = in.Digest
+	case InputPackage:
+		l.Packages[in.Name] = in.Digest
+	}
+}
+
+// Change is an entry that two lock files do not agree on.
+type Change struct {
+	// Name says what is locked: a reference, with its platform in parentheses, a
+	// URL, or a package.
+	Name string
+	// Before and After are what it is locked to; empty where it is not.
+	Before, After digest.Digest
+}
+
+// Diff returns what changes from l to after, by name. Either may be nil.
+func (l *Lockfile) Diff(after *Lockfile) []Change {
+	old, now := l.entries(), after.entries()
+	names := slices.Collect(maps.Keys(old))
+	for name := range now {
+		if _, ok := old[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var changes []Change
+	for _, name := range names {
+		if old[name] != now[name] {
+			changes = append(changes, Change{name, old[name], now[name]})
+		}
+	}
+	return changes
+}
+
+func (l *Lockfile) entries() map[string]digest.Digest {
+	entries := map[string]digest.Digest{}
+	if l == nil {
+		return entries
+	}
+	for ref, digests := range l.Images {
+		for key, dgst := range digests {
+			if key == targetKey {
+				entries[ref] = dgst
+			} else {
+				entries[ref+" ("+key+")"] = dgst
+			}
+		}
+	}
+	maps.Copy(entries, l.Downloads)
+	maps.Copy(entries, l.Packages)
+	return entries
+}
+
+// Pin is what a lock file says of an image for one platform.
+type Pin struct {
+	// Digest of what the reference pointed at.
+	Digest digest.Digest
+	// Manifest is the digest of the image for the platform in it.
+	Manifest digest.Digest
+}
+
+// pin returns what the lock file has of an image; the zero Pin where there is no
+// lock file. A reference with a digest needs none.
+func (b *build) pin(field, ref string, platform ocispecs.Platform) (Pin, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return Pin{}, nil // who resolves it says so
+	}
+	name, l := reference.TagNameOnly(named).String(), b.plan.lockfile
+	if l == nil {
+		return Pin{}, b.unlocked(field, name)
+	}
+	key := platforms.Format(platform)
+	entry := Pin{l.Images[name][targetKey], l.Images[name][key]}
+	if entry.Digest == "" || entry.Manifest == "" {
+		return Pin{}, b.unlocked(field, name+" for "+key)
+	}
+	return entry, nil
+}
+
+// lockedSum returns the checksum that the lock file has of a download or a
+// package, by the map of it that is meant; "" where there is none.
+func (b *build) lockedSum(field, name string, in func(*Lockfile) map[string]digest.Digest) (digest.Digest, error) {
+	if l := b.plan.lockfile; l != nil {
+		if sum, ok := in(l)[name]; ok {
+			return sum, nil
+		}
+	}
+	return "", b.unlocked(field, name)
+}
+
+// unlocked is an error where everything has to be in the lock file, and otherwise
+// a warning where there is one.
+func (b *build) unlocked(field, name string) error {
+	l := b.plan.lockfile
+	switch {
+	case b.plan.locked && l == nil:
+		return fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", LockFilename(b.plan.doc.filename))
+	case b.plan.locked:
+		return fmt.Errorf("--locked, and %s does not have %s: run samforge lock", l.Name, name)
+	case l != nil:
+		b.warn(field, "%s does not have %s, which is taken as it is today: run samforge lock", l.Name, name)
+	}
+	return nil
+}
+
+// lockMismatch says that an entry of the lock file is not what it pins.
+func (b *build) lockMismatch(name string, locked, found digest.Digest, what string) error {
+	return fmt.Errorf("%s has %s for %s, and %s is %s: if that is right, run samforge lock --update", b.plan.lockfile.Name, locked, name, what, found)
+}
+
+// readLocked reads the build argument that has a build keep to its lock file.
+func (p *Plan) readLocked(value string) {
+	if value == "" {
+		return
+	}
+	locked, err := strconv.ParseBool(value)
+	if err != nil {
+		p.doc.errorf("locked", "%q is neither true nor false", value)
+	}
+	p.locked = locked
+}
