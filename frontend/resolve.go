@@ -93,7 +93,7 @@ func (b *build) lockedImage(ctx context.Context, ref string, platform *ocispecs.
 // explainPin names the lock file where what it pins is not there.
 func (b *build) explainPin(dgst digest.Digest, err error) error {
 	if strings.HasSuffix(err.Error(), ": not found") {
-		return fmt.Errorf("%s has %s for it, which is not in its registry, or not any more: run samforge lock --update: %w", b.lockName, dgst, err)
+		return fmt.Errorf("%s has %s, which is not in its registry, or not any more: run samforge lock --update (%w)", b.lockName, dgst, err)
 	}
 	return err
 }

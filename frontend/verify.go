@@ -81,7 +81,7 @@ var missingFile = regexp.MustCompile(`"?(/[^":]+)"?: (?:not found|no such file o
 func explainLayer(layer *llbgen.Layer, err error) error {
 	text := err.Error()
 	if sums := digestMismatch.FindStringSubmatch(text); sums != nil {
-		return fmt.Errorf("%s: the file has the SHA-256 sum %s, expected %s: if it is the right file, correct the sum in the build file: %w", layer.Source, sums[1], sums[2], err)
+		return fmt.Errorf("%s: the file has the SHA-256 sum %s, expected %s: if it is the right file, correct the sum in the build file, or run samforge lock --update: %w", layer.Source, sums[1], sums[2], err)
 	}
 	if file := missingFile.FindStringSubmatch(text); file != nil {
 		return fmt.Errorf("%s has no %s, which the image needs: is it the right image? %w", layer.Source, file[1], err)

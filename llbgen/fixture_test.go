@@ -7,6 +7,7 @@ import (
 	"context"
 	"io/fs"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,3 +174,16 @@ func withBase(change func(*llbgen.SourceImage)) func(*llbgen.Options) {
 		}
 	}
 }
+
+// recordPins keeps what images are resolved with.
+func recordPins(pins *[]llbgen.Pin, resolve resolveFunc) resolveFunc {
+	var mu sync.Mutex
+	return func(ctx context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
+		mu.Lock()
+		*pins = append(*pins, pin)
+		mu.Unlock()
+		return resolve(ctx, ref, platform, pin)
+	}
+}
+
+type resolveFunc = func(context.Context, string, ocispecs.Platform, llbgen.Pin) (*llbgen.SourceImage, error)

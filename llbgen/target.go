@@ -157,14 +157,17 @@ func (p *Plan) nameTargets() {
 // refuseEqualTags finds entries whose images would overwrite each other.
 func (p *Plan) refuseEqualTags() {
 	refused := map[string]bool{}
-	for i, t := range p.Targets {
-		for _, other := range p.Targets[:i] {
+	byTag := map[string][]Target{}
+	for _, t := range p.Targets {
+		tag := p.defaultTag(t)
+		for _, other := range byTag[tag] {
 			sameArch := t.Arch == other.Arch || t.Arch == "" || other.Arch == ""
-			if sameArch && p.defaultTag(t) == p.defaultTag(other) && !refused[t.path] {
+			if sameArch && !refused[t.path] {
 				refused[t.path] = true
-				p.doc.errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", other.path, p.defaultTag(t))
+				p.doc.errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", other.path, tag)
 			}
 		}
+		byTag[tag] = append(byTag[tag], t)
 	}
 }
 

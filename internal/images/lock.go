@@ -39,7 +39,7 @@ type LockOptions struct {
 // changed in it. What is locked stays as it is, unless it is to be updated.
 // Mistakes in the input are an [*InputError].
 func Lock(ctx context.Context, opt Options, how LockOptions) error {
-	l, err := newLocking(opt)
+	l, err := newLocking(ctx, opt)
 	if err != nil {
 		return inputError(err)
 	}
@@ -65,7 +65,7 @@ func Lock(ctx context.Context, opt Options, how LockOptions) error {
 // returns [ErrOutdated] where something did. A missing lock file, and a source
 // that cannot be asked, is an [*InputError].
 func Outdated(ctx context.Context, opt Options) error {
-	l, err := newLocking(opt)
+	l, err := newLocking(ctx, opt)
 	if err == nil && l.before == nil {
 		err = fmt.Errorf("there is no %s: make it with samforge lock", l.path)
 	}
@@ -91,8 +91,8 @@ type locking struct {
 	before *llbgen.Lockfile // nil where there is none
 }
 
-func newLocking(opt Options) (*locking, error) {
-	context, err := readContext(opt)
+func newLocking(ctx context.Context, opt Options) (*locking, error) {
+	from, err := readContext(opt)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func newLocking(opt Options) (*locking, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.lookup = &lookup{plan: plan, context: context, registry: &registry.Resolver{}}
+	l.lookup = &lookup{plan: plan, context: from, registry: registry.NewResolver(ctx)}
 	return l, nil
 }
 

@@ -55,12 +55,12 @@ func (l *lookup) source(ref string, pin llbgen.Pin) (name, from string, err erro
 	return name, from, nil
 }
 
-func (l *lookup) resolve(ctx context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
+func (l *lookup) resolve(_ context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
 	name, from, err := l.source(ref, pin)
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.registry.Resolve(ctx, from, platform)
+	found, err := l.registry.Resolve(from, platform)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ const (
 // Plan resolves everything and builds nothing: no layer is pulled. Mistakes in the
 // input are an [*InputError].
 func Plan(ctx context.Context, opt Options) (*Planned, error) {
-	return planWith(ctx, opt, &registry.Resolver{})
+	return planWith(ctx, opt, registry.NewResolver(ctx))
 }
 
 func planWith(ctx context.Context, opt Options, resolver *registry.Resolver) (*Planned, error) {
@@ -193,7 +193,7 @@ func (p *planning) base(ctx context.Context, base *llbgen.SourceImage, platform 
 	if err != nil {
 		return PlannedLayer{}, err
 	}
-	found, err := p.registry.Resolve(ctx, from, platform)
+	found, err := p.registry.Resolve(from, platform)
 	if err != nil {
 		return PlannedLayer{}, err
 	}
@@ -246,7 +246,7 @@ func (p *planning) addSources(ctx context.Context, graph *llbgen.Image, base Pla
 			if err != nil {
 				return err
 			}
-			found, err := p.registry.Resolve(ctx, from, in.Platform)
+			found, err := p.registry.Resolve(from, in.Platform)
 			if err != nil {
 				return err
 			}

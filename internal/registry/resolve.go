@@ -39,17 +39,21 @@ func (e *PlatformError) Error() string {
 	return fmt.Sprintf("%s has no image for %s: name one that has, or leave the platform out", e.Ref, e.Platform)
 }
 
-// Resolver looks images up and remembers what it found. The zero value is ready;
-// its methods are safe for concurrent use.
+// Resolver looks images up and remembers what it found. Its methods are safe for
+// concurrent use.
 type Resolver struct {
+	ctx         context.Context // of the requests: their answers outlive who asked first
 	descriptors sync.Map // func() (*remote.Descriptor, error) by reference
 	images      sync.Map // func() (*Image, error) by reference and platform
 }
 
+// NewResolver returns a resolver whose requests end with ctx.
+func NewResolver(ctx context.Context) *Resolver { return &Resolver{ctx: ctx} }
+
 // Resolve returns what ref leads to for the platform. It costs three requests the
 // first time, and no layer is pulled.
-func (r *Resolver) Resolve(ctx context.Context, ref string, platform ocispecs.Platform) (*Image, error) {
-	find := func() (*Image, error) { return r.resolve(ctx, ref, platform) }
+func (r *Resolver) Resolve(ref string, platform ocispecs.Platform) (*Image, error) {
+	find := func() (*Image, error) { return r.resolve(ref, platform) }
 	once, _ := r.images.LoadOrStore(ref+" "+platforms.Format(platform), sync.OnceValues(find))
 	image, err := once.(func() (*Image, error))()
 	if err != nil {
@@ -58,13 +62,13 @@ func (r *Resolver) Resolve(ctx context.Context, ref string, platform ocispecs.Pl
 	return image, nil
 }
 
-func (r *Resolver) resolve(ctx context.Context, ref string, platform ocispecs.Platform) (*Image, error) {
+func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, error) {
 	find := func() (*remote.Descriptor, error) {
 		parsed, err := name.ParseReference(ref)
 		if err != nil {
 			return nil, invalid(ref, err)
 		}
-		return remote.Get(parsed, options(ctx)...)
+		return remote.Get(parsed, options(r.ctx)...)
 	}
 	once, _ := r.descriptors.LoadOrStore(ref, sync.OnceValues(find))
 	desc, err := once.(func() (*remote.Descriptor, error))()
