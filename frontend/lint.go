@@ -14,13 +14,14 @@ import (
 )
 
 // Lint returns what the rules find in a build file as of today, or the mistakes
-// in it, in the form that BuildKit has for what it finds in a Dockerfile.
-func Lint(filename string, data []byte, args map[string]string) *lint.LintResults {
+// in it, in the form that BuildKit has for what it finds in a Dockerfile. The
+// lock file is nil where there is none.
+func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string) *lint.LintResults {
 	results := &lint.LintResults{
 		Warnings: []lint.Warning{}, // [] in JSON, and not null
 		Sources:  []*pb.SourceInfo{{Filename: filename, Language: "yaml", Data: data}},
 	}
-	plan, err := llbgen.Load(filename, data, args, llbgen.Today(time.Now()))
+	plan, err := llbgen.Load(filename, data, args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
 	if err != nil {
 		results.Error = buildError(err)
 		return results

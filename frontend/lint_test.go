@@ -19,7 +19,7 @@ goTemplate: false
 func TestLint(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := Lint("samforge.yaml", []byte(lintFile), map[string]string{"API_KEY": "hunter2"}).PrintTo(&out, nil); err != nil {
+	if err := Lint("samforge.yaml", []byte(lintFile), nil, map[string]string{"API_KEY": "hunter2"}).PrintTo(&out, nil); err != nil {
 		t.Fatal(err)
 	}
 	const want = `
@@ -44,7 +44,7 @@ samforge.yaml:4
 
 func TestLintTellsMistakesWithTheirLines(t *testing.T) {
 	t.Parallel()
-	results := Lint("samforge.yaml", []byte(withMistakes), nil)
+	results := Lint("samforge.yaml", []byte(withMistakes), nil, nil)
 	if results.Error == nil || len(results.Error.Location.Ranges) != 2 || len(results.Warnings) > 0 {
 		t.Fatalf("the results are %+v, want an error with two places", results)
 	}

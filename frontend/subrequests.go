@@ -22,8 +22,12 @@ func (b *build) subrequest(ctx context.Context) (*client.Result, bool, error) {
 	return b.HandleSubrequest(ctx, dockerui.RequestHandler{
 		Outline:     b.outline,
 		ListTargets: b.listTargets,
-		Lint: func(context.Context) (*lint.LintResults, error) {
-			return Lint(b.src.Filename, b.src.Data, b.BuildArgs), nil
+		Lint: func(ctx context.Context) (*lint.LintResults, error) {
+			lockfile, err := b.readLockfile(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return Lint(b.src.Filename, b.src.Data, lockfile, b.BuildArgs), nil
 		},
 		ConvertLLB: b.convertLLB,
 	})

@@ -266,7 +266,7 @@ func (p *Plan) unverified(targets []Target) (found []*Diagnostic) {
 	s := f.Serverless
 	_, embedded := s.embeddedLock()
 	switch {
-	case s.fromArchive() && s.SHA256 == "":
+	case s.fromArchive() && s.SHA256 == "" && !p.checked(targets, frameworkArchiveURL, s.Version, nil):
 		add("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256, which a build tells", s.Version)
 	case !s.fromArchive() && s.Lock == "" && !embedded:
 		add("serverless.version", "%s", s.noLock())
@@ -274,13 +274,14 @@ func (p *Plan) unverified(targets []Target) (found []*Diagnostic) {
 	return found
 }
 
-// checked reports whether there is a checksum of a download, given or known.
+// checked reports whether there is a checksum of a download: given, locked or known.
 func (p *Plan) checked(targets []Target, address, version string, given map[string]string) bool {
 	return slices.ContainsFunc(targets, func(t Target) bool {
 		return slices.ContainsFunc(architectures(), func(arch string) bool {
 			expanded, _ := expandURL(address, urlFields{Version: version, Arch: arch})
 			_, known := p.checksums.ForURL(expanded, arch)
-			return (t.Arch == "" || t.Arch == arch) && (known || given[arch] != "")
+			locked := p.lockfile != nil && p.lockfile.Downloads[expanded] != ""
+			return (t.Arch == "" || t.Arch == arch) && (known || locked || given[arch] != "")
 		})
 	})
 }

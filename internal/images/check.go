@@ -22,7 +22,11 @@ func Check(opt Options) (*lint.LintResults, error) {
 	if err != nil {
 		return nil, inputError(fmt.Errorf("read the build file: %w", err))
 	}
-	results := frontend.Lint(file.name, file.data, withMirrors(opt))
+	lockfile, _, err := readLockfile(opt, file)
+	if err != nil {
+		return nil, inputError(err)
+	}
+	results := frontend.Lint(file.name, file.data, lockfile, withMirrors(opt))
 	if results.Error == nil {
 		return results, nil
 	}

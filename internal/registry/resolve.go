@@ -85,7 +85,7 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 // member is the image for the platform in what a reference points at.
 func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1.Image, error) {
 	if !desc.MediaType.IsIndex() {
-		return desc.Image()
+		return only(desc, ref, platform)
 	}
 	index, err := desc.ImageIndex()
 	if err != nil {
@@ -102,6 +102,23 @@ func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1
 		}
 	}
 	return nil, &PlatformError{Ref: ref, Platform: platforms.Format(platform)}
+}
+
+// only is an image that stands in no index. One that does not say what it is for
+// is for any platform.
+func only(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1.Image, error) {
+	image, err := desc.Image()
+	if err != nil {
+		return nil, err
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	if config.Architecture != "" && config.Architecture != platform.Architecture {
+		return nil, &PlatformError{Ref: ref, Platform: platforms.Format(platform)}
+	}
+	return image, nil
 }
 
 func describe(desc *remote.Descriptor, image v1.Image) (*Image, error) {

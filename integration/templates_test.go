@@ -1,0 +1,225 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// scripts returns the shell scripts of a CI template, in its order: what Harness
+// and GitHub run, GitLab's scripts, and what Kubernetes gives samforge's image.
+func scripts(t *testing.T, name string) (found []string) {
+	t.Helper()
+	data, err := os.ReadFile(example(t, name))
+	must(t, err)
+	documents, err := yaml.NewLoader(bytes.NewReader(data))
+	must(t, err)
+	for {
+		var document yaml.Node
+		if err := documents.Load(&document); errors.Is(err, io.EOF) {
+			break
+		} else {
+			must(t, err)
+		}
+		walk(&document, &found)
+	}
+	if len(found) == 0 {
+		t.Fatalf("%s has no commands", name)
+	}
+	return found
+}
+
+func walk(node *yaml.Node, found *[]string) {
+	if node.Kind != yaml.MappingNode {
+		for _, item := range node.Content {
+			walk(item, found)
+		}
+		return
+	}
+	fields := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		fields[node.Content[i].Value] = node.Content[i+1]
+	}
+	for _, key := range []string{"command", "run"} {
+		if script := fields[key]; script != nil && script.Kind == yaml.ScalarNode {
+			*found = append(*found, script.Value)
+		}
+	}
+	if script := fields["script"]; script != nil {
+		*found = append(*found, strings.Join(values(script), "\n"))
+	}
+	if image := fields["image"]; image != nil && strings.Contains(image.Value, "/samforge:") && fields["args"] != nil {
+		var words []string
+		for _, word := range values(fields["args"]) {
+			words = append(words, "'"+word+"'")
+		}
+		*found = append(*found, "samforge "+strings.Join(words, " "))
+	}
+	for i := 1; i < len(node.Content); i += 2 {
+		walk(node.Content[i], found)
+	}
+}
+
+func values(list *yaml.Node) (values []string) {
+	for _, item := range list.Content {
+		values = append(values, item.Value)
+	}
+	return values
+}
+
+// ciJob is what a CI system gives the scripts of a template.
+type ciJob struct {
+	*bed
+	dir string // the work tree
+	env []string
+}
+
+const ciPassword = "s3cr3t-of-the-ci-account"
+
+// newCIJob gives scripts a repository that wants credentials, mirrors to the
+// stand-ins and a builder, all by variables.
+func newCIJob(t *testing.T, b *bed, npm *testenv.NPMRegistry, variables ...string) *ciJob {
+	t.Helper()
+	mirrors := llbgen.Mirrors{"https://app.harness.io/": b.Files.URL() + "/"}
+	for from, to := range b.Registry.Mirrors() {
+		mirrors[from] = to
+	}
+	if npm != nil {
+		mirrors["https://registry.npmjs.org/"] = npm.URL() + "/"
+	}
+	name, value := llbgen.MirrorsArg(mirrors)
+	auth := base64.StdEncoding.EncodeToString([]byte("ci:" + ciPassword))
+	return &ciJob{bed: b, dir: t.TempDir(), env: append([]string{
+		"PATH=" + filepath.Dir(samforgeBinary) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		name + "=" + value, "BUILDKIT_HOST=" + b.Buildkitd.Addr, "TARGET_REPO=" + b.repo("ci/images"),
+		fmt.Sprintf("DOCKER_AUTH_CONFIG={\"auths\": {%q: {\"auth\": %q}}}", b.Registry.Addr, auth),
+	}, variables...)}
+}
+
+// ciRegistry wants credentials of those who push.
+func ciRegistry() testenv.Options {
+	return testenv.Options{Registry: testenv.RegistryOptions{
+		TokenAuth: true, AnonymousPull: true,
+		Users: map[string]testenv.Account{"ci": {Password: ciPassword, Push: true}},
+	}}
+}
+
+// run runs a script as a CI system does, and returns all that it says.
+func (j *ciJob) run(t *testing.T, script string) string {
+	t.Helper()
+	script = strings.ReplaceAll(script, "registry.example.com", j.Registry.Addr)
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
+	cmd.Dir, cmd.Env = j.dir, append(os.Environ(), j.env...)
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v of\n%s\nIt said:\n%s", err, script, said)
+	}
+	if strings.Contains(string(said), ciPassword) || strings.Contains(string(said), base64.StdEncoding.EncodeToString([]byte("ci:"+ciPassword))) {
+		t.Errorf("the password is told by\n%s", script)
+	}
+	return string(said)
+}
+
+var pushed = regexp.MustCompile(`(?m)^(\S+)@(sha256:[0-9a-f]{64})$`)
+
+// wantImages fails the test unless what was said names n images, all of which are
+// in the registry.
+func (j *ciJob) wantImages(t *testing.T, said string, n int) {
+	t.Helper()
+	images := pushed.FindAllStringSubmatch(said, -1)
+	if len(images) != n {
+		t.Errorf("%d images are told, want %d:\n%s", len(images), n, said)
+	}
+	for _, image := range images {
+		if got := j.digestOfTag(image[1]); got != image[2] {
+			t.Errorf("%s is %s in the registry, %s was told", image[1], got, image[2])
+		}
+	}
+}
+
+// Each template's own commands build its images, with the credentials of the
+// registry out of one variable that nothing tells.
+func TestCITemplates(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, ciRegistry())
+	b.base(testenv.Node22Base, "nodejs22.x", "amd64")
+	t.Run("Harness, SAM", func(t *testing.T) {
+		j := newCIJob(t, b, nil, "VERSION=1.1.2-beta", "HARNESS_BASE_IMAGE="+testenv.SAMPlugin, "SAM_BASE_IMAGE="+testenv.Node22Base)
+		said := j.run(t, strings.Join(scripts(t, "ci/harness-sam.yaml"), "\n")+"\necho \"IMAGE is $IMAGE\"")
+		j.wantImages(t, said, 1)
+		if want := "IMAGE is " + b.repo("ci/images:1.1.2-beta-nodejs22.x-1.144.0-linux-amd64@sha256:"); !strings.Contains(said, want) {
+			t.Errorf("the output variable is not %s:\n%s", want, said)
+		}
+	})
+	// These have a build file and its lock in their repository.
+	work := func(t *testing.T) *ciJob {
+		j := newCIJob(t, b, nil)
+		file := strings.Replace(samFile, "version: 1.1.2}", "version: 1.1.2-beta}", 1)
+		must(t, os.WriteFile(filepath.Join(j.dir, llbgen.Filename), []byte(file), 0o600))
+		j.run(t, "samforge lock --env-args")
+		return j
+	}
+	t.Run("GitHub Actions", func(t *testing.T) {
+		j := work(t)
+		for _, script := range scripts(t, "ci/github-actions.yml") {
+			if said := j.run(t, script); strings.Contains(script, "samforge build") {
+				j.wantImages(t, said, 1)
+			}
+		}
+	})
+	t.Run("GitLab", func(t *testing.T) {
+		j := work(t)
+		for _, script := range scripts(t, "ci/gitlab-ci.yml") {
+			if said := j.run(t, script); strings.Contains(script, "samforge build") {
+				j.wantImages(t, said, 1)
+			}
+		}
+	})
+	t.Run("Kubernetes, a Job", func(t *testing.T) {
+		j := work(t)
+		j.wantImages(t, j.run(t, strings.Join(scripts(t, "ci/kubernetes-job.yaml"), "\n")), 1)
+	})
+}
+
+// The nine pairs in one step, as a normal user's buildkitd builds them.
+func TestCITemplateOfServerless(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, ciRegistry(), testenv.ServerlessOptions{})
+	j := newCIJob(t, b, npm, "VERSION=1.1.0-beta", "HARNESS_BASE_IMAGE="+testenv.ServerlessPlugin, "SERVERLESS_VERSION=3.39.0")
+	j.wantImages(t, j.run(t, strings.Join(scripts(t, "ci/harness-serverless.yaml"), "\n")), 18)
+}
+
+// No template asks for a privileged container, and none prints a secret.
+func TestCITemplatesNeedNoPrivileges(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../examples/ci/*")
+	must(t, err)
+	if len(files) < 6 {
+		t.Fatalf("there are %d templates", len(files))
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		must(t, err)
+		lines := slices.DeleteFunc(strings.Split(string(data), "\n"), func(line string) bool { return strings.HasPrefix(line, "#") })
+		text := strings.Join(lines, "\n")
+		for _, no := range []string{"privileged", "dind", "docker.sock", "PASSWORD", "docker login"} {
+			if strings.Contains(text, no) {
+				t.Errorf("%s has %q", file, no)
+			}
+		}
+	}
+}
