@@ -30,11 +30,11 @@ built and no layer is pulled.`,
 			if err != nil {
 				return &usageError{err}
 			}
-			planned, err := images.Plan(c.Context(), opt)
+			picture, err := images.Draw(c.Context(), opt)
 			if err != nil {
 				return err
 			}
-			return planned.Picture().Write(c.OutOrStdout(), format)
+			return picture.Write(c.OutOrStdout(), format)
 		},
 	}
 	f.registerInput(c)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"path"
 	"slices"
 	"strings"
 )
@@ -20,7 +21,7 @@ type Picture struct {
 
 // PictureImage is one image for one platform.
 type PictureImage struct {
-	Name string `json:"name"` // target and platform
+	Name string `json:"name"` // target, and platform where there are several
 	// Layers are the IDs of its layers, the lowest first.
 	Layers []string `json:"layers"`
 }
@@ -34,14 +35,17 @@ type PictureLayer struct {
 	Size   int64  `json:"size,omitempty"`
 }
 
-// Picture returns the picture of a plan.
-func (p *Planned) Picture() *Picture {
+// picture returns the picture of a plan.
+func (p *Planned) picture() *Picture {
 	pic := &Picture{}
 	ids := map[[3]string]string{}
-	var rows []string
+	var rows []string // names of layers, each above those that are below it in an image
 	for _, image := range p.Images {
-		shown := PictureImage{Name: image.Target + " " + image.Platform}
-		for _, layer := range image.Layers {
+		shown := PictureImage{Name: image.Target}
+		if p.severalPlatforms() {
+			shown.Name += " " + image.Platform
+		}
+		for i, layer := range image.Layers {
 			key := [3]string{layer.Name, layer.Source, image.Platform}
 			id, ok := ids[key]
 			if !ok {
@@ -50,7 +54,11 @@ func (p *Planned) Picture() *Picture {
 				pic.Layers = append(pic.Layers, PictureLayer{id, layer.Name, layer.Source, layer.Action, layer.Size})
 			}
 			if !slices.Contains(rows, layer.Name) {
-				rows = append(rows, layer.Name)
+				above := 0
+				if i > 0 {
+					above = slices.Index(rows, image.Layers[i-1].Name) + 1
+				}
+				rows = slices.Insert(rows, above, layer.Name)
 			}
 			shown.Layers = append(shown.Layers, id)
 		}
@@ -60,6 +68,10 @@ func (p *Planned) Picture() *Picture {
 		return cmp.Compare(slices.Index(rows, a.Name), slices.Index(rows, b.Name))
 	})
 	return pic
+}
+
+func (p *Planned) severalPlatforms() bool {
+	return slices.ContainsFunc(p.Images, func(i PlannedImage) bool { return i.Platform != p.Images[0].Platform })
 }
 
 // PictureFormats are the formats that [Picture.Write] knows.
@@ -93,6 +105,29 @@ func (l PictureLayer) title() string {
 		return fmt.Sprintf("%s (%s, %s)", l.Name, l.Action, size(l.Size))
 	}
 	return l.Name
+}
+
+// short is the last part of a layer's source: the name of an image, of a file or of
+// a package.
+func (l PictureLayer) short() string {
+	words := strings.Fields(l.Source)
+	if len(words) == 0 {
+		return l.Name
+	}
+	return strings.TrimPrefix(path.Base(words[len(words)-1]), "build-")
+}
+
+// fitting cuts a text to a width in pixels; what would be too little to read is "".
+func fitting(text string, width int) string {
+	const character, least = 7, 5
+	fits := width / character
+	switch {
+	case len(text) <= fits:
+		return text
+	case fits < least:
+		return ""
+	}
+	return text[:fits-1] + "…"
 }
 
 // dot is Graphviz's language: https://graphviz.org/doc/info/lang.html
@@ -134,7 +169,7 @@ const (
 	pictureColumn = 46
 	pictureRow    = 44
 	pictureName   = 190 // height of the names of the images
-	pictureLegend = 340 // width of the text beside a row
+	pictureLegend = 110 // width of the text beside a row
 	pictureGap    = 4
 )
 
@@ -149,7 +184,7 @@ func (p *Picture) svg() string {
 			rows = append(rows, l.Name)
 		}
 	}
-	width, bottom := pictureLegend+len(columns)*pictureColumn+20, 20+len(rows)*pictureRow
+	width, bottom := pictureLegend+len(columns)*pictureColumn+pictureName/2, 20+len(rows)*pictureRow
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", width, bottom+pictureName)
 	for i, name := range rows {
@@ -189,6 +224,9 @@ func (p *Picture) svgLayer(b *strings.Builder, l PictureLayer, columns []Picture
 		}
 		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" rx="4" fill="%s" stroke="#666"/>`,
 			pictureLegend+from*pictureColumn+pictureGap/2, y+pictureGap/2, (to-from+1)*pictureColumn-pictureGap, pictureRow-pictureGap, colours[n%len(colours)])
+		if text := fitting(l.short(), (to-from+1)*pictureColumn-4*pictureGap); text != "" {
+			fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`, pictureLegend+(from+to+1)*pictureColumn/2, y+pictureRow/2+4, html.EscapeString(text))
+		}
 		from = to
 	}
 	b.WriteString("</g>\n")

@@ -94,18 +94,29 @@ const (
 // Plan resolves everything and builds nothing: no layer is pulled. Mistakes in the
 // input are an [*InputError].
 func Plan(ctx context.Context, opt Options) (*Planned, error) {
-	return planWith(ctx, opt, registry.NewResolver(ctx))
+	return planWith(ctx, opt, registry.NewResolver(ctx), true)
 }
 
-func planWith(ctx context.Context, opt Options, resolver *registry.Resolver) (*Planned, error) {
+// Draw returns the picture of what [Build] would make. It asks nothing of the
+// registry that the images go to.
+func Draw(ctx context.Context, opt Options) (*Picture, error) {
+	planned, err := planWith(ctx, opt, registry.NewResolver(ctx), false)
+	if err != nil {
+		return nil, err
+	}
+	return planned.picture(), nil
+}
+
+func planWith(ctx context.Context, opt Options, resolver *registry.Resolver, askTarget bool) (*Planned, error) {
 	amd64 := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	l, images, err := loadImages(opt, amd64)
 	if err != nil {
 		return nil, inputError(err)
 	}
 	p := &planning{
-		lookup:  &lookup{plan: l.plan, context: l.context, registry: resolver},
-		sources: map[sourceKey]PlannedSource{}, warnings: map[string]bool{}, seen: map[string]func() (bool, error){},
+		lookup:    &lookup{plan: l.plan, context: l.context, registry: resolver},
+		askTarget: askTarget,
+		sources:   map[sourceKey]PlannedSource{}, warnings: map[string]bool{}, seen: map[string]func() (bool, error){},
 	}
 	for _, d := range l.plan.WarningsOf(l.targets...) {
 		p.warnings[d.Summary()] = true
@@ -153,6 +164,7 @@ func loadImages(opt Options, builder ocispecs.Platform) (*request, []image, erro
 // planning is one run of Plan.
 type planning struct {
 	*lookup
+	askTarget bool // whether the images and their layers are in the target repository
 
 	mu       sync.Mutex
 	sources  map[sourceKey]PlannedSource
@@ -179,7 +191,7 @@ func (p *planning) image(ctx context.Context, i image, platform, builder ocispec
 	for _, layer := range graph.Layers {
 		planned.Layers = append(planned.Layers, PlannedLayer{Name: layer.Name, Source: layer.Source, Action: ActionBuild})
 	}
-	if len(planned.Tags) > 0 {
+	if p.askTarget && len(planned.Tags) > 0 {
 		if planned.Existing, _, err = registry.Digest(ctx, planned.Tags[0]); err != nil {
 			return planned, err
 		}
@@ -206,6 +218,10 @@ func (p *planning) base(ctx context.Context, base *llbgen.SourceImage, platform 
 	}
 	if registry.Same(from, tags[0]) {
 		layer.Action = ActionMount
+		return layer, nil
+	}
+	if !p.askTarget {
+		layer.Action = ActionCopy
 		return layer, nil
 	}
 	layer.Action = ActionPresent

@@ -71,7 +71,7 @@ func TestPlanOfManyImages(t *testing.T) {
 			t.Errorf("image %d is %s, want %s: the order is the build file's", i, image.Target, want)
 		}
 	}
-	picture := planned.Picture()
+	picture := planned.picture()
 	if len(picture.Images) != 100 || len(picture.Layers) != 4 {
 		t.Errorf("the picture has %d images and %d layers, want 100 that share 4", len(picture.Images), len(picture.Layers))
 	}
@@ -81,12 +81,12 @@ func TestPlanOfManyImages(t *testing.T) {
 func BenchmarkPlan(b *testing.B) {
 	opt := manyImages(b, 1000)
 	resolver := ours.NewResolver(b.Context())
-	if _, err := planWith(b.Context(), opt, resolver); err != nil {
+	if _, err := planWith(b.Context(), opt, resolver, true); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := planWith(b.Context(), opt, resolver); err != nil {
+		if _, err := planWith(b.Context(), opt, resolver, true); err != nil {
 			b.Fatal(err)
 		}
 	}
