@@ -56,7 +56,7 @@ func fieldTable() []Field {
 	return []Field{
 		{
 			Path: "kind", Values: kindNames(),
-			Help: "What the images are for: the AWS SAM CLI or the Serverless Framework.",
+			Help: "What the images are for: sam is the AWS SAM CLI, serverless the Serverless Framework.",
 		},
 		{Path: "plugin", Help: "The plugin that the images run."},
 		{
@@ -68,8 +68,8 @@ func fieldTable() []Field {
 			Help: "The version that every tag carries.",
 		},
 		{
-			Path: "repo", Example: "registry.example.com/ci/aws-sam-plugin", pattern: repositoryPattern(),
-			Help: "The repository that the images are tagged in, without a tag. Pushing needs it.",
+			Path: "repo", Example: "registry.example.com/ci/plugin", pattern: repositoryPattern(),
+			Help: "The repository that the images are tagged in, without a tag. A push needs it, or --tag.",
 		},
 		{Path: "runtimes", Help: "The base images. Each is a target of its own."},
 		{
