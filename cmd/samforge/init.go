@@ -45,6 +45,7 @@ what no flag gives. A file that is there already stays, but with --force.`,
 	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` that Node.js is taken from: one for all base images, or one for each (serverless)")
 	flags.StringVarP(&o.Path, "file", "f", llbgen.Filename, "build `file` to write, - for standard output")
 	flags.BoolVar(&o.Force, "force", false, "replace a file that is there")
+	completeFlag(c, "kind", kinds()...)
 	return c
 }
 
