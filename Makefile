@@ -41,7 +41,7 @@ lint: bin/staticcheck ## gofmt, go vet, staticcheck
 	$(GO) vet ./...
 	bin/staticcheck ./...
 
-golden: ## rewrite the golden graphs
+golden: ## rewrite the golden graphs and what is generated in docs
 	$(GO) test ./llbgen -run Golden -update
 
 fuzz: ## every parser for a minute

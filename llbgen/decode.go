@@ -3,6 +3,7 @@ package llbgen
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"regexp"
@@ -231,12 +232,21 @@ func (d *document) diagnostic(at place, path, format string, args ...any) *Diagn
 // fieldsOf maps the yaml tags of a struct to its fields.
 func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	fields := map[string]reflect.Value{}
-	for i := range v.NumField() {
-		if name := v.Type().Field(i).Tag.Get("yaml"); name != "-" {
-			fields[name] = v.Field(i)
-		}
+	for name, i := range keysOf(v.Type()) {
+		fields[name] = v.Field(i)
 	}
 	return fields
+}
+
+// keysOf yields the yaml tags of a struct, each with the index of its field.
+func keysOf(t reflect.Type) iter.Seq2[string, int] {
+	return func(yield func(string, int) bool) {
+		for i := range t.NumField() {
+			if name := t.Field(i).Tag.Get("yaml"); name != "-" && !yield(name, i) {
+				return
+			}
+		}
+	}
 }
 
 func join(path, key string) string {

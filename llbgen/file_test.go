@@ -48,11 +48,12 @@ runtimes: nodejs22.x
 	//                  ^
 }
 
-// TestMistakes shows the whole error of each mistake that a build file can
-// have. What buildFile says stands on its lines 1 to 7.
-func TestMistakes(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ name, file, want string }{
+// mistake is one that a build file can have, with its whole error.
+type mistake struct{ name, file, want string }
+
+// mistakes are all of them. What buildFile says stands on its lines 1 to 7.
+func mistakes() []mistake {
+	return []mistake{
 		// What YAML does not allow.
 		{
 			name: "a tab indents",
@@ -367,7 +368,12 @@ samforge.yaml:2:9: plugin: expected a mapping of keys to values, found a list
    2 | plugin: [a]
                ^`,
 		},
-	} {
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for _, test := range mistakes() {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := llbgen.Load("samforge.yaml", []byte(test.file), nil)

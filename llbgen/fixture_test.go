@@ -43,6 +43,9 @@ func load(t *testing.T, file string, args map[string]string) *llbgen.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := againstSchema(t, []byte(file)); err != nil {
+		t.Errorf("the schema refuses what loads: %v\n%s", err, file)
+	}
 	return plan
 }
 

@@ -22,6 +22,9 @@ const (
 	frameworkModules = frameworkDir + "/node_modules"
 )
 
+// frameworkFlavors are the npm packages that the framework is installed from.
+func frameworkFlavors() []string { return []string{DefaultFlavor, "osls"} }
+
 // Where npm works while the framework is installed.
 const (
 	npmWorkDir  = "/samforge/install"

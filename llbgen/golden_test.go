@@ -17,7 +17,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/golden")
+var update = flag.Bool("update", false, "rewrite testdata/golden and what is generated in docs")
 
 // TestGolden shows the graph and the config of each kind of image. After a
 // change on purpose: go test ./llbgen -run Golden -update, and read the diff.
@@ -149,7 +149,11 @@ func configText(image *dockerspec.DockerOCIImage) string {
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "golden", strings.ReplaceAll(name, " ", "-")+".txt")
+	goldenFile(t, filepath.Join("testdata", "golden", strings.ReplaceAll(name, " ", "-")+".txt"), got)
+}
+
+func goldenFile(t *testing.T, path, got string) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

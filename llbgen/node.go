@@ -13,6 +13,8 @@ const (
 	layoutIsolated = "isolated"
 )
 
+func nodeLayouts() []string { return []string{layoutMerged, layoutIsolated} }
+
 // Where Lambda images have their language runtime, and what comes with it.
 const (
 	languageDir = "/var/lang"

@@ -60,11 +60,11 @@ func (serverlessKind) tag(variant string) string {
 
 func (serverlessKind) validate(p *Plan) {
 	f, doc := &p.File, p.doc
-	if layouts := []string{layoutMerged, layoutIsolated}; !slices.Contains(layouts, f.Node.Layout) {
-		doc.errorf("node.layout", "unknown layout %q: use %s", f.Node.Layout, strings.Join(layouts, " or "))
+	if !slices.Contains(nodeLayouts(), f.Node.Layout) {
+		doc.errorf("node.layout", "unknown layout %q: use %s", f.Node.Layout, strings.Join(nodeLayouts(), " or "))
 	}
-	if flavors := []string{"serverless", "osls"}; !slices.Contains(flavors, f.Serverless.Flavor) {
-		doc.errorf("serverless.flavor", "unknown flavor %q: use %s", f.Serverless.Flavor, strings.Join(flavors, " or "))
+	if !slices.Contains(frameworkFlavors(), f.Serverless.Flavor) {
+		doc.errorf("serverless.flavor", "unknown flavor %q: use %s", f.Serverless.Flavor, strings.Join(frameworkFlavors(), " or "))
 		return
 	}
 	p.validateFramework()

@@ -100,6 +100,9 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
 	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+
+	completeList(c, "no-cache-filter", f.targets)
+	completeFlag(c, "progress", "auto", "tty", "plain", "rawjson", "quiet")
 }
 
 // registerFile registers the flags that say what stands in the build file.
@@ -113,6 +116,9 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
 	flags.BoolVar(&f.locked, "locked", false, "refuse what is not in the lock file (samforge.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
+
+	completeFlag(c, "kind", kinds()...)
+	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
 }
 
 // registerInput registers the flags that say what the images are, whoever
@@ -136,6 +142,9 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
 	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
+
+	f.completeTarget(c)
+	completePlatforms(c)
 }
 
 // options turns the flags and the argument, a build context, into options.

@@ -58,6 +58,7 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 	f.registerFile(c)
 	c.Flags().StringVar(&format, "format", "text", "`format` of what is found: text or json")
 	c.Flags().BoolVar(&rules, "rules", false, "list the rules")
+	completeFlag(c, "format", "text", "json")
 	return c
 }
 

@@ -39,5 +39,6 @@ built and no layer is pulled.`,
 	}
 	f.registerInput(c)
 	c.Flags().StringVar(&format, "format", "svg", "`format` of the picture: "+strings.Join(images.PictureFormats(), ", "))
+	completeFlag(c, "format", images.PictureFormats()...)
 	return c
 }

@@ -39,6 +39,7 @@ whose name contains one of the arguments. What changes is printed.`,
 	f.registerFile(c)
 	c.Flags().StringSliceVar(&f.opt.Platforms, "platform", nil, "lock for these `platforms` (default those that the images are there for)")
 	c.Flags().BoolVar(&how.Update, "update", false, "move what is locked to what is there today")
+	completePlatforms(c)
 	return c
 }
 
@@ -67,5 +68,6 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 	}
 	f.registerFile(c)
 	c.Flags().StringSliceVar(&f.opt.Platforms, "platform", nil, "compare for these `platforms`")
+	completePlatforms(c)
 	return c
 }

@@ -82,7 +82,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(buildCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), planCommand(), graphCommand(), runtimesCommand(), versionCommand())
+	root.AddCommand(initCommand(), buildCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
 	return root
 }
 

@@ -41,5 +41,6 @@ pulled, and no builder is needed.`,
 	}
 	f.registerInput(c)
 	c.Flags().StringVar(&format, "format", "table", "`format` of the output: table or json")
+	completeFlag(c, "format", "table", "json")
 	return c
 }

@@ -37,6 +37,7 @@ func runtimesCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&format, "format", "table", "`format` of the list: table or json")
+	completeFlag(c, "format", "table", "json")
 	return c
 }
 

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "images.yaml")
+	args := []string{
+		"init", "-f", path, "--kind", "serverless", "--plugin", "harness/serverless-plugin:1.1.0-beta-base-image", "--plugin-version", "1.1.0-beta",
+		"--repo", "registry.example.com/ci/serverless-plugin",
+		"--runtime", "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415",
+		"--runtime", "public.ecr.aws/sam/build-java21:1.143.0-20250822194412",
+		"--node", "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712",
+	}
+	if _, err := execute(args...); err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute("check", "-f", path)
+	if code := codeOf(err); code == exitInput || strings.Contains(out, "ERROR") {
+		t.Errorf("samforge check of the file: %v\n%s", err, out)
+	}
+	written, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := execute(args...); codeOf(err) != exitInput || !strings.Contains(err.Error(), "--force") {
+		t.Errorf("a second time: %v", err)
+	}
+	if _, err := execute(append(args, "--force")...); err != nil {
+		t.Errorf("with --force: %v", err)
+	}
+	if again, err := os.Stat(path); err != nil || os.SameFile(written, again) {
+		t.Errorf("--force wrote no other file: %v", err)
+	}
+}
+
+func TestInitWithoutATerminalNamesWhatIsMissing(t *testing.T) {
+	_, err := execute("init", "-f", "-", "--kind", "sam", "--repo", "acme/Upper")
+	if codeOf(err) != exitInput {
+		t.Errorf("exit code %d, want %d", codeOf(err), exitInput)
+	}
+	for _, want := range []string{"missing: --plugin, --plugin-version, --runtime\n", "--repo: ", "samforge init --help"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
+}

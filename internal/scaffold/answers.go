@@ -1,0 +1,132 @@
+package scaffold
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// Answers are what a build file of the user's has to say.
+type Answers struct {
+	// Kind is the kind of the images.
+	Kind string
+	// Plugin is the plugin image, PluginVersion the version in the tags.
+	Plugin, PluginVersion string
+	// Repo is the repository to tag the images in. It may be left out.
+	Repo string
+	// Runtimes are the base images.
+	Runtimes []string
+	// Nodes are the images that Node.js is taken from, for kind serverless: one
+	// for all base images, or one for each in their order.
+	Nodes []string
+}
+
+// Node returns the node image of a base image; empty where there is none.
+func (a Answers) Node(runtime int) string {
+	if len(a.Nodes) == 1 {
+		return a.Nodes[0]
+	}
+	if runtime < len(a.Nodes) {
+		return a.Nodes[runtime]
+	}
+	return ""
+}
+
+// File returns the build file. Answers that are missing or wrong are an
+// [*InputError] that names their flags.
+func (a Answers) File() ([]byte, error) {
+	if err := errors.Join(a.incomplete(), a.wrong()); err != nil {
+		return nil, err
+	}
+	return a.render()
+}
+
+// incomplete returns an [*InputError] that names the flags that are missing.
+func (a Answers) incomplete() error {
+	if missing := a.missing(); len(missing) > 0 {
+		return &InputError{fmt.Errorf("missing: %s", strings.Join(missing, ", "))}
+	}
+	return nil
+}
+
+// missing returns the flags of the answers that a build file needs.
+func (a Answers) missing() []string {
+	var flags []string
+	for _, need := range []struct {
+		flag   string
+		absent bool
+	}{
+		{"--kind", a.Kind == ""},
+		{"--plugin", a.Plugin == ""},
+		{"--plugin-version", a.PluginVersion == ""},
+		{"--runtime", len(a.Runtimes) == 0},
+		{"--node", a.needsNode() && len(a.Nodes) == 0},
+	} {
+		if need.absent {
+			flags = append(flags, need.flag)
+		}
+	}
+	return flags
+}
+
+func (a Answers) needsNode() bool { return a.Kind == "serverless" }
+
+// wrong returns what is wrong with the answers that there are, as an
+// [*InputError].
+func (a Answers) wrong() error {
+	var wrong []error
+	if n := len(a.Nodes); n > 1 && n != len(a.Runtimes) {
+		wrong = append(wrong, fmt.Errorf("--node: %d images for %d base images: give one for all, or one for each", n, len(a.Runtimes)))
+	}
+	missing := a.missing()
+	for _, mistake := range a.mistakes() {
+		if flag := flagOf(mistake.Field); !slices.Contains(missing, flag) {
+			wrong = append(wrong, fmt.Errorf("%s: %s", flag, mistake.Message))
+		}
+	}
+	if len(wrong) > 0 {
+		return &InputError{errors.Join(wrong...)}
+	}
+	return nil
+}
+
+// mistakeIn returns what is wrong with a key of the build file; empty for nothing.
+func (a Answers) mistakeIn(field string) string {
+	for _, mistake := range a.mistakes() {
+		if mistake.Field == field || mistake.Field+".image" == field {
+			return mistake.Message
+		}
+	}
+	return ""
+}
+
+// mistakes are those of the build file, which is read as any other.
+func (a Answers) mistakes() llbgen.Diagnostics {
+	file, err := a.render()
+	if err == nil {
+		_, err = llbgen.Load(llbgen.Filename, file, nil)
+	}
+	var found llbgen.Diagnostics
+	if err != nil && !errors.As(err, &found) {
+		found = llbgen.Diagnostics{{Message: err.Error()}}
+	}
+	return found
+}
+
+// flagOf is the flag that gives a key of the build file.
+func flagOf(field string) string {
+	switch {
+	case field == "plugin.image":
+		return "--plugin"
+	case field == "plugin.version":
+		return "--plugin-version"
+	case strings.HasSuffix(field, "].node"):
+		return "--node"
+	case strings.HasPrefix(field, "runtimes"):
+		return "--runtime"
+	}
+	return "--" + field
+}

@@ -1,0 +1,151 @@
+package scaffold
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// prompt asks questions on a terminal.
+type prompt struct {
+	in  *bufio.Reader
+	out io.Writer
+}
+
+// question is one of them.
+type question struct {
+	text string
+	// field is the key of the build file that the answer is for.
+	field string
+	// enter is what no answer means; where it is nil the question is asked again.
+	enter *string
+}
+
+// complete asks for the answers that are missing, each until it is right. What
+// the flags say is not asked for again.
+func (p prompt) complete(ctx context.Context, a *Answers) error {
+	if err := a.wrong(); err != nil {
+		return err
+	}
+	for _, q := range []struct {
+		question
+		answer *string
+	}{
+		{question{text: "Kind of the images, sam or serverless", field: "kind"}, &a.Kind},
+		{question{text: "Plugin image, such as " + example("plugin.image"), field: "plugin.image"}, &a.Plugin},
+		{question{text: "Version of the plugin, for the tags, such as " + example("plugin.version"), field: "plugin.version"}, &a.PluginVersion},
+		{question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo},
+	} {
+		if *q.answer == "" {
+			if err := p.ask(ctx, a, q.question, q.answer); err != nil {
+				return err
+			}
+		}
+	}
+	if len(a.Runtimes) == 0 {
+		if err := p.askRuntimes(ctx, a); err != nil {
+			return err
+		}
+	}
+	if a.needsNode() && len(a.Nodes) == 0 {
+		return p.askNodes(ctx, a)
+	}
+	return nil
+}
+
+// askRuntimes asks for base images until there are no more.
+func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
+	q := question{text: "Base image, such as " + example("runtimes[].image")}
+	for i := 0; ; i++ {
+		q.field = fmt.Sprintf("runtimes[%d].image", i)
+		a.Runtimes = append(a.Runtimes, "")
+		if err := p.ask(ctx, a, q, &a.Runtimes[i]); err != nil {
+			return err
+		}
+		if a.Runtimes[i] == "" {
+			a.Runtimes = a.Runtimes[:i]
+			return nil
+		}
+		q.text, q.enter = "Another base image (Enter for no more)", new(string)
+	}
+}
+
+// askNodes asks for the node image of each base image.
+func (p prompt) askNodes(ctx context.Context, a *Answers) error {
+	var nodes []string
+	for i, image := range a.Runtimes {
+		q := question{text: "Image to take Node.js from for " + image, field: fmt.Sprintf("runtimes[%d].node", i)}
+		if i > 0 {
+			q.text += " (Enter for the same)"
+			q.enter = &nodes[i-1]
+		}
+		nodes = append(nodes, "")
+		a.Nodes = nodes
+		if err := p.ask(ctx, a, q, &nodes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks a question until its answer is right.
+func (p prompt) ask(ctx context.Context, a *Answers, q question, answer *string) error {
+	for {
+		fmt.Fprintf(p.out, "%s: ", q.text)
+		line, err := p.line(ctx)
+		switch {
+		case errors.Is(err, io.EOF) && line == "" && q.enter == nil:
+			fmt.Fprintln(p.out)
+			return &InputError{fmt.Errorf("missing: %s", flagOf(q.field))}
+		case err != nil && !errors.Is(err, io.EOF):
+			return err
+		}
+		*answer = line
+		if line == "" && q.enter != nil {
+			*answer = *q.enter
+		}
+		mistake := a.mistakeIn(q.field)
+		if mistake == "" || *answer == "" && q.enter != nil {
+			return nil
+		}
+		if *answer != "" {
+			fmt.Fprintln(p.out, "  "+mistake)
+		}
+	}
+}
+
+// line reads a line, for as long as the context allows: a read of a terminal
+// does not end by itself.
+func (p prompt) line(ctx context.Context) (string, error) {
+	type read struct {
+		line string
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		line, err := p.in.ReadString('\n')
+		done <- read{strings.TrimSpace(line), err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(p.out)
+		return "", context.Cause(ctx)
+	case r := <-done:
+		return r.line, r.err
+	}
+}
+
+// example is what a key of the build file may say.
+func example(path string) string {
+	for _, f := range llbgen.Fields() {
+		if f.Path == path {
+			return f.Example
+		}
+	}
+	return ""
+}

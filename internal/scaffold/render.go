@@ -1,0 +1,70 @@
+package scaffold
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/template"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// fileTemplate is the build file; what it tells of a key is llbgen's. YAML that is
+// commented out has no space after its #, or two.
+//
+//go:embed samforge.yaml.tmpl
+var fileTemplate string
+
+// render writes the build file, whatever the answers are.
+func (a Answers) render() ([]byte, error) {
+	fields := map[string]llbgen.Field{}
+	for _, f := range llbgen.Fields() {
+		fields[f.Path] = f
+	}
+	tmpl, err := template.New(llbgen.Filename).Funcs(template.FuncMap{
+		"schema":  func() string { return llbgen.SchemaURL },
+		"default": func(path string) string { return fields[path].Default },
+		"example": func(path string) string { return fields[path].Example },
+		"yaml":    scalar,
+		"comment": func(start, path string) string { return comment(start, fields[path].Help) },
+	}).Parse(fileTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var file bytes.Buffer
+	if err := tmpl.Execute(&file, a); err != nil {
+		return nil, fmt.Errorf("write the build file: %w", err)
+	}
+	return file.Bytes(), nil
+}
+
+// scalar writes a string as YAML, in one line and quoted where it has to be.
+func scalar(s string) (string, error) {
+	plain, err := yaml.Dump(s)
+	if text := strings.TrimSuffix(string(plain), "\n"); err == nil && !strings.Contains(text, "\n") {
+		return text, nil
+	}
+	quoted, err := json.Marshal(s)
+	return string(quoted), err
+}
+
+// commentWidth is how long a line of a comment may be.
+const commentWidth = 100
+
+// comment breaks text into lines that begin with start.
+func comment(start, text string) string {
+	var lines []string
+	line := start
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > commentWidth {
+			lines = append(lines, line)
+			line = start
+		}
+		line += " " + word
+	}
+	return strings.Join(append(lines, line), "\n")
+}

@@ -1,0 +1,113 @@
+// Package scaffold writes the first build file of a user: `samforge init`.
+//
+// [Init] has the answers from flags and, on a terminal, asks for those that are
+// missing. What it writes was read by llbgen before, without a mistake.
+package scaffold
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Options say what is written, and where.
+type Options struct {
+	Answers
+	// Path is the build file; "-" is standard output.
+	Path string
+	// Force replaces a file that is there.
+	Force bool
+
+	// Ask asks for missing answers: questions go to Stderr, and the answers come
+	// from Stdin.
+	Ask            bool
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// InputError is a mistake in the flags or the answers.
+type InputError struct{ err error }
+
+func (e *InputError) Error() string { return e.err.Error() }
+
+// Unwrap returns the mistake itself.
+func (e *InputError) Unwrap() error { return e.err }
+
+// Init writes a build file. Nothing is written where something is missing or wrong,
+// or where the file is there already, which is an [*InputError].
+func Init(ctx context.Context, opt Options) error {
+	if _, err := os.Lstat(opt.Path); err == nil && !opt.Force {
+		return exists(opt.Path)
+	}
+	if opt.Ask {
+		ask := prompt{in: bufio.NewReader(opt.Stdin), out: opt.Stderr}
+		if err := ask.complete(ctx, &opt.Answers); err != nil {
+			return err
+		}
+	}
+	file, err := opt.File()
+	if err != nil {
+		return err
+	}
+	if opt.Path == "-" {
+		_, err := opt.Stdout.Write(file)
+		return err
+	}
+	if err := write(opt.Path, file, opt.Force); err != nil {
+		return err
+	}
+	fmt.Fprintf(opt.Stderr, "Wrote %s. Look through it, then run samforge check and samforge build.\n", opt.Path)
+	return nil
+}
+
+func exists(path string) error {
+	return &InputError{fmt.Errorf("%s is there already: --force replaces it, --file writes another", path)}
+}
+
+// write writes a file so that it is there whole or not at all, and only with force
+// in the place of another.
+func write(path string, data []byte, force bool) error {
+	if force {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+	}
+	temp, err := writeTemp(path, data)
+	if err != nil {
+		return err
+	}
+	if !force {
+		// The name is taken first, as a rename would replace what came meanwhile.
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err != nil {
+			err = errors.Join(err, os.Remove(temp))
+			if errors.Is(err, fs.ErrExist) {
+				return exists(path)
+			}
+			return err
+		}
+		file.Close()
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	return nil
+}
+
+// writeTemp writes a file beside path and returns its name.
+func writeTemp(path string, data []byte) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
+}

@@ -1,0 +1,188 @@
+package llbgen
+
+import (
+	"reflect"
+	"strings"
+)
+
+// What each key of the build file means. The JSON Schema, docs/build-file.md and
+// the comments of `samforge init` are made from it.
+
+// Field is a key of the build file.
+type Field struct {
+	// Path is where the key stands, with [] for an entry of a list:
+	// "runtimes[].image".
+	Path string
+	// Help says what the key means, in whole sentences.
+	Help string
+	// Type is what is written there: "string", "list" or "mapping", and "or
+	// false" where that leaves something out.
+	Type string
+	// Values are the only ones the key may have; none where it may have any.
+	Values []string
+	// Default is the value where the key is not there; empty for none.
+	Default string
+	// Example is a value of a key without a default.
+	Example string
+	// Kind is the only kind of images that has the key; empty for all kinds.
+	Kind string
+	// Args are the build arguments that give or override the value.
+	Args []string
+
+	pattern string   // of a string, or of the strings of a mapping
+	number  bool     // it may look like a number to YAML: 1.10
+	keys    []string // the only ones of a mapping
+}
+
+// Fields returns all keys of the build file, in the order of [File].
+func Fields() []Field {
+	told := map[string]Field{}
+	for _, f := range fieldTable() {
+		told[f.Path] = f
+	}
+	args := argsByPath()
+	var fields []Field
+	eachField("", reflect.TypeFor[File](), func(path string, t reflect.Type) {
+		f := told[path]
+		f.Path, f.Type, f.Args = path, typeName(t), args[path]
+		fields = append(fields, f)
+	})
+	return fields
+}
+
+// fieldTable has a row for each key that may be written in a build file.
+func fieldTable() []Field {
+	const sum = `^(sha256:)?[0-9A-Fa-f]{64}$`
+	return []Field{
+		{
+			Path: "kind", Values: kindNames(),
+			Help: "What the images are for: sam is the AWS SAM CLI, serverless the Serverless Framework.",
+		},
+		{Path: "plugin", Help: "The plugin that the images run."},
+		{
+			Path: "plugin.image", Example: "harness/aws-sam-plugin:1.1.2-beta-base-image", pattern: imagePattern(),
+			Help: "The vendor's image that the plugin's files are copied from.",
+		},
+		{
+			Path: "plugin.version", Example: "1.1.2-beta", pattern: tagPart.String(), number: true,
+			Help: "The version that every tag carries.",
+		},
+		{
+			Path: "repo", Example: "registry.example.com/ci/plugin", pattern: repositoryPattern(),
+			Help: "The repository that the images are tagged in, without a tag. A push needs it, or --tag.",
+		},
+		{Path: "runtimes", Help: "The base images. Each is a target of its own."},
+		{
+			Path: "runtimes[].image", Example: "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415", pattern: imagePattern(),
+			Help: "A base image. A tag that ends in -x86_64 or -arm64 has one architecture, any other tag has both.",
+		},
+		{
+			Path: "runtimes[].name", Example: "python3.12", pattern: runtimePattern.String(),
+			Help: "The name of the runtime, where the image reference does not tell it.",
+		},
+		{
+			Path: "runtimes[].samVersion", Example: "1.143.0", pattern: tagPart.String(), number: true,
+			Help: "The version of the SAM CLI in the base image, where the image reference does not tell it.",
+		},
+		{
+			Path: "runtimes[].node", Example: "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712", pattern: imagePattern(), Kind: "serverless",
+			Help: "The image that Node.js is taken from.",
+		},
+		{Path: "serverless", Kind: "serverless", Help: "Which framework is installed."},
+		{
+			Path: "serverless.version", Default: DefaultServerlessVersion, pattern: exactVersion.String(),
+			Help: "The exact version of the framework. The default of the flavor osls is " + DefaultOSLSVersion + ".",
+		},
+		{
+			Path: "serverless.flavor", Default: DefaultFlavor, Values: frameworkFlavors(),
+			Help: "The npm package: the vendor's own, or osls, its maintained fork.",
+		},
+		{
+			Path: "serverless.lock", Example: "package-lock.json",
+			Help: "The path of a package-lock.json in the build context to install the framework from, in place of the lock that samforge has.",
+		},
+		{
+			Path: "serverless.sha256", pattern: sum,
+			Help: "The SHA-256 checksum of the release archive. For version 4 only, which is no npm package.",
+		},
+		{Path: "node", Kind: "serverless", Help: "How Node.js gets into the images."},
+		{
+			Path: "node.layout", Default: DefaultNodeLayout, Values: nodeLayouts(),
+			Help: "merged puts the node image's files at the same places, where their libraries come before the system's. isolated puts them under /opt/harness/node.",
+		},
+		{Path: "docker", Help: "Where the Docker CLI comes from: the official image of a version, another image, or a static archive. false leaves it out."},
+		{
+			Path: "docker.version", Default: DefaultDockerVersion, pattern: tagPart.String(), number: true,
+			Help: "The version of the Docker CLI, taken from docker.io/library/docker:VERSION-cli.",
+		},
+		{
+			Path: "docker.image", Example: "registry.example.com/tools/docker:28.5.2-cli", pattern: imagePattern(),
+			Help: "Another image to take /usr/local/bin/docker from.",
+		},
+		{
+			Path: "docker.archive", Example: "https://download.docker.com/linux/static/stable/{{.Machine}}/docker-{{.Version}}.tgz", pattern: urlPattern,
+			Help: "The URL of a static archive. {{.Version}} stands for the version, {{.Arch}} for amd64 or arm64, {{.Machine}} for x86_64 or aarch64.",
+		},
+		{
+			Path: "docker.sha256", pattern: sum, keys: architectures(),
+			Help: "The SHA-256 checksum of the archive for each architecture, amd64 and arm64.",
+		},
+		{Path: "goTemplate", Help: "Which go-template binary is downloaded. false leaves it out."},
+		{
+			Path: "goTemplate.version", Default: DefaultGoTemplateVersion, pattern: tagPart.String(), number: true,
+			Help: "The version of go-template.",
+		},
+		{
+			Path: "goTemplate.sha256", pattern: sum, keys: architectures(),
+			Help: "The SHA-256 checksum of the binary for each architecture, amd64 and arm64.",
+		},
+		{
+			Path: "mirrors", Example: "public.ecr.aws: mirror.example.com/ecr",
+			Help: "Where to fetch from instead: a registry for a registry, a URL prefix for a URL prefix. The longest match wins.",
+		},
+		{
+			Path: "labels", Example: "org.opencontainers.image.vendor: Example", number: true,
+			Help: "Labels that every image gets.",
+		},
+	}
+}
+
+// eachField calls fn for each key below t, parents first, in their order.
+func eachField(path string, t reflect.Type, fn func(path string, t reflect.Type)) {
+	switch t.Kind() {
+	case reflect.Slice:
+		eachField(path+"[]", t.Elem(), fn)
+	case reflect.Struct:
+		for key, i := range keysOf(t) {
+			field := t.Field(i).Type
+			fn(join(path, key), field)
+			eachField(join(path, key), field, fn)
+		}
+	}
+}
+
+// typeName is what the decoder expects, in words.
+func typeName(t reflect.Type) string {
+	name := map[reflect.Kind]string{
+		reflect.String: "string", reflect.Slice: "list", reflect.Map: "mapping", reflect.Struct: "mapping",
+	}[t.Kind()]
+	if canDisable(t) {
+		name += " or false"
+	}
+	return name
+}
+
+func canDisable(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[interface{ disable() }]())
+}
+
+// argsByPath returns the names of the build arguments for each key that they
+// set, found by setting them.
+func argsByPath() map[string][]string {
+	args := map[string][]string{}
+	for _, v := range Variables() {
+		path := strings.ReplaceAll(v.set(&File{}, ""), "[0]", "[]")
+		args[path] = append(args[path], v.Name)
+	}
+	return args
+}
