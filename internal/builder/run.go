@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,17 +12,13 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/util/grpcerrors"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 )
-
-// maxSolves bounds the solves in flight. It is no bound on the work, which buildkitd schedules: it is wide enough that
-// images whose node stage is still being installed do not keep others from being pulled and pushed.
-const maxSolves = 16
 
 // Job is one image to build.
 type Job struct {
 	Name  string // prefix of its progress lines
+	Group string // the jobs of a group share layers, and so a builder of a Pool; empty means a group of its own, by Name
 	Build gateway.BuildFunc
 	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores, SharedKey and the shared
 	// session are set by Run.
@@ -55,40 +50,28 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Run solves all jobs in one session, several at a time, and returns when all of them have ended: one result a job, in
-// their order. A job that fails does not stop the others; ctx does. The display is used up; nil shows nothing.
+// Run solves all jobs on b alone, see Pool.Run.
 func (b *Builder) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
+	return poolOf(b).Run(ctx, so, jobs, d)
+}
+
+// solver solves one job and shows how.
+type solver func(job Job, out *jobWriter) Result
+
+// open opens a session and returns what solves jobs in it, and what closes it after the last of them. A session that
+// cannot be opened is the error of each job.
+func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeSession func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
-	d = cmp.Or(d, quiet())
-	d.start(so.Attachables)
-	defer d.stop()
-
-	results := make([]Result, len(jobs))
-	shared, closeSession, err := b.openSession(ctx, so, cancel)
+	shared, closeShared, err := b.openSession(ctx, so, cancel)
 	if err != nil {
-		for i, job := range jobs {
-			results[i] = Result{Name: job.Name, Err: err}
-		}
-		return results
+		cancel(err)
+		return func(job Job, _ *jobWriter) Result { return Result{Name: job.Name, Err: err} }, func() {}
 	}
-	defer closeSession()
-
-	var g errgroup.Group
-	g.SetLimit(maxSolves)
-	for i, job := range jobs {
-		prefix := ""
-		if len(jobs) > 1 {
-			prefix = job.Name
-		}
-		g.Go(func() error {
-			results[i] = b.solve(ctx, so, shared, job, d.writer(prefix))
-			return nil
-		})
+	solve := func(job Job, out *jobWriter) Result { return b.solve(ctx, so, shared, job, out) }
+	return solve, func() {
+		closeShared()
+		cancel(nil)
 	}
-	_ = g.Wait() // the errors are in results
-	return results
 }
 
 // solve runs one job to its end.
@@ -124,6 +107,9 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 	<-drained
 	if res.Err != nil {
 		res.Response, res.Err, res.Log = nil, b.explain(ctx, res.Err), logs.ofFailed()
+		if isLost(res.Err) {
+			out.abandon()
+		}
 	}
 	return res
 }

@@ -21,6 +21,19 @@ type SessionOptions struct {
 	SharedKey   string                   // lets a later session send only what changed in the local sources
 }
 
+// SessionError says that a builder that had answered took no session.
+type SessionError struct {
+	Builder string
+	Err     error
+}
+
+func (e *SessionError) Error() string {
+	return fmt.Sprintf("open a session with %s: %v", e.Builder, e.Err)
+}
+
+// Unwrap returns what was wrong.
+func (e *SessionError) Unwrap() error { return e.Err }
+
 // closeTimeout bounds the orderly end of a session; after it the connection is cut.
 const closeTimeout = 5 * time.Second
 
@@ -54,7 +67,7 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 	go func() {
 		defer close(ended)
 		if err := s.Run(run, b.dialSession); err != nil {
-			failed(fmt.Errorf("open a session with %s: %w", b, reason(err)))
+			failed(&SessionError{Builder: b.String(), Err: reason(err)})
 		}
 	}()
 	return s, func() {
