@@ -117,8 +117,8 @@ func (d *Display) writer(prefix string) *jobWriter { return &jobWriter{d: d, pre
 func (w *jobWriter) write(st *client.SolveStatus) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	warnings := w.newWarnings(st) // the same on each builder
 	w.ofBuilder(st)
+	warnings := w.newWarnings(st)
 	out := &client.SolveStatus{Warnings: warnings}
 	for _, v := range st.Vertexes {
 		s := w.d.vertices[v.Digest]
@@ -159,11 +159,15 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 	}
 }
 
-// newWarnings returns the warnings of st that no job has shown.
+// newWarnings returns the warnings of st that no job has shown. Several builders have the same warning each at a vertex
+// of their own, the build file as it was sent to them.
 func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning {
 	var fresh []*client.VertexWarning
 	for _, warning := range st.Warnings {
-		key := string(warning.Vertex) + "\n" + string(warning.Short) + "\n" + warning.URL
+		key := string(warning.Short) + "\n" + warning.URL
+		if w.builder == "" {
+			key = string(warning.Vertex) + "\n" + key
+		}
 		if !w.d.warnings[key] {
 			w.d.warnings[key] = true
 			fresh = append(fresh, warning)

@@ -3,6 +3,8 @@ package builder
 import (
 	"strings"
 	"testing"
+
+	"github.com/moby/buildkit/client"
 )
 
 // on returns a job's way to the display from one of several builders.
@@ -28,6 +30,21 @@ func TestDisplayShowsAStepOnceForEachBuilder(t *testing.T) {
 		if n := strings.Count(got, text); n != want {
 			t.Errorf("%q is shown %d times, want %d:\n%s", text, n, want, got)
 		}
+	}
+}
+
+func TestDisplayShowsAWarningOfSeveralBuildersOnce(t *testing.T) {
+	t.Parallel()
+	got := plain(t, func(d *Display) {
+		for _, builder := range []string{"tcp://a", "tcp://b"} {
+			file := vertex("load samforge.yaml from "+builder, 0, 1)
+			st := vertices(file)
+			st.Warnings = []*client.VertexWarning{{Vertex: file.Digest, Short: []byte("go-template has no checksum")}}
+			on(d, builder, "java21").write(st)
+		}
+	})
+	if n := strings.Count(got, "no checksum"); n != 1 {
+		t.Errorf("the warning is shown %d times:\n%s", n, got)
 	}
 }
 
