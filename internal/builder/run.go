@@ -10,7 +10,6 @@ import (
 
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
 )
@@ -62,20 +61,20 @@ type solver func(job Job, out *jobWriter) Result
 // cannot be opened is the error of each job.
 func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeSession func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	shared, closeShared, err := b.openSession(ctx, so, cancel)
+	shared, err := b.openSession(ctx, so, cancel)
 	if err != nil {
 		cancel(err)
 		return func(job Job, _ *jobWriter) Result { return Result{Name: job.Name, Err: err} }, func() {}
 	}
 	solve := func(job Job, out *jobWriter) Result { return b.solve(ctx, so, shared, job, out) }
 	return solve, func() {
-		closeShared()
+		shared.close()
 		cancel(nil)
 	}
 }
 
 // solve runs one job to its end.
-func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.Session, job Job, out *jobWriter) Result {
+func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
 	res := Result{Name: job.Name}
 	if ctx.Err() != nil {
@@ -86,7 +85,7 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 	if needsOwnSession(opt) {
 		opt.Session, opt.LocalMounts, opt.OCIStores, opt.SharedKey = so.Attachables, so.LocalMounts, so.OCIStores, so.SharedKey
 	} else {
-		opt.SharedSession, opt.SessionPreInitialized = shared, true
+		opt.SharedSession, opt.SessionPreInitialized = shared.Session, true
 		opt.Session, opt.LocalMounts, opt.OCIStores = nil, nil, nil
 	}
 
@@ -106,7 +105,7 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 	res.Response, res.Err = b.client.Build(ctx, opt, "", job.Build, status)
 	<-drained
 	if res.Err != nil {
-		res.Response, res.Err, res.Log = nil, b.explain(ctx, res.Err), logs.ofFailed()
+		res.Response, res.Err, res.Log = nil, b.explain(ctx, shared, res.Err), logs.ofFailed()
 		if isLost(res.Err) {
 			out.abandon()
 		}
@@ -115,15 +114,11 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 }
 
 // explain tells a cancelled build and a lost connection from a build that failed.
-func (b *Builder) explain(ctx context.Context, err error) error {
+func (b *Builder) explain(ctx context.Context, shared *sharedSession, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if grpcerrors.Code(err) != codes.Unavailable {
-		return err
-	}
-	// Unavailable is also what an error inside the build may be: ask whether the builder is still there.
-	if _, gone := b.ping(ctx, 2*time.Second); gone == nil {
+	if !b.wasLost(ctx, shared, err) {
 		return err
 	}
 	lost := &LostError{Builder: b.String(), Err: reason(err)}
@@ -131,6 +126,17 @@ func (b *Builder) explain(ctx context.Context, err error) error {
 		lost.Log = b.daemon.logTail()
 	}
 	return lost
+}
+
+// wasLost says whether a solve failed because its builder ended. Unavailable is also what an error inside the build may
+// be: ask whether the builder is still there. One that was started again answers, and its session is broken.
+func (b *Builder) wasLost(ctx context.Context, shared *sharedSession, err error) bool {
+	if grpcerrors.Code(err) == codes.Unavailable {
+		if _, gone := b.ping(ctx, 2*time.Second); gone != nil {
+			return true
+		}
+	}
+	return shared.broken()
 }
 
 // ownMaps returns opt with the maps that client.Build writes to copied, since jobs may share them, and with
