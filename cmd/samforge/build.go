@@ -26,7 +26,7 @@ func buildCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build [flags] [CONTEXT]",
 		Short: "Build the images of a build file, and push them",
-		Long: `Build the images of a build file, all at once and in one session.
+		Long: `Build the images of a build file, all at once.
 
 The build file is samforge.yaml in the current directory or in CONTEXT, or --file.
 Each of its values can be given or overridden with --build-arg; with all of them
@@ -45,10 +45,14 @@ CONTEXT is the folder that a build file with serverless.lock has the lock from, 
 the URL of a git repository or an archive (with --file); by default it is the
 folder of the build file. Nothing else is read from it.
 
+With several builders each runtime has one that it is always built on, whatever
+their order; what a builder that is lost had not finished is built on the others.
+
 Each finished image is one line on standard output, TAG@DIGEST.
 Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 		Example: `  samforge build --push
   samforge build --push --target python3.12 --platform linux/amd64,linux/arm64
+  samforge build --push --builder tcp://builder-1:1234 --builder tcp://builder-2:1234 --tlsdir certs
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -90,7 +94,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
 	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
 
-	flags.StringVar(&o.Builder.Address, "builder", "", "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock (default $BUILDKIT_HOST, else one that is found or started)")
+	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that is found or started)")
 	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
 	flags.StringVar(&o.Builder.TLS.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
 	flags.StringVar(&o.Builder.TLS.Key, "tlskey", "", "client key `file` for a tcp builder")

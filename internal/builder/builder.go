@@ -32,6 +32,8 @@ const (
 // connectTimeout bounds the first answer of a builder that the user named. Ten seconds are enough for ssh and kubectl.
 const connectTimeout = 10 * time.Second
 
+var errNoAddress = errors.New("not an address such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name")
+
 // Builder is a buildkitd that has answered. Close it.
 type Builder struct {
 	Address string
@@ -62,7 +64,7 @@ func (b *Builder) String() string { return fmt.Sprintf("%s at %s", b.Kind, b.Add
 func connect(ctx context.Context, address string, tls TLS, timeout time.Duration) (*Builder, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" {
-		return nil, errors.New("not an address such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name")
+		return nil, errNoAddress
 	}
 	var opts []client.ClientOpt
 	if u.Scheme == "tcp" {

@@ -18,7 +18,8 @@ import (
 // Display shows the progress of all jobs of one Run.
 //
 // Jobs share vertices: npm runs once for many images. BuildKit then reports the vertex to every job, each time with its
-// name and all of its log. The display shows it once, under the name of the job that reported it first.
+// name and all of its log. The display shows it once, under the name of the job that reported it first. Several builders
+// each have vertices of their own (displaypool.go).
 type Display struct {
 	ui   progressui.Display
 	ch   chan *client.SolveStatus
@@ -82,6 +83,14 @@ func (d *Display) stop() {
 	<-d.done
 }
 
+// tell shows a sentence that is about no step of a job.
+func (d *Display) tell(sentence string) {
+	now := time.Now()
+	d.send(vertexes(&client.Vertex{Digest: digest.FromString(sentence), Name: sentence, Started: &now, Completed: &now}))
+}
+
+func vertexes(v ...*client.Vertex) *client.SolveStatus { return &client.SolveStatus{Vertexes: v} }
+
 func (d *Display) send(st *client.SolveStatus) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -96,8 +105,9 @@ func (d *Display) sendLocked(st *client.SolveStatus) {
 
 // jobWriter is one job's way to the display.
 type jobWriter struct {
-	d      *Display
-	prefix string
+	d       *Display
+	prefix  string
+	builder string // address of the one of several builders that solves the job; empty when there is one
 }
 
 // writer returns a job's way to the display. Its vertices are named "[prefix …] …"; an empty prefix adds nothing.
@@ -107,7 +117,9 @@ func (d *Display) writer(prefix string) *jobWriter { return &jobWriter{d: d, pre
 func (w *jobWriter) write(st *client.SolveStatus) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	out := &client.SolveStatus{}
+	w.ofBuilder(st)
+	warnings := w.newWarnings(st)
+	out := &client.SolveStatus{Warnings: warnings}
 	for _, v := range st.Vertexes {
 		s := w.d.vertices[v.Digest]
 		if s == nil {
@@ -137,19 +149,31 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 			out.Logs = append(out.Logs, l)
 		}
 	}
-	for _, warning := range st.Warnings {
-		key := string(warning.Vertex) + "\n" + string(warning.Short) + "\n" + warning.URL
-		if !w.d.warnings[key] {
-			w.d.warnings[key] = true
-			out.Warnings = append(out.Warnings, warning)
-			// progressui's plain mode prints a warning together with the next news of its vertex, and a finished vertex
-			// has none: a status that has not started is news, yet shows nothing.
-			out.Statuses = append(out.Statuses, &client.VertexStatus{Vertex: warning.Vertex})
-		}
+	for _, warning := range warnings {
+		// progressui's plain mode prints a warning together with the next news of its vertex, and a finished vertex
+		// has none: a status that has not started is news, yet shows nothing.
+		out.Statuses = append(out.Statuses, &client.VertexStatus{Vertex: warning.Vertex})
 	}
 	if len(out.Vertexes)+len(out.Statuses)+len(out.Logs)+len(out.Warnings) > 0 {
 		w.d.sendLocked(out)
 	}
+}
+
+// newWarnings returns the warnings of st that no job has shown. Several builders have the same warning each at a vertex
+// of their own, the build file as it was sent to them.
+func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning {
+	var fresh []*client.VertexWarning
+	for _, warning := range st.Warnings {
+		key := string(warning.Short) + "\n" + warning.URL
+		if w.builder == "" {
+			key = string(warning.Vertex) + "\n" + key
+		}
+		if !w.d.warnings[key] {
+			w.d.warnings[key] = true
+			fresh = append(fresh, warning)
+		}
+	}
+	return fresh
 }
 
 // news says whether v, as w's job sees it, is to be shown. The jobs that share a vertex are told the same, in their own

@@ -30,12 +30,16 @@ type Attempt struct {
 
 // Error lists what was tried, one a line, and ends with a remedy.
 func (e *NotFoundError) Error() string {
+	return "no BuildKit found to build with; tried:\n" + listed(e.Tried) +
+		"name a buildkitd with --builder or BUILDKIT_HOST, start Docker, or put buildkitd and runc beside samforge or on PATH"
+}
+
+// listed returns the attempts, one a line.
+func listed(attempts []Attempt) string {
 	var s strings.Builder
-	s.WriteString("no BuildKit found to build with; tried:\n")
-	for _, a := range e.Tried {
+	for _, a := range attempts {
 		fmt.Fprintf(&s, "  %s: %s\n", a.What, strings.ReplaceAll(a.Err.Error(), "\n", "\n    "))
 	}
-	s.WriteString("name a buildkitd with --builder or BUILDKIT_HOST, start Docker, or put buildkitd and runc beside samforge or on PATH")
 	return s.String()
 }
 

@@ -1,7 +1,8 @@
 // Package builder finds a buildkitd, or starts one, and solves many images on it in one session and under one progress
 // display.
 //
-// Find decides which buildkitd (find.go), Builder.Run solves jobs on it (run.go), and Builder.Close leaves nothing behind.
+// FindPool decides which buildkitd, one or several (pool.go, find.go), Pool.Run spreads jobs over them (spread.go), each
+// is solved on one (run.go), and Pool.Close leaves nothing behind.
 package builder
 
 import (

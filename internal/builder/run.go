@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,19 +10,14 @@ import (
 
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/util/grpcerrors"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 )
-
-// maxSolves bounds the solves in flight. It is no bound on the work, which buildkitd schedules: it is wide enough that
-// images whose node stage is still being installed do not keep others from being pulled and pushed.
-const maxSolves = 16
 
 // Job is one image to build.
 type Job struct {
 	Name  string // prefix of its progress lines
+	Group string // the jobs of a group share layers, and so a builder of a Pool; empty means a group of its own, by Name
 	Build gateway.BuildFunc
 	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores, SharedKey and the shared
 	// session are set by Run.
@@ -55,44 +49,32 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Run solves all jobs in one session, several at a time, and returns when all of them have ended: one result a job, in
-// their order. A job that fails does not stop the others; ctx does. The display is used up; nil shows nothing.
+// Run solves all jobs on b alone, see Pool.Run.
 func (b *Builder) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
+	return poolOf(b).Run(ctx, so, jobs, d)
+}
+
+// solver solves one job and shows how.
+type solver func(job Job, out *jobWriter) Result
+
+// open opens a session and returns what solves jobs in it, and what closes it after the last of them. A session that
+// cannot be opened is the error of each job.
+func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeSession func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
-	d = cmp.Or(d, quiet())
-	d.start(so.Attachables)
-	defer d.stop()
-
-	results := make([]Result, len(jobs))
-	shared, closeSession, err := b.openSession(ctx, so, cancel)
+	shared, err := b.openSession(ctx, so, cancel)
 	if err != nil {
-		for i, job := range jobs {
-			results[i] = Result{Name: job.Name, Err: err}
-		}
-		return results
+		cancel(err)
+		return func(job Job, _ *jobWriter) Result { return Result{Name: job.Name, Err: err} }, func() {}
 	}
-	defer closeSession()
-
-	var g errgroup.Group
-	g.SetLimit(maxSolves)
-	for i, job := range jobs {
-		prefix := ""
-		if len(jobs) > 1 {
-			prefix = job.Name
-		}
-		g.Go(func() error {
-			results[i] = b.solve(ctx, so, shared, job, d.writer(prefix))
-			return nil
-		})
+	solve := func(job Job, out *jobWriter) Result { return b.solve(ctx, so, shared, job, out) }
+	return solve, func() {
+		shared.close()
+		cancel(nil)
 	}
-	_ = g.Wait() // the errors are in results
-	return results
 }
 
 // solve runs one job to its end.
-func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.Session, job Job, out *jobWriter) Result {
+func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
 	res := Result{Name: job.Name}
 	if ctx.Err() != nil {
@@ -103,7 +85,7 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 	if needsOwnSession(opt) {
 		opt.Session, opt.LocalMounts, opt.OCIStores, opt.SharedKey = so.Attachables, so.LocalMounts, so.OCIStores, so.SharedKey
 	} else {
-		opt.SharedSession, opt.SessionPreInitialized = shared, true
+		opt.SharedSession, opt.SessionPreInitialized = shared.Session, true
 		opt.Session, opt.LocalMounts, opt.OCIStores = nil, nil, nil
 	}
 
@@ -123,21 +105,20 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *session.
 	res.Response, res.Err = b.client.Build(ctx, opt, "", job.Build, status)
 	<-drained
 	if res.Err != nil {
-		res.Response, res.Err, res.Log = nil, b.explain(ctx, res.Err), logs.ofFailed()
+		res.Response, res.Err, res.Log = nil, b.explain(ctx, shared, res.Err), logs.ofFailed()
+		if isLost(res.Err) {
+			out.abandon()
+		}
 	}
 	return res
 }
 
 // explain tells a cancelled build and a lost connection from a build that failed.
-func (b *Builder) explain(ctx context.Context, err error) error {
+func (b *Builder) explain(ctx context.Context, shared *sharedSession, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if grpcerrors.Code(err) != codes.Unavailable {
-		return err
-	}
-	// Unavailable is also what an error inside the build may be: ask whether the builder is still there.
-	if _, gone := b.ping(ctx, 2*time.Second); gone == nil {
+	if !b.wasLost(ctx, shared, err) {
 		return err
 	}
 	lost := &LostError{Builder: b.String(), Err: reason(err)}
@@ -145,6 +126,17 @@ func (b *Builder) explain(ctx context.Context, err error) error {
 		lost.Log = b.daemon.logTail()
 	}
 	return lost
+}
+
+// wasLost says whether a solve failed because its builder ended. Unavailable is also what an error inside the build may
+// be: ask whether the builder is still there. One that was started again answers, and its session is broken.
+func (b *Builder) wasLost(ctx context.Context, shared *sharedSession, err error) bool {
+	if grpcerrors.Code(err) == codes.Unavailable {
+		if _, gone := b.ping(ctx, 2*time.Second); gone != nil {
+			return true
+		}
+	}
+	return shared.broken()
 }
 
 // ownMaps returns opt with the maps that client.Build writes to copied, since jobs may share them, and with

@@ -21,15 +21,53 @@ type SessionOptions struct {
 	SharedKey   string                   // lets a later session send only what changed in the local sources
 }
 
+// SessionError says that a builder that had answered took no session.
+type SessionError struct {
+	Builder string
+	Err     error
+}
+
+func (e *SessionError) Error() string {
+	return fmt.Sprintf("open a session with %s: %v", e.Builder, e.Err)
+}
+
+// Unwrap returns what was wrong.
+func (e *SessionError) Unwrap() error { return e.Err }
+
 // closeTimeout bounds the orderly end of a session; after it the connection is cut.
 const closeTimeout = 5 * time.Second
 
-// openSession opens one session for many solves. failed is told why, should it not open. The caller closes it with the
-// function returned, after the last solve.
-func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed func(error)) (*session.Session, func(), error) {
+// sharedSession is one session for many solves.
+type sharedSession struct {
+	*session.Session
+	cut   context.CancelFunc
+	ended chan struct{} // closed when the connection has ended
+}
+
+// broken reports whether the connection ended before close.
+func (s *sharedSession) broken() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// close ends the session in order, after the last solve.
+func (s *sharedSession) close() {
+	late := time.AfterFunc(closeTimeout, s.cut)
+	s.Close()
+	late.Stop()
+	s.cut()
+	<-s.ended
+}
+
+// openSession opens a session, which the caller closes. failed is told why, should it not open.
+func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed func(error)) (*sharedSession, error) {
 	s, err := session.NewSession(ctx, so.SharedKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("create a BuildKit session: %w", err)
+		return nil, fmt.Errorf("create a BuildKit session: %w", err)
 	}
 	for _, a := range so.Attachables {
 		s.Allow(a)
@@ -37,7 +75,7 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 	if len(so.LocalMounts) > 0 {
 		dirs, err := ownedByRoot(so.LocalMounts)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		s.Allow(filesync.NewFSSyncProvider(dirs))
 	}
@@ -50,20 +88,14 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 	}
 	// Not ended by ctx: a cancelled solve still uses its session while it winds down.
 	run, cut := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
+	shared := &sharedSession{s, cut, make(chan struct{})}
 	go func() {
-		defer close(ended)
+		defer close(shared.ended)
 		if err := s.Run(run, b.dialSession); err != nil {
-			failed(fmt.Errorf("open a session with %s: %w", b, reason(err)))
+			failed(&SessionError{Builder: b.String(), Err: reason(err)})
 		}
 	}()
-	return s, func() {
-		late := time.AfterFunc(closeTimeout, cut)
-		s.Close()
-		late.Stop()
-		cut()
-		<-ended
-	}, nil
+	return shared, nil
 }
 
 // ownedByRoot returns the mounts with every file owned by 0:0, as client.Solve sends them: the same files must give the

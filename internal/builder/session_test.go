@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/moby/buildkit/session/grpchijack"
@@ -79,6 +80,68 @@ func TestRunSaysThatNoSessionCouldBeOpened(t *testing.T) {
 	}
 	r := b.Run(t.Context(), SessionOptions{}, []Job{sleepJob("a", "1ms")}, nil)[0]
 	if r.Err == nil || !strings.Contains(r.Err.Error(), "open a session with private buildkitd at unix://") || !strings.HasSuffix(r.Err.Error(), "refused") {
+		t.Errorf("got %v", r.Err)
+	}
+}
+
+// relay passes connections on to a Unix socket, and cuts them.
+type relay struct {
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (r *relay) serve(l net.Listener, socket string) {
+	for {
+		outer, err := l.Accept()
+		if err != nil {
+			return
+		}
+		inner, err := net.Dial("unix", socket)
+		if err != nil {
+			outer.Close()
+			continue
+		}
+		r.mu.Lock()
+		r.conns = append(r.conns, outer, inner)
+		r.mu.Unlock()
+		for _, pair := range [][2]net.Conn{{outer, inner}, {inner, outer}} {
+			go func() {
+				_, _ = io.Copy(pair[0], pair[1])
+				pair[0].Close()
+			}()
+		}
+	}
+}
+
+// cut ends every connection; new ones are passed on.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, conn := range r.conns {
+		conn.Close()
+	}
+}
+
+// A builder that was started again answers, and knows nothing of what it was building.
+func TestRunTakesABuilderThatLostItsSessionsForLost(t *testing.T) {
+	b := startForTest(t)
+	l := listen(t, "unix", shortDir(t)+"/relay.sock")
+	var between relay
+	go between.serve(l, strings.TrimPrefix(b.Address, "unix://"))
+	again, err := Find(t.Context(), Options{Address: "unix://" + l.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	running := make(chan struct{})
+	go func() {
+		<-running
+		between.cut()
+	}()
+	d, _ := NewDisplay(&notifyOn{text: "sleeping for", seen: running}, "plain")
+	r := again.Run(t.Context(), sleepSession(t), []Job{sleepJob("a", "2s")}, d)[0]
+	var lost *LostError
+	if !errors.As(r.Err, &lost) {
 		t.Errorf("got %v", r.Err)
 	}
 }

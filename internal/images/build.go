@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/cmd/buildctl/build"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
@@ -22,20 +21,20 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Build builds the images that the options ask for, all at once and in one
-// session. Mistakes in the input are an [*InputError] and cost nothing; a
+// Build builds the images that the options ask for, all at once, on one builder
+// or spread over several. Mistakes in the input are an [*InputError] and cost nothing; a
 // [*FailedError] says which images failed while others were made.
 func Build(ctx context.Context, opt Options) error {
 	r, err := prepare(opt)
 	if err != nil {
 		return inputError(err)
 	}
-	b, err := builder.Find(ctx, opt.Builder)
+	pool, err := builder.FindPool(ctx, opt.Builders, opt.Builder)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
-	return r.run(ctx, b)
+	defer pool.Close()
+	return r.run(ctx, pool)
 }
 
 // request is a build that was found to be right as far as can be told without
@@ -112,12 +111,17 @@ func (r *request) serveContext() error {
 	return r.contexts.serve(localContext, r.context.folder)
 }
 
-func (r *request) run(ctx context.Context, b *builder.Builder) error {
-	images, err := planImages(r.plan, r.targets, r.opt, builderPlatform(b))
+func (r *request) run(ctx context.Context, pool *builder.Pool) error {
+	fallback, err := builderPlatform(pool.Builders(), r.opt, r.targets)
 	if err != nil {
 		return inputError(err)
 	}
-	report := newReport(r.opt, r.plan, b.Kind == builder.Docker)
+	images, err := planImages(r.plan, r.targets, r.opt, fallback)
+	if err != nil {
+		return inputError(err)
+	}
+	inEngine := pool.Builders()[0].Kind == builder.Docker // which is never one of several
+	report := newReport(r.opt, r.plan, inEngine)
 	if r.opt.SkipExisting {
 		if images, err = report.skipExisting(ctx, images); err != nil {
 			return err
@@ -125,7 +129,7 @@ func (r *request) run(ctx context.Context, b *builder.Builder) error {
 	}
 	var jobs []builder.Job
 	for _, i := range images {
-		entries, err := exports(r.opt, i, len(images) > 1, b.Kind == builder.Docker)
+		entries, err := exports(r.opt, i, len(images) > 1, inEngine)
 		if err != nil {
 			return inputError(err)
 		}
@@ -141,7 +145,7 @@ func (r *request) run(ctx context.Context, b *builder.Builder) error {
 		files.Add(llbgen.LockFilename(r.file.name), &types.Stat{Mode: 0o644}, r.lock)
 	}
 	r.contexts.mounts[localDockerfile] = files
-	results := b.Run(ctx, builder.SessionOptions{
+	results := pool.Run(ctx, builder.SessionOptions{
 		Attachables: r.attachables,
 		LocalMounts: r.contexts.mounts,
 		OCIStores:   r.contexts.stores,
@@ -180,7 +184,7 @@ func check(opt Options, plan *llbgen.Plan, targets []llbgen.Target) error {
 	case (opt.Push || opt.SkipExisting) && len(opt.Tags) == 0 && plan.File.Repo == "":
 		return errors.New("there is no repository to push to: set repo in the build file, --repo or --tag")
 	}
-	return nil
+	return checkBuilders(opt)
 }
 
 // sessionAttachables are what the builder may ask the client for: credentials from
@@ -206,13 +210,6 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 		attachables = append(attachables, agents)
 	}
 	return attachables, nil
-}
-
-func builderPlatform(b *builder.Builder) ocispecs.Platform {
-	if p := b.Workers[0].Platforms; len(p) > 0 {
-		return p[0]
-	}
-	return platforms.DefaultSpec()
 }
 
 // writeFile writes what a flag such as --metadata-file asks for.

@@ -44,6 +44,7 @@ func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, err
 	}
 	return builder.Job{
 		Name:  i.Name,
+		Group: runtimeEntry(i.Target),
 		Build: frontend.Frontend{Warn: opt.warn(i)}.Build,
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,

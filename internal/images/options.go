@@ -61,8 +61,11 @@ type Options struct {
 	// Progress is auto, tty, plain, rawjson or quiet.
 	Progress string
 
-	Builder builder.Options
-	Stdin   io.Reader
+	// Builders are the addresses of several builders, which share the targets;
+	// one, or none, is as Builder.Address.
+	Builders []string
+	Builder  builder.Options
+	Stdin    io.Reader
 	// Stdout gets one line an image; Stderr the progress and all else.
 	Stdout, Stderr io.Writer
 }
