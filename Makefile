@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildctl buildx runc rootlesskit registry crane
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo-deps demo test lint golden bench fuzz frontend-image clean
+.PHONY: build tools deps demo-deps demo test lint golden bench fuzz frontend-image image clean
 
 build: ## bin/samforge and bin/samforge-frontend
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
@@ -57,7 +57,14 @@ frontend-image: bin/buildkitd bin/buildctl bin/runc ## build and push the fronte
 	for arch in amd64 arm64; do \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' \
 	    -o bin/frontend/samforge-frontend-$$arch ./cmd/samforge-frontend || exit 1; done
-	sh integration/frontend-image.sh $(FRONTEND_IMAGE) bin/frontend
+	sh integration/image.sh $(FRONTEND_IMAGE) Dockerfile.frontend bin/frontend \
+	  --opt platform=linux/amd64,linux/arm64 --opt context:build=local:context
+
+image: build $(addprefix bin/,buildkitd buildctl rootlesskit runc) ## build and push an image of samforge itself: IMAGE=ref [BASE=ref] [BUILDKIT_HOST=address]
+	@test -n "$(IMAGE)" || { echo "say what it is to be called: make image IMAGE=registry.example.com/samforge:1" >&2; exit 2; }
+	mkdir -p bin/image
+	cp bin/samforge bin/buildkitd bin/rootlesskit bin/runc bin/image/
+	sh integration/image.sh $(IMAGE) Dockerfile.cli bin/image $(if $(BASE),--opt build-arg:BASE=$(BASE))
 
 clean:
 	rm -rf bin

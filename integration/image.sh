@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds the frontend's image from programs that were compiled beforehand and
-# pushes it: frontend-image.sh REFERENCE PROGRAMS. The builder is the one of
-# BUILDKIT_HOST, else a buildkitd of its own.
+# Builds an image of programs that were compiled beforehand and pushes it:
+# image.sh REFERENCE DOCKERFILE PROGRAMS [OPTION...]. The options are buildctl's. The
+# builder is the one of BUILDKIT_HOST, else a buildkitd of its own.
 set -eu
-reference=$1 programs=$2
+reference=$1 dockerfile=$2 programs=$3
+shift 3
 bin=$(cd "$(dirname "$0")/../bin" && pwd)
 
 if [ -z "${BUILDKIT_HOST:-}" ]; then
@@ -26,6 +27,5 @@ fi
 
 # One date for all files, as git does not keep theirs.
 "$bin/buildctl" build --frontend dockerfile.v0 --local context="$programs" --local dockerfile="$(dirname "$0")/.." \
-  --opt filename=Dockerfile.frontend --opt platform=linux/amd64,linux/arm64 \
-  --opt context:build=local:context --opt build-arg:SOURCE_DATE_EPOCH=315532800 \
+  --opt filename="$dockerfile" --opt build-arg:SOURCE_DATE_EPOCH=315532800 "$@" \
   --output "type=image,name=$reference,push=true,rewrite-timestamp=true"

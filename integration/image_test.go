@@ -1,0 +1,69 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// The image of samforge itself builds in a container without privileges, as the
+// normal user that it runs as, with the buildkitd that it has: a SAM image, which
+// executes nothing, and the step that npm is.
+func TestImageOfSamforge(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	root, err := testenv.DebianRoot(t.Context(), "bookworm")
+	must(t, err)
+	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
+	must(t, err)
+	b.push("docker.io/library/debian:bookworm-slim", debian)
+	base, err := b.Registry.Ref("docker.io/library/debian:bookworm-slim")
+	must(t, err)
+	rootful := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}) // apt's own user needs more than one
+	image := b.repo("samforge:1")
+	cmd := exec.CommandContext(t.Context(), "make", "image", "IMAGE="+image, "BASE="+base, "BUILDKIT_HOST="+rootful.Addr)
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make image: %v\n%s", err, out)
+	}
+
+	engine, err := testenv.StartDockerd(t.Context())
+	must(t, err)
+	t.Cleanup(func() { must(t, engine.Close()) })
+	work := t.TempDir()
+	must(t, os.Chmod(work, 0o755))
+	must(t, os.WriteFile(filepath.Join(work, "samforge.yaml"), []byte(samFile), 0o644))
+	pair, err := os.ReadFile(pairFile(t, testenv.Python312Base, testenv.Node20Base, ""))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(work, "pair.yaml"), pair, 0o644))
+	docker := func(args ...string) string {
+		t.Helper()
+		run := append([]string{"run", "--rm", "--network", "host", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+			"--volume", work + ":/images", "--workdir", "/images"}, args...)
+		cmd := exec.CommandContext(t.Context(), "docker", run...)
+		cmd.Env = append(os.Environ(), "DOCKER_HOST="+engine.Host, "DOCKER_CONFIG="+t.TempDir())
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("docker %q: %v\n%s\n%s", args, err, stderr.String(), engine.Log())
+		}
+		return strings.TrimSpace(string(out))
+	}
+	if got := docker("--entrypoint", "id", image, "-u"); got != "1000" {
+		t.Errorf("the image runs as %s, want 1000", got)
+	}
+	b.base(testenv.Node22Base, "nodejs22.x", "amd64")
+	for file, target := range map[string]string{"samforge.yaml": "nodejs22.x", "pair.yaml": "python3.12-serverless"} {
+		line := docker(append([]string{image, "build", "-f", file, "--target", target, "--repo", b.repo("ci/unprivileged"), "--push", "--progress", "plain",
+			"--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}, b.mirrors()...)...)
+		tag, digest, _ := strings.Cut(line, "@")
+		if got := b.digestOfTag(tag); got != digest {
+			t.Errorf("%s is %s in the registry, want %s", tag, got, digest)
+		}
+	}
+}
