@@ -31,10 +31,11 @@ type attested struct {
 }
 
 type statement struct {
-	Type          string           `json:"_type"`
-	PredicateType string           `json:"predicateType"`
-	Subject       []intoto.Subject `json:"subject"`
-	Predicate     json.RawMessage  `json:"predicate"`
+	PredicateType string `json:"predicateType"`
+	Subject       []struct {
+		Digest map[string]string `json:"digest"`
+	} `json:"subject"`
+	Predicate json.RawMessage `json:"predicate"`
 }
 
 // attestations reads what is attached to each platform of an image, as

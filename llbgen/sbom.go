@@ -52,10 +52,8 @@ func (i *Image) sbomComment() string {
 		"It does not list the packages within " + inside + ": a scanner adds them, which --sbom generator=IMAGE names."
 }
 
-const (
-	documentID  common.ElementID = "DOCUMENT"
-	noAssertion                  = "NOASSERTION"
-)
+// documentID is the document's own identifier.
+const documentID common.ElementID = "DOCUMENT"
 
 // bill is an SPDX document that is being written.
 type bill struct {

@@ -38,6 +38,9 @@ const (
 	purposeLibrary     = "LIBRARY"
 )
 
+// noAssertion is the value of a field that nothing is known for.
+const noAssertion = "NOASSERTION"
+
 // notInID is what the identifier of a package cannot have.
 var notInID = regexp.MustCompile(`[^A-Za-z0-9.]+`)
 
@@ -63,7 +66,7 @@ func (s software) spdx() *spdx.Package {
 	return p
 }
 
-// purl writes a package URL; a slash in name parts it.
+// purl writes a package URL. A slash in name parts the namespace from the name.
 func purl(kind, name, version string, qualifiers url.Values) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {
@@ -129,8 +132,8 @@ func (b *build) node(image *SourceImage) software {
 	return r.software(image)
 }
 
-// docker is the Docker CLI. A tag such as 28-cli tells a release line, and one
-// such as latest nothing.
+// dockerSoftware is the Docker CLI of a version or a tag. A tag such as 28-cli
+// tells a release line, and one such as latest nothing.
 func dockerSoftware(version string) software {
 	version = strings.TrimSuffix(version, "-cli")
 	if version == "" || version[0] < '0' || version[0] > '9' {
@@ -139,7 +142,8 @@ func dockerSoftware(version string) software {
 	return software{name: "docker-cli", version: version, purl: github("docker/cli", version)}
 }
 
-// github is the package URL of a release, whose tag has every part of the version.
+// github is the package URL of a release; "" where the version has not all the
+// parts that its tag has.
 func github(repository, version string) string {
 	if !exactVersion.MatchString(version) {
 		return ""
@@ -147,7 +151,7 @@ func github(repository, version string) string {
 	return purl("github", repository, "v"+version, nil)
 }
 
-// software is the file that was downloaded, under the name of what it is.
+// software is the downloaded file, under the name of what is in it.
 func (d download) software(name, version string) software {
 	qualifiers := url.Values{"download_url": {d.url}}
 	if d.sum != "" {
