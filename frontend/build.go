@@ -79,7 +79,7 @@ type build struct {
 	plan   *llbgen.Plan
 	target llbgen.Target
 	epoch  time.Time
-	states sync.Map // llb.State of the image by platform, for the SBOM
+	images sync.Map // *llbgen.Image by platform, for the SBOM
 }
 
 // load reads the build file and finds what is to be built.
@@ -159,7 +159,7 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	if err := b.verifyImage(ctx, image, *platform); err != nil {
 		return nil, err
 	}
-	b.states.Store(platforms.FormatAll(*platform), image.State)
+	b.images.Store(platforms.FormatAll(*platform), image)
 	ref, err := b.solve(ctx, b.withChecks(image), false)
 	if err != nil {
 		return nil, err

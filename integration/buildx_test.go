@@ -319,9 +319,9 @@ func TestBuildxFlags(t *testing.T) {
 	t.Run("--provenance, --sbom and --metadata-file", func(t *testing.T) {
 		x.push("docker.io/docker/buildkit-syft-scanner:stable-1", x.scanner())
 		ref, file := x.repo("ci/attested:1"), filepath.Join(t.TempDir(), "metadata.json")
-		x.build(dir, "--push", "-t", ref, "--provenance", "mode=max", "--sbom", "true", "--metadata-file", file).ok(t)
+		x.build(dir, "--push", "-t", ref, "--provenance", "mode=max", "--sbom", "generator=docker/buildkit-syft-scanner:stable-1", "--metadata-file", file).ok(t)
 		blobs := x.everyBlob(ref)
-		for _, want := range []string{"https://spdx.dev/Document", "https://slsa.dev/provenance/", "pkg:docker/"} {
+		for _, want := range []string{"https://spdx.dev/Document", `"standin"`, "https://slsa.dev/provenance/", "pkg:docker/"} {
 			if !strings.Contains(blobs, want) {
 				t.Errorf("the attestations do not tell %s", want)
 			}

@@ -98,11 +98,24 @@ func TestFlags(t *testing.T) {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 	})
-	t.Run("--sbom attaches an SBOM", func(t *testing.T) {
+	t.Run("--sbom true attaches what samforge knows", func(t *testing.T) {
+		lines := b.build(append(seed, "--repo", b.repo("ci/listed"), "--push", "--sbom", "true")...).ok(t)
+		wantSBOM(t, b.attestations(t, lines[0])["linux/amd64"], "harness-sam-plugin 1.1.2", "docker-cli 28.5.2")
+	})
+	t.Run("--sbom true writes it beside the files", func(t *testing.T) {
+		out := filepath.Join(dir, "listed")
+		b.build(append(seed, "-o", out, "--sbom", "true")...).ok(t)
+		var s statement
+		readJSON(t, filepath.Join(out, "sbom.spdx.json"), &s)
+		if !strings.Contains(string(s.Predicate), "harness-sam-plugin") {
+			t.Errorf("the statement is %+v", s)
+		}
+	})
+	t.Run("--sbom with a generator has it scan the image", func(t *testing.T) {
 		b.push("docker.io/docker/buildkit-syft-scanner:stable-1", b.scanner())
-		lines := b.build(append(seed, "--repo", b.repo("ci/scanned"), "--push", "--sbom", "true")...).ok(t)
-		if !strings.Contains(b.everyBlob(lines[0]), "https://spdx.dev/Document") {
-			t.Error("the image has no SBOM")
+		lines := b.build(append(seed, "--repo", b.repo("ci/scanned"), "--push", "--sbom", "generator=docker/buildkit-syft-scanner:stable-1")...).ok(t)
+		if blobs := b.everyBlob(lines[0]); !strings.Contains(blobs, "https://spdx.dev/Document") || !strings.Contains(blobs, `"standin"`) {
+			t.Error("the image has no SBOM of the scanner's")
 		}
 	})
 	t.Run("--quiet shows no progress", func(t *testing.T) {

@@ -49,7 +49,9 @@ func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
 	release := b.tree()
 	release.ExcludePatterns = b.foreignPrograms()
 	files := llb.Copy(unpacked, archivePackage+"/", frameworkDir+archivePackage+"/", release)
-	return b.frameworkLayer(files, frameworkCore, "download "+url), nil
+	known := archive.software(s.Flavor, s.Version)
+	known.purpose, known.comment = purposeFramework, "The archive has its dependencies in it, which are not named here."
+	return b.frameworkLayer(files, frameworkCore, "download "+url, known), nil
 }
 
 // foreignPrograms are the copies of esbuild for other platforms, which the

@@ -4,14 +4,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Labels that tell what an image was made of. Those of the base image are the
-// annotation keys of the OCI image specification:
-// https://github.com/opencontainers/image-spec/blob/main/annotations.md
+// Labels that tell what an image was made of, where the OCI image specification
+// has no annotation key for it: https://github.com/opencontainers/image-spec/blob/main/annotations.md
 const (
 	labelRuntime           = "io.samforge.runtime"
 	labelSAMVersion        = "io.samforge.sam.version"
@@ -59,11 +59,18 @@ func prependPath(env, dirs []string) []string {
 	return append(env, "PATH="+strings.Join(dirs, ":")+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
+// labels are the base's, with ours over them. The standard keys that are set here
+// would tell of the base otherwise. They are labels alone, and no annotations of
+// the manifest: those that a frontend sets take the place of --annotation's, and
+// an exporter refuses those of an index where it writes none.
 func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {
 	labels := map[string]string{}
 	maps.Copy(labels, base.Config.Config.Labels)
 	maps.Copy(labels, map[string]string{
+		ocispecs.AnnotationTitle:         b.target.Name,
+		ocispecs.AnnotationDescription:   b.plan.Description(b.target),
 		ocispecs.AnnotationVersion:       b.plan.File.Plugin.Version,
+		ocispecs.AnnotationCreated:       b.opt.Epoch.UTC().Format(time.RFC3339),
 		ocispecs.AnnotationBaseImageName: base.Name,
 		labelRuntime:                     b.target.Runtime,
 		labelSAMVersion:                  b.target.SAMVersion,

@@ -48,6 +48,8 @@ func parseSHA256(s string) (digest.Digest, error) {
 type download struct {
 	state llb.State
 	name  string // the file's name in the state
+	url   string // before mirrors
+	sum   digest.Digest
 }
 
 // fetch downloads url, or what the mirrors have for it. The checksum is the
@@ -67,7 +69,7 @@ func (b *build) fetch(ctx context.Context, field, url, given, pin string) (downl
 	for _, o := range b.step(field, "download %s", url) {
 		opts = append(opts, o)
 	}
-	return download{state: llb.HTTP(from, opts...), name: name}, nil
+	return download{state: llb.HTTP(from, opts...), name: name, url: url, sum: sum}, nil
 }
 
 // sum returns the checksum of a download: the given one or a known one, which the

@@ -70,13 +70,14 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 		return nil, err
 	}
 	source := fmt.Sprintf("npm package %s@%s", s.Flavor, s.Version)
+	known := lock.software(b.arch())
 	if lock.embedded && b.opt.Epoch.Equal(DefaultEpoch()) {
-		return b.newFrameworkLayer(installed, source), nil
+		return b.newFrameworkLayer(installed, source, known), nil
 	}
 	// What was checked has a layer of its own, and npm does not run again for
 	// another time of the files.
 	files := llb.Copy(installed, "/", "/", b.tree())
-	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source), nil
+	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source, known), nil
 }
 
 // lock returns what npm installs from: the lock in the build context that the
@@ -139,14 +140,14 @@ func (s Serverless) embeddedLock() (*Lock, bool) {
 }
 
 // frameworkLayer adds the commands that start program to its files.
-func (b *build) frameworkLayer(files *llb.FileAction, program, source string) *Layer {
+func (b *build) frameworkLayer(files *llb.FileAction, program, source string, known software) *Layer {
 	s := b.plan.File.Serverless
 	files = files.Copy(b.frameworkCommands(program), "/", frameworkBinDir+"/", b.tree()).
 		Copy(b.directories(frameworkDir), "/", "/", b.tree())
-	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source)
+	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source, []software{known})
 }
 
-func (b *build) newFrameworkLayer(state llb.State, source string) *Layer {
+func (b *build) newFrameworkLayer(state llb.State, source string, known []software) *Layer {
 	s := b.plan.File.Serverless
 	return &Layer{
 		Name:   "serverless",
@@ -155,6 +156,8 @@ func (b *build) newFrameworkLayer(state llb.State, source string) *Layer {
 		State:  state,
 		labels: map[string]string{labelFrameworkName: s.Flavor, labelFrameworkVersion: s.Version},
 		checks: []check{{name: "serverless", field: "serverless", script: "serverless --version"}},
+
+		software: known,
 	}
 }
 

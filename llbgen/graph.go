@@ -86,6 +86,8 @@ type Image struct {
 	Checks []*Check
 	// Warnings are what came up on the way.
 	Warnings []*Diagnostic
+
+	build *build
 }
 
 // Layer is one layer of the image, rooted at scratch.
@@ -105,8 +107,9 @@ type Layer struct {
 	// some of whose files it may replace.
 	Overlays bool
 
-	labels map[string]string
-	checks []check
+	labels   map[string]string
+	checks   []check
+	software []software
 }
 
 // build is one target on its way to become an image.
@@ -131,6 +134,7 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 	if err != nil {
 		return nil, err
 	}
+	image.build = b
 	image.Inputs = b.sortedInputs()
 	image.Warnings = b.warnings
 	sortByPlace(image.Warnings) // they came side by side

@@ -30,7 +30,8 @@ func (b *build) plugin(binary, script string) layerFunc {
 		if err != nil {
 			return nil, err
 		}
-		binary, script := pluginBinDir+"/"+binary, pluginScriptsDir+"/"+script
+		name, version := binary, b.plan.File.Plugin.Version
+		binary, script := pluginBinDir+"/"+name, pluginScriptsDir+"/"+script
 		files := llb.Copy(image.State, binary, binary, b.file(0o755)).
 			Copy(image.State, pluginScriptsDir+"/", pluginScriptsDir+"/", b.tree()).
 			Copy(image.State, script, script, b.file(0o755)).
@@ -41,7 +42,8 @@ func (b *build) plugin(binary, script string) layerFunc {
 			Field:       "plugin.image",
 			State:       llb.Scratch().File(files, b.step("plugin.image", "copy the plugin from %s", image.Name)...),
 			Executables: []string{binary},
-			labels:      map[string]string{labelPluginImage: image.Name, labelPluginVersion: b.plan.File.Plugin.Version},
+			labels:      map[string]string{labelPluginImage: image.Name, labelPluginVersion: version},
+			software:    []software{{name: name, version: version, purl: purl("generic", name, version, nil), image: image}},
 		}, nil
 	}
 }
@@ -71,6 +73,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 		Executables: []string{goTemplatePath},
 		labels:      map[string]string{labelGoTemplateVersion: version},
 		checks:      []check{{name: "go-template", field: "goTemplate", script: renderScript, program: goTemplatePath}},
+		software:    []software{binary.software("go-template", version)},
 	}, nil
 }
 
@@ -101,8 +104,10 @@ func (b *build) dockerFromImage(ctx context.Context, field, ref string) (*Layer,
 	if version == "" {
 		version = tagOf(ref)
 	}
-	return b.dockerLayer(field, "image "+image.Name, version,
-		llb.Copy(image.State, dockerPath, dockerPath, b.file(0o755))), nil
+	layer := b.dockerLayer(field, "image "+image.Name, version,
+		llb.Copy(image.State, dockerPath, dockerPath, b.file(0o755)))
+	layer.software[0].image = image
+	return layer, nil
 }
 
 func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error) {
@@ -117,8 +122,10 @@ func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error)
 	unpacked := llb.Scratch().File(
 		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: rootOwner(), CreatedTime: &b.opt.Epoch}),
 		b.step("docker.archive", "unpack %s", url)...)
-	return b.dockerLayer("docker.archive", "archive "+url, d.Version,
-		llb.Copy(unpacked, "/docker/docker", dockerPath, b.file(0o755))), nil
+	layer := b.dockerLayer("docker.archive", "archive "+url, d.Version,
+		llb.Copy(unpacked, "/docker/docker", dockerPath, b.file(0o755)))
+	layer.software[0].url, layer.software[0].sums = url, checksums(archive.sum)
+	return layer, nil
 }
 
 func (b *build) dockerLayer(field, source, version string, files *llb.FileAction) *Layer {
@@ -134,6 +141,7 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 		Executables: []string{dockerPath},
 		labels:      labels,
 		checks:      []check{{name: "docker", field: field, script: "docker --version", program: dockerPath}},
+		software:    []software{dockerSoftware(version)},
 	}
 }
 

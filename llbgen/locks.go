@@ -314,6 +314,7 @@ type (
 
 		node      nodeRange // nil where any will do
 		dependsOn map[string]string
+		edges     []string // names of what it depends on in one way or another
 	}
 )
 
@@ -346,6 +347,9 @@ func (e *lockEntry) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	e.dependsOn = e.Dependencies
+	for _, names := range []map[string]string{e.Dependencies, e.OptionalDependencies, e.PeerDependencies} {
+		e.edges = slices.AppendSeq(e.edges, maps.Keys(names))
+	}
 
 	// Engines are advice, and some old packages have a list or a word that npm
 	// itself cannot read: these ask for nothing.

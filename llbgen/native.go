@@ -25,18 +25,25 @@ type NativePackage struct {
 func (l *Lock) Native() []NativePackage {
 	var native []NativePackage
 	for _, pkg := range l.packages {
-		n := NativePackage{
-			Name: pkg.name(), Version: pkg.Version,
-			OS: pkg.OS, CPU: pkg.CPU, Libc: pkg.Libc,
-			Optional: pkg.Optional || pkg.DevOptional,
-			Compiled: pkg.compiled(),
-		}
+		n := pkg.native()
 		if n.Compiled || len(n.OS)+len(n.CPU)+len(n.Libc) > 0 {
 			native = append(native, n)
 		}
 	}
 	return native
 }
+
+func (p lockedPackage) native() NativePackage {
+	return NativePackage{
+		Name: p.name(), Version: p.Version,
+		OS: p.OS, CPU: p.CPU, Libc: p.Libc,
+		Optional: p.optional(),
+		Compiled: p.compiled(),
+	}
+}
+
+// optional packages may be left out.
+func (p lockedPackage) optional() bool { return p.Optional || p.DevOptional }
 
 // RunsOn says whether the package may run in a SAM image, which is Linux with
 // glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled

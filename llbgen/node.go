@@ -21,6 +21,9 @@ const (
 	optDir      = "/opt"
 )
 
+// nodeLayerName is the layer that has Node.js.
+const nodeLayerName = "node"
+
 // mergedNode is Node.js in the merged layout.
 const mergedNode = languageDir + "/bin/node"
 
@@ -129,12 +132,13 @@ process.execPath = '` + isolatedNodeBin + `/node';
 
 func (b *build) nodeLayer(image *SourceImage, node string, files *llb.FileAction) *Layer {
 	return &Layer{
-		Name:        "node",
+		Name:        nodeLayerName,
 		Source:      "node image " + image.Name,
 		Field:       b.target.path + ".node",
 		State:       llb.Scratch().File(files, b.step(b.target.path+".node", "copy Node.js from %s", image.Name)...),
 		Executables: []string{node},
 		labels:      map[string]string{labelNodeImage: image.Name},
+		software:    []software{b.node(image)},
 	}
 }
 

@@ -140,7 +140,7 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
 	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
 	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
-	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true, or its `attributes` such as generator=IMAGE")
+	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true for what samforge knows of the image, which pulls nothing; or its `attributes`, such as generator=IMAGE to have a scanner read all of the image")
 
 	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache; a Go template over .Target .Runtime .Variant")
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")

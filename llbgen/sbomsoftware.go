@@ -1,0 +1,258 @@
+package llbgen
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	digest "github.com/opencontainers/go-digest"
+	"github.com/spdx/tools-golang/spdx/v2/common"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
+)
+
+// software is something that is known to be in an image, for its SBOM.
+type software struct {
+	name    string
+	version string // empty where it is not known
+	purpose string // one of SPDX's words; empty for an application
+	purl    string // https://github.com/package-url/purl-spec
+	url     string // what it was downloaded from
+	sums    []common.Checksum
+	comment string
+	// image is what its files were copied out of.
+	image *SourceImage
+}
+
+// What SPDX calls the purpose of a package:
+// https://spdx.github.io/spdx-spec/v2.3/package-information/#724-primary-package-purpose-field
+const (
+	purposeApplication = "APPLICATION"
+	purposeContainer   = "CONTAINER"
+	purposeFramework   = "FRAMEWORK"
+	purposeLibrary     = "LIBRARY"
+)
+
+// noAssertion is the value of a field that nothing is known for.
+const noAssertion = "NOASSERTION"
+
+// notInID is what the identifier of a package cannot have.
+var notInID = regexp.MustCompile(`[^A-Za-z0-9.]+`)
+
+// spdx describes the software as a package. What a field cannot be told of is
+// NOASSERTION: https://spdx.github.io/spdx-spec/v2.3/package-information/
+func (s software) spdx() *spdx.Package {
+	purpose := cmp.Or(s.purpose, purposeApplication)
+	id := strings.ToLower(purpose) + "-" + strings.Trim(notInID.ReplaceAllString(s.name+"-"+s.version, "-"), "-")
+	p := &spdx.Package{
+		PackageName:             s.name,
+		PackageSPDXIdentifier:   common.ElementID(id),
+		PackageVersion:          cmp.Or(s.version, noAssertion),
+		PackageDownloadLocation: cmp.Or(s.url, noAssertion),
+		PackageChecksums:        s.sums,
+		PackageComment:          s.comment,
+		PrimaryPackagePurpose:   purpose,
+	}
+	if s.purl != "" {
+		p.PackageExternalReferences = []*spdx.PackageExternalReference{{
+			Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: s.purl,
+		}}
+	}
+	return p
+}
+
+// purl writes a package URL. A slash in name parts the namespace from the name.
+func purl(kind, name, version string, qualifiers url.Values) string {
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		parts[i] = url.QueryEscape(part)
+	}
+	text := "pkg:" + kind + "/" + strings.Join(parts, "/")
+	if version != "" {
+		text += "@" + url.QueryEscape(version)
+	}
+	if len(qualifiers) > 0 {
+		text += "?" + qualifiers.Encode()
+	}
+	return text
+}
+
+// software is the image itself; plain files in the place of one have its name
+// alone.
+func (i *SourceImage) software(arch string) software {
+	s := software{name: i.Name, purpose: purposeContainer}
+	named, err := reference.ParseNormalizedNamed(i.Name)
+	if err != nil || i.Digest == "" {
+		return s
+	}
+	s.name, s.version = named.Name(), cmp.Or(tagOf(i.Name), i.Digest.String())
+	qualifiers := url.Values{"arch": {arch}, "repository_url": {named.Name()}}
+	if tag := tagOf(i.Name); tag != "" {
+		qualifiers.Set("tag", tag)
+	}
+	s.purl = purl("oci", path.Base(named.Name()), i.Digest.String(), qualifiers)
+	s.sums = checksums(i.Digest)
+	return s
+}
+
+// inBase is the software that the base image is known to have by its name.
+func (b *build) inBase(base *SourceImage) []software {
+	var known []software
+	if runtime, ok := b.plan.catalogue.Runtime(b.target.Runtime); ok && runtime.Language != "provided" {
+		known = append(known, runtime.software(base))
+	}
+	return append(known, software{
+		name: "aws-sam-cli", version: b.target.SAMVersion, image: base,
+		purl: github("aws/aws-sam-cli", b.target.SAMVersion),
+	})
+}
+
+// software is the language runtime in an image; only its release line is known.
+func (r Runtime) software(image *SourceImage) software {
+	s := software{name: r.Language, version: r.Version, image: image}
+	if r.Language == "nodejs" {
+		s.name = "node"
+	}
+	if s.version != "" {
+		s.comment = "The version is a release line; the image has the release."
+	}
+	s.purl = purl("generic", s.name, "", nil)
+	return s
+}
+
+// node is Node.js out of the node image.
+func (b *build) node(image *SourceImage) software {
+	r := b.knownNode()
+	r.Language = "nodejs"
+	return r.software(image)
+}
+
+// dockerSoftware is the Docker CLI of a version or a tag. A tag such as 28-cli
+// tells a release line, and one such as latest nothing.
+func dockerSoftware(version string) software {
+	version = strings.TrimSuffix(version, "-cli")
+	if version == "" || version[0] < '0' || version[0] > '9' {
+		return software{name: "docker-cli"}
+	}
+	return software{name: "docker-cli", version: version, purl: github("docker/cli", version)}
+}
+
+// github is the package URL of a release; "" where the version has not all the
+// parts that its tag has.
+func github(repository, version string) string {
+	if !exactVersion.MatchString(version) {
+		return ""
+	}
+	return purl("github", repository, "v"+version, nil)
+}
+
+// software is the downloaded file, under the name of what is in it.
+func (d download) software(name, version string) software {
+	qualifiers := url.Values{"download_url": {d.url}}
+	if d.sum != "" {
+		qualifiers.Set("checksum", d.sum.String())
+	}
+	return software{name: name, version: version, url: d.url, sums: checksums(d.sum), purl: purl("generic", name, version, qualifiers)}
+}
+
+func checksums(sum digest.Digest) []common.Checksum {
+	if sum == "" {
+		return nil
+	}
+	return []common.Checksum{{Algorithm: common.ChecksumAlgorithm(strings.ToUpper(sum.Algorithm().String())), Value: sum.Encoded()}}
+}
+
+// software is what npm installs by the lock on an architecture: the framework,
+// and all that it depends on.
+func (l *Lock) software(arch string) []software {
+	framework := software{
+		name: l.Package, version: l.Version, purpose: purposeFramework, purl: purl("npm", l.Package, l.Version, nil),
+	}
+	if l.Data == nil {
+		framework.comment = "There is no lock of this version: npm chose what it depends on when it was installed, and none of that is named here."
+		return []software{framework}
+	}
+	var libraries []software
+	for _, pkg := range l.installed(arch) {
+		s := software{
+			name: pkg.name(), version: pkg.Version, purpose: purposeLibrary,
+			purl: purl("npm", pkg.name(), pkg.Version, nil), url: pkg.Resolved, sums: pkg.checksums(),
+		}
+		if pkg.path == modulesDir+l.Package {
+			framework.url, framework.sums = s.url, s.sums
+			continue
+		}
+		libraries = append(libraries, s)
+	}
+	slices.SortStableFunc(libraries, func(a, b software) int { return cmp.Compare(a.purl, b.purl) })
+	// The tree has many a package at several places.
+	libraries = slices.CompactFunc(libraries, func(a, b software) bool { return a.purl == b.purl })
+	return append([]software{framework}, libraries...)
+}
+
+// checksums are those of the integrity: https://www.w3.org/TR/SRI/#the-integrity-attribute
+func (p lockedPackage) checksums() []common.Checksum {
+	var sums []common.Checksum
+	for _, field := range strings.Fields(p.Integrity) {
+		algorithm, encoded, _ := strings.Cut(field, "-")
+		encoded, _, _ = strings.Cut(encoded, "?")
+		sum, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || !slices.Contains([]string{"sha1", "sha256", "sha384", "sha512"}, algorithm) {
+			continue
+		}
+		sums = append(sums, common.Checksum{Algorithm: common.ChecksumAlgorithm(strings.ToUpper(algorithm)), Value: hex.EncodeToString(sum)})
+	}
+	return sums
+}
+
+// installed returns the packages that npm installs on an architecture: not those
+// that are optional and do not run there, nor what only they depend on.
+func (l *Lock) installed(arch string) []lockedPackage {
+	packages := map[string]lockedPackage{} // by place
+	for _, pkg := range l.packages {
+		packages[pkg.path] = pkg
+	}
+	wanted := map[string]bool{}
+	var want func(pkg lockedPackage)
+	want = func(pkg lockedPackage) {
+		if wanted[pkg.path] || pkg.optional() && !pkg.native().RunsOn(arch) {
+			return
+		}
+		wanted[pkg.path] = true
+		for _, name := range pkg.edges {
+			if found, ok := resolveModule(packages, pkg.path, name); ok {
+				want(found)
+			}
+		}
+	}
+	for _, pkg := range l.packages {
+		if !pkg.optional() {
+			want(pkg)
+		}
+	}
+	for name := range l.root.OptionalDependencies {
+		if pkg, ok := packages[modulesDir+name]; ok {
+			want(pkg)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(l.packages), func(pkg lockedPackage) bool { return !wanted[pkg.path] })
+}
+
+// resolveModule finds what a package at a place gets by a name, as Node.js does:
+// https://nodejs.org/api/modules.html#loading-from-node_modules-folders
+func resolveModule(packages map[string]lockedPackage, place, name string) (lockedPackage, bool) {
+	for {
+		if pkg, ok := packages[strings.TrimPrefix(place+"/"+modulesDir+name, "/")]; ok {
+			return pkg, true
+		}
+		if place == "" {
+			return lockedPackage{}, false
+		}
+		place = strings.TrimSuffix(place[:max(strings.LastIndex(place, modulesDir), 0)], "/")
+	}
+}
