@@ -193,6 +193,18 @@ func TestCITemplates(t *testing.T) {
 		j := work(t)
 		j.wantImages(t, j.run(t, strings.Join(scripts(t, "ci/kubernetes-job.yaml"), "\n")), 1)
 	})
+	t.Run("Kubernetes, several builders", func(t *testing.T) {
+		j := work(t)
+		script := strings.Join(scripts(t, "ci/kubernetes-builders.yaml"), "\n")
+		for n := range 3 {
+			address := fmt.Sprintf("tcp://buildkitd-%d.buildkitd:1234", n)
+			if !strings.Contains(script, address) {
+				t.Fatalf("the template does not use %s:\n%s", address, script)
+			}
+			script = strings.ReplaceAll(script, address, startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{Rootless: true}).Addr)
+		}
+		j.wantImages(t, j.run(t, script), 1)
+	})
 }
 
 // The nine pairs in one step, as a normal user's buildkitd builds them.

@@ -120,9 +120,9 @@ func TestBuildWithLockfile(t *testing.T) {
 			want:   "samforge.lock does not have " + lockedBase + " for linux/amd64, which is taken as it is today: run samforge lock",
 		},
 		"another checksum than the build file's": {
-			file:   buildFile + "goTemplate: {sha256: {amd64: " + strings.Repeat("0", 64) + "}}\n",
+			file:   buildFile + "goTemplate: {sha256: {amd64: " + strings.Repeat("a", 64) + "}}\n",
 			change: func(l *llbgen.Lockfile) { l.Downloads[goTemplateAt] = other },
-			want:   "samforge.lock has " + other.String() + " for " + goTemplateAt + ", and the checksum in the build file is sha256:0000",
+			want:   "samforge.lock has " + other.String() + " for " + goTemplateAt + ", and the checksum in the build file is sha256:aaaa",
 		},
 		"another npm lock": {
 			file:   sls,
