@@ -78,12 +78,28 @@ func newRoot() *cobra.Command {
 		Short:         "Build the images that CI steps run the AWS SAM CLI and the Serverless Framework in",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownCommand,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(initCommand(), buildCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
 	return root
+}
+
+// knownCommand refuses a command that there is not, and says which may be meant.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q (see %s --help)", args[0], c.CommandPath())
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += ": did you mean " + near[0] + "?"
+	}
+	return &usageError{errors.New(text)}
 }
 
 // noArgs refuses arguments, as all that a command takes are flags.

@@ -35,6 +35,10 @@ func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
 		{"check", "--format", "xml"},
 		{"check", "--push"},
 		{"version", "now"},
+		{"frobnicate"},
+		{"plan", "--format", "xml"},
+		{"graph", "--format", "gif"},
+		{"outdated", "a", "b"},
 	} {
 		_, err := execute(args...)
 		var usage *usageError
@@ -44,6 +48,12 @@ func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
 		if code := exitCode(err); code != exitInput {
 			t.Errorf("samforge %s: exit code %d, want %d", strings.Join(args, " "), code, exitInput)
 		}
+	}
+}
+
+func TestUnknownCommandsNameTheNearest(t *testing.T) {
+	if _, err := execute("bild"); err == nil || !strings.Contains(err.Error(), `there is no command "bild" (see samforge --help): did you mean build?`) {
+		t.Errorf("got %v", err)
 	}
 }
 
