@@ -43,8 +43,8 @@ func (e *PlatformError) Error() string {
 // concurrent use.
 type Resolver struct {
 	ctx         context.Context // of the requests: their answers outlive who asked first
-	descriptors sync.Map // func() (*remote.Descriptor, error) by reference
-	images      sync.Map // func() (*Image, error) by reference and platform
+	descriptors sync.Map        // func() (*remote.Descriptor, error) by reference
+	images      sync.Map        // func() (*Image, error) by reference and platform
 }
 
 // NewResolver returns a resolver whose requests end with ctx.
