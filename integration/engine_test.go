@@ -22,7 +22,7 @@ import (
 func TestWorkerWithoutMergeOp(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
-	engine, err := testenv.StartDockerd(t.Context())
+	engine, err := testenv.StartDockerd(t.Context(), testenv.DockerdOptions{})
 	must(t, err)
 	t.Cleanup(func() { must(t, engine.Close()) })
 	b.env = append(b.env, "DOCKER_HOST="+engine.Host)

@@ -31,7 +31,7 @@ func TestImageOfSamforge(t *testing.T) {
 		t.Fatalf("make image: %v\n%s", err, out)
 	}
 
-	engine, err := testenv.StartDockerd(t.Context())
+	engine, err := testenv.StartDockerd(t.Context(), testenv.DockerdOptions{})
 	must(t, err)
 	t.Cleanup(func() { must(t, engine.Close()) })
 	work := t.TempDir()

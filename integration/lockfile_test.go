@@ -228,6 +228,13 @@ func TestPlan(t *testing.T) {
 			t.Errorf("graph --format %s: exit code %d\n%s%s", format, r.code, r.stdout, r.stderr)
 		}
 	}
+	// Nobody may look into a repository without credentials.
+	closed, err := testenv.StartRegistry(t.Context(), testenv.RegistryOptions{BasicAuth: true, Users: ciRegistry().Registry.Users})
+	must(t, err)
+	defer closed.Close()
+	if r := b.samforge("plan", "--repo", closed.Addr+"/ci/plan"); r.code != 1 || !strings.Contains(r.stderr, "wants credentials for "+closed.Addr+"/ci/plan") || !strings.Contains(r.stderr, "docker login "+closed.Addr) {
+		t.Errorf("without credentials: exit code %d\n%s", r.code, r.stderr)
+	}
 	if r := b.samforge("graph", "--format", "gif"); r.code != 2 {
 		t.Errorf("an unknown format: exit code %d, want 2", r.code)
 	}

@@ -137,6 +137,9 @@ func (b *bench) reportAgain(r againResults) {
 			row("a private buildkitd until it answers, without state", r.ready),
 			row("samforge build --help", r.help),
 		})
+	b.figure("small SAM image", "samforge, cold", r.cold.median(), true)
+	b.figure("small SAM image", "samforge, unchanged, same builder", unchanged, false)
+	b.figure("small SAM image", "samforge, newer base image, same builder", r.bumped.median(), false)
 	fmt.Printf("  private buildkitd, started and stopped: %+.3f s on a cold build\n", (r.private.median() - r.cold.median()).Seconds())
 	b.claimBelow("unchanged rebuild", unchanged, 300*time.Millisecond)
 	b.claimBelow("samforge build --help", r.help.median(), 50*time.Millisecond)

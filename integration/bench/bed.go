@@ -35,6 +35,7 @@ type bench struct {
 	files    *testenv.Files
 	samforge string
 	claims   []claim
+	figures  []figure
 }
 
 // start starts the servers and publishes what every section needs.

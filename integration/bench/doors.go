@@ -154,6 +154,8 @@ func (b *bench) reportDoors(r doorsResults) {
 	for _, call := range calls {
 		table = append(table, row(r.calls[call], r.warmCommand, "docker buildx build --call="+call))
 	}
+	b.figure("two doors", "samforge build, cold", r.coldCommand.median(), true)
+	b.figure("two doors", "docker buildx build, cold", r.coldFrontend.median(), false)
 	printTable("Two doors", "One SAM image through the command and through the frontend, on the same kind of buildkitd.",
 		[]string{"X COMMAND", "WALL", "MIN-MAX", ""}, table)
 	b.claimBelow("the frontend's overhead on an empty buildkitd, its pull included,", r.coldFrontend.median()-r.coldCommand.median(), 2*time.Second)

@@ -88,6 +88,7 @@ func run(ctx context.Context, runs int, size int64, only string) (broken int, er
 			return b.broken(), fmt.Errorf("section %s: %w", s.name, err)
 		}
 	}
+	b.printFigures()
 	fmt.Printf("\nclaims: %d hold, %d do not\n", len(b.claims)-b.broken(), b.broken())
 	return b.broken(), nil
 }

@@ -62,6 +62,8 @@ func (b *bench) matrix(ctx context.Context) error {
 			row("one image (--target)", one),
 			row(fmt.Sprintf("%d images, one command", len(bases)), all),
 		})
+	b.figure("matrix of SAM images", "samforge, one image, cold", one.median(), true)
+	b.figure("matrix of SAM images", fmt.Sprintf("samforge, %d images, cold", len(bases)), all.median(), false)
 	times := quotient(all.median(), one.median())
 	b.claim(times <= 2, fmt.Sprintf("%d images take at most 2x one image", len(bases)), fmt.Sprintf("%.1fx", times))
 	b.claim(layers == 0, "they pull 0 base layers", fmt.Sprint(layers))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -15,6 +16,7 @@ import (
 type way struct {
 	name     string
 	build    func(s *oneImage, ctx context.Context, d *testenv.Buildkitd, target string) (result, error)
+	program  string // that the machine may lack
 	noDaemon bool
 	debian   bool // takes the Docker CLI from a Debian package, or not at all
 
@@ -39,16 +41,29 @@ const (
 	samforge  = "samforge build --push, cold"
 	published = "published Dockerfile, BuildKit, cold"
 	noInstall = "published, without its Docker CLI install step, cold"
+
+	publishedDocker  = "published Dockerfile, Docker engine, cold"
+	publishedBuildah = "published Dockerfile, buildah, cold"
 )
 
+// ways are those that this machine has the programs for.
 func ways() []*way {
-	return []*way{
+	all := []*way{
 		{name: floor, build: (*oneImage).floor, noDaemon: true},
 		{name: samforge, build: (*oneImage).samforge},
 		{name: "hand-optimised Dockerfile (COPY --link --chmod), cold", build: (*oneImage).optimised},
 		{name: noInstall, build: (*oneImage).publishedWithoutDocker, debian: true},
 		{name: published, build: (*oneImage).published, debian: true},
 	}
+	for _, w := range []*way{
+		{name: publishedDocker, build: (*oneImage).publishedOnDocker, program: "docker", noDaemon: true, debian: true},
+		{name: publishedBuildah, build: (*oneImage).publishedOnBuildah, program: "buildah", noDaemon: true, debian: true},
+	} {
+		if _, err := exec.LookPath(w.program); err == nil {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // oneImage measures the ways in turn, run by run, each time on a fresh
@@ -159,6 +174,7 @@ func (s *oneImage) report(rows []*way) {
 		times[w.name] = w.wall
 	}
 	for _, w := range rows {
+		s.figure("SAM image", w.name, w.wall.median(), w.name == samforge)
 		state := "-"
 		if w.state >= 0 {
 			state = megabytes(w.state)

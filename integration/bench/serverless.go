@@ -254,6 +254,19 @@ func (s *serverlessBed) reportServerless(r serverlessResults) {
 			row("samforge, 18 images, cold", r.all, none),
 			row("published, 9 runs, cold", r.nine, none),
 		})
+	for _, f := range []struct {
+		by   string
+		wall samples
+	}{
+		{"nobody can leave this out", r.irreducible}, {"samforge, cold", r.pair},
+		{"samforge, another version of the framework, same builder", r.framework}, {"samforge, newer runtime image, same builder", r.runtime},
+		{"published Dockerfiles, BuildKit, cold", r.published},
+	} {
+		s.figure("Serverless pair", f.by, f.wall.median(), f.by == "samforge, cold")
+	}
+	s.figure("18 Serverless images", "nobody can leave this out", r.floorOfAll.median(), false)
+	s.figure("18 Serverless images", "samforge, cold", r.all.median(), true)
+	s.figure("18 Serverless images", "published pipeline, nine runs, cold", r.nine.median(), false)
 	s.claimServerless(r)
 }
 

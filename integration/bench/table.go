@@ -66,6 +66,33 @@ func printTable(title, explanation string, header []string, rows [][]string) {
 	fmt.Println()
 }
 
+// figure is a row of the table that sums everything up.
+type figure struct {
+	what, by string
+	wall     time.Duration
+	ours     bool // what the others of the same subject are compared with
+}
+
+// figure keeps how long something took.
+func (b *bench) figure(what, by string, wall time.Duration, ours bool) {
+	b.figures = append(b.figures, figure{what, by, wall, ours})
+}
+
+// printFigures prints everything as one table in Markdown: how many times as long as
+// samforge the others take for the same.
+func (b *bench) printFigures() {
+	ours := map[string]time.Duration{}
+	for _, f := range b.figures {
+		if f.ours {
+			ours[f.what] = f.wall
+		}
+	}
+	fmt.Print("\n| what | by | against samforge | wall |\n|---|---|---|---|\n")
+	for _, f := range b.figures {
+		fmt.Printf("| %s | %s | %s | %s |\n", f.what, f.by, ratio(f.wall, ours[f.what]), seconds(f.wall))
+	}
+}
+
 // claim is something samforge promises.
 type claim struct {
 	text  string

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/samforge/samforge/integration/testenv"
@@ -174,4 +176,63 @@ func (s *oneImage) check(ctx context.Context, ref string, withDocker bool) error
 		}
 	}
 	return nil
+}
+
+// publishedOnDocker builds and pushes the published Dockerfile as its pipeline does:
+// by a Docker engine that starts empty, here without the container around it.
+func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, target string) (r result, err error) {
+	dir, err := s.writePublished(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	engine, err := testenv.StartDockerd(ctx, testenv.DockerdOptions{InMemory: true})
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	env := []string{"DOCKER_HOST=" + engine.Host, "DOCKER_BUILDKIT=1"}
+	return s.inTurn(ctx, dir, env, []string{"docker", "build", "--network", "host", "--tag", target, "."}, []string{"docker", "push", target})
+}
+
+// publishedOnBuildah does so by buildah, with an empty storage.
+func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd, target string) (r result, err error) {
+	dir, err := s.writePublished(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	storage, err := os.MkdirTemp(testenv.MemoryDir, "buildah-")
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(storage)) }()
+	buildah := []string{"buildah", "--root", filepath.Join(storage, "root"), "--runroot", filepath.Join(storage, "run"), "--storage-driver", "overlay"}
+	return s.inTurn(ctx, dir, nil,
+		append(slices.Clone(buildah), "build", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", target, "."),
+		append(slices.Clone(buildah), "push", "--tls-verify=false", target))
+}
+
+// writePublished writes the published Dockerfile into a folder of its own.
+func (s *oneImage) writePublished(ctx context.Context) (dir string, err error) {
+	dockerfile, err := s.publishedDockerfile(ctx)
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(s.dir, "context-"); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644)
+}
+
+// inTurn runs programs one after the other and returns what they took together.
+func (s *oneImage) inTurn(ctx context.Context, dir string, env []string, commands ...[]string) (all result, err error) {
+	for _, command := range commands {
+		r, err := s.commandIn(ctx, dir, env, command[0], command[1:]...)
+		if err != nil {
+			return all, err
+		}
+		all.wall += r.wall
+	}
+	return all, nil
 }

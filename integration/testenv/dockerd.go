@@ -20,12 +20,22 @@ type Dockerd struct {
 	Host string
 
 	dir     *workDir
+	data    string // its state
 	process *process
 }
 
+// DockerdOptions says how a Docker engine runs.
+type DockerdOptions struct {
+	// InMemory has it keep its state in [MemoryDir].
+	InMemory bool
+}
+
+// MemoryDir is where files are kept in memory.
+const MemoryDir = "/dev/shm"
+
 // StartDockerd starts the machine's dockerd and waits until it answers. It
 // needs root.
-func StartDockerd(ctx context.Context) (_ *Dockerd, err error) {
+func StartDockerd(ctx context.Context, options DockerdOptions) (_ *Dockerd, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("a Docker engine needs root: run this as root")
 	}
@@ -37,16 +47,21 @@ func StartDockerd(ctx context.Context) (_ *Dockerd, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dockerd{Host: "unix://" + dir.join("docker.sock"), dir: dir}
+	d := &Dockerd{Host: "unix://" + dir.join("docker.sock"), dir: dir, data: dir.join("data")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	if options.InMemory {
+		if d.data, err = os.MkdirTemp(MemoryDir, "samforge-dockerd-"); err != nil {
+			return nil, err
+		}
+	}
 	// In a mount and a PID namespace of its own, the kernel ends its containerd
 	// and its mounts with it.
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
-		dockerd, "--host", d.Host, "--data-root", dir.join("data"), "--exec-root", dir.join("exec"), "--pidfile", dir.join("pid"),
+		dockerd, "--host", d.Host, "--data-root", d.data, "--exec-root", dir.join("exec"), "--pidfile", dir.join("pid"),
 		"--iptables=false", "--ip6tables=false", "--bridge=none")
 	if d.process, err = startProcess(cmd); err != nil {
 		return nil, err
@@ -86,5 +101,5 @@ func (d *Dockerd) Close() error {
 		}
 		d.process.stop(pid, 10*time.Second)
 	}
-	return d.dir.remove()
+	return errors.Join(os.RemoveAll(d.data), d.dir.remove())
 }
