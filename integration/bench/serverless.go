@@ -23,12 +23,14 @@ type serverlessResults struct {
 	published     samples // a run of the published pipeline: the pair
 	withoutDebian samples // that less its steps that install Debian packages
 	nine          samples // nine runs, from two that were measured
+	plan          samples // samforge plan of the eighteen images
 
 	sizes, publishedSizes serverlessSizes
 
 	onFramework, onRuntime work
 	npm                    int // most runs of npm for the eighteen images
 	pulled                 int // layers of runtime images that are no node images
+	planned                int // layers that plans pulled
 	digests                [][]string
 }
 
@@ -196,8 +198,21 @@ func (s *serverlessBed) measureAll(ctx context.Context, r *serverlessResults, i 
 			digests = append(digests, strings.TrimPrefix(image, repo)) // :python3.12-…@sha256:…
 		}
 		r.digests = append(r.digests, digests)
-		return nil
+		return s.measurePlan(ctx, r, repo)
 	})
+}
+
+// measurePlan has the eighteen images planned, which are in the registry by now.
+func (s *serverlessBed) measurePlan(ctx context.Context, r *serverlessResults, repo string) error {
+	s.registry.Reset()
+	args := []string{"plan", "-f", s.file, "--repo", repo}
+	for from, to := range s.registry.Mirrors() {
+		args = append(args, "--mirror", from+"="+to)
+	}
+	planned, err := s.command(ctx, nil, s.samforge, args...)
+	r.plan = append(r.plan, planned.wall)
+	r.planned += s.work(planned).pulled
+	return err
 }
 
 var npmStep = regexp.MustCompile(`\] npm ci serverless@`)
@@ -285,6 +300,8 @@ func (s *serverlessBed) claimServerless(r serverlessResults) {
 	fasterAll := quotient(r.nine.median(), all)
 	s.claim(fasterAll >= 12, "nine runs of the published pipeline take at least 12x the 18 images", fmt.Sprintf("%.1fx", fasterAll))
 	s.claim(r.pulled == 0, "0 layers of runtime images are pulled", fmt.Sprint(r.pulled))
+	s.claimBelow("samforge plan of the 18 images", r.plan.median(), time.Second)
+	s.claim(r.planned == 0, "a plan pulls 0 layers", fmt.Sprint(r.planned))
 	s.claim(r.npm > 0 && r.npm <= len(nodeImages()), fmt.Sprintf("for 18 images npm runs at most once for each of %d node images", len(nodeImages())), fmt.Sprint(r.npm))
 	s.claim(r.onFramework.npm == 1 && r.onFramework.pulled == 0 && r.onFramework.uploaded == 2,
 		"another version of the framework needs npm, and one layer and a config pushed", r.onFramework.String())
