@@ -54,6 +54,25 @@ type buildxClient struct {
 	config   string // of the docker CLI
 }
 
+// dockerConfig makes a configuration of the docker CLI that has buildx.
+func (b *bench) dockerConfig() (dir string, err error) {
+	plugin, err := testenv.Tool("buildx")
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(b.dir, "docker-"); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600); err != nil { // buildah wants it to be there
+		return "", err
+	}
+	plugins := filepath.Join(dir, "cli-plugins")
+	if err := os.Mkdir(plugins, 0o700); err != nil {
+		return "", err
+	}
+	return dir, os.Symlink(plugin, filepath.Join(plugins, "docker-buildx"))
+}
+
 // newBuildx makes the frontend's image and a folder with a build file of one
 // base image.
 func (b *bench) newBuildx(ctx context.Context, base string) (*buildxClient, error) {
@@ -62,17 +81,11 @@ func (b *bench) newBuildx(ctx context.Context, base string) (*buildxClient, erro
 	if out, err := exec.CommandContext(ctx, "make", "frontend-image", "FRONTEND_IMAGE="+x.frontend, "BUILDKIT_HOST=").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make frontend-image: %w\n%s", err, tail(string(out), 10))
 	}
-	plugin, err := testenv.Tool("buildx")
-	if err != nil {
+	var err error
+	if x.config, err = b.dockerConfig(); err != nil {
 		return nil, err
 	}
-	x.config, x.folder = filepath.Join(b.dir, "docker"), filepath.Join(b.dir, "folder")
-	if err := os.MkdirAll(filepath.Join(x.config, "cli-plugins"), 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.Symlink(plugin, filepath.Join(x.config, "cli-plugins", "docker-buildx")); err != nil {
-		return nil, err
-	}
+	x.folder = filepath.Join(b.dir, "folder")
 	if err := os.MkdirAll(x.folder, 0o700); err != nil {
 		return nil, err
 	}

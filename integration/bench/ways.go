@@ -191,7 +191,11 @@ func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, 
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	env := []string{"DOCKER_HOST=" + engine.Host, "DOCKER_BUILDKIT=1"}
+	config, err := s.dockerConfig()
+	if err != nil {
+		return result{}, err
+	}
+	env := []string{"DOCKER_HOST=" + engine.Host, "DOCKER_CONFIG=" + config}
 	return s.inTurn(ctx, dir, env, []string{"docker", "build", "--network", "host", "--tag", target, "."}, []string{"docker", "push", target})
 }
 
@@ -202,13 +206,17 @@ func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd,
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	config, err := s.dockerConfig()
+	if err != nil {
+		return result{}, err
+	}
 	storage, err := os.MkdirTemp(testenv.MemoryDir, "buildah-")
 	if err != nil {
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(storage)) }()
 	buildah := []string{"buildah", "--root", filepath.Join(storage, "root"), "--runroot", filepath.Join(storage, "run"), "--storage-driver", "overlay"}
-	return s.inTurn(ctx, dir, nil,
+	return s.inTurn(ctx, dir, []string{"DOCKER_CONFIG=" + config},
 		append(slices.Clone(buildah), "build", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", target, "."),
 		append(slices.Clone(buildah), "push", "--tls-verify=false", target))
 }
