@@ -16,36 +16,33 @@ import (
 	"time"
 )
 
-// daemon is a private buildkitd, or the rootlesskit that runs one.
+// daemon is a private buildkitd, or the rootlesskit that runs one, under its keeper.
 type daemon struct {
 	state string   // buildkitd's root, kept
 	run   string   // sockets, removed by stop
 	lock  *os.File // holds state
 
-	cmd    *exec.Cmd     // nil until started
+	cmd    *exec.Cmd     // the keeper; nil until started
 	exited chan struct{} // closed when cmd has ended
 	err    error         // how it ended; read after exited
 	once   sync.Once
 }
 
-// stopTimeout bounds the orderly end: milliseconds on an idle buildkitd, a little more while it cleans up after builds.
-const stopTimeout = 10 * time.Second
-
 func (d *daemon) address() string { return "unix://" + d.socket() }
 func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock") }
 func (d *daemon) log() string     { return filepath.Join(d.state, "samforge.log") }
 
-// start runs argv in a process group of its own, so that the Ctrl-C of a terminal reaches us alone and builds can be
-// cancelled in order; and with a parent-death signal, so that it ends when we are killed. That signal is sent when the
-// thread that forked dies, hence a goroutine that keeps its thread until the daemon has ended. rootlesskit passes
-// SIGTERM on and sets the same signal for its children.
+// start runs argv under a keeper, in a process group of its own, so that the Ctrl-C of a terminal reaches us alone and
+// builds can be cancelled in order; and with a parent-death signal, so that it ends when we are killed. That signal is
+// sent when the thread that forked dies, hence a goroutine that keeps its thread until the daemon has ended. keeper and
+// rootlesskit pass SIGTERM on and set the same signal for their children.
 func (d *daemon) start(argv, env []string) error {
 	log, err := os.Create(d.log())
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := keeperCommand(argv)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 
@@ -98,17 +95,13 @@ func (d *daemon) startError(err error) error {
 	return err
 }
 
-// stop ends the daemon and waits for it, removes its sockets and gives its state free. It may be called twice.
+// stop ends the daemon and waits for it and for all that it started, removes its sockets and gives its state free. It
+// may be called twice.
 func (d *daemon) stop() {
 	d.once.Do(func() {
 		if d.cmd != nil {
-			_ = d.cmd.Process.Signal(syscall.SIGTERM)
-			select {
-			case <-d.exited:
-			case <-time.After(stopTimeout):
-				_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
-				<-d.exited
-			}
+			_ = d.cmd.Process.Signal(syscall.SIGTERM) // the keeper sees to it that it ends
+			<-d.exited
 		}
 		if d.run != "" {
 			_ = os.RemoveAll(d.run)

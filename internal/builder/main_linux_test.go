@@ -51,7 +51,7 @@ func child() {
 	_ = json.NewEncoder(os.Stdout).Encode(report)
 	d, _ := NewDisplay(os.Stdout, "plain")
 	mount, _ := fsutil.NewFS(os.Getenv(childEnv))
-	for _, r := range b.Run(context.Background(), SessionOptions{LocalMounts: map[string]fsutil.FS{"tools": mount}}, []Job{sleepJob("a", "1h")}, d) {
+	for _, r := range b.Run(context.Background(), SessionOptions{LocalMounts: map[string]fsutil.FS{"tools": mount}}, []Job{sleepJob("a", aLongTime(os.Getppid()))}, d) {
 		fmt.Println("ended:", r.Err)
 	}
 	b.Close()
@@ -158,6 +158,9 @@ func sleepState(duration string) llb.State {
 		File(llb.Copy(llb.Local("tools"), "/sleep", "/sleep")).
 		Run(llb.Args([]string{"/sleep", duration}), llb.WithCustomName("sleep "+duration)).Root()
 }
+
+// aLongTime is an hour that no other run of these tests sleeps for, so that its processes can be told from theirs.
+func aLongTime(pid int) string { return fmt.Sprintf("1h%dns", pid) }
 
 func sleepJob(name, duration string) Job { return stateJob(name, sleepState(duration)) }
 

@@ -182,7 +182,7 @@ func killedParent(t *testing.T, user *syscall.Credential) {
 		t.Fatal(err)
 	}
 	waitNoProcess(t, report.Run)
-	waitNoProcess(t, "/sleep\x001h")
+	waitNoProcess(t, "/sleep\x00"+aLongTime(os.Getpid()))
 	t.Logf("gone %s after the kill", time.Since(begin))
 	os.RemoveAll(report.Run)
 }

@@ -102,7 +102,7 @@ func TestRunStopsWhenCancelledAndLeavesNothing(t *testing.T) {
 	d, _ := NewDisplay(shown, "plain")
 
 	begin := time.Now()
-	results := b.Run(ctx, so, []Job{sleepJob("a", "1h"), sleepJob("b", "59m")}, d)
+	results := b.Run(ctx, so, []Job{sleepJob("a", aLongTime(os.Getpid())), sleepJob("b", "59m")}, d)
 	for _, r := range results {
 		if !r.Cancelled() || r.Response != nil {
 			t.Errorf("%s: %v, %v", r.Name, r.Response, r.Err)
@@ -113,7 +113,7 @@ func TestRunStopsWhenCancelledAndLeavesNothing(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	waitNoProcess(t, "/sleep\x001h")
+	waitNoProcess(t, "/sleep\x00"+aLongTime(os.Getpid()))
 }
 
 // notifyOn closes seen when text has been written.

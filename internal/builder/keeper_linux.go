@@ -1,0 +1,104 @@
+package builder
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// keeperName is argv[0] of the process between samforge and its buildkitd.
+const keeperName = "samforge-keeper"
+
+// stopTimeout bounds the orderly end: milliseconds on an idle buildkitd, a little more while it cleans up after builds.
+const stopTimeout = 10 * time.Second
+
+// init turns any program that links this package into a keeper when it was started as one.
+func init() {
+	if os.Args[0] == keeperName {
+		runtime.LockOSThread() // the parent-death signal is sent when the thread that forked ends
+		os.Exit(keep(os.Args[1:]))
+	}
+}
+
+// keeperCommand returns the command that runs argv under a keeper.
+//
+// buildkitd ends without waiting for the build steps that it has begun to kill, and a step's processes outlive the runc
+// that started them. So does all of it when samforge is killed at that moment, or buildkitd is. Hence a process in
+// between, which the kernel makes the parent of whatever they leave behind (PR_SET_CHILD_SUBREAPER of prctl(2)) and
+// which kills that before it ends. It needs no privilege, unlike a PID namespace with a /proc of its own.
+func keeperCommand(argv []string) *exec.Cmd {
+	return &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{keeperName}, argv...)}
+}
+
+// keep runs argv, passes SIGTERM on to it, and returns its exit code once nothing that it started is left.
+func keep(argv []string) int {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		fmt.Fprintln(os.Stderr, "adopt what build steps leave behind:", err)
+		return 1
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		<-terminated
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		time.Sleep(stopTimeout)
+		_ = cmd.Process.Kill()
+	}()
+	_ = cmd.Wait()
+	killOrphans()
+	return exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus))
+}
+
+// killOrphans kills this process's children, then those that it inherits from them, until there are none. It asks again
+// and again rather than wait for them, as a listing of children that end meanwhile may miss others.
+func killOrphans() {
+	for ; ; time.Sleep(time.Millisecond) {
+		for _, pid := range children() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		for pid, err := 1, error(nil); pid > 0; {
+			if pid, err = syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.ECHILD {
+				return
+			}
+		}
+	}
+}
+
+// children returns the process ids of the children of all threads: see /proc/tid/children in proc(5).
+func children() []int {
+	files, _ := filepath.Glob("/proc/self/task/*/children")
+	var pids []int
+	for _, file := range files {
+		dt, _ := os.ReadFile(file)
+		for _, field := range bytes.Fields(dt) {
+			if pid, err := strconv.Atoi(string(field)); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// exitCode is the one that a shell returns: of a process that a signal ended, 128 and the signal's number.
+func exitCode(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return 128 + int(s.Signal())
+	}
+	return s.ExitStatus()
+}

@@ -1,0 +1,62 @@
+package builder
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestKeeperEndsAsItsProgramDoes(t *testing.T) {
+	for _, tc := range []struct {
+		script string
+		code   int
+	}{
+		{"exit 0", 0},
+		{"exit 3", 3},
+		{"kill -KILL $$", 137},
+	} {
+		cmd := keeperCommand([]string{"/bin/sh", "-c", tc.script})
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != tc.code {
+			t.Errorf("%s: got %v, want %d", tc.script, err, tc.code)
+		}
+	}
+	out, err := keeperCommand([]string{"/no/such/buildkitd"}).CombinedOutput()
+	if err == nil || strings.Contains(string(out), "panic") {
+		t.Errorf("a program that is not there: %v\n%s", err, out)
+	}
+}
+
+func TestKeeperKillsWhatItsProgramLeavesBehind(t *testing.T) {
+	sleep := sleepDir(t) + "/sleep " + aLongTime(os.Getpid())
+	left := "/sleep\x00" + aLongTime(os.Getpid())
+	// The last one ignores every signal that can be ignored and has a child of its own in a session of its own.
+	script := sleep + ` & ( trap '' TERM HUP INT; setsid ` + sleep + ` & ` + sleep + ` ) & `
+
+	begin := time.Now()
+	if err := keeperCommand([]string{"/bin/sh", "-c", script + "sleep 0.1"}).Run(); err != nil {
+		t.Error(err)
+	}
+	if found := processes(t, left); len(found) != 0 {
+		t.Errorf("left when the keeper has ended: %q", found)
+	}
+
+	terminated := keeperCommand([]string{"/bin/sh", "-c", "trap 'exit 7' TERM; " + script + "wait"})
+	if err := terminated.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(processes(t, left)) < 3 && time.Since(begin) < time.Minute {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := terminated.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = terminated.Wait()
+	if code := terminated.ProcessState.ExitCode(); code != 7 {
+		t.Errorf("a program that ends by its own way on SIGTERM: got %d", code)
+	}
+	if found := processes(t, left); len(found) != 0 {
+		t.Errorf("left when the keeper has ended: %q", found)
+	}
+}
