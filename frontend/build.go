@@ -14,6 +14,7 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
@@ -79,7 +80,7 @@ type build struct {
 	plan   *llbgen.Plan
 	target llbgen.Target
 	epoch  time.Time
-	images sync.Map // *llbgen.Image by platform, for the SBOM
+	images sync.Map // *llbgen.Image by platform, for what is said of it
 }
 
 // load reads the build file and finds what is to be built.
@@ -112,10 +113,25 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.annotate(rb)
 	if err := b.attest(ctx, rb); err != nil {
 		return nil, err
 	}
 	return rb.Finalize()
+}
+
+// annotate adds each image's own annotations to those of its manifest.
+func (b *build) annotate(rb *dockerui.ResultBuilder) {
+	for _, platform := range b.TargetPlatforms {
+		image, _ := b.images.Load(platforms.FormatAll(platform))
+		key := &platform
+		if !b.MultiPlatformRequested {
+			key = nil // the exporter knows no platform then
+		}
+		for name, value := range image.(*llbgen.Image).Annotations() {
+			rb.AddMeta(exptypes.AnnotationManifestKey(key, name), []byte(value))
+		}
+	}
 }
 
 // graph expresses the target for one platform.

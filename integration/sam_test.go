@@ -92,6 +92,11 @@ func wantKit(t *testing.T, image *testenv.Inspected, arch string) {
 			t.Errorf("%s is %+v, want mode %o and owner 0:0", name, file, mode)
 		}
 	}
+	for _, name := range []string{"org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"} {
+		if want := image.Config.Labels[name]; want == "" || image.Manifest.Annotations[name] != want {
+			t.Errorf("annotation %s is %q, the label %q", name, image.Manifest.Annotations[name], want)
+		}
+	}
 	for _, name := range []string{"/opt/harness/bin/harness-sam-plugin", "/opt/harness/client-tools/go-template", "/usr/local/bin/docker"} {
 		data, err := image.ReadFile(name)
 		must(t, err)

@@ -59,10 +59,21 @@ func prependPath(env, dirs []string) []string {
 	return append(env, "PATH="+strings.Join(dirs, ":")+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
+// Annotations returns what the image's manifest says of it: which base it was
+// built from, where tools that look for a newer base read it. The other standard
+// keys are labels alone, since annotations that a frontend sets take the place
+// of those that the user names.
+// See https://github.com/opencontainers/image-spec/blob/main/annotations.md
+func (i *Image) Annotations() map[string]string {
+	annotations := map[string]string{ocispecs.AnnotationBaseImageName: i.Base.Name}
+	if i.Base.Digest != "" {
+		annotations[ocispecs.AnnotationBaseImageDigest] = i.Base.Digest.String()
+	}
+	return annotations
+}
+
 // labels are the base's, with ours over them. The standard keys that are set here
-// would tell of the base otherwise. They are labels alone, and no annotations of
-// the manifest: those that a frontend sets take the place of --annotation's, and
-// an exporter refuses those of an index where it writes none.
+// would tell of the base otherwise.
 func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {
 	labels := map[string]string{}
 	maps.Copy(labels, base.Config.Config.Labels)
