@@ -9,7 +9,7 @@
 //
 // main.go runs the sections, bed.go is what they run on; each section has a file
 // of its own: oneimage.go, again.go, matrix.go, digests.go, memory.go,
-// serverless.go, doors.go, ephemeral.go.
+// serverless.go, doors.go, changes.go.
 package main
 
 import (
@@ -40,7 +40,7 @@ func sections() []section {
 		{"memory", (*bench).memory},
 		{"serverless", (*bench).serverless},
 		{"doors", (*bench).doors},
-		{"ephemeral", (*bench).ephemeral},
+		{"changes", (*bench).changes},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // way is one way to make and push the image.
 type way struct {
 	name     string
-	build    func(s *oneImage, ctx context.Context, d *testenv.Buildkitd, target string) (result, error)
+	build    func(s *oneImage, ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error)
 	program  string // that the machine may lack
 	noDaemon bool
 	debian   bool // takes the Docker CLI from a Debian package, or not at all
@@ -29,7 +29,9 @@ type way struct {
 // oneImage is the section that makes the published pipeline's image in several ways.
 type oneImage struct {
 	*bench
+	name      string            // of the base image
 	base      string            // in the registry
+	image     v1.Image          // the base image
 	baseCount int               // its layers
 	baseBytes int64             // of them, compressed
 	want      map[string][]byte // the files of the first image
@@ -109,16 +111,17 @@ func (s *oneImage) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if image, err = withSystemPath(image); err != nil {
+	s.name = pipelineBase
+	if s.image, err = withSystemPath(image); err != nil {
 		return err
 	}
-	if s.base, err = s.registry.Ref(pipelineBase); err != nil {
+	if s.base, err = s.registry.Ref(s.name); err != nil {
 		return err
 	}
-	if _, err := s.registry.Push(ctx, pipelineBase, image); err != nil {
+	if _, err := s.registry.Push(ctx, s.name, s.image); err != nil {
 		return err
 	}
-	layers, err := s.registry.ImageLayers(ctx, pipelineBase)
+	layers, err := s.registry.ImageLayers(ctx, s.name)
 	s.baseCount, s.baseBytes = len(layers), 0
 	for _, size := range layers {
 		s.baseBytes += size
@@ -150,7 +153,7 @@ func (s *oneImage) measure(ctx context.Context, w *way, target string) error {
 			return err
 		}
 		w.wall = append(w.wall, r.wall)
-		if w.layers, w.bytes, err = s.registry.PulledFrom(ctx, pipelineBase); err != nil {
+		if w.layers, w.bytes, err = s.registry.PulledFrom(ctx, s.name); err != nil {
 			return err
 		}
 		if d != nil {

@@ -212,17 +212,17 @@ func archiveOf(name string, program []byte) ([]byte, error) {
 // waits for the network, or does so for another one.
 func (s *serverlessBed) warmNPM(ctx context.Context) error {
 	// The published pipeline has no lock: npm asks for the newest of everything.
-	newest, err := s.newestLock(ctx)
-	if err != nil {
-		return err
-	}
-	locks := [][]byte{newest}
+	var locks [][]byte
 	for _, version := range []string{framework, nextFramework} {
+		newest, err := s.newestLock(ctx, version)
+		if err != nil {
+			return err
+		}
 		lock, err := frameworkLock(version)
 		if err != nil {
 			return err
 		}
-		locks = append(locks, lock.Data)
+		locks = append(locks, newest, lock.Data)
 	}
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(8)
@@ -239,14 +239,14 @@ func (s *serverlessBed) warmNPM(ctx context.Context) error {
 }
 
 // newestLock is what npm on this machine would install now.
-func (s *serverlessBed) newestLock(ctx context.Context) ([]byte, error) {
+func (s *serverlessBed) newestLock(ctx context.Context, version string) ([]byte, error) {
 	dir, err := os.MkdirTemp(s.dir, "npm-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	if _, err := s.commandIn(ctx, dir, []string{"npm_config_cache=" + filepath.Join(dir, "cache")}, "npm",
-		"install", "--registry", s.npm.URL(), "--package-lock-only", "--no-audit", "--no-fund", "serverless@"+framework); err != nil {
+		"install", "--registry", s.npm.URL(), "--package-lock-only", "--no-audit", "--no-fund", "serverless@"+version); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(filepath.Join(dir, "package-lock.json"))

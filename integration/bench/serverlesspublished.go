@@ -28,9 +28,9 @@ type publishedRun struct {
 // runPublished builds and pushes the image without the framework and then the one
 // with it, on the same BuildKit, as the pipeline does. They are target:base and
 // target:serverless.
-func (s *serverlessBed) runPublished(ctx context.Context, d *testenv.Buildkitd, p pair, target string) (publishedRun, error) {
+func (s *serverlessBed) runPublished(ctx context.Context, d *testenv.Buildkitd, p pair, version, target string, cache registryCache) (publishedRun, error) {
 	var run publishedRun
-	for _, image := range []struct{ variant, version string }{{"base", ""}, {"serverless", framework}} {
+	for _, image := range []struct{ variant, version string }{{"base", ""}, {"serverless", version}} {
 		dockerfile, err := s.publishedServerless(ctx, image.version)
 		if err != nil {
 			return run, err
@@ -39,7 +39,7 @@ func (s *serverlessBed) runPublished(ctx context.Context, d *testenv.Buildkitd, 
 		if err != nil {
 			return run, err
 		}
-		built, err := s.buildctl(ctx, d, dockerfile, target+":"+image.variant, args...)
+		built, err := s.buildctl(ctx, d, dockerfile, target+":"+image.variant, append(args, cache.buildctl(image.variant)...)...)
 		if err != nil {
 			return run, fmt.Errorf("the %s image: %w", image.variant, err)
 		}

@@ -29,7 +29,7 @@ var publishedScript string
 //go:embed optimised.Dockerfile
 var optimisedDockerfile string
 
-func (s *oneImage) floor(ctx context.Context, _ *testenv.Buildkitd, target string) (result, error) {
+func (s *oneImage) floor(ctx context.Context, _ *testenv.Buildkitd, target string, _ ...string) (result, error) {
 	env, err := s.inputs()
 	if err != nil {
 		return result{}, err
@@ -37,24 +37,23 @@ func (s *oneImage) floor(ctx context.Context, _ *testenv.Buildkitd, target strin
 	return s.command(ctx, append(env, "FINAL_IMAGE="+target), "sh", "-c", floorScript)
 }
 
-func (s *oneImage) samforge(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
-	repo, _, _ := strings.Cut(target, ":1")
-	return s.build(ctx, d.Addr, repo, append(oneImageArgs(pipelineBase), "--tag", target)...)
+func (s *oneImage) samforge(ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error) {
+	return s.build(ctx, d.Addr, strings.TrimSuffix(target, ":1"), append(append(oneImageArgs(s.name), "--tag", target), args...)...)
 }
 
-func (s *oneImage) published(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+func (s *oneImage) published(ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error) {
 	dockerfile, err := s.publishedDockerfile(ctx)
 	if err != nil {
 		return result{}, err
 	}
-	return s.buildctl(ctx, d, dockerfile, target)
+	return s.buildctl(ctx, d, dockerfile, target, args...)
 }
 
 var dockerInstallStep = regexp.MustCompile(`(?m)^RUN if command -v apt-get .*$`)
 
 // publishedWithoutDocker leaves out the one step that depends on how fast
 // Debian's mirror is.
-func (s *oneImage) publishedWithoutDocker(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+func (s *oneImage) publishedWithoutDocker(ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error) {
 	dockerfile, err := s.publishedDockerfile(ctx)
 	if err != nil {
 		return result{}, err
@@ -62,15 +61,14 @@ func (s *oneImage) publishedWithoutDocker(ctx context.Context, d *testenv.Buildk
 	if n := len(dockerInstallStep.FindAllString(dockerfile, -1)); n != 1 {
 		return result{}, fmt.Errorf("the published Dockerfile has %d steps that install Docker, not 1", n)
 	}
-	return s.buildctl(ctx, d, dockerInstallStep.ReplaceAllString(dockerfile, "RUN true"), target)
+	return s.buildctl(ctx, d, dockerInstallStep.ReplaceAllString(dockerfile, "RUN true"), target, args...)
 }
 
-func (s *oneImage) optimised(ctx context.Context, d *testenv.Buildkitd, target string) (result, error) {
+func (s *oneImage) optimised(ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error) {
 	env, err := s.inputs()
 	if err != nil {
 		return result{}, err
 	}
-	var args []string
 	for _, variable := range env {
 		args = append(args, "--opt", "build-arg:"+variable)
 	}
@@ -180,7 +178,7 @@ func (s *oneImage) check(ctx context.Context, ref string, withDocker bool) error
 
 // publishedOnDocker builds and pushes the published Dockerfile as its pipeline does:
 // by a Docker engine that starts empty, here without the container around it.
-func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, target string) (r result, err error) {
+func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, target string, _ ...string) (r result, err error) {
 	dir, err := s.writePublished(ctx)
 	if err != nil {
 		return result{}, err
@@ -200,7 +198,7 @@ func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, 
 }
 
 // publishedOnBuildah does so by buildah, with an empty storage.
-func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd, target string) (r result, err error) {
+func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd, target string, _ ...string) (r result, err error) {
 	dir, err := s.writePublished(ctx)
 	if err != nil {
 		return result{}, err
