@@ -33,6 +33,9 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 type Frontend struct {
 	// Warn is told warnings that the builder is too old to pass on.
 	Warn func(message string)
+	// Resolved is told an image before it is built, once it is known what it is
+	// made from.
+	Resolved func(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image)
 	// Version of the frontend's image, which a build file may be too new for;
 	// empty elsewhere.
 	Version string
@@ -164,6 +167,9 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	}
 	if err := b.warn(ctx, image.Warnings); err != nil {
 		return nil, err
+	}
+	if b.Resolved != nil {
+		b.Resolved(ctx, *platform, image)
 	}
 	eg, egCtx := errgroup.WithContext(ctx)
 	for _, layer := range image.Layers {

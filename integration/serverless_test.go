@@ -210,6 +210,11 @@ func TestServerlessExample(t *testing.T) {
 			t.Errorf("layers of %s were pulled: %s", runtime, pulled)
 		}
 	}
+	for _, node := range []string{testenv.Node18Base, testenv.Node20Base, testenv.Node22Base} {
+		if uploaded, err := b.Registry.UploadedOf(t.Context(), node); err != nil || uploaded > 0 {
+			t.Errorf("%d layers of %s were sent back to their registry (%v), want all mounted", uploaded, node, err)
+		}
+	}
 	t.Run("two platforms of a serverless image have their own Node.js and share the framework", func(t *testing.T) {
 		var frameworks []string
 		for _, arch := range []string{"amd64", "arm64"} {

@@ -41,14 +41,15 @@ type Stats struct {
 type pullKey struct{ repository, digest string }
 
 type counter struct {
-	mu    sync.Mutex
-	pulls map[pullKey]*Pull
-	stats Stats
-	kinds map[string]string // digest -> Kind, from the manifests that went by
+	mu       sync.Mutex
+	pulls    map[pullKey]*Pull
+	uploaded map[string]bool // digests
+	stats    Stats
+	kinds    map[string]string // digest -> Kind, from the manifests that went by
 }
 
 func newCounter() *counter {
-	return &counter{pulls: map[pullKey]*Pull{}, kinds: map[string]string{}}
+	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, kinds: map[string]string{}}
 }
 
 // splitPath takes /v2/<repository>/{manifests,blobs}/<rest> apart.
@@ -93,7 +94,10 @@ func (c *counter) response(res *http.Response) error {
 	case upload && req.Method == http.MethodPost && created && query.Has("mount"):
 		c.add(func() { c.stats.Mounts++ })
 	case upload && created:
-		c.add(func() { c.stats.Uploads++ })
+		c.add(func() {
+			c.stats.Uploads++
+			c.uploaded[query.Get("digest")] = true
+		})
 	case kind == "blobs" && req.Method == http.MethodHead:
 		c.add(func() { c.stats.BlobHeads++ })
 	case kind == "blobs" && req.Method == http.MethodGet && !upload:
@@ -154,6 +158,7 @@ func (c *counter) learn(data []byte) {
 func (r *Registry) Reset() {
 	r.counter.add(func() {
 		r.counter.pulls = map[pullKey]*Pull{}
+		r.counter.uploaded = map[string]bool{}
 		r.counter.stats = Stats{}
 	})
 }
@@ -198,6 +203,24 @@ func (r *Registry) PulledFrom(ctx context.Context, ref string) (layers int, byte
 		}
 	}
 	return len(fetched), bytes, nil
+}
+
+// UploadedOf returns how many different layers of the image that ref points at were
+// accepted since the last Reset after their bytes were sent. An index stands for
+// all its platforms.
+func (r *Registry) UploadedOf(ctx context.Context, ref string) (layers int, err error) {
+	image, err := r.ImageLayers(ctx, ref)
+	if err != nil {
+		return 0, err
+	}
+	r.counter.mu.Lock()
+	defer r.counter.mu.Unlock()
+	for digest := range image {
+		if r.counter.uploaded[digest] {
+			layers++
+		}
+	}
+	return layers, nil
 }
 
 // ImageLayers returns the layers of the image that ref points at, as digest ->

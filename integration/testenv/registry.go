@@ -53,6 +53,7 @@ type Registry struct {
 	dir       *workDir
 	process   *process
 	socket    string
+	upstream  *http.Transport // of the proxy
 	server    *http.Server
 	tokens    *tokenServer
 	counter   *counter
@@ -87,6 +88,8 @@ func StartRegistry(ctx context.Context, options RegistryOptions) (*Registry, err
 		counter:  newCounter(),
 		password: randomHex(),
 	}
+	r.upstream = r.socketTransport()
+	r.upstream.DisableKeepAlives = false // every build talks to the proxy: a connection for each request costs it time
 	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
 
@@ -160,7 +163,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 				r.counter.request(p.Out)
 			},
 			ModifyResponse: r.counter.response,
-			Transport:      r.socketTransport(),
+			Transport:      r.upstream,
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 				w.WriteHeader(http.StatusBadGateway)
 			},
@@ -184,6 +187,7 @@ func (r *Registry) Intercept(f func(w http.ResponseWriter, req *http.Request) bo
 // Calling it again does nothing.
 func (r *Registry) Close() error {
 	_ = r.server.Close()
+	r.upstream.CloseIdleConnections()
 	if r.process != nil {
 		r.process.kill()
 	}
@@ -260,7 +264,7 @@ func (r *Registry) direct() http.RoundTripper {
 	})
 }
 
-func (r *Registry) socketTransport() http.RoundTripper {
+func (r *Registry) socketTransport() *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", r.socket)

@@ -45,7 +45,7 @@ func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, err
 	return builder.Job{
 		Name:  i.Name,
 		Group: runtimeEntry(i.Target),
-		Build: frontend.Frontend{Warn: opt.warn(i)}.Build,
+		Build: frontend.Frontend{Warn: opt.warn(i), Resolved: r.mountBase(i, exports)}.Build,
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,

@@ -1,0 +1,115 @@
+package registry
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// mountable starts a registry with an image of four layers. When it mounts, its
+// answer to the request for it is 201; otherwise it asks for the bytes. It notes
+// the queries of requests to the repository "to".
+func mountable(t *testing.T, mounts bool) (host string, layers int, queries func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var seen []string
+	host = serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/v2/ci/to/") {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, r.Method+" "+r.URL.RawQuery)
+		switch {
+		case r.Method == http.MethodHead: // the registry below finds a blob in any repository
+			w.WriteHeader(http.StatusNotFound)
+		case r.Method == http.MethodPost && mounts:
+			w.WriteHeader(http.StatusCreated)
+		default:
+			return false
+		}
+		return true
+	})
+	image, err := random.Image(64, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err = mutate.ConfigFile(image, &v1.ConfigFile{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(mustParse(t, host+"/ci/from:1"), image); err != nil {
+		t.Fatal(err)
+	}
+	return host, 4, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return seen
+	}
+}
+
+var amd64 = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+
+func TestMountNamesTheRepositoryThatHasTheLayers(t *testing.T) {
+	t.Parallel()
+	host, layers, queries := mountable(t, true)
+	if err := Mount(t.Context(), host+"/ci/from:1", amd64, host+"/ci/to"); err != nil {
+		t.Fatal(err)
+	}
+	posts := 0
+	for _, q := range queries() {
+		switch {
+		case strings.HasPrefix(q, "POST ") && strings.Contains(q, "from=ci%2Ffrom") && strings.Contains(q, "mount=sha256"):
+			posts++
+		case !strings.HasPrefix(q, "HEAD "):
+			t.Errorf("unexpected request %s", q)
+		}
+	}
+	if posts != layers {
+		t.Errorf("%d layers were mounted, want %d: %q", posts, layers, queries())
+	}
+}
+
+func TestMountSendsNothing(t *testing.T) {
+	t.Parallel()
+	host, _, queries := mountable(t, false)
+	err := Mount(t.Context(), host+"/ci/from:1", amd64, host+"/ci/to")
+	if err == nil || !strings.Contains(err.Error(), "the registry wants the bytes") {
+		t.Errorf("got %v", err)
+	}
+	posts := 0
+	for _, q := range queries() {
+		switch method, _, _ := strings.Cut(q, " "); method {
+		case http.MethodPost:
+			posts++
+		case http.MethodHead:
+		default:
+			t.Errorf("unexpected request %s", q)
+		}
+	}
+	if posts != 1 {
+		t.Errorf("the registry was asked %d times, want once: %q", posts, queries())
+	}
+}
+
+func TestMountOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	host, _, _ := mountable(t, true)
+	arm64 := ocispecs.Platform{OS: "linux", Architecture: "arm64"}
+	for name, err := range map[string]error{
+		"no such image":    Mount(t.Context(), host+"/ci/none:1", amd64, host+"/ci/to"),
+		"no such platform": Mount(t.Context(), host+"/ci/from:1", arm64, host+"/ci/to"),
+		"no reference":     Mount(t.Context(), "Not A Reference", amd64, host+"/ci/to"),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
