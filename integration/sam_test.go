@@ -54,6 +54,7 @@ func TestSeedExample(t *testing.T) {
 	})
 	t.Run("the plugin's directories and programs have their modes", func(t *testing.T) { wantKit(t, image, "amd64") })
 	t.Run("law 7: the config is the base's and ours", func(t *testing.T) { wantConfig(t, base, image) })
+	t.Run("the manifest names the base", func(t *testing.T) { wantAnnotations(t, image) })
 	t.Run("law 4: every file that was added carries the epoch", func(t *testing.T) {
 		for name, file := range image.Files {
 			if file.Layer >= len(base.Layers) && !file.ModTime.Equal(time.Unix(315532800, 0)) {
@@ -92,11 +93,6 @@ func wantKit(t *testing.T, image *testenv.Inspected, arch string) {
 			t.Errorf("%s is %+v, want mode %o and owner 0:0", name, file, mode)
 		}
 	}
-	for _, name := range []string{"org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"} {
-		if want := image.Config.Labels[name]; want == "" || image.Manifest.Annotations[name] != want {
-			t.Errorf("annotation %s is %q, the label %q", name, image.Manifest.Annotations[name], want)
-		}
-	}
 	for _, name := range []string{"/opt/harness/bin/harness-sam-plugin", "/opt/harness/client-tools/go-template", "/usr/local/bin/docker"} {
 		data, err := image.ReadFile(name)
 		must(t, err)
@@ -104,6 +100,16 @@ func wantKit(t *testing.T, image *testenv.Inspected, arch string) {
 		must(t, err)
 		if program.Machine != machines[arch] {
 			t.Errorf("%s is for %s, want %s", path.Base(name), program.Machine, machines[arch])
+		}
+	}
+}
+
+// wantAnnotations wants the manifest to say what the labels say of the base.
+func wantAnnotations(t *testing.T, image *testenv.Inspected) {
+	t.Helper()
+	for _, name := range []string{"org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"} {
+		if want := image.Config.Labels[name]; want == "" || image.Manifest.Annotations[name] != want {
+			t.Errorf("annotation %s is %q, the label %q", name, image.Manifest.Annotations[name], want)
 		}
 	}
 }
@@ -180,6 +186,7 @@ func TestMatrixExample(t *testing.T) {
 				t.Errorf("%s for %s is %s under its own tag and %s in the index", runtime, arch, member.Digest, ofIndex.Digest)
 			}
 			wantKit(t, member, arch)
+			wantAnnotations(t, member)
 		}
 	}
 }
