@@ -31,10 +31,10 @@ func init() {
 
 // keeperCommand returns the command that runs argv under a keeper.
 //
-// buildkitd ends without waiting for the build steps that it has begun to kill, and a step's processes outlive the runc
-// that started them. So does all of it when samforge is killed at that moment, or buildkitd is. Hence a process in
-// between, which the kernel makes the parent of whatever they leave behind (PR_SET_CHILD_SUBREAPER of prctl(2)) and
-// which kills that before it ends. It needs no privilege, unlike a PID namespace with a /proc of its own.
+// buildkitd ends without waiting for the build steps that it has begun to kill, and the processes of a step outlive the
+// runc that started them: they would stay when samforge or buildkitd is killed in the middle of one. Hence a process in
+// between, which the kernel makes the parent of whatever is left behind (PR_SET_CHILD_SUBREAPER of prctl(2)) and which
+// kills that before it ends. It needs no privilege, unlike a PID namespace with a /proc of its own.
 func keeperCommand(argv []string) *exec.Cmd {
 	return &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{keeperName}, argv...)}
 }
@@ -66,9 +66,10 @@ func keep(argv []string) int {
 }
 
 // killOrphans kills this process's children, then those that it inherits from them, until there are none. It asks again
-// and again rather than wait for them, as a listing of children that end meanwhile may miss others.
+// and again rather than wait for them, as a listing of children that end meanwhile may miss others, and gives up after
+// stopTimeout what cannot be killed.
 func killOrphans() {
-	for ; ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(stopTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		for _, pid := range children() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
