@@ -111,7 +111,7 @@ func members(desc *remote.Descriptor) ([]Member, error) {
 	return out, nil
 }
 
-// isAttestation follows https://github.com/moby/buildkit/blob/v0.33.1/docs/attestations/attestation-storage.md: an
+// isAttestation follows https://github.com/moby/buildkit/blob/v0.34.2/docs/attestations/attestation-storage.md: an
 // attestation manifest stands in the index under the platform unknown/unknown.
 func isAttestation(m v1.Descriptor) bool {
 	return m.Platform == nil || m.Platform.OS == "unknown" && m.Platform.Architecture == "unknown"
