@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/samforge/samforge/placeholder"
 )
 
 // Variable is a build argument that gives or overrides a value of the build
@@ -63,7 +65,7 @@ func Variables() []Variable {
 		{"DOCKER_VERSION", "version of the Docker CLI", func(f *File, v string) string {
 			archive, same := f.Docker.Archive, f.Docker.Version == v
 			switch {
-			case !strings.Contains(archive, ".Version"):
+			case !placeholder.Uses(archive, "Version"):
 				f.Docker = Docker{Version: v} // the official image takes the place of what was named
 			case !same:
 				f.Docker = Docker{Version: v, Archive: archive} // the checksums were of another version

@@ -6,31 +6,28 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"text/template"
 
 	"github.com/moby/buildkit/client/llb"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/samforge/samforge/placeholder"
 )
 
-// urlFields are what the template of a URL may use.
+// urlFields are the values of the placeholders of a URL, which also has .Machine.
 type urlFields struct {
 	Version string
 	Arch    string // amd64, arm64
 }
 
-// Machine is the architecture's name as uname prints it.
-func (f urlFields) Machine() string { return machine(f.Arch) }
-
+// expandURL fills in the placeholders of a URL.
 func expandURL(text string, fields urlFields) (string, error) {
-	tmpl, err := template.New("URL").Parse(text)
+	url, err := placeholder.Fill(text, map[string]string{
+		"Version": fields.Version, "Arch": fields.Arch, "Machine": machine(fields.Arch),
+	})
 	if err != nil {
-		return "", fmt.Errorf("cannot read the URL template: %w", err)
+		return "", fmt.Errorf("the placeholders of the URL: %w", err)
 	}
-	var url strings.Builder
-	if err := tmpl.Execute(&url, fields); err != nil {
-		return "", fmt.Errorf("cannot fill in the URL template (it may use .Version, .Arch and .Machine): %w", err)
-	}
-	return url.String(), nil
+	return url, nil
 }
 
 var hexSHA256 = regexp.MustCompile(`^[a-f0-9]{64}$`)

@@ -331,8 +331,15 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 		{
 			name: "the docker archive uses an unknown field",
 			file: buildFile + "docker: {archive: 'https://files.example.com/{{.OS}}/docker.tgz'}\n",
-			want: `samforge.yaml:8:19: docker.archive: cannot fill in the URL template (it may use .Version, .Arch and .Machine): template: URL:1:28: executing "URL" at <.OS>: can't evaluate field OS in type llbgen.urlFields
+			want: `samforge.yaml:8:19: docker.archive: the placeholders of the URL: there is no .OS: use .Arch, .Machine, .Version
    8 | docker: {archive: 'https://files.example.com/{{.OS}}/docker.tgz'}
+                         ^`,
+		},
+		{
+			name: "the docker archive loops",
+			file: buildFile + "docker: {archive: 'https://x/{{range 100000000000}}aaaa{{end}}'}\n",
+			want: `samforge.yaml:8:19: docker.archive: the placeholders of the URL: {{range 100000000000}}aaaa{{end}} is not allowed: use {{.NAME}}, {{with .NAME}}...{{end}} or {{if .NAME}}...{{end}}
+   8 | docker: {archive: 'https://x/{{range 100000000000}}aaaa{{end}}'}
                          ^`,
 		},
 		{

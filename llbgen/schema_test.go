@@ -94,7 +94,7 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 		"a key stands twice", "a label stands twice", "a merge key", "a key is a list",
 		"the file is empty", "the file has a comment only", "nothing but the kind is given", "null is as good as nothing", "a runtime has no image",
 		"docker comes from an image and an archive", "a docker image has a checksum",
-		"the docker archive uses a version that is missing", "the docker archive uses an unknown field",
+		"the docker archive uses a version that is missing", "the docker archive uses an unknown field", "the docker archive loops",
 	}
 	for _, mistake := range mistakes() {
 		t.Run(mistake.name, func(t *testing.T) {

@@ -3,9 +3,9 @@ package llbgen
 import (
 	"fmt"
 	"regexp"
-	"strings"
-	"text/template"
 	"time"
+
+	"github.com/samforge/samforge/placeholder"
 )
 
 // legalTag follows the OCI distribution specification, "Pulling manifests":
@@ -14,8 +14,8 @@ var legalTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // Tagger makes the references that the images of a plan are pushed under.
 type Tagger struct {
-	// Template is a Go template over Version, Runtime, SAMVersion,
-	// ServerlessVersion, Variant, Arch, Target and Timestamp; empty means the
+	// Template is the tag with placeholders for Version, Runtime, SAMVersion, ServerlessVersion,
+	// Variant, Arch, Target and Timestamp, as [placeholder.Fill] has them; empty means the
 	// kind's own, such as [SAMTag].
 	Template string
 	// Time is what the template's Timestamp shows, as YYYYMMDDhhmmss in UTC.
@@ -43,12 +43,7 @@ func (p *Plan) Reference(t Target, arch string, by Tagger) (string, error) {
 }
 
 func (p *Plan) tag(t Target, text, arch string, at time.Time) (string, error) {
-	tmpl, err := template.New("tag").Option("missingkey=error").Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("tag template %q: %w", text, err)
-	}
-	var tag strings.Builder
-	err = tmpl.Execute(&tag, map[string]string{
+	tag, err := placeholder.Fill(text, map[string]string{
 		"Version":           p.File.Plugin.Version,
 		"Runtime":           t.Runtime,
 		"SAMVersion":        t.SAMVersion,
@@ -59,7 +54,7 @@ func (p *Plan) tag(t Target, text, arch string, at time.Time) (string, error) {
 		"Timestamp":         at.UTC().Format("20060102150405"),
 	})
 	if err != nil {
-		return "", fmt.Errorf("tag template %q: %w", text, err)
+		return "", fmt.Errorf("tag template %.100q: %w", text, err)
 	}
-	return tag.String(), nil
+	return tag, nil
 }

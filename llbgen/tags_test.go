@@ -67,12 +67,17 @@ func TestReference(t *testing.T) {
 		{
 			name: "a template uses an unknown field",
 			file: buildFile, tagger: llbgen.Tagger{Template: "{{.Node}}"},
-			err: `tag template "{{.Node}}": template: tag:1:2: executing "tag" at <.Node>: map has no entry for key "Node"`,
+			err: `tag template "{{.Node}}": there is no .Node: use .Arch, .Runtime, .SAMVersion, .ServerlessVersion, .Target, .Timestamp, .Variant, .Version`,
 		},
 		{
 			name: "a template is not closed",
 			file: buildFile, tagger: llbgen.Tagger{Template: "{{.Version"},
-			err: `tag template "{{.Version": template: tag:1: unclosed action`,
+			err: `tag template "{{.Version": unclosed action`,
+		},
+		{
+			name: "a template loops",
+			file: buildFile, tagger: llbgen.Tagger{Template: "{{range 100000000000}}aaaa{{end}}"},
+			err: `tag template "{{range 100000000000}}aaaa{{end}}": {{range 100000000000}}aaaa{{end}} is not allowed: use {{.NAME}}, {{with .NAME}}...{{end}} or {{if .NAME}}...{{end}}`,
 		},
 		{
 			name: "a template makes an empty tag, as the published pipeline did of a mirror",

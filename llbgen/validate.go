@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"github.com/samforge/samforge/placeholder"
 )
 
 // validate checks the values of the file and lists its targets.
@@ -71,7 +73,7 @@ func (p *Plan) validateDownloads() {
 		doc.errorf("docker.version", "%q is not a version such as %s", d.Version, DefaultDockerVersion)
 	}
 	if d.Archive != "" {
-		if strings.Contains(d.Archive, ".Version") && d.Version == "" {
+		if placeholder.Uses(d.Archive, "Version") && d.Version == "" {
 			doc.errorf("docker.archive", "the URL uses the version, which is missing: set docker.version")
 		} else if url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: "amd64"}); err != nil {
 			doc.errorf("docker.archive", "%v", err)

@@ -135,14 +135,14 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
 
 	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
-	flags.StringVar(&o.TagTemplate, "tag-template", "", "Go `template` of the tags, over .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
 	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
 	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
 	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
 	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
 	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true for what samforge knows of the image, which pulls nothing; or its `attributes`, such as generator=IMAGE to have a scanner read all of the image")
 
-	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache; a Go template over .Target .Runtime .Variant")
+	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache; {{.Target}}, {{.Runtime}} and {{.Variant}} are filled in")
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
 	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")

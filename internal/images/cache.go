@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/template"
 
 	bkclient "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildctl/build"
+
+	"github.com/samforge/samforge/placeholder"
 )
 
-// caches are what --cache-from and --cache-to say for one image. A value may be
-// a template, as each image of several writes a cache of its own.
+// caches are what --cache-from and --cache-to say for one image. A value may
+// have placeholders, as each image of several writes a cache of its own.
 func (opt Options) caches(i image) (imports, exports []bkclient.CacheOptionsEntry, err error) {
 	from, err := expandCaches("--cache-from", opt.CacheFrom, i)
 	if err != nil {
@@ -30,19 +31,15 @@ func (opt Options) caches(i image) (imports, exports []bkclient.CacheOptionsEntr
 	return imports, exports, nil
 }
 
-// expandCaches fills the target's name into the templates.
+// expandCaches fills in the placeholders of cache options.
 func expandCaches(flag string, values []string, i image) ([]string, error) {
 	expanded := slices.Clone(values)
 	for n, value := range values {
-		tmpl, err := template.New(flag).Option("missingkey=error").Parse(value)
+		text, err := placeholder.Fill(value, map[string]string{"Target": i.Name, "Runtime": i.Runtime, "Variant": i.Variant})
 		if err != nil {
-			return nil, fmt.Errorf("%s %q: %w", flag, value, err)
+			return nil, fmt.Errorf("%s %.200q: %w", flag, value, err)
 		}
-		var text strings.Builder
-		if err := tmpl.Execute(&text, map[string]string{"Target": i.Name, "Runtime": i.Runtime, "Variant": i.Variant}); err != nil {
-			return nil, fmt.Errorf("%s %q: %w", flag, value, err)
-		}
-		expanded[n] = text.String()
+		expanded[n] = text
 	}
 	return expanded, nil
 }
