@@ -36,6 +36,10 @@ func TestLocksOfTheBuildContextThatCannotWork(t *testing.T) {
 			framework(`"node_modules/b": `+package1+`"libc": ["musl"]}`, `"node_modules/a": `+package1+`"os": ["win32"]}`), "linux/amd64",
 			"not made for linux/amd64 with glibc (a@1.0.0, b@1.0.0)",
 		},
+		"a package that is marked as optional, and the framework needs it": {
+			lockOf(`"serverless": "3.39.0"`, frameworkOn(`"dependencies": {"a": "1.0.0"}`), `"node_modules/a": `+package1+`"os": ["darwin"], "optional": true}`), "linux/amd64",
+			"not made for linux/amd64 with glibc (a@1.0.0)",
+		},
 		"the framework needs a newer Node.js": {
 			lockOf(`"serverless": "3.39.0"`, `"node_modules/serverless": {"version": "3.39.0", "integrity": "`+sum+`", "engines": {"node": ">=22"}}`), "linux/amd64",
 			"samforge.yaml:8:11: runtimes[0].node: serverless 3.39.0 needs Node.js 22 or later, and nodejs20.x has 20",

@@ -34,7 +34,7 @@ type Lock struct {
 
 	embedded bool
 	root     lockedRoot
-	packages []lockedPackage // by path, without the root, links and what is for development
+	packages []lockedPackage // what npm may fetch or find in a bundle, by path
 }
 
 // modulesDir begins the name of each package in the path of its place.
@@ -104,15 +104,12 @@ func ParseLock(data []byte, flavor, version string) (*Lock, error) {
 	if err := lock.readRoot(file.Packages); err != nil {
 		return nil, err
 	}
-	for _, path := range slices.Sorted(maps.Keys(file.Packages)) {
-		pkg := file.Packages[path].lockedPackage
-		if path == "" || pkg.Link || pkg.Dev {
-			continue
-		}
-		pkg.path = path
-		lock.packages = append(lock.packages, pkg)
+	tree := newLockTree(file.Packages)
+	if err := tree.check(); err != nil {
+		return nil, fmt.Errorf("%w; %s", err, makeLock(flavor, version))
 	}
-	if err := lock.checkSources(); err != nil {
+	lock.packages = tree.fetched()
+	if err := lock.checkSources(tree.bundled()); err != nil {
 		return nil, err
 	}
 	return lock, nil
@@ -209,12 +206,13 @@ func (l *Lock) readRoot(packages map[string]lockEntry) error {
 	return nil
 }
 
-// checkSources checks that each package can be fetched and verified.
-func (l *Lock) checkSources() error {
+// checkSources checks that each package can be fetched and verified. A bundled
+// package comes within the one that bundles it and is not fetched.
+func (l *Lock) checkSources(bundled map[string]bool) error {
 	var unverified []string
 	for _, pkg := range l.packages {
-		if pkg.InBundle && strings.Count(pkg.path, modulesDir) > 1 {
-			continue // it comes within the package that bundles it, above it in the tree
+		if bundled[pkg.path] {
+			continue
 		}
 		if pkg.Resolved != "" {
 			if err := checkAddress(pkg.Resolved); err != nil {
@@ -305,16 +303,21 @@ type (
 		Name                string // only where it differs from the path's
 		Version             string
 		Resolved, Integrity string
-		Link, InBundle      bool
 
-		Dev                   bool // for development alone, which is not installed
+		// What the lock says of the package. npm believes it in part; see lockTree.
+		Link                  bool
+		Dev                   bool // for development alone
 		Optional, DevOptional bool // DevOptional: for development too, where it is not optional
-		OS, CPU, Libc         words
-		HasInstallScript      bool
+		Bundles               []string
+
+		required         bool // the packages to install need it, whatever the lock says
+		OS, CPU, Libc    words
+		HasInstallScript bool
 
 		node      nodeRange // nil where any will do
 		dependsOn map[string]string
 		edges     []string // names of what it depends on in one way or another
+		requires  []string // names of what it cannot do without
 	}
 )
 
@@ -323,7 +326,7 @@ func (f *lockFile) UnmarshalJSON(data []byte) error {
 }
 
 func (e *lockEntry) UnmarshalJSON(data []byte) error {
-	var engines json.RawMessage
+	var engines, bundles json.RawMessage
 	if err := readKeys(data,
 		key{"dependencies", &e.Dependencies},
 		key{"devDependencies", &e.DevDependencies},
@@ -334,7 +337,7 @@ func (e *lockEntry) UnmarshalJSON(data []byte) error {
 		key{"resolved", &e.Resolved},
 		key{"integrity", &e.Integrity},
 		key{"link", &e.Link},
-		key{"inBundle", &e.InBundle},
+		key{"bundleDependencies", &bundles},
 		key{"dev", &e.Dev},
 		key{"optional", &e.Optional},
 		key{"devOptional", &e.DevOptional},
@@ -346,9 +349,19 @@ func (e *lockEntry) UnmarshalJSON(data []byte) error {
 	); err != nil {
 		return err
 	}
+	if json.Unmarshal(bundles, &e.Bundles) != nil {
+		e.Bundles = nil // npm reads a list of names and nothing else
+	}
 	e.dependsOn = e.Dependencies
 	for _, names := range []map[string]string{e.Dependencies, e.OptionalDependencies, e.PeerDependencies} {
 		e.edges = slices.AppendSeq(e.edges, maps.Keys(names))
+	}
+	for name := range e.Dependencies {
+		_, optional := e.OptionalDependencies[name]
+		_, development := e.DevDependencies[name]
+		if !optional && !development { // the later ones win, as in npm
+			e.requires = append(e.requires, name)
+		}
 	}
 
 	// Engines are advice, and some old packages have a list or a word that npm

@@ -146,6 +146,57 @@ func TestParseLockMistakes(t *testing.T) {
 			framework(`"node_modules/a": {"inBundle": true}`),
 			"node_modules/a has no sha512 integrity to check its download by" + hint,
 		},
+		"a bundled package is in none that bundles it": {
+			framework(locked("a", "1.0.0"), `"node_modules/a/node_modules/b": {"inBundle": true}`),
+			"node_modules/a/node_modules/b has no sha512 integrity to check its download by" + hint,
+		},
+		"a package beside the one that bundles it": {
+			framework(`"node_modules/a": {"integrity": "`+sum+`", "bundleDependencies": ["b"]}`, `"node_modules/b": {"inBundle": true}`),
+			"node_modules/b has no sha512 integrity to check its download by" + hint,
+		},
+		"what the framework depends on is not for development alone": {
+			lockOf(`"serverless": "3.39.0"`, frameworkOn(`"dependencies": {"a": "1.0.0"}`),
+				`"node_modules/a": {"version": "1.0.0", "dev": true, "resolved": "https://npm.example.com/a.tgz"}`),
+			"node_modules/a is marked as needed for development only, but what is to be installed depends on it" + hint,
+		},
+		"what the root depends on is not for development alone": {
+			lockOf(`"serverless": "3.39.0", "a": "1.0.0"`, locked("serverless", "3.39.0"), `"node_modules/a": {"version": "1.0.0", "integrity": "`+sum+`", "dev": true}`),
+			"node_modules/a is marked as needed for development only, but what is to be installed depends on it" + hint,
+		},
+		"what is for development and for more has no integrity": {
+			lockOf(`"serverless": "3.39.0", "a": "1.0.0"}, "devDependencies": {"a": "1.0.0"`, locked("serverless", "3.39.0"), `"node_modules/a": {"version": "1.0.0", "dev": true}`),
+			"node_modules/a has no sha512 integrity to check its download by" + hint,
+		},
+		"a peer of the framework, for development": {
+			lockOf(`"serverless": "3.39.0"`, frameworkOn(`"peerDependencies": {"a": "1.0.0"}`), `"node_modules/a": {"version": "1.0.0", "dev": true}`),
+			"node_modules/a has no sha512 integrity to check its download by" + hint,
+		},
+		"an optional package, for development": {
+			lockOf(`"serverless": "3.39.0"`, frameworkOn(`"optionalDependencies": {"a": "1.0.0"}`), `"node_modules/a": {"version": "1.0.0", "dev": true}`),
+			"node_modules/a has no sha512 integrity to check its download by" + hint,
+		},
+		"an optional package has no integrity":   {framework(`"node_modules/a": {"optional": true}`), "node_modules/a has no sha512 integrity to check its download by" + hint},
+		"an extraneous package has no integrity": {framework(`"node_modules/a": {"extraneous": true}`), "node_modules/a has no sha512 integrity to check its download by" + hint},
+		"a link": {
+			framework(`"node_modules/a": {"resolved": "../a", "link": true}`),
+			"node_modules/a is a link to a folder, which is not part of the build" + hint,
+		},
+		"a link that the framework depends on, for development": {
+			lockOf(`"serverless": "3.39.0"`, frameworkOn(`"peerDependencies": {"a": "1.0.0"}`), `"node_modules/a": {"resolved": "../a", "link": true, "dev": true}`),
+			"node_modules/a is a link to a folder, which is not part of the build" + hint,
+		},
+		"a path in another spelling": {
+			lockOf(`"serverless": "3.39.0"`, frameworkOn(`"dependencies": {"a": "1.0.0"}`), `"node_modules//a": {"version": "1.0.0", "dev": true}`),
+			`"node_modules//a" is not a path that npm writes into a lock` + hint,
+		},
+		"a path that leads back": {
+			framework(`"node_modules/b/../a": {"dev": true}`),
+			`"node_modules/b/../a" is not a path that npm writes into a lock` + hint,
+		},
+		"a path with too much in it": {
+			framework(`"node_modules/a/b": {"dev": true}`),
+			`"node_modules/a/b" is not a path that npm writes into a lock` + hint,
+		},
 		"a package comes from git": {
 			framework(`"node_modules/a": {"resolved": "git+ssh://git@example.com/a.git#1", "integrity": "` + sum + `"}`),
 			"node_modules/a comes from a git+ssh: address, not from a registry" + hint,
@@ -179,14 +230,19 @@ func TestParseLockAccepts(t *testing.T) {
 		lock     string
 		resolved bool
 	}{
-		"nothing but the framework":            {framework(), false},
-		"the format of npm 7 and 8":            {strings.Replace(framework(), `: 3,`, `: 2, "dependencies": {"serverless": {}},`, 1), false},
-		"a registry's address, and tells":      {framework(`"node_modules/a": {"resolved": "https://npm.example.com/a.tgz", "integrity": "` + sum + `"}`), true},
-		"a package in one that bundles it":     {framework(locked("a", "1.0.0"), `"node_modules/a/node_modules/b": {"inBundle": true}`), false},
-		"a link, which is no download":         {framework(`"node_modules/a": {"resolved": "../a", "link": true}`), false},
-		"what is for development alone":        {framework(`"node_modules/a": {"resolved": "git+ssh://git@example.com/a.git#1", "dev": true}`), false},
-		"several digests, one of them strong":  {framework(`"node_modules/a": {"integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= ` + sum + `"}`), false},
-		"engines in a form that npm has given": {framework(`"node_modules/a": {"integrity": "` + sum + `", "engines": ["node >= 0.2"]}`), false},
+		"nothing but the framework":       {framework(), false},
+		"the format of npm 7 and 8":       {strings.Replace(framework(), `: 3,`, `: 2, "dependencies": {"serverless": {}},`, 1), false},
+		"a registry's address, and tells": {framework(`"node_modules/a": {"resolved": "https://npm.example.com/a.tgz", "integrity": "` + sum + `"}`), true},
+		"packages in one that bundles them": {framework(
+			`"node_modules/a": {"integrity": "`+sum+`", "bundleDependencies": ["b"]}`,
+			`"node_modules/a/node_modules/b": {"inBundle": true, "dependencies": {"c": "1"}}`,
+			`"node_modules/a/node_modules/c": {"inBundle": true}`,
+			`"node_modules/a/node_modules/b/node_modules/d": {"inBundle": true}`), false},
+		"a word in the place of the bundled packages": {framework(`"node_modules/a": {"integrity": "` + sum + `", "bundleDependencies": true}`), false},
+		"a link for development":                      {framework(`"node_modules/a": {"resolved": "../a", "link": true, "dev": true}`), false},
+		"what is for development alone":               {framework(`"node_modules/a": {"resolved": "git+ssh://git@example.com/a.git#1", "dev": true}`), false},
+		"several digests, one of them strong":         {framework(`"node_modules/a": {"integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= ` + sum + `"}`), false},
+		"engines in a form that npm has given":        {framework(`"node_modules/a": {"integrity": "` + sum + `", "engines": ["node >= 0.2"]}`), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -333,7 +389,7 @@ func TestNative(t *testing.T) {
 func FuzzParseLock(f *testing.F) {
 	for _, seed := range []string{
 		framework(),
-		framework(locked("a", "1.0.0"), `"node_modules/a/node_modules/b": {"inBundle": true}`),
+		framework(`"node_modules/a": {"integrity": "`+sum+`", "bundleDependencies": ["b"]}`, `"node_modules/a/node_modules/b": {"inBundle": true}`),
 		withEngines("^20.19.0 || ^22.13.0 || >=24", "14 || >=16", "1.2 - 2.3.4", "~> 1.x", ">=20.0.0-rc.1"),
 		lockOf(`"osls": "4.3.1"`),
 	} {
@@ -380,6 +436,11 @@ func lockOf(dependencies string, entries ...string) string {
 // framework is a lock of serverless 3.39.0 and more.
 func framework(entries ...string) string {
 	return lockOf(`"serverless": "3.39.0"`, append(entries, locked("serverless", "3.39.0"))...)
+}
+
+// frameworkOn is the entry of serverless 3.39.0 with what it depends on.
+func frameworkOn(dependencies string) string {
+	return `"node_modules/serverless": {"version": "3.39.0", "integrity": "` + sum + `", ` + dependencies + `}`
 }
 
 // withEngines has a package a, b, c, … for each range of Node.

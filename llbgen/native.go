@@ -43,7 +43,7 @@ func (p lockedPackage) native() NativePackage {
 }
 
 // optional packages may be left out.
-func (p lockedPackage) optional() bool { return p.Optional || p.DevOptional }
+func (p lockedPackage) optional() bool { return !p.required && (p.Optional || p.DevOptional) }
 
 // RunsOn says whether the package may run in a SAM image, which is Linux with
 // glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled

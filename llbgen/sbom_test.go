@@ -71,6 +71,13 @@ func TestSBOM(t *testing.T) {
 			not:  []string{"mac", "macs-own", "tests"},
 		},
 		{
+			name: "what the lock marks as for development and something needs is there", platform: "linux/amd64", count: 1,
+			file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.39.0, lock: package-lock.json", 1),
+			options: withFile("package-lock.json", lockOf(`"serverless": "3.39.0"`, frameworkOn(`"optionalDependencies": {"a": "1"}`),
+				`"node_modules/a": {"version": "1.0.0", "integrity": "`+sum+`", "dev": true}`)),
+			want: []string{"serverless 3.39.0 SHA512", "a 1.0.0 SHA512"},
+		},
+		{
 			name: "without a lock the framework alone is known", platform: "linux/amd64",
 			file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.37.0", 1),
 			want: []string{"serverless 3.37.0"},
