@@ -18,9 +18,8 @@ import (
 
 // daemon is a private buildkitd, or the rootlesskit that runs one, under its keeper.
 type daemon struct {
-	state string   // buildkitd's root, kept
-	run   string   // sockets, removed by stop
-	lock  *os.File // holds state
+	state *state // buildkitd's root, kept; nil until locked
+	run   string // sockets, removed by stop
 
 	cmd    *exec.Cmd     // the keeper; nil until started
 	exited chan struct{} // closed when cmd has ended
@@ -30,16 +29,15 @@ type daemon struct {
 
 func (d *daemon) address() string { return "unix://" + d.socket() }
 func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock") }
-func (d *daemon) log() string     { return filepath.Join(d.state, "samforge.log") }
 
 // start runs argv under a keeper, in a process group of its own, so that the Ctrl-C of a terminal reaches us alone and
 // builds can be cancelled in order; and with a parent-death signal, so that it ends when we are killed. That signal is
 // sent when the thread that forked dies, hence a goroutine that keeps its thread until the daemon has ended. keeper and
 // rootlesskit pass SIGTERM on and set the same signal for their children.
 func (d *daemon) start(argv, env []string) error {
-	log, err := os.Create(d.log())
+	log, err := createOwn(d.state.log())
 	if err != nil {
-		return err
+		return fmt.Errorf("write its log: %w", err)
 	}
 	defer log.Close()
 	cmd := keeperCommand(argv)
@@ -90,7 +88,7 @@ func (d *daemon) startError(err error) error {
 	case <-time.After(time.Second):
 	}
 	if tail := d.logTail(); tail != "" {
-		return fmt.Errorf("%w; the end of its log %s:\n%s", err, d.log(), tail)
+		return fmt.Errorf("%w; the end of its log %s:\n%s", err, d.state.log(), tail)
 	}
 	return err
 }
@@ -106,8 +104,8 @@ func (d *daemon) stop() {
 		if d.run != "" {
 			_ = os.RemoveAll(d.run)
 		}
-		if d.lock != nil {
-			_ = d.lock.Close()
+		if d.state != nil {
+			d.state.close()
 		}
 	})
 }
@@ -117,7 +115,7 @@ const tailLines = 8
 
 // logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its errors.
 func (d *daemon) logTail() string {
-	dt, err := os.ReadFile(d.log())
+	dt, err := os.ReadFile(d.state.log())
 	if err != nil {
 		return ""
 	}

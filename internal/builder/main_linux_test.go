@@ -47,7 +47,7 @@ func child() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	report := childReport{b.daemon.cmd.Process.Pid, b.daemon.state, b.daemon.run, time.Since(begin)}
+	report := childReport{b.daemon.cmd.Process.Pid, b.daemon.state.dir, b.daemon.run, time.Since(begin)}
 	_ = json.NewEncoder(os.Stdout).Encode(report)
 	d, _ := NewDisplay(os.Stdout, "plain")
 	mount, _ := fsutil.NewFS(os.Getenv(childEnv))

@@ -28,7 +28,8 @@ type Options struct {
 	// Log is told, one sentence at a time, what the user should know about the choice; nil means nobody is told.
 	Log func(sentence string)
 
-	rootful string // the rootful socket's address, other than appdefaults.Address in tests
+	rootful    string  // the rootful socket's address, other than appdefaults.Address in tests
+	passwdHome *string // the user's home in /etc/passwd, other than that in tests
 }
 
 // TLS names the certificates for a tcp address, with the meaning of buildctl's --tls* flags.

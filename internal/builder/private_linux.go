@@ -8,8 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -23,20 +23,16 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := opt.cacheDir()
-	if err != nil {
-		return nil, err
-	}
 	d := &daemon{exited: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			d.stop()
 		}
 	}()
-	if d.state, d.lock, err = lockState(filepath.Join(cache, "samforge", "buildkitd")); err != nil {
+	if d.state, err = opt.lockedState(); err != nil {
 		return nil, err
 	}
-	if d.run, err = runDir(); err != nil {
+	if d.run, err = d.state.runDir(); err != nil {
 		return nil, err
 	}
 	if t.runc == "" {
@@ -45,9 +41,9 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 			return nil, err
 		}
 	}
-	argv := t.command(d.state, d.run)
-	opt.log("starting a private buildkitd, state in %s", d.state)
-	if err := d.start(argv, t.environ(d.run)); err != nil {
+	argv := t.command(d.state.dir, d.run)
+	opt.log("starting a private buildkitd, state in %s", d.state.dir)
+	if err := d.start(argv, opt.daemonEnv(t, d.run)); err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("it did not answer within %s", startTimeout))
@@ -80,9 +76,10 @@ type tools struct {
 	path        string // PATH, with our own directory in front
 }
 
-// findTools looks beside our own binary first, then on PATH.
+// findTools looks beside our own binary first, then in the absolute folders of PATH: a relative one would have the folder
+// that samforge is run in decide what runs.
 func (o Options) findTools(rootless bool) (tools, error) {
-	dirs := filepath.SplitList(o.env("PATH"))
+	dirs := slices.DeleteFunc(filepath.SplitList(o.env("PATH")), func(dir string) bool { return !filepath.IsAbs(dir) })
 	if exe, err := os.Executable(); err == nil {
 		if real, err := filepath.EvalSymlinks(exe); err == nil {
 			exe = real
@@ -140,89 +137,30 @@ func (t tools) command(state, run string) []string {
 	return append([]string{t.rootlesskit, "--net=host", "--state-dir", filepath.Join(run, "rootlesskit")}, argv...)
 }
 
-// environ returns our environment, for the proxies, with what the daemon must find at its place.
-func (t tools) environ(run string) []string {
-	env := append(os.Environ(), "PATH="+t.path)
+// daemonVariables are all that a private buildkitd is given of our environment: what says how the network is reached and
+// where things are. The rest is the CI step's, and often secret.
+var daemonVariables = []string{
+	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY",
+	"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy",
+	"SSL_CERT_FILE", "SSL_CERT_DIR",
+	"HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "XDG_CONFIG_HOME",
+	"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT",
+	"BUILDKIT_STEP_LOG_MAX_SIZE", "BUILDKIT_STEP_LOG_MAX_SPEED",
+}
+
+// daemonEnv returns the environment of a private buildkitd with its sockets in run.
+func (o Options) daemonEnv(t tools, run string) []string {
+	env := []string{"PATH=" + t.path}
+	for _, name := range daemonVariables {
+		if value := o.env(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
 	if t.rootlesskit != "" {
 		// runc keeps its containers' state here, and where the variable is unset in /run, which is root's.
 		env = append(env, "XDG_RUNTIME_DIR="+run)
 	}
 	return env
-}
-
-// cacheDir is os.UserCacheDir with our environment.
-func (o Options) cacheDir() (string, error) {
-	if dir := o.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
-		return dir, nil
-	}
-	if home := o.env("HOME"); home != "" {
-		return filepath.Join(home, ".cache"), nil
-	}
-	return "", errors.New("no place for its state: neither XDG_CACHE_HOME nor HOME is set")
-}
-
-// lockState returns the first of dir, dir-2, dir-3 … that no other samforge uses, locked. A buildkitd that a killed
-// samforge left behind for a moment also counts as using it.
-func lockState(base string) (dir string, lock *os.File, err error) {
-	for i := 1; i <= 100; i++ {
-		dir = base
-		if i > 1 {
-			dir = fmt.Sprintf("%s-%d", base, i)
-		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", nil, fmt.Errorf("make the state directory: %w", err)
-		}
-		lock, err := tryLock(filepath.Join(dir, "samforge.lock"))
-		if err != nil {
-			return "", nil, err
-		}
-		if lock == nil {
-			continue
-		}
-		inner, err := tryLock(filepath.Join(dir, "buildkitd.lock"))
-		if inner != nil {
-			inner.Close()
-			return dir, lock, nil
-		}
-		lock.Close()
-		if err != nil {
-			return "", nil, err
-		}
-	}
-	return "", nil, fmt.Errorf("all state directories %s, …-2 to …-100 are in use", base)
-}
-
-// tryLock returns the file, locked until it is closed, or nil when another process holds it.
-func tryLock(file string) (*os.File, error) {
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the state directory: %w", err)
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return f, nil
-	}
-	f.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, nil
-	}
-	return nil, fmt.Errorf("lock %s: %w", file, err)
-}
-
-// maxRunDir keeps "/rootlesskit/api.sock" below it within the 107 bytes of a Unix socket's path.
-const maxRunDir = 80
-
-// runDir makes the directory for the sockets.
-func runDir() (string, error) {
-	dir, err := os.MkdirTemp("", "samforge-")
-	if err == nil && len(dir) > maxRunDir {
-		os.Remove(dir)
-		dir, err = os.MkdirTemp("/tmp", "samforge-")
-	}
-	if err != nil {
-		return "", fmt.Errorf("make a directory for the sockets: %w", err)
-	}
-	return dir, nil
 }
 
 // writeNoRunc writes a program in runc's place that says what is missing. buildkitd does not start without a runc, yet

@@ -54,7 +54,7 @@ func TestTwoPrivateAtOnceHaveTheirOwnState(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Close()
-	if a, b := filepath.Base(first.daemon.state), filepath.Base(second.daemon.state); a != "buildkitd" || b != "buildkitd-2" {
+	if a, b := filepath.Base(first.daemon.state.dir), filepath.Base(second.daemon.state.dir); a != "buildkitd" || b != "buildkitd-2" {
 		t.Errorf("state in %s and %s", a, b)
 	}
 }
@@ -234,6 +234,18 @@ func subIDUser(t *testing.T) *syscall.Credential {
 // processes returns the command lines that contain text.
 func processes(t *testing.T, text string) []string {
 	t.Helper()
+	var found []string
+	for _, pid := range processIDs(t, text) {
+		if dt, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil {
+			found = append(found, strings.ReplaceAll(string(dt), "\x00", " "))
+		}
+	}
+	return found
+}
+
+// processIDs returns the ids of the processes with text in their command lines.
+func processIDs(t *testing.T, text string) []string {
+	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +253,7 @@ func processes(t *testing.T, text string) []string {
 	var found []string
 	for _, file := range files {
 		if dt, err := os.ReadFile(file); err == nil && strings.Contains(string(dt), text) {
-			found = append(found, strings.ReplaceAll(string(dt), "\x00", " "))
+			found = append(found, filepath.Base(filepath.Dir(file)))
 		}
 	}
 	return found
@@ -257,4 +269,56 @@ func waitNoProcess(t *testing.T, text string) {
 		}
 	}
 	t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
+}
+
+func TestPrivateGetsOfTheEnvironmentWhatItNeeds(t *testing.T) {
+	secret := "a-token-of-the-ci-step"
+	cache := cacheHome(t)
+	opt := privateOptions(t)
+	opt.Env = environment(map[string]string{
+		"PATH": "bin:" + toolsDir(t) + "::" + os.Getenv("PATH"), "XDG_CACHE_HOME": cache, "HOME": cache,
+		"HTTPS_PROXY": "http://proxy.example.com:3128", "AWS_SECRET_ACCESS_KEY": secret, "DOCKER_AUTH_CONFIG": secret, "LD_PRELOAD": secret,
+	})
+	b, err := Find(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	var environ string
+	for _, pid := range processIDs(t, b.daemon.run) {
+		dt, err := os.ReadFile("/proc/" + pid + "/environ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		environ += strings.ReplaceAll(string(dt), "\x00", "\n")
+	}
+	if strings.Contains(environ, secret) {
+		t.Errorf("a secret is in the environment:\n%s", environ)
+	}
+	for _, want := range []string{"HTTPS_PROXY=http://proxy.example.com:3128\n", "HOME=" + cache + "\n"} {
+		if !strings.Contains(environ, want) {
+			t.Errorf("%q is not in the environment:\n%s", want, environ)
+		}
+	}
+	if strings.Contains(environ, "=bin:") || strings.Contains(environ, ":bin:") || strings.Contains(environ, "::") {
+		t.Errorf("PATH has relative folders:\n%s", environ)
+	}
+}
+
+// As root in a folder of somebody's, PATH=bin:… would have that folder decide what runs.
+func TestPrivateIsNotLookedForInRelativeFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"bin/buildkitd", "bin/runc", "buildkitd"} {
+		writeFile(t, dir+"/"+name, "#!/bin/sh\n")
+		if err := os.Chmod(dir+"/"+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, path := range []string{"bin", ".", "./bin:", ""} {
+		_, err := Options{Env: environment(map[string]string{"PATH": path})}.findTools(false)
+		if err == nil || !strings.Contains(err.Error(), "buildkitd is neither beside samforge nor on PATH") {
+			t.Errorf("PATH=%s: got %v", path, err)
+		}
+	}
 }

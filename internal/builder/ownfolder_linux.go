@@ -1,0 +1,156 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks bounds the links of one path, as the kernel does.
+const maxLinks = 40
+
+// ownFolder returns dir without links, after making what of it is missing. It refuses a path on which another user could
+// put a folder or a link of theirs in the place of ours: a privileged buildkitd writes there.
+func ownFolder(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	at, rest, links := "/", pathNames(dir), 0
+	for len(rest) > 0 {
+		next := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		info, err := lstatOrMake(next)
+		if err != nil {
+			return "", err
+		}
+		if err := checkOwner(next, info); err != nil {
+			return "", err
+		}
+		if info.Mode()&os.ModeSymlink == 0 {
+			if err := checkWriters(next, info); err != nil {
+				return "", err
+			}
+			at = next
+			continue
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return "", err
+		}
+		if links++; links > maxLinks {
+			return "", &os.PathError{Op: "open", Path: dir, Err: syscall.ELOOP}
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = slices.Concat(pathNames(target), rest)
+	}
+	return at, nil
+}
+
+// pathNames splits a path; ".." stays, as what is before it may be a link.
+func pathNames(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+}
+
+func lstatOrMake(dir string) (os.FileInfo, error) {
+	info, err := os.Lstat(dir)
+	if !errors.Is(err, os.ErrNotExist) {
+		return info, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	return os.Lstat(dir)
+}
+
+// checkOwner refuses what belongs neither to us, nor to root, nor to whoever owns "/": in a user namespace without the
+// machine's root that is how root's files look.
+func checkOwner(path string, info os.FileInfo) error {
+	uid := info.Sys().(*syscall.Stat_t).Uid
+	if uid == 0 || int(uid) == os.Geteuid() {
+		return nil
+	}
+	if top, err := os.Stat("/"); err == nil && top.Sys().(*syscall.Stat_t).Uid == uid {
+		return nil
+	}
+	return fmt.Errorf("%s belongs to the user with the id %d, who could change what is in it", path, uid)
+}
+
+// checkWriters refuses a folder in which others may rename what is ours, and what is no folder. One that a volume is
+// mounted on may be open to all, as the volumes of a Kubernetes pod are: who is in the pod is the pod's affair.
+func checkWriters(path string, info os.FileInfo) error {
+	if !info.IsDir() {
+		return &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
+	}
+	gid := int(info.Sys().(*syscall.Stat_t).Gid)
+	byOthers := info.Mode()&0o002 != 0 || info.Mode()&0o020 != 0 && gid != 0 && gid != os.Getegid()
+	if byOthers && info.Mode()&os.ModeSticky == 0 && !isMountPoint(path, info) {
+		return fmt.Errorf("other users may write to %s (its mode is %04o)", path, info.Mode().Perm())
+	}
+	return nil
+}
+
+// isMountPoint reports whether a folder is on another device than the one above it.
+func isMountPoint(dir string, info os.FileInfo) bool {
+	above, err := os.Lstat(filepath.Dir(dir))
+	return err == nil && above.Sys().(*syscall.Stat_t).Dev != info.Sys().(*syscall.Stat_t).Dev
+}
+
+// checkPrivate refuses a folder that is not ours alone.
+func checkPrivate(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to the user with the id %d", dir, uid)
+	}
+	if info.Mode()&0o022 != 0 {
+		return fmt.Errorf("other users may write to %s (its mode is %04o)", dir, info.Mode().Perm())
+	}
+	return nil
+}
+
+// noFollow are the flags for opening a file of ours: never through a link, and never waiting for a FIFO's other end.
+const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+// createOwn returns the empty file, made or emptied, when it is a regular file of ours with no other name.
+func createOwn(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = checkOwnFile(file, info)
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func checkOwnFile(file string, info os.FileInfo) error {
+	stat := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", file)
+	case int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to the user with the id %d", file, stat.Uid)
+	case stat.Nlink != 1:
+		return fmt.Errorf("%s has another name elsewhere (a hard link)", file)
+	}
+	return nil
+}
