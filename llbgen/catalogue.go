@@ -12,9 +12,9 @@ import (
 //go:embed catalogue.yaml
 var catalogueYAML []byte
 
-// Catalogue is what is known of the AWS SAM build images: which runtimes there
-// are, on which operating system, and which node images fit them. Where each
-// fact comes from stands in catalogue.yaml.
+// Catalogue is what is known of the AWS SAM build images and of the Lambda base
+// images that have Node.js: which runtimes there are, on which operating system, and
+// which node images fit them. catalogue.yaml says where each fact comes from.
 type Catalogue struct {
 	// AsOf is the day that every [Runtime.Status] holds for, as YYYY-MM-DD.
 	AsOf string `yaml:"asOf"`
@@ -50,10 +50,13 @@ type VersionRange struct {
 }
 
 // Node is what the node binary of a node runtime needs of the system it runs
-// on.
+// on, and the smallest image that has it.
 type Node struct {
 	Runtime string `yaml:"runtime"`
-	// AWS is the build in the SAM image, Official that of nodejs.org.
+	// Image is one build of the runtime's Lambda base image.
+	Image string `yaml:"image"`
+	// AWS is the build in the SAM image and in the Lambda base image, Official that
+	// of nodejs.org.
 	AWS      LibraryNeeds `yaml:"aws"`
 	Official LibraryNeeds `yaml:"official"`
 }
@@ -179,6 +182,30 @@ func (c *Catalogue) Node(runtime string) (Node, bool) {
 		return Node{}, false
 	}
 	return c.Nodes[i], true
+}
+
+// NodeImage returns the image to take Node.js from for a runtime image: the smallest
+// one of the newest Node.js that runs on it. A runtime that has Node.js itself takes
+// its own image. It returns "" for an image of an unknown runtime.
+func (c *Catalogue) NodeImage(runtimeImage string) string {
+	ref, _ := ParseSAMReference(runtimeImage)
+	switch runtime, ok := c.Runtime(ref.Runtime); {
+	case !ok || len(runtime.Nodes) == 0:
+		return ""
+	case runtime.Language == "nodejs":
+		return runtimeImage
+	default:
+		node, _ := c.Node(runtime.Nodes[0])
+		return node.Image
+	}
+}
+
+// newestNodeImage is the Lambda base image of the newest Node.js.
+func (c *Catalogue) newestNodeImage() string {
+	if len(c.Nodes) == 0 {
+		return ""
+	}
+	return c.Nodes[0].Image
 }
 
 // StatusOn returns the status on a day: a runtime that was current when the

@@ -98,6 +98,8 @@ func TestCatalogueSystemsAndNodes(t *testing.T) {
 		check := checker(t, node.Runtime)
 		r, ok := catalogue.Runtime(node.Runtime)
 		check(ok && r.Language == "nodejs", "not a node runtime")
+		image, err := parseNodeReference(node.Image)
+		check(err == nil && image.Lambda && image.Build && image.Runtime == node.Runtime, "the image %q is not one build of its Lambda base image", node.Image)
 		for _, needs := range []LibraryNeeds{node.AWS, node.Official} {
 			check(slices.Contains([]Bound{BoundExactly, BoundAtLeast, BoundAtMost}, needs.Bound), "unknown bound %q", needs.Bound)
 			check(library.MatchString(needs.Glibc) && library.MatchString(needs.Glibcxx), "needs %+v", needs)
@@ -116,6 +118,23 @@ func TestRuntime(t *testing.T) {
 	}
 	if got, ok := catalogue.Runtime("python4.0"); ok {
 		t.Errorf("python4.0: got %+v, want none", got)
+	}
+}
+
+func TestNodeImage(t *testing.T) {
+	t.Parallel()
+	catalogue := loadCatalogue(t)
+	const node = "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712"
+	for image, want := range map[string]string{
+		"public.ecr.aws/sam/build-python3.13:1.143.0-20250822194415": "public.ecr.aws/lambda/nodejs:24.2026.01.26.23",
+		"public.ecr.aws/sam/build-java17:1.143.0-20250822194410":     "public.ecr.aws/lambda/nodejs:18.2025.05.04.04",
+		"public.ecr.aws/sam/build-python3.7:1.100.0":                 "", // nothing runs on it
+		"acme/image:1": "",
+		node:           node,
+	} {
+		if got := catalogue.NodeImage(image); got != want {
+			t.Errorf("%s: got %q, want %q", image, got, want)
+		}
 	}
 }
 

@@ -12,15 +12,19 @@ import (
 // as far as the catalogue knows both, and warns of a pair that works by luck.
 func (p *Plan) checkPair(t Target) {
 	at := t.path + ".node"
-	ref, err := ParseSAMReference(t.Node)
-	if ref.Runtime == "" {
+	ref, err := parseNodeReference(t.Node)
+	if err != nil {
 		p.findf(RuleUnknownPair, at, "%s cannot be checked against the runtime: %v", t.Node, err)
+		return
+	}
+	if !ref.isNode() {
+		p.doc.errorf(at, "the name of %s says that it has no Node.js: use a Lambda base image, such as %s, or a SAM image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node, p.catalogue.newestNodeImage())
 		return
 	}
 	runtime, known := p.catalogue.Runtime(t.Runtime)
 	node, knownNode := p.catalogue.Runtime(ref.Runtime)
-	if !knownNode || node.Language != "nodejs" {
-		p.doc.errorf(at, "%s has no Node.js, as far as its name tells: use a build-nodejs image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node)
+	if !knownNode {
+		p.findf(RuleUnknownPair, at, "%s is not in the catalogue, and cannot be checked against the runtime", ref.Runtime)
 		return
 	}
 	if known {
@@ -89,7 +93,7 @@ func (b *build) checkLock(lock *Lock) error {
 // knownNode is what the catalogue has of the target's node image; empty where it
 // does not know the image.
 func (b *build) knownNode() Runtime {
-	ref, _ := ParseSAMReference(b.target.Node)
+	ref, _ := parseNodeReference(b.target.Node)
 	node, _ := b.plan.catalogue.Runtime(ref.Runtime)
 	return node
 }

@@ -1,6 +1,7 @@
 package llbgen_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,15 +32,25 @@ func TestPairsThatWork(t *testing.T) {
 		"java11 nodejs18.x", "python3.10 nodejs18.x", "python3.9 nodejs18.x", "dotnet6 nodejs18.x", "provided.al2 nodejs18.x",
 	} {
 		runtime, node, _ := strings.Cut(pair, " ")
-		plan, err := llbgen.Load("samforge.yaml", []byte(serverlessFile(runtime, node, "")), nil)
-		if err != nil {
-			t.Errorf("%s: %v", pair, err)
-			continue
-		}
-		for _, message := range found(llbgen.RuleUnknownPair, plan.Warnings) {
-			t.Errorf("%s: a warning: %s", pair, message)
+		sam := serverlessFile(runtime, node, "")
+		for _, file := range []string{sam, fromLambda(sam)} {
+			plan, err := llbgen.Load("samforge.yaml", []byte(file), nil)
+			if err != nil {
+				t.Errorf("%s: %v", pair, err)
+				continue
+			}
+			for _, message := range found(llbgen.RuleUnknownPair, plan.Warnings) {
+				t.Errorf("%s: a warning: %s", pair, message)
+			}
 		}
 	}
+}
+
+var samNode = regexp.MustCompile(`node: public\.ecr\.aws/sam/build-nodejs(\d+)\.x:1\.142\.1-20250701194712`)
+
+// fromLambda takes Node.js from the Lambda base image instead of the SAM image.
+func fromLambda(file string) string {
+	return samNode.ReplaceAllString(file, "node: public.ecr.aws/lambda/nodejs:$1.2025.05.04.04")
 }
 
 func TestPairsThatDoNot(t *testing.T) {
@@ -59,12 +70,15 @@ func TestPairsThatDoNot(t *testing.T) {
 		},
 		"a node image without node": {
 			"python3.12", "java21", "",
-			"build-java21:1.142.1-20250701194712 has no Node.js, as far as its name tells: use a build-nodejs image",
+			"the name of public.ecr.aws/sam/build-java21:1.142.1-20250701194712 says that it has no Node.js: use a Lambda base image, such as public.ecr.aws/lambda/nodejs:24",
 		},
 	} {
-		_, err := llbgen.Load("samforge.yaml", []byte(serverlessFile(c.runtime, c.node, c.more)), nil)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: the error is\n%v\nwant one that tells\n%s", name, err, c.want)
+		sam := serverlessFile(c.runtime, c.node, c.more)
+		for _, file := range []string{sam, fromLambda(sam)} {
+			_, err := llbgen.Load("samforge.yaml", []byte(file), nil)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: the error is\n%v\nwant one that says\n%s", name, err, c.want)
+			}
 		}
 	}
 }
@@ -114,5 +128,51 @@ func TestVerifyOffBuildsAnyPair(t *testing.T) {
 	if _, err := llbgen.Load("samforge.yaml", file, map[string]string{"SAMFORGE_VERIFY": "maybe"}); err == nil ||
 		!strings.Contains(err.Error(), `build argument SAMFORGE_VERIFY: expected static, full or off, found "maybe"`) {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// Every form of a Lambda base image's name that says its runtime is checked against
+// the runtime image; one that does not is built with a warning.
+func TestReferencesOfLambdaBaseImages(t *testing.T) {
+	t.Parallel()
+	const sum = "@sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
+	for ref, want := range map[string]string{
+		"public.ecr.aws/lambda/nodejs:22":                       "nodejs22.x needs glibc 2.28",
+		"public.ecr.aws/lambda/nodejs:22-x86_64":                "nodejs22.x needs glibc 2.28",
+		"public.ecr.aws/lambda/nodejs:22-arm64":                 "nodejs22.x needs glibc 2.28",
+		"public.ecr.aws/lambda/nodejs:22.2025.08.04.11":         "nodejs22.x needs glibc 2.28",
+		"public.ecr.aws/lambda/nodejs:22.2025.08.04.11-arm64":   "nodejs22.x needs glibc 2.28",
+		"public.ecr.aws/lambda/nodejs:22" + sum:                 "nodejs22.x needs glibc 2.28",
+		"amazon/aws-lambda-nodejs:22":                           "nodejs22.x needs glibc 2.28",
+		"mirror.example.com/ecr/lambda/nodejs:22":               "nodejs22.x needs glibc 2.28",
+		"mirror.example.com/ecr-lambda-nodejs:22.2025.08.04.11": "nodejs22.x needs glibc 2.28",
+		"public.ecr.aws/lambda/python:3.12":                     "says that it has no Node.js",
+		"public.ecr.aws/lambda/python:latest":                   "says that it has no Node.js",
+		"public.ecr.aws/lambda/provided:al2023":                 "says that it has no Node.js",
+		"public.ecr.aws/lambda/nodejs:latest":                   "warning: its tag does not name a version of Node.js, as 22 and 22.2025.08.04.11 do",
+		"public.ecr.aws/lambda/nodejs" + sum:                    "warning: its tag does not name a version of Node.js",
+		"public.ecr.aws/lambda/nodejs":                          "warning: its tag does not name a version of Node.js",
+		"public.ecr.aws/lambda/nodejs:26-preview":               "warning: nodejs26.x is not in the catalogue",
+		"public.ecr.aws/sam/build-nodejs26.x:1.170.0":           "warning: nodejs26.x is not in the catalogue",
+		"node:22":              "warning: its name is neither that of a SAM image, such as sam/build-nodejs22.x, nor that of a Lambda base image",
+		"acme/my-nodejs:22":    "warning: its name is neither",
+		"acme/lambdanodejs:22": "warning: its name is neither",
+		"public.ecr.aws/lambda/nodejs:22.2025.08.04.11.9":                          "warning: its tag does not name a version of Node.js",
+		"public.ecr.aws/lambda/nodejs:22.2025.08.04.11-x86_64-x":                   "warning: its tag does not name a version of Node.js",
+		"public.ecr.aws/lambda/nodejs:18.2025.05.04.04":                            "",
+		"123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public/lambda/nodejs:18": "",
+	} {
+		file := samNode.ReplaceAllLiteralString(serverlessFile("python3.11", "nodejs18.x", ""), "node: "+ref)
+		plan, err := llbgen.Load("samforge.yaml", []byte(file), nil)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else if warnings := found(llbgen.RuleUnknownPair, plan.Warnings); len(warnings) > 0 {
+			got = "warning: " + strings.Join(warnings, "\n")
+		}
+		warning, isWarning := strings.CutPrefix(want, "warning: ")
+		if (want == "") != (got == "") || !strings.Contains(got, warning) || isWarning != strings.HasPrefix(got, "warning: ") {
+			t.Errorf("%s: got %q, want %q", ref, got, want)
+		}
 	}
 }

@@ -85,8 +85,8 @@ func fieldTable() []Field {
 			Help: "The version of the SAM CLI in the base image, where the image reference does not tell it.",
 		},
 		{
-			Path: "runtimes[].node", Example: "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712", pattern: imagePattern(), Kind: "serverless",
-			Help: "The image that Node.js is taken from.",
+			Path: "runtimes[].node", Example: "public.ecr.aws/lambda/nodejs:22.2025.08.04.11", pattern: imagePattern(), Kind: "serverless",
+			Help: "The image that Node.js is copied from: a Lambda base image or a SAM image. A runtime image that has Node.js itself names itself here.",
 		},
 		{Path: "serverless", Kind: "serverless", Help: "Which framework is installed."},
 		{

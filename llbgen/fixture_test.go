@@ -115,7 +115,13 @@ func samConfig(platform ocispecs.Platform) *dockerspec.DockerOCIImage {
 // build makes the graph of the only target of plan.
 func build(t *testing.T, plan *llbgen.Plan, opt llbgen.Options) *llbgen.Image {
 	t.Helper()
-	target, err := plan.SelectOne(lastVariant(plan))
+	return buildTarget(t, plan, lastVariant(plan), opt)
+}
+
+// buildTarget makes the graph of a target.
+func buildTarget(t *testing.T, plan *llbgen.Plan, name string, opt llbgen.Options) *llbgen.Image {
+	t.Helper()
+	target, err := plan.SelectOne(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,13 +161,23 @@ func (b *build) newFrameworkLayer(state llb.State, source string, known []softwa
 	}
 }
 
-// install runs npm in the node image of the build file's first runtime, on the
+// npmTarget is the target whose node image npm runs in: the first one that takes a
+// Lambda base image, which is the smallest to pull, or else the first one.
+func (p *Plan) npmTarget() Target {
+	i := slices.IndexFunc(p.Targets, func(t Target) bool {
+		node, _ := parseNodeReference(t.Node)
+		return node.Lambda && node.isNode()
+	})
+	return p.Targets[max(i, 0)]
+}
+
+// install runs npm in a node image of the build file, see npmTarget, on the
 // builder's own platform. It writes to a mount of its own, so that the result
 // depends on the lock and that image alone, and all runtimes share it whatever
 // their own Node.js is. The mount is a layer as it is, as copying twenty thousand
 // files takes its time.
 func (b *build) install(ctx context.Context, lock *Lock, program string) (llb.State, error) {
-	first := b.plan.Targets[0]
+	first := b.plan.npmTarget()
 	field := first.path + ".node"
 	node, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, first.Node))
 	if err != nil {

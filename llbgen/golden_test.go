@@ -1,6 +1,7 @@
 package llbgen_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ func TestGolden(t *testing.T) {
 		name     string
 		file     string
 		args     map[string]string
+		target   string // where there are several
 		platform string
 		options  func(*llbgen.Options)
 	}{
@@ -99,6 +101,12 @@ goTemplate: false
 		{name: "serverless", file: serverlessFile("python3.12", "nodejs20.x", ""), platform: amd64},
 		{name: "isolated serverless for arm64", file: serverlessFile("python3.12", "nodejs20.x", "node: {layout: isolated}\n"), platform: arm64},
 		{name: "serverless on node itself", file: strings.ReplaceAll(serverlessFile("nodejs20.x", "nodejs20.x", ""), "1.142.1-20250701194712", "1.143.0-20250822194415"), platform: amd64},
+		{
+			name: "serverless with node from lambda for arm64", target: "python3.12-serverless", platform: arm64,
+			// npm runs in Lambda's image, though the first runtime image has Node.js itself.
+			file: strings.ReplaceAll(serverlessFile("nodejs20.x", "nodejs20.x", ""), "1.142.1-20250701194712", "1.143.0-20250822194415") +
+				"  - image: public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415\n    node: " + lambdaNode22 + "-arm64\n",
+		},
 		{name: "osls for arm64", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "version: 3.39.0", "flavor: osls, version: 4.3.1", 1), platform: arm64},
 		{
 			name: "serverless from a lock of the build context", platform: arm64,
@@ -115,7 +123,7 @@ goTemplate: false
 			if test.options != nil {
 				test.options(&opt)
 			}
-			image := build(t, plan, opt)
+			image := buildTarget(t, plan, cmp.Or(test.target, lastVariant(plan)), opt)
 			text := graphText(decode(t, image.State, opt.Platform)) + "\n" + configText(image.Config)
 			for _, w := range image.Warnings {
 				text += "\nwarning " + w.Error() + "\n"

@@ -30,8 +30,15 @@ runtimes: [{image: 'public.ecr.aws/sam/build-java21:1.144.0-20250911030138'}]
 goTemplate: false
 `
 
+const (
+	lambdaNode18 = "public.ecr.aws/lambda/nodejs:18.2025.05.04.04"
+	lambdaNode20 = "public.ecr.aws/lambda/nodejs:20.2025.03.25.16"
+	lambdaNode22 = "public.ecr.aws/lambda/nodejs:22.2025.08.04.11"
+)
+
 // cleanPair is the same of two images that go together.
-var cleanPair = strings.NewReplacer("python3.12:1.143.0", "python3.13:1.143.0", "version: 3.39.0", "version: 3.40.0").Replace(
+var cleanPair = strings.NewReplacer("python3.12:1.143.0", "python3.13:1.143.0", "version: 3.39.0", "version: 3.40.0",
+	"public.ecr.aws/sam/build-nodejs22.x:1.142.1-20250701194712", lambdaNode22).Replace(
 	serverlessFile("python3.12", "nodejs22.x", "goTemplate: false\n"))
 
 // TestRules has a row for each thing that a rule finds, and for what is like it
@@ -49,7 +56,7 @@ func TestRules(t *testing.T) {
 		return replace(cleanFile, "'public.ecr.aws/sam/build-java21:1.144.0-20250911030138'", "'"+ref+"', name: java21, samVersion: 1.144.0")
 	}
 	node := func(ref string) string {
-		return replace(cleanPair, "public.ecr.aws/sam/build-nodejs22.x:1.142.1-20250701194712", ref)
+		return replace(cleanPair, lambdaNode22, ref)
 	}
 	plugin := func(image, version string) string {
 		return replace(cleanFile, "{image: 'harness/aws-sam-plugin:1.1.2-beta-base-image', version: 1.1.2-beta}", "{image: '"+image+"', version: "+version+"}")
@@ -73,7 +80,10 @@ func TestRules(t *testing.T) {
 		{name: "a tag of one's own", file: base("public.ecr.aws/sam/build-java21:2025-11-01")},
 		{name: "a digest", file: base("public.ecr.aws/sam/build-java21@sha256:" + sum)},
 		{name: "latest with a digest", file: base("public.ecr.aws/sam/build-java21:latest@sha256:" + sum)},
-		{name: "a node image that moves", file: node("public.ecr.aws/sam/build-nodejs22.x:latest"), rule: llbgen.RuleUnpinnedBase, want: "the tag latest moves", line: 8},
+		{name: "a node image that moves", file: node("public.ecr.aws/lambda/nodejs:latest"), rule: llbgen.RuleUnpinnedBase, want: "the tag latest moves", line: 8},
+		{name: "a Lambda base image that moves", file: node("public.ecr.aws/lambda/nodejs:22-arm64"), rule: llbgen.RuleUnpinnedBase, want: "the tag 22-arm64 moves when AWS builds the image again: use one with the time of a build, such as 22.2025.08.04.11", line: 8},
+		{name: "a Lambda base image of one architecture", file: node(lambdaNode22 + "-x86_64")},
+		{name: "a Lambda base image by its digest", file: node("public.ecr.aws/lambda/nodejs:22@sha256:" + sum)},
 		{name: "a plugin image that moves", file: plugin("acme/sam-plugin:1", "1.1.2"), rule: llbgen.RuleUnpinnedBase, want: "the tag 1 moves from image to image", line: 2},
 		{name: "a plugin image by a commit", file: plugin("acme/sam-plugin:4f798b3", "1.1.2")},
 		{name: "a plugin image by a day", file: plugin("acme/sam-plugin:20250911", "1.1.2")},
@@ -85,11 +95,17 @@ func TestRules(t *testing.T) {
 		{name: "a copy that nothing says is one", file: base("mirror.example.com/ecr/sam/build-java21:1.144.0-20250911030138"), rule: llbgen.RuleUnofficialBase, want: "is not in the gallery", line: 4},
 		{name: "a mirror", file: base("mirror.example.com/ecr/sam/build-java21:1.144.0-20250911030138") + "mirrors: {public.ecr.aws: mirror.example.com/ecr}\n"},
 		{name: "a mirror of one image on Docker Hub", file: base("acme/build-java21:1.144.0-20250911030138") + "mirrors: {public.ecr.aws/sam/build-java21: acme/build-java21}\n"},
-		{name: "a node image of one's own", file: node("acme/build-nodejs22.x:1.144.0-20250911030138"), rule: llbgen.RuleUnofficialBase, want: "acme/build-nodejs22.x:1.144.0-20250911030138 is not", line: 8},
+		{name: "a node image of one's own", file: "# check=skip=LargeNodeImage\n" + node("acme/build-nodejs22.x:1.144.0-20250911030138"), rule: llbgen.RuleUnofficialBase, want: "acme/build-nodejs22.x:1.144.0-20250911030138 is not", line: 9},
+		{name: "a copy of a Lambda base image", file: node("acme/lambda/nodejs:22.2025.08.04.11"), rule: llbgen.RuleUnofficialBase, want: "acme/lambda/nodejs:22.2025.08.04.11 is in neither of the galleries public.ecr.aws/sam and public.ecr.aws/lambda", line: 8},
+		{name: "a mirror of a Lambda base image", file: node("mirror.example.com/ecr/lambda/nodejs:22.2025.08.04.11") + "mirrors: {public.ecr.aws: mirror.example.com/ecr}\n"},
+		{name: "a mirror that flattens the name of a Lambda base image", file: node("mirror.example.com/lambda-nodejs:22.2025.08.04.11") + "mirrors: {public.ecr.aws/lambda/nodejs: mirror.example.com/lambda-nodejs}\n"},
+
+		{name: "a SAM image for its Node.js alone", file: node("public.ecr.aws/sam/build-nodejs22.x:1.142.1-20250701194712"), rule: llbgen.RuleLargeNodeImage, want: "use public.ecr.aws/lambda/nodejs:22.2025.08.04.11 or a newer build", line: 8},
+		{name: "a SAM image that is a runtime image too", file: node("public.ecr.aws/sam/build-nodejs22.x:1.142.1-20250701194712") + "  - image: public.ecr.aws/sam/build-nodejs22.x:1.142.1-20250701194712\n    node: " + lambdaNode22 + "\n"},
 
 		{name: "a runtime past its day", file: strings.ReplaceAll(cleanFile, "java21", "ruby3.2"), rule: llbgen.RuleRuntimeEndOfLife, want: "ruby3.2 is past its end of life, 2026-03-31: move to ruby4.0", line: 4},
-		{name: "a node image past its day", file: strings.ReplaceAll(cleanPair, "nodejs22.x", "nodejs20.x"), rule: llbgen.RuleRuntimeEndOfLife, want: "nodejs20.x is past its end of life, 2026-04-30: use nodejs24.x or nodejs22.x", line: 8},
-		{name: "the best node image for an old runtime", file: strings.NewReplacer("python3.13", "java17", "nodejs22.x", "nodejs18.x").Replace(cleanPair)},
+		{name: "a node image past its day", file: node(lambdaNode20), rule: llbgen.RuleRuntimeEndOfLife, want: "nodejs20.x is past its end of life, 2026-04-30: use nodejs24.x or nodejs22.x", line: 8},
+		{name: "the best node image for an old runtime", file: strings.NewReplacer("python3.13", "java17", lambdaNode22, lambdaNode18).Replace(cleanPair)},
 
 		{name: "a runtime that is not known", file: strings.ReplaceAll(cleanFile, "java21", "java27"), rule: llbgen.RuleUnknownRuntime, want: `the runtime "java27" is not in the catalogue`, line: 4},
 		{name: "a pair that works by luck", file: strings.NewReplacer("python3.13", "nodejs24.x", "goTemplate", "node: {layout: isolated}\ngoTemplate").Replace(cleanPair), rule: llbgen.RuleUnknownPair, want: "nodejs22.x on nodejs24.x is no pair that is known to work", line: 9},
@@ -187,7 +203,7 @@ func TestTodayDecidesWhatIsPastItsEndOfLife(t *testing.T) {
 
 func TestWhichRulesCount(t *testing.T) {
 	t.Parallel()
-	bad := strings.NewReplacer("python3.13", "ruby3.3", "nodejs22.x", "nodejs20.x", "version: 1.1.0-beta", "version: 1.1.0").Replace(cleanPair)
+	bad := strings.NewReplacer("python3.13", "ruby3.3", lambdaNode22, lambdaNode20, "version: 1.1.0-beta", "version: 1.1.0").Replace(cleanPair)
 	for name, test := range map[string]struct {
 		head, arg string
 		want      []string

@@ -42,7 +42,8 @@ func (p *Plan) lintImages() {
 		p.lintOfficial(at+".image", entry.Image)
 		if entry.Node != "" && !sameImage(entry.Image, entry.Node) {
 			p.lintPinned(at+".node", entry.Node)
-			p.lintOfficial(at+".node", entry.Node)
+			p.lintOfficialNode(at+".node", entry.Node)
+			p.lintLargeNode(at+".node", entry.Node)
 		}
 	}
 }
@@ -68,6 +69,8 @@ func (p *Plan) lintPinned(field, ref string) {
 	}
 	sam, _ := ParseSAMReference(ref)
 	switch tag := tagged.Tag(); {
+	case lambdaLanguage(named) != "" && movingTag.MatchString(tag):
+		p.findf(RuleUnpinnedBase, field, "the tag %s moves when AWS builds the image again: use one with the time of a build, such as 22.2025.08.04.11, or a digest", tag)
 	case sam.Runtime != "" && sam.SAMVersion != "" && sam.Timestamp == "":
 		p.findf(RuleUnpinnedBase, field, "the tag %s moves when AWS builds the image again: use one with the time of a build, such as 1.143.0-20250822194415, or a digest", tag)
 	case movingTag.MatchString(tag):
@@ -75,19 +78,56 @@ func (p *Plan) lintPinned(field, ref string) {
 	}
 }
 
-// samGallery is where AWS publishes the SAM build images.
-const samGallery = "public.ecr.aws/sam"
+// Where AWS publishes the SAM build images, and the base images of Lambda.
+const (
+	samGallery    = "public.ecr.aws/sam"
+	lambdaGallery = "public.ecr.aws/lambda"
+)
 
 // lintOfficial finds images that are neither in AWS's gallery nor where the
 // build file says that a mirror of it is.
 func (p *Plan) lintOfficial(field, ref string) {
 	image, _ := ParseSAMReference(ref)
-	official := samGallery + "/build-" + image.Runtime
-	mirror, _ := ParseSAMReference(p.File.Mirrors.Image(official + ":latest")) // any tag: mirrors look at whole names
-	name := func(r SAMReference) string { return r.Registry + "/" + r.Repository }
-	if image.Runtime == "" || name(image) != official && name(image) != name(mirror) {
+	if image.Runtime == "" || !p.isAt(ref, samGallery+"/build-"+image.Runtime) {
 		p.findf(RuleUnofficialBase, field, "%s is not in the gallery %s: name the image there, and a copy of it under mirrors", ref, samGallery)
 	}
+}
+
+// lintOfficialNode does so for a node image, which two galleries have.
+func (p *Plan) lintOfficialNode(field, ref string) {
+	node, _ := parseNodeReference(ref)
+	if node.SAM {
+		p.lintOfficial(field, ref)
+	} else if !p.isAt(ref, lambdaGallery+"/nodejs") {
+		p.findf(RuleUnofficialBase, field, "%s is in neither of the galleries %s and %s: name the image there, and a copy of it under mirrors", ref, samGallery, lambdaGallery)
+	}
+}
+
+// isAt reports whether an image is in a repository, or in its mirror.
+func (p *Plan) isAt(ref, official string) bool {
+	repository := func(ref string) string {
+		named, err := reference.ParseNormalizedNamed(ref)
+		if err != nil {
+			return ""
+		}
+		return named.Name()
+	}
+	mirror := p.File.Mirrors.Image(official + ":latest") // any tag: mirrors look at whole names
+	return repository(ref) == official || repository(ref) == repository(mirror)
+}
+
+// lintLargeNode finds SAM images that are pulled for their Node.js alone. One that
+// is also a runtime image of the build file is left as it is.
+func (p *Plan) lintLargeNode(field, ref string) {
+	node, _ := parseNodeReference(ref)
+	known, ok := p.catalogue.Node(node.Runtime)
+	if !node.SAM || !ok {
+		return
+	}
+	if slices.ContainsFunc(p.File.Runtimes, func(r RuntimeImage) bool { return sameImage(r.Image, ref) }) {
+		return
+	}
+	p.findf(RuleLargeNodeImage, field, "%s is pulled for its Node.js alone: the Lambda base image has the same at an eighth of the size; use %s or a newer build", ref, known.Image)
 }
 
 // lintEndOfLife finds runtimes that AWS does not maintain any more.

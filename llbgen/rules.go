@@ -25,6 +25,7 @@ const (
 	RuleRuntimeEndOfLife   = "RuntimeEndOfLife"
 	RuleUnknownRuntime     = "UnknownRuntime"
 	RuleUnknownPair        = "UnknownPair"
+	RuleLargeNodeImage     = "LargeNodeImage"
 	RuleOverwritesBase     = "OverwritesBase"
 	RuleUnverifiedDownload = "UnverifiedDownload"
 	RuleOldDockerCLI       = "OldDockerCLI"
@@ -43,9 +44,10 @@ func Rules() []Rule {
 		{Name: RuleRuntimeEndOfLife, Description: "AWS still maintains the runtime"},
 		{Name: RuleUnknownRuntime, Description: "The runtime is one that samforge knows"},
 		{Name: RuleUnknownPair, Description: "Runtime image, node image and framework are known to go together"},
+		{Name: RuleLargeNodeImage, Description: "Node.js comes from a Lambda base image, where a SAM image would be pulled for it alone"},
 		{Name: RuleOverwritesBase, Description: "No layer replaces files of the base image", Experimental: true},
 		{Name: RuleUnverifiedDownload, Description: "Downloads are checked against a known checksum"},
-		{Name: RuleOldDockerCLI, Description: "The Docker CLI speaks API 1.44, without which Docker Engine 29 refuses it"},
+		{Name: RuleOldDockerCLI, Description: "Docker Engine 29 rejects Docker CLIs older than 25"},
 		{Name: RuleOldGoTemplate, Description: "go-template has its security fixes"},
 		{Name: RuleSecretInBuildArg, Description: "Build arguments hold no secrets"},
 		{Name: RuleUnusedBuildArg, Description: "Every build argument has a meaning"},

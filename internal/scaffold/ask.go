@@ -75,14 +75,19 @@ func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
 	}
 }
 
-// askNodes asks for the node image of each base image.
+// askNodes asks for the node image of each base image, and proposes the smallest one
+// that runs on it.
 func (p prompt) askNodes(ctx context.Context, a *Answers) error {
+	catalogue, err := llbgen.LoadCatalogue()
+	if err != nil {
+		return err
+	}
 	var nodes []string
 	for i, image := range a.Runtimes {
 		q := question{text: "Image to take Node.js from for " + image, field: fmt.Sprintf("runtimes[%d].node", i)}
-		if i > 0 {
-			q.text += " (Enter for the same)"
-			q.enter = &nodes[i-1]
+		if proposed := catalogue.NodeImage(image); proposed != "" {
+			q.text += " (Enter for " + proposed + ")"
+			q.enter = &proposed
 		}
 		nodes = append(nodes, "")
 		a.Nodes = nodes

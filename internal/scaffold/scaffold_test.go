@@ -179,9 +179,15 @@ func TestQuestions(t *testing.T) {
 			want:    []string{"kind: sam\n", "  image: harness/plugin:1\n", "  version: 1.1.2\n", "\n#repo: ", "  - image: " + python + "\n  - image: " + java + "\n\n"},
 		},
 		{
-			name:    "all of a Serverless image, the same Node.js twice",
-			answers: "serverless\nharness/plugin:1\n1.1.2\nacme/plugin\n" + python + "\n" + java + "\n\n" + node20 + "\n\n",
-			want:    []string{"\nrepo: acme/plugin\n", "  - image: " + python + "\n    node: " + node20 + "\n  - image: " + java + "\n    node: " + node20 + "\n"},
+			name:    "all of a Serverless image, and the proposed Node.js",
+			answers: "serverless\nharness/plugin:1\n1.1.2\nacme/plugin\n" + python + "\n" + node22 + "\n\n\n\n",
+			want:    []string{"\nrepo: acme/plugin\n", "  - image: " + python + "\n    node: public.ecr.aws/lambda/nodejs:24.", "  - image: " + node22 + "\n    node: " + node22 + "\n"},
+			asked:   []string{"for " + python + " (Enter for public.ecr.aws/lambda/nodejs:24.", "for " + node22 + " (Enter for " + node22 + ")"},
+		},
+		{
+			name:    "a Serverless image with another Node.js than the proposed one",
+			answers: "serverless\nharness/plugin:1\n1.1.2\nacme/plugin\n" + python + "\n\n" + node20 + "\n",
+			want:    []string{"  - image: " + python + "\n    node: " + node20 + "\n"},
 		},
 		{
 			name:    "a wrong answer is asked for again",
@@ -191,7 +197,7 @@ func TestQuestions(t *testing.T) {
 		},
 		{
 			name: "a pair that cannot work is asked for again", given: scaffold.Answers{Kind: "serverless", Runtimes: []string{python, old}},
-			answers: "harness/plugin:1\n1.1.2\n\n" + node20 + "\n\npublic.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316\n",
+			answers: "harness/plugin:1\n1.1.2\n\n\n" + node20 + "\npublic.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316\n",
 			want:    []string{"    node: public.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316\n"},
 			asked:   []string{"  python3.11 is Amazon Linux 2"},
 		},
@@ -230,7 +236,7 @@ func TestQuestionsThatAreNotAnswered(t *testing.T) {
 	for answers, want := range map[string]string{
 		"":                                 "missing: --kind",
 		"sam\nharness/plugin:1\n1.1.2\n\n": "missing: --runtime",
-		"serverless\nharness/plugin:1\n1.1.2\n\n" + java + "\n\n": "missing: --node",
+		"serverless\nharness/plugin:1\n1.1.2\n\nacme/build-cobol85:1.143.0\n\n": "missing: --node",
 	} {
 		path := filepath.Join(t.TempDir(), "samforge.yaml")
 		err := scaffold.Init(t.Context(), scaffold.Options{Path: path, Ask: true, Stdin: strings.NewReader(answers), Stderr: io.Discard})

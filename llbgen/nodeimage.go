@@ -1,0 +1,84 @@
+package llbgen
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/distribution/reference"
+)
+
+// A node image is what Node.js is copied from: a SAM build image, or AWS Lambda's
+// own base image, which the SAM image is built on. Both have the same /var/lang,
+// as https://github.com/aws/aws-sam-build-images adds nothing there.
+
+// nodeReference is what the reference of a node image says.
+type nodeReference struct {
+	// Runtime is the Lambda runtime of the image, such as nodejs22.x.
+	Runtime string
+	// Lambda is set for Lambda's own base image, and SAM for a SAM build image.
+	Lambda, SAM bool
+	// Build is set where the tag names one build of the image.
+	Build bool
+}
+
+// parseNodeReference reads the reference of a node image. An error says why the
+// runtime cannot be read.
+func parseNodeReference(ref string) (nodeReference, error) {
+	named, err := parseReference(ref)
+	if err != nil {
+		return nodeReference{}, err
+	}
+	if language := lambdaLanguage(named); language != "" {
+		return parseLambdaTag(language, tagOf(ref))
+	}
+	sam, _ := ParseSAMReference(ref) // which has no tag to be of any use here
+	node := nodeReference{Runtime: sam.Runtime, SAM: sam.Runtime != "", Build: sam.Timestamp != ""}
+	if node.Runtime == "" {
+		return node, fmt.Errorf("its name is neither that of a SAM image, such as sam/build-nodejs22.x, nor that of a Lambda base image, such as lambda/nodejs:22")
+	}
+	return node, nil
+}
+
+// lambdaImage is the end of the repository of a Lambda base image: lambda/nodejs in
+// AWS's gallery, aws-lambda-nodejs on Docker Hub, and lambda-nodejs in a mirror
+// that flattens paths.
+var lambdaImage = regexp.MustCompile(`(?:^|[/-])lambda[/-](nodejs|python|java|ruby|dotnet|go|provided)$`)
+
+// lambdaLanguage is the language of a Lambda base image; empty for any other image.
+func lambdaLanguage(named reference.Named) string {
+	if m := lambdaImage.FindStringSubmatch(reference.Path(named)); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// lambdaTag is the tag of a Lambda base image, each form also with the name of an
+// architecture at its end: https://gallery.ecr.aws/lambda/nodejs
+//
+//	22                  moves when AWS builds the image again
+//	22.2025.08.04.11    one build: year, month, day, hour
+//	26-preview          a runtime that is not released yet
+var lambdaTag = regexp.MustCompile(`^(\d{1,3}(?:\.\d{1,3})?|al2|al2023)(\.\d{4}\.\d{2}\.\d{2}\.\d{2})?(?:-preview)?(?:-x86_64|-arm64)?$`)
+
+// parseLambdaTag reads the tag of a Lambda base image.
+func parseLambdaTag(language, tag string) (nodeReference, error) {
+	node := nodeReference{Lambda: true}
+	m := lambdaTag.FindStringSubmatch(tag)
+	switch {
+	case m != nil && language == "nodejs":
+		node.Runtime = language + m[1] + ".x"
+	case m != nil:
+		node.Runtime = language + m[1]
+	case language == "nodejs":
+		return node, fmt.Errorf("its tag does not name a version of Node.js, as 22 and 22.2025.08.04.11 do")
+	default:
+		node.Runtime = language // which says enough: it has no Node.js
+		return node, nil
+	}
+	node.Build = m[2] != ""
+	return node, nil
+}
+
+// isNode reports whether the image has Node.js, as far as its name says.
+func (r nodeReference) isNode() bool { return strings.HasPrefix(r.Runtime, "nodejs") }
