@@ -49,6 +49,9 @@ func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, e
 	if err := checkCaps(opts["frontend.caps"]); err != nil {
 		return nil, err
 	}
+	if err := checkContexts(opts); err != nil {
+		return nil, err
+	}
 	if opts["filename"] == "" { // dockerui would look for a Dockerfile
 		opts["filename"] = llbgen.Filename
 	}

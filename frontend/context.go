@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 
+	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -18,6 +23,26 @@ import (
 // becomes a part of the graph, and a graph has to fit into a message of the
 // gateway, which holds 16 MiB.
 const maxContextFile = 8 << 20
+
+// checkContexts refuses contexts whose addresses have credentials in them: the provenance, the
+// builder's history and the log have these addresses too.
+func checkContexts(opts map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(opts)) {
+		if (key == "context" || strings.HasPrefix(key, "context:")) && credentials.In(opts[key]) {
+			return ErrCredentials(opts[key])
+		}
+	}
+	return nil
+}
+
+// ErrCredentials says how to pass the credentials in the address of a context instead.
+func ErrCredentials(address string) error {
+	remedy := "for a git repository pass the token with --secret id=GIT_AUTH_TOKEN,env=NAME; for an archive the Authorization header with --secret id=HTTP_AUTH_HEADER_HOST,env=NAME"
+	if u, err := url.Parse(address); err == nil {
+		remedy = strings.ReplaceAll(remedy, "HOST", u.Hostname())
+	}
+	return fmt.Errorf("the context %s has a user or a password in its address, which would be recorded with the image: leave it out; %s", credentials.Mask(address), remedy)
+}
 
 // readFile reads a file of the build context: of a folder on the client's side,
 // of which no other file is sent, of a git repository or of an archive.

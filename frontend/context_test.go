@@ -5,6 +5,22 @@ import (
 	"testing"
 )
 
+func TestContextsWithCredentials(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]map[string]string{
+		"the build context": {"filename": "samforge.yaml", "context": "https://hunter2@example.com/a.git"},
+		"a named context":   {"context": "https://example.com/a.git", "context:tools": "https://hunter2@example.com/a.git"},
+	} {
+		err := checkContexts(opts)
+		if err == nil || !strings.Contains(err.Error(), "https://xxxxxxx@example.com/a.git has a user or a password") || !strings.Contains(err.Error(), "GIT_AUTH_TOKEN") {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+	}
+	if err := checkContexts(map[string]string{"context": "https://example.com/a.git", "context:tools": "docker-image://a@sha256:0123", "build-arg:HTTPS_PROXY": "http://a:b@c"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadContextFile(t *testing.T) {
 	t.Parallel()
 	files := fileSystemWith(t, map[string]string{

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -19,7 +20,7 @@ import (
 func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string) *lint.LintResults {
 	results := &lint.LintResults{
 		Warnings: []lint.Warning{}, // [] in JSON, and not null
-		Sources:  []*pb.SourceInfo{{Filename: filename, Language: "yaml", Data: data}},
+		Sources:  []*pb.SourceInfo{{Filename: filename, Language: "yaml", Data: []byte(credentials.Mask(string(data)))}},
 	}
 	plan, err := llbgen.Load(filename, data, args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -40,7 +41,7 @@ func (b *build) atSource(err error) error {
 		err = &sourceError{text: strings.Join(summaries, "\n"), error: err}
 	}
 	return errdefs.WithSource(err, &errdefs.Source{
-		Info:   &pb.SourceInfo{Filename: b.src.Filename, Language: b.src.Language, Data: b.src.Data},
+		Info:   &pb.SourceInfo{Filename: b.src.Filename, Language: b.src.Language, Data: []byte(credentials.Mask(string(b.src.Data)))},
 		Ranges: ranges,
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +50,31 @@ func TestDockerCLI(t *testing.T) {
 		r.ok(t)
 		if !strings.Contains(r.stderr, "sha256: {amd64: "+sum+"}") {
 			t.Errorf("no warning tells the checksum:\n%s", r.stderr)
+		}
+	})
+	t.Run("an archive that wants credentials", func(t *testing.T) {
+		const header = "Basic Y2k6aHVudGVyMg=="
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != header {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_, _ = w.Write(archive)
+		}))
+		defer server.Close()
+		secret := filepath.Join(t.TempDir(), "header")
+		must(t, os.WriteFile(secret, []byte(header), 0o600))
+		file := buildFileWith(t, "docker: {archive: '"+server.URL+"/docker.tgz', sha256: {amd64: "+sum+"}}\n")
+		lines := b.build("-f", file, "--repo", b.repo("ci/private"), "--push", "--secret", "id=HTTP_AUTH_HEADER_127.0.0.1,src="+secret).ok(t)
+		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64")
+		must(t, err)
+		wantKit(t, image, "amd64")
+
+		inAddress := buildFileWith(t, "docker: {archive: 'http://ci:hunter2@"+strings.TrimPrefix(server.URL, "http://")+"/docker.tgz'}\n")
+		r := b.build("-f", inAddress, "--repo", b.repo("ci/private"), "--push")
+		const want = "docker.archive: there is a user or a password in the address, which would be recorded with the image: leave it out, and pass it with --secret id=HTTP_AUTH_HEADER_127.0.0.1,src=FILE"
+		if r.code != 2 || !strings.Contains(r.stderr, want) || strings.Contains(r.stdout+r.stderr, "hunter2") {
+			t.Errorf("exit code %d, want 2 and %q without the password:\n%s", r.code, want, r.stderr)
 		}
 	})
 	t.Run("not at all", func(t *testing.T) {

@@ -140,9 +140,9 @@ func MirrorsArg(m Mirrors) (name, value string) {
 	return "SAMFORGE_MIRRORS", strings.Join(pairs, ",")
 }
 
-// credentials are arguments that must not be passed: build arguments end up in
+// credentialArgs are arguments that must not be passed: build arguments end up in
 // provenance attestations and logs.
-var credentials = []string{"DOCKER_USERNAME", "DOCKER_PASSWORD", "DOCKER_TOKEN"}
+var credentialArgs = []string{"DOCKER_USERNAME", "DOCKER_PASSWORD", "DOCKER_TOKEN"}
 
 // apply overrides f with the build arguments, and returns the names of those
 // that nothing uses.
@@ -166,7 +166,7 @@ func (d *document) apply(f *File, args map[string]string) (unused []string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		switch {
-		case slices.Contains(credentials, name):
+		case slices.Contains(credentialArgs, name):
 			d.fail(place{arg: name}, "", "credentials are not build arguments, which are recorded with the image: use `docker login`")
 		case !predefined(name):
 			unused = append(unused, name)

@@ -190,6 +190,11 @@ func TestArgumentMistakes(t *testing.T) {
 			want: `build argument SAMFORGE_MIRRORS: "" cannot stand for "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix`,
 		},
 		{
+			name: "a mirror with a password",
+			arg:  "SAMFORGE_MIRRORS", with: "https://a.example.com/=https://ci:hunter2@b.example.com/",
+			want: "build argument SAMFORGE_MIRRORS: there is a user or a password in the address, which would be recorded with the image: leave it out, and pass it with --secret id=HTTP_AUTH_HEADER_b.example.com,src=FILE, which is the value of the Authorization header",
+		},
+		{
 			name: "a password",
 			arg:  "DOCKER_PASSWORD", with: "hunter2",
 			want: "build argument DOCKER_PASSWORD: credentials are not build arguments, which are recorded with the image: use `docker login`",

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/samforge/samforge/credentials"
 )
 
 // document decodes a build file strictly and remembers where each value
@@ -219,12 +221,12 @@ func (d *document) diagnostic(at place, path, format string, args ...any) *Diagn
 		Filename: d.filename,
 		Line:     at.line,
 		Column:   at.column,
-		Field:    path,
+		Field:    credentials.Mask(path),
 		Arg:      at.arg,
-		Message:  fmt.Sprintf(format, args...),
+		Message:  credentials.Mask(fmt.Sprintf(format, args...)),
 	}
 	if i := at.line - 1; i >= 0 && i < len(d.lines) {
-		diagnostic.line = strings.ReplaceAll(d.lines[i], "\t", " ")
+		diagnostic.line = credentials.Mask(strings.ReplaceAll(d.lines[i], "\t", " "))
 	}
 	return diagnostic
 }

@@ -343,6 +343,27 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
                          ^`,
 		},
 		{
+			name: "the docker archive has a password in its address",
+			file: buildFile + "docker: {archive: 'https://ci:hunter2@files.example.com/docker.tgz'}\n",
+			want: `samforge.yaml:8:19: docker.archive: there is a user or a password in the address, which would be recorded with the image: leave it out, and pass it with --secret id=HTTP_AUTH_HEADER_files.example.com,src=FILE, which is the value of the Authorization header
+   8 | docker: {archive: 'https://xxxxxxxxxx@files.example.com/docker.tgz'}
+                         ^`,
+		},
+		{
+			name: "a mirror of the npm registry has a token in its address",
+			file: buildFile + "mirrors:\n  https://registry.npmjs.org/: https://hunter2@npm.example.com/\n",
+			want: `samforge.yaml:9:32: mirrors.https://registry.npmjs.org/: there is a user or a password in the address, which would be recorded with the image: leave it out, and pass it with --secret id=npmrc,src=FILE
+   9 |   https://registry.npmjs.org/: https://xxxxxxx@npm.example.com/
+                                      ^`,
+		},
+		{
+			name: "another mistake stands beside a password",
+			file: buildFile + "docker: {archvie: 'https://ci:hunter2@files.example.com/docker.tgz'}\n",
+			want: `samforge.yaml:8:10: docker: unknown key "archvie": did you mean "archive"?
+   8 | docker: {archvie: 'https://xxxxxxxxxx@files.example.com/docker.tgz'}
+                ^`,
+		},
+		{
 			name: "the go-template version is none",
 			file: buildFile + "goTemplate: {version: v0.4/5}\n",
 			want: `samforge.yaml:8:23: goTemplate.version: "v0.4/5" is not a version such as v0.4.15

@@ -240,7 +240,7 @@ func hasPassword(value string) bool {
 func (p *Plan) lintArgs(args map[string]string, unused []string) {
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		switch {
-		case slices.Contains(credentials, name): // a mistake
+		case slices.Contains(credentialArgs, name): // a mistake
 		case looksSecret(name):
 			p.find(RuleSecretInBuildArg, p.doc.diagnostic(place{arg: name}, "", "this looks like a secret, and build arguments are recorded with the image: use `docker login`, or --secret"))
 		case hasPassword(args[name]):

@@ -1,12 +1,15 @@
 package llbgen
 
 import (
+	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 
+	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/placeholder"
 )
 
@@ -33,7 +36,9 @@ func (p *Plan) validate() {
 	}
 	for _, from := range slices.Sorted(maps.Keys(f.Mirrors)) {
 		to := f.Mirrors[from]
-		if to == "" || isURL(from) != isURL(to) {
+		if credentials.In(from) || credentials.In(to) {
+			doc.errorf(join("mirrors", from), "%s", hasCredentials(to, from == npmRegistry))
+		} else if to == "" || isURL(from) != isURL(to) {
 			doc.errorf(join("mirrors", from), "%q cannot stand for %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
 		}
 	}
@@ -75,6 +80,8 @@ func (p *Plan) validateDownloads() {
 	if d.Archive != "" {
 		if placeholder.Uses(d.Archive, "Version") && d.Version == "" {
 			doc.errorf("docker.archive", "the URL uses the version, which is missing: set docker.version")
+		} else if credentials.In(d.Archive) {
+			doc.errorf("docker.archive", "%s", hasCredentials(d.Archive, false))
 		} else if url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: "amd64"}); err != nil {
 			doc.errorf("docker.archive", "%v", err)
 		} else if !isURL(url) {
@@ -86,6 +93,19 @@ func (p *Plan) validateDownloads() {
 	}
 	p.validateSums("docker.sha256", d.SHA256)
 	p.validateSums("goTemplate.sha256", f.GoTemplate.SHA256)
+}
+
+// hasCredentials says what to do with the user or the password in an address.
+func hasCredentials(address string, npm bool) string {
+	secret := fmt.Sprintf("--secret id=%s,src=FILE", SecretNPMRC)
+	if !npm {
+		host := "HOST"
+		if u, err := url.Parse(address); err == nil {
+			host = u.Hostname()
+		}
+		secret = fmt.Sprintf("--secret id=HTTP_AUTH_HEADER_%s,src=FILE, which is the value of the Authorization header", host)
+	}
+	return "there is a user or a password in the address, which would be recorded with the image: leave it out, and pass it with " + secret
 }
 
 func (p *Plan) validateSums(path string, sums map[string]string) {

@@ -17,6 +17,8 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/npipe"
 	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
+
+	"github.com/samforge/samforge/credentials"
 )
 
 // Kind says what stands behind a Builder.
@@ -58,7 +60,9 @@ func (b *Builder) Close() error {
 }
 
 // String names the builder for messages.
-func (b *Builder) String() string { return fmt.Sprintf("%s at %s", b.Kind, b.Address) }
+func (b *Builder) String() string {
+	return fmt.Sprintf("%s at %s", b.Kind, credentials.Mask(b.Address))
+}
 
 // connect returns a Builder for a buildkitd address, once it has answered.
 func connect(ctx context.Context, address string, tls TLS, timeout time.Duration) (*Builder, error) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/util/appdefaults"
+
+	"github.com/samforge/samforge/credentials"
 )
 
 // discoverTimeout bounds each step of the discovery; all of them are on this machine, or a DOCKER_HOST.
@@ -48,6 +50,9 @@ func listed(attempts []Attempt) string {
 // buildkitd. When none does, the error is a *NotFoundError.
 func Find(ctx context.Context, opt Options) (*Builder, error) {
 	if address := cmp.Or(opt.Address, opt.env("BUILDKIT_HOST")); address != "" {
+		if credentials.In(address) {
+			return nil, errCredentials(address)
+		}
 		b, err := named(ctx, address, opt)
 		if err != nil {
 			return nil, fmt.Errorf("connect to the builder %s: %w", address, err)
@@ -66,6 +71,11 @@ func Find(ctx context.Context, opt Options) (*Builder, error) {
 		tried = append(tried, Attempt{What: step.what, Err: err})
 	}
 	return nil, &NotFoundError{Tried: tried}
+}
+
+// errCredentials refuses an address with a user or a password in it, which logs would show.
+func errCredentials(address string) error {
+	return fmt.Errorf("the address of the builder %s has a user or a password in it: leave it out; a builder knows its clients by certificates (--tlscert, --tlskey) or by SSH keys", credentials.Mask(address))
 }
 
 // named connects to the builder that the user named.
@@ -104,7 +114,7 @@ func discovery(opt Options) []step {
 	}
 	docker := opt.dockerEndpoint()
 	return append(steps,
-		step{"Docker engine " + docker.host, func(ctx context.Context) (*Builder, error) {
+		step{"Docker engine " + credentials.Mask(docker.host), func(ctx context.Context) (*Builder, error) {
 			return dockerEngine(ctx, docker, discoverTimeout)
 		}},
 		step{"private buildkitd", func(ctx context.Context) (*Builder, error) {

@@ -156,6 +156,17 @@ func TestFindDoesNotFallThroughFromANamedBuilder(t *testing.T) {
 	}
 }
 
+func TestFindRefusesAnAddressWithAPassword(t *testing.T) {
+	t.Parallel()
+	const address = "tcp://ci:hunter2@builder.example.com:1234"
+	_, inVariable := Find(t.Context(), Options{Env: environment(map[string]string{"BUILDKIT_HOST": address})})
+	for name, err := range map[string]error{"BUILDKIT_HOST": inVariable, "--builder": CheckAddresses([]string{address})} {
+		if err == nil || !strings.Contains(err.Error(), "tcp://xxxxxxxxxx@builder.example.com:1234 has a user or a password in it") {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+	}
+}
+
 func TestConnectIsBounded(t *testing.T) {
 	t.Parallel()
 	silent := listen(t, "tcp", "127.0.0.1:0")

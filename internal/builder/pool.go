@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+
+	"github.com/samforge/samforge/credentials"
 )
 
 // Pool is the builders that share the jobs of a build; often it is one. Close it.
@@ -31,9 +33,14 @@ func (e *UnreachableError) Error() string {
 	return "none of the builders can be reached:\n" + listed(e.Tried) + "start one of them, or name others with --builder"
 }
 
-// CheckAddresses refuses a list of several builders that cannot be a Pool: with one that is given twice, one that is no
-// address, or the Docker engine, which keeps its images to itself.
+// CheckAddresses refuses addresses with credentials in them, and a list of several builders that cannot be a Pool: with
+// one that is given twice, one that is no address, or the Docker engine, which keeps its images to itself.
 func CheckAddresses(addresses []string) error {
+	for _, address := range addresses {
+		if credentials.In(address) {
+			return errCredentials(address)
+		}
+	}
 	if len(addresses) < 2 {
 		return nil
 	}

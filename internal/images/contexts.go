@@ -13,6 +13,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/tonistiigi/fsutil"
+
+	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/frontend"
 )
 
 // mainContext is the build context of a request: a folder, or an address that
@@ -34,6 +37,9 @@ func readContext(opt Options) (mainContext, error) {
 	}
 	if err == nil {
 		return mainContext{}, fmt.Errorf("the context %s is a file: name a folder, and the build file with --file", opt.Context)
+	}
+	if credentials.In(opt.Context) {
+		return mainContext{}, frontend.ErrCredentials(opt.Context)
 	}
 	_, isGit, _ := dockerui.DetectGitContext(opt.Context, nil)
 	if _, _, isHTTP := dockerui.DetectHTTPContext(opt.Context); !isGit && !isHTTP {
@@ -66,7 +72,10 @@ type contexts struct {
 func cutContext(value string) (name, source string, err error) {
 	name, source, _ = strings.Cut(value, "=")
 	if name == "" || source == "" {
-		return "", "", fmt.Errorf("--build-context %q: expected NAME=SOURCE", value)
+		return "", "", fmt.Errorf("--build-context %q: expected NAME=SOURCE", credentials.Mask(value))
+	}
+	if credentials.In(source) {
+		return "", "", fmt.Errorf("--build-context %s: %w", name, frontend.ErrCredentials(source))
 	}
 	return name, source, nil
 }

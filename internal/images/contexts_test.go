@@ -39,9 +39,13 @@ func TestMainContext(t *testing.T) {
 		opt  Options
 		want string
 	}{
-		"a file":                       {Options{Context: file}, "is a file: name a folder, and the build file with --file"},
-		"a folder that is not":         {Options{Context: dir + "/missing"}, "is no folder, and no address"},
-		"standard input":               {Options{Context: "-"}, "is no folder, and no address"},
+		"a file":               {Options{Context: file}, "is a file: name a folder, and the build file with --file"},
+		"a folder that is not": {Options{Context: dir + "/missing"}, "is no folder, and no address"},
+		"standard input":       {Options{Context: "-"}, "is no folder, and no address"},
+		"a token in the address": {
+			Options{File: file, Context: "https://hunter2@git.example.com/ci/images.git"},
+			"https://xxxxxxx@git.example.com/ci/images.git has a user or a password in its address, which would be recorded with the image: leave it out; for a git repository pass the token with --secret id=GIT_AUTH_TOKEN,env=NAME; for an archive the Authorization header with --secret id=HTTP_AUTH_HEADER_git.example.com,env=NAME",
+		},
 		"an address and no build file": {Options{Context: git}, "is not on this machine, where the build file is read"},
 	} {
 		if _, err := readContext(c.opt); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -142,6 +146,7 @@ func TestNamedContextsThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ value, want string }{
 		"no source":              {"files", "NAME=SOURCE"},
 		"an empty name":          {"=" + dir, "NAME=SOURCE"},
+		"a token in the address": {"files=https://hunter2@example.com/a.git", "--build-context files: the context https://xxxxxxx@example.com/a.git has a user or a password"},
 		"an illegal name":        {"UPPER CASE=" + dir, "not a name"},
 		"a folder that is not":   {"files=" + dir + "/missing", "no such file"},
 		"a file":                 {"files=" + file, "not a folder"},
