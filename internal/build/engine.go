@@ -1,0 +1,54 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	bkclient "github.com/moby/buildkit/client"
+
+	"github.com/samforge/samforge/internal/registry"
+)
+
+// exporterMoby stores an image in the Docker engine that builds it.
+const exporterMoby = "moby"
+
+// throughEngine changes exports for the Docker engine's own BuildKit, which
+// cannot push: the image goes to the engine, and `docker push` takes it from
+// there.
+func throughEngine(entries []bkclient.ExportEntry) []bkclient.ExportEntry {
+	var changed []bkclient.ExportEntry
+	stored := false
+	for _, e := range entries {
+		switch {
+		case e.Type != bkclient.ExporterImage:
+			changed = append(changed, e)
+		case !stored && e.Attrs["name"] != "":
+			changed = append(changed, bkclient.ExportEntry{Type: exporterMoby, Attrs: map[string]string{"name": e.Attrs["name"]}})
+			stored = true
+		}
+	}
+	return changed
+}
+
+// enginePush pushes the references of an image out of the engine and returns
+// the digest that it got.
+func enginePush(ctx context.Context, refs []string) (digest string, err error) {
+	docker, err := exec.LookPath("docker")
+	if err != nil {
+		return "", errors.New("pushing from the Docker engine needs the docker command on PATH: install the Docker CLI, or name a buildkitd with --builder")
+	}
+	for _, ref := range refs {
+		out, err := exec.CommandContext(ctx, docker, "push", "--quiet", ref).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("failed to push %s: docker push: %w: %s", ref, err, strings.TrimSpace(string(out)))
+		}
+	}
+	digest, ok, err := registry.Digest(ctx, refs[0])
+	if err == nil && !ok {
+		err = fmt.Errorf("%s is not in its registry after it was pushed", refs[0])
+	}
+	return digest, err
+}

@@ -1,0 +1,102 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+func oneImage() image {
+	return image{
+		Target:    llbgen.Target{Name: "java21"},
+		platforms: []ocispecs.Platform{amd64},
+		refs:      []string{"registry.example.com/ci/sam:1", "registry.example.com/ci/sam:2"},
+	}
+}
+
+func TestExports(t *testing.T) {
+	t.Parallel()
+	const names = "registry.example.com/ci/sam:1,registry.example.com/ci/sam:2"
+	for name, c := range map[string]struct {
+		opt             Options
+		several, engine bool
+		wantType        string
+		wantAttrs       map[string]string
+	}{
+		"nothing asked for puts the image together": {Options{}, false, false, "image", map[string]string{"push": "false", "name": names}},
+		"--push":                                  {Options{Push: true}, false, false, "image", map[string]string{"push": "true", "name": names}},
+		"type=registry is a push":                 {Options{Outputs: []string{"type=registry"}}, false, false, "image", map[string]string{"push": "true", "name": names}},
+		"a name of the user's own stays":          {Options{Outputs: []string{"type=image,name=a:1"}}, false, false, "image", map[string]string{"name": "a:1"}},
+		"the Docker engine stores what is pushed": {Options{Push: true}, false, true, "moby", map[string]string{"name": names}},
+		"the Docker engine stores what is loaded": {Options{Load: true}, false, true, "moby", map[string]string{"name": names}},
+		"annotations go to the manifest":          {Options{Push: true, Annotations: []string{"a=1", "index:b=2"}}, false, false, "image", map[string]string{"annotation-manifest.a": "1", "annotation-index.b": "2"}},
+	} {
+		entries, err := exports(c.opt, oneImage(), c.several, c.engine)
+		if err != nil || len(entries) != 1 {
+			t.Errorf("%s: %v, %v", name, entries, err)
+			continue
+		}
+		if entries[0].Type != c.wantType {
+			t.Errorf("%s: the type is %s, want %s", name, entries[0].Type, c.wantType)
+		}
+		for key, want := range c.wantAttrs {
+			if entries[0].Attrs[key] != want {
+				t.Errorf("%s: %s is %q, want %q (%v)", name, key, entries[0].Attrs[key], want, entries[0].Attrs)
+			}
+		}
+	}
+}
+
+func TestOutputsOfSeveralImages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		output, dest, want string // want: of the error
+	}{
+		"a folder gets a folder for each": {output: dir, dest: filepath.Join(dir, "java21")},
+		"an OCI layout too":               {output: "type=oci,tar=false,dest=" + dir, dest: filepath.Join(dir, "java21")},
+		"a file cannot hold several":      {output: "type=oci,dest=" + dir + "/x.tar", want: "choose one with --target"},
+		"standard output neither":         {output: "-", want: "choose one with --target"},
+	} {
+		entries, err := exports(Options{Outputs: []string{c.output}}, oneImage(), true, false)
+		switch {
+		case c.want != "":
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case entries[0].OutputDir != c.dest:
+			t.Errorf("%s: the folder is %s, want %s", name, entries[0].OutputDir, c.dest)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x.tar")); err == nil {
+		t.Error("a refused output left a file behind")
+	}
+}
+
+func TestExportsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	several := oneImage()
+	several.platforms = append(several.platforms, ocispecs.Platform{OS: "linux", Architecture: "arm64"})
+	for name, c := range map[string]struct {
+		image image
+		opt   Options
+		want  string
+	}{
+		"loading an index":            {several, Options{Load: true}, "--load takes one platform"},
+		"an annotation without value": {oneImage(), Options{Push: true, Annotations: []string{"a"}}, "KEY=VALUE"},
+		"an annotation of no type":    {oneImage(), Options{Push: true, Annotations: []string{"layer:a=1"}}, `unknown type "layer"`},
+		"an output of no type":        {oneImage(), Options{Outputs: []string{"dest=x"}}, "--output"},
+	} {
+		_, err := exports(c.opt, c.image, false, false)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/samforge/samforge/internal/builder"
+)
+
+func TestFailedErrorTellsWhatWasPushed(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("failed to solve: the registry said no")
+	failed := &FailedError{
+		Failures: []builder.Result{{Name: "java21", Err: cause}},
+		Pushed:   []string{"registry.example.com/ci/sam:1@sha256:ab"},
+		pushing:  true,
+	}
+	want := `java21: the registry said no
+already pushed (the same command pushes the rest):
+  registry.example.com/ci/sam:1@sha256:ab`
+	if failed.Error() != want {
+		t.Errorf("the error is\n%s\nwant\n%s", failed, want)
+	}
+	if !errors.Is(failed, cause) {
+		t.Error("the error lost its cause")
+	}
+}
+
+func TestCancelledImagesAreNotListed(t *testing.T) {
+	t.Parallel()
+	failed := &FailedError{pushing: true, Failures: []builder.Result{
+		{Name: "java21", Err: context.Canceled}, {Name: "python3.12", Err: errors.New("no")},
+	}}
+	if got, want := failed.Remaining().Error(), "python3.12: no\nnothing was pushed"; got != want {
+		t.Errorf("the error is %q, want %q", got, want)
+	}
+}
+
+func TestDecodeKeepsTextAndUnpacksJSON(t *testing.T) {
+	t.Parallel()
+	got := decode(map[string]string{
+		"containerimage.digest":     "sha256:ab",
+		"containerimage.descriptor": "eyJzaXplIjoxfQ==", // {"size":1}
+		"image.name":                "abcd",             // base64 by accident
+		"empty":                     "",
+	})
+	data, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"containerimage.descriptor":{"size":1},"containerimage.digest":"sha256:ab","empty":"","image.name":"abcd"}`
+	if string(data) != want {
+		t.Errorf("the metadata is %s, want %s", data, want)
+	}
+}
+
+func TestParseAttest(t *testing.T) {
+	t.Parallel()
+	kind, rest, err := parseAttest("type=provenance,mode=max,inline-only=true")
+	if kind != "provenance" || rest != "mode=max,inline-only=true" || err != nil {
+		t.Errorf("got %q, %q, %v", kind, rest, err)
+	}
+	if _, _, err := parseAttest("mode=max"); err == nil {
+		t.Error("an attestation without a type is accepted")
+	}
+}

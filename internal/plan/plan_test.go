@@ -1,0 +1,111 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	ours "github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// manyImages are the options of a build file with n images, whose registry is in
+// this process.
+func manyImages(tb testing.TB, n int) Options {
+	tb.Helper()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	tb.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	image, err := random.Image(1024, 3)
+	if err == nil {
+		image, err = mutate.ConfigFile(image, &v1.ConfigFile{OS: "linux", Architecture: "amd64"})
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, ref := range []string{"sam/build-python3.12:1.143.0", "harness/aws-sam-plugin:1.1.2", "library/docker:28.5.2-cli"} {
+		parsed, err := name.ParseReference(host + "/" + ref)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := remote.Write(parsed, image); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	var file strings.Builder
+	fmt.Fprintf(&file, "kind: sam\nplugin: {image: harness/aws-sam-plugin:1.1.2, version: 1.1.2}\nrepo: %s/ci/sam\nruntimes:\n", host)
+	for i := range n {
+		fmt.Fprintf(&file, "  - {image: 'public.ecr.aws/sam/build-python3.12:1.143.0', name: python%d}\n", i)
+	}
+	path := filepath.Join(tb.TempDir(), llbgen.Filename)
+	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return Options{File: path, Mirrors: llbgen.Mirrors{"public.ecr.aws": host, "docker.io": host}}
+}
+
+func TestPlanOfManyImages(t *testing.T) {
+	t.Parallel()
+	opt := manyImages(t, 100)
+	planned, err := Plan(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(planned.Images) != 100 || len(planned.Sources) != 4 { // 3 images and go-template
+		t.Fatalf("the plan has %d images and %d sources, want 100 and 4", len(planned.Images), len(planned.Sources))
+	}
+	for i, image := range planned.Images {
+		if want := fmt.Sprintf("python%d", i); image.Target != want {
+			t.Errorf("image %d is %s, want %s: the order is the build file's", i, image.Target, want)
+		}
+	}
+	picture := planned.picture()
+	if len(picture.Images) != 100 || len(picture.Layers) != 4 {
+		t.Errorf("the picture has %d images and %d layers, want 100 that share 4", len(picture.Images), len(picture.Layers))
+	}
+}
+
+// BenchmarkPlan plans with a resolver that knows the sources of the images. What is
+// left of an image when it has been planned is the same with few and with many.
+func BenchmarkPlan(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("%d images", n), func(b *testing.B) {
+			opt := manyImages(b, n)
+			resolver := ours.NewResolver(b.Context())
+			if _, err := planWith(b.Context(), opt, resolver, true); err != nil {
+				b.Fatal(err)
+			}
+			before := live()
+			var planned *Planned
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if planned, err = planWith(b.Context(), opt, resolver, true); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(live()-before)/float64(len(planned.Images)), "B-kept/image")
+		})
+	}
+}
+
+// live is how many bytes of the heap are in use.
+func live() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}

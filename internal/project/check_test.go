@@ -1,0 +1,43 @@
+package project
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// A finding fails a build that allows none: once, with its line, and only where
+// it is about a target that is built.
+func TestFindingsAreRefusedBeforeTheBuild(t *testing.T) {
+	t.Parallel()
+	const file = `# check=error=true
+kind: sam
+plugin: {image: 'harness/aws-sam-plugin:1.1.2-beta-base-image', version: 1.1.2-beta}
+runtimes:
+  - image: public.ecr.aws/sam/build-java17.al2023:1.164.0-20260720000000
+  - image: public.ecr.aws/sam/build-python3.7:1.100.0-20240206202436-x86_64
+goTemplate: false
+`
+	prepareTargets := func(targets ...string) error {
+		_, err := prepare(Options{File: "-", Stdin: strings.NewReader(file), Stderr: io.Discard, Progress: "quiet", Targets: targets})
+		return err
+	}
+	if err := prepareTargets("java17.al2023"); err != nil {
+		t.Errorf("a target without findings: %v", err)
+	}
+	err := prepareTargets()
+	var found *llbgen.LintError
+	if !errors.As(err, &found) || len(found.Findings) != 1 {
+		t.Fatalf("the error is %v, want one with one finding", err)
+	}
+	const want = `stdin:6:12: runtimes[1].image: AWS no longer publishes images for python3.7: it stays at its last version
+   6 |   - image: public.ecr.aws/sam/build-python3.7:1.100.0-20240206202436-x86_64
+                  ^
+lint violation found for rules: RuntimeEndOfLife`
+	if err.Error() != want {
+		t.Errorf("the error is\n%v\nwant\n%s", err, want)
+	}
+}

@@ -1,0 +1,113 @@
+package project
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+const matrix = `kind: sam
+plugin: {image: harness/aws-sam-plugin:1.1.2-beta-base-image, version: 1.1.2}
+repo: registry.example.com/ci/sam
+runtimes:
+  - image: public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138
+  - image: public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415
+  - image: public.ecr.aws/sam/build-java21:1.143.0-20250822194412-x86_64
+`
+
+var amd64 = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+
+func load(t *testing.T) *llbgen.Plan {
+	t.Helper()
+	plan, err := llbgen.Load("samforge.yaml", []byte(matrix), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+func TestTargetsAreBuiltInTheOrderOfTheFile(t *testing.T) {
+	t.Parallel()
+	plan := load(t)
+	for name, c := range map[string]struct{ ask, want []string }{
+		"none asked for means all": {nil, []string{"nodejs22.x", "python3.12", "java21"}},
+		"two, in another order":    {[]string{"java21", "nodejs22.x"}, []string{"nodejs22.x", "java21"}},
+		"one, twice":               {[]string{"java21", "java21"}, []string{"java21"}},
+	} {
+		targets, err := selectTargets(plan, c.ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, target := range targets {
+			got = append(got, target.Name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	if len(plan.Targets) != 3 {
+		t.Error("selecting targets changed the plan")
+	}
+}
+
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	plan := load(t)
+	const node = "registry.example.com/ci/sam:1.1.2-nodejs22.x-1.144.0"
+	for name, c := range map[string]struct {
+		opt     Options
+		refs    []string
+		members map[string]string
+	}{
+		"one platform has its architecture in the tag": {Options{}, []string{node + "-linux-amd64"}, nil},
+		"several platforms are an index and its members": {
+			Options{Platforms: []string{"linux/amd64,linux/arm64"}}, []string{node},
+			map[string]string{"amd64": node + "-linux-amd64", "arm64": node + "-linux-arm64"},
+		},
+		"a platform asked for twice is one":      {Options{Platforms: []string{"linux/arm64", "linux/arm64/v8"}}, []string{node + "-linux-arm64"}, nil},
+		"--tag takes the place of the made ones": {Options{Tags: []string{"a:1", "a:2"}}, []string{"a:1", "a:2"}, nil},
+		"a template without .Arch names no members": {
+			Options{Platforms: []string{"linux/amd64", "linux/arm64"}, TagTemplate: "{{.Runtime}}"},
+			[]string{"registry.example.com/ci/sam:nodejs22.x"}, map[string]string{},
+		},
+	} {
+		got, err := planImages(plan, plan.Targets[:1], c.opt, amd64)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !slices.Equal(got[0].refs, c.refs) || len(got[0].members) != len(c.members) {
+			t.Errorf("%s: %q and %v, want %q and %v", name, got[0].refs, got[0].members, c.refs, c.members)
+		}
+		for arch, ref := range c.members {
+			if got[0].members[arch] != ref {
+				t.Errorf("%s: the member for %s is %s, want %s", name, arch, got[0].members[arch], ref)
+			}
+		}
+	}
+}
+
+func TestReferencesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	plan := load(t)
+	for name, c := range map[string]struct {
+		opt  Options
+		want string
+	}{
+		"two targets with one tag":          {Options{TagTemplate: "{{.Version}}"}, "nodejs22.x and python3.12 give the same tag"},
+		"a platform the base excludes":      {Options{Platforms: []string{"linux/arm64"}}, "linux/amd64 only"},
+		"a platform that is none":           {Options{Platforms: []string{"linux/amd64/v1/x"}}, "--platform"},
+		"an operating system without bases": {Options{Platforms: []string{"windows/amd64"}}, "windows"},
+		"a time that is none":               {Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "now"}}, "SOURCE_DATE_EPOCH"},
+	} {
+		_, err := planImages(plan, plan.Targets, c.opt, amd64)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
+		}
+	}
+}
