@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/samforge/samforge/integration/testenv"
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/plan"
 )
 
 // lockBed is a test bed with a build file in a folder of its own.
@@ -180,15 +180,15 @@ func TestLockfile(t *testing.T) {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	b := newLockBed(t)
-	plan := func(args ...string) images.Planned {
+	planOf := func(args ...string) plan.Plan {
 		t.Helper()
 		r := b.samforge("plan", append([]string{"--repo", b.repo("ci/plan"), "--platform", "linux/amd64,linux/arm64", "--format", "json"}, args...)...)
 		r.ok(t)
-		var planned images.Planned
+		var planned plan.Plan
 		must(t, json.Unmarshal([]byte(r.stdout), &planned))
 		return planned
 	}
-	before := plan()
+	before := planOf()
 	if n := b.layersPulled(); n > 0 {
 		t.Errorf("%d layers were pulled for a plan", n)
 	}
@@ -197,12 +197,12 @@ func TestPlan(t *testing.T) {
 	}
 	for _, image := range before.Images {
 		base := image.Layers[0]
-		if base.Action != images.ActionMount || base.Blobs == 0 || base.Size == 0 || image.Existing != "" {
+		if base.Action != plan.ActionMount || base.Blobs == 0 || base.Size == 0 || image.Existing != "" {
 			t.Errorf("the base of %s: %+v, in the registry as %q", image.Platform, base, image.Existing)
 		}
 	}
 	for _, source := range before.Sources {
-		if want := map[bool]images.Action{true: images.ActionMount, false: images.ActionPull}[strings.Contains(source.Name, "/sam/build-")]; source.Kind == "image" && source.Action != want {
+		if want := map[bool]plan.Action{true: plan.ActionMount, false: plan.ActionPull}[strings.Contains(source.Name, "/sam/build-")]; source.Kind == "image" && source.Action != want {
 			t.Errorf("%s for %s: %s, want %s", source.Name, source.Platform, source.Action, want)
 		}
 	}
@@ -210,11 +210,11 @@ func TestPlan(t *testing.T) {
 		t.Errorf("warnings: %q", before.Warnings)
 	}
 	index := b.push(b.Buildkitd, "--repo", b.repo("ci/plan"), "--platform", "linux/amd64,linux/arm64").ok(t)[0]
-	if after := plan(); after.Images[0].Existing != digestOf(index) {
+	if after := planOf(); after.Images[0].Existing != digestOf(index) {
 		t.Errorf("after the build the plan has %q in the registry, want %s", after.Images[0].Existing, index)
 	}
 	b.samforge("lock").ok(t)
-	if locked := plan("--locked"); strings.Contains(strings.Join(locked.Warnings, "\n"), "go-template") {
+	if locked := planOf("--locked"); strings.Contains(strings.Join(locked.Warnings, "\n"), "go-template") {
 		t.Errorf("with a lock there are warnings: %q", locked.Warnings)
 	}
 	table := b.samforge("plan", "--repo", b.repo("ci/plan"))

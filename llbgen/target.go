@@ -36,6 +36,9 @@ type Target struct {
 	path  string // of the entry in the build file, for errors
 }
 
+// Entry names the target's entry of `runtimes`. The variants of an entry share layers.
+func (t Target) Entry() string { return t.entry }
+
 var (
 	tagPart        = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 	runtimePattern = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/bake"
 )
 
 func bakeCommand() *cobra.Command {
@@ -23,14 +23,15 @@ too.`,
   samforge bake | docker buildx bake -f - --push base`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			opt, err := f.options(c, args)
+			p, err := f.load(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			return images.Bake(opt, frontend, c.OutOrStdout())
+			return bake.Bake(p, f.build.Settings, frontend, c.OutOrStdout())
 		},
 	}
 	f.registerInput(c)
+	f.registerSettings(c)
 	c.Flags().StringVar(&frontend, "frontend", "", "`image` of the frontend, for a build file without a # syntax= line")
 	return c
 }

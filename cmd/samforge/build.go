@@ -8,13 +8,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/llbgen"
 )
 
-// buildFlags are the flags that need more than to be copied into the options.
+// buildFlags are the flags of the commands that read a build file. A command registers those that
+// it heeds.
 type buildFlags struct {
-	opt                    images.Options
+	input project.Options
+	build build.Options
+
+	// These need more than to be copied into the options.
 	args, labels, mirrors  []string
 	kind, repo, provenance string
 	sbom, verify           string
@@ -56,11 +61,12 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			opt, err := f.options(c, args)
+			p, err := f.load(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			return images.Build(c.Context(), opt)
+			_, err = build.Build(c.Context(), p, f.build)
+			return err
 		},
 	}
 	f.register(c)
@@ -86,7 +92,8 @@ func variablesHelp() string {
 
 func (f *buildFlags) register(c *cobra.Command) {
 	f.registerInput(c)
-	flags, o := c.Flags(), &f.opt
+	f.registerSettings(c)
+	flags, o := c.Flags(), &f.build
 	flags.BoolVar(&o.Push, "push", false, "push the images")
 	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
 	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
@@ -111,7 +118,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 
 // registerFile registers the flags that say what stands in the build file.
 func (f *buildFlags) registerFile(c *cobra.Command) {
-	flags, o := c.Flags(), &f.opt
+	flags, o := c.Flags(), &f.input
 	flags.SortFlags = false
 	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default CONTEXT/samforge.yaml)")
 	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam or serverless")
@@ -125,11 +132,10 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
 }
 
-// registerInput registers the flags that say what the images are, whoever
-// builds them.
+// registerInput registers the flags that say what the images are, whoever builds them.
 func (f *buildFlags) registerInput(c *cobra.Command) {
 	f.registerFile(c)
-	flags, o := c.Flags(), &f.opt
+	flags, o := c.Flags(), &f.input
 	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
 	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
@@ -137,6 +143,14 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
 	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
+
+	f.completeTarget(c)
+	completePlatforms(c)
+}
+
+// registerSettings registers the flags that say what a builder is told of every target.
+func (f *buildFlags) registerSettings(c *cobra.Command) {
+	flags, o := c.Flags(), &f.build.Settings
 	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
 	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
 	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
@@ -146,15 +160,29 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
 	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
-
-	f.completeTarget(c)
-	completePlatforms(c)
 }
 
-// options turns the flags and the argument, a build context, into options.
-func (f *buildFlags) options(c *cobra.Command, args []string) (images.Options, error) {
-	o := f.opt
-	o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+// load reads the project that the flags and the argument, a build context, name.
+func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, error) {
+	opt, err := f.options(c, args)
+	if err != nil {
+		return nil, err
+	}
+	return project.Load(opt)
+}
+
+// options turns the flags and the argument into options. Mistakes are a [*usageError].
+func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, error) {
+	o, err := f.parse(c, args)
+	if err != nil {
+		return o, &usageError{err}
+	}
+	return o, nil
+}
+
+func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, error) {
+	o := f.input
+	o.Stdin = c.InOrStdin()
 	if len(args) > 0 {
 		o.Context = args[0]
 	}
@@ -162,19 +190,22 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (images.Options, e
 	if o.BuildArgs, err = f.buildArgs(); err != nil {
 		return o, err
 	}
-	if o.Labels, err = pairs("--label", f.labels); err != nil {
-		return o, err
-	}
 	mirrors, err := pairs("--mirror", f.mirrors)
 	if err != nil {
 		return o, err
 	}
 	o.Mirrors = llbgen.Mirrors(mirrors)
-	o.Attests = slices.Concat(attest("sbom", f.sbom), attest("provenance", f.provenance))
+
+	b := &f.build
+	b.Stdout, b.Stderr = c.OutOrStdout(), c.ErrOrStderr()
+	if b.Labels, err = pairs("--label", f.labels); err != nil {
+		return o, err
+	}
+	b.Attests = slices.Concat(attest("sbom", f.sbom), attest("provenance", f.provenance))
 	if f.quiet {
-		o.Progress = "quiet"
+		b.Progress = "quiet"
 	} else {
-		o.Builder.Log = func(sentence string) { fmt.Fprintln(os.Stderr, "samforge: "+sentence) }
+		b.Builder.Log = func(sentence string) { fmt.Fprintln(os.Stderr, "samforge: "+sentence) }
 	}
 	return o, nil
 }

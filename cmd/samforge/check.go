@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -43,9 +43,9 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 			}
 			opt, err := f.options(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			results, err := images.Check(opt)
+			results, err := project.Check(opt)
 			if results != nil {
 				err = errors.Join(err, printResults(c.OutOrStdout(), format, results))
 			}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -51,7 +51,7 @@ func (f *buildFlags) targets(c *cobra.Command, args []string) []string {
 	if err != nil || opt.File == "-" {
 		return nil
 	}
-	names, err := images.TargetNames(opt)
+	names, err := project.TargetNames(opt)
 	if err != nil {
 		cobra.CompDebugln(err.Error(), false)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/plan"
 )
 
 func graphCommand() *cobra.Command {
@@ -23,14 +23,14 @@ built and no layer is pulled.`,
   samforge graph --format dot | dot -Tpng -o images.png`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			if !slices.Contains(images.PictureFormats(), format) {
-				return &usageError{fmt.Errorf("--format %q: use %s", format, strings.Join(images.PictureFormats(), ", "))}
+			if !slices.Contains(plan.PictureFormats(), format) {
+				return &usageError{fmt.Errorf("--format %q: use %s", format, strings.Join(plan.PictureFormats(), ", "))}
 			}
-			opt, err := f.options(c, args)
+			p, err := f.load(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			picture, err := images.Draw(c.Context(), opt)
+			picture, err := plan.Draw(c.Context(), p)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ built and no layer is pulled.`,
 		},
 	}
 	f.registerInput(c)
-	c.Flags().StringVar(&format, "format", "svg", "`format` of the picture: "+strings.Join(images.PictureFormats(), ", "))
-	completeFlag(c, "format", images.PictureFormats()...)
+	c.Flags().StringVar(&format, "format", "svg", "`format` of the picture: "+strings.Join(plan.PictureFormats(), ", "))
+	completeFlag(c, "format", plan.PictureFormats()...)
 	return c
 }

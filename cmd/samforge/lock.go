@@ -5,12 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/lock"
 )
 
 func lockCommand() *cobra.Command {
 	var f buildFlags
-	var how images.LockOptions
+	var how lock.Options
 	c := &cobra.Command{
 		Use:   "lock [flags] [CONTEXT] | lock --update [flags] [NAME...]",
 		Short: "Pin all that a build file names, in samforge.lock",
@@ -31,13 +31,13 @@ whose name contains one of the arguments. What changes is printed.`,
 			}
 			opt, err := f.options(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			return images.Lock(c.Context(), opt, how)
+			return lock.Lock(c.Context(), opt, how, c.OutOrStdout())
 		},
 	}
 	f.registerFile(c)
-	c.Flags().StringSliceVar(&f.opt.Platforms, "platform", nil, "lock for these `platforms` (default those that the images are there for)")
+	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "lock for these `platforms` (default those that the images are there for)")
 	c.Flags().BoolVar(&how.Update, "update", false, "move what is locked to what is there today")
 	completePlatforms(c)
 	return c
@@ -57,17 +57,17 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			opt, err := f.options(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			err = images.Outdated(c.Context(), opt)
-			if errors.Is(err, images.ErrOutdated) {
+			err = lock.Outdated(c.Context(), opt, c.OutOrStdout())
+			if errors.Is(err, lock.ErrOutdated) {
 				return errFindings
 			}
 			return err
 		},
 	}
 	f.registerFile(c)
-	c.Flags().StringSliceVar(&f.opt.Platforms, "platform", nil, "compare for these `platforms`")
+	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "compare for these `platforms`")
 	completePlatforms(c)
 	return c
 }

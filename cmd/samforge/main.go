@@ -14,7 +14,8 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/project"
 )
 
 // Exit codes: 0 done, 1 the build or the push failed or a check found something,
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string) int {
 }
 
 func exitCode(err error) int {
-	var input *images.InputError
+	var input *project.InputError
 	var usage *usageError
 	if errors.As(err, &input) || errors.As(err, &usage) {
 		return exitInput
@@ -62,7 +63,7 @@ func exitCode(err error) int {
 
 // dropCancelled returns nil for an error that only says what Ctrl-C did.
 func dropCancelled(err error) error {
-	var failed *images.FailedError
+	var failed *build.FailedError
 	if errors.As(err, &failed) {
 		return failed.Remaining()
 	}

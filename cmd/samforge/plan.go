@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/internal/images"
+	"github.com/samforge/samforge/internal/plan"
 )
 
 func planCommand() *cobra.Command {
@@ -25,11 +25,11 @@ pulled, and no builder is needed.`,
 			if format != "table" && format != "json" {
 				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
 			}
-			opt, err := f.options(c, args)
+			p, err := f.load(c, args)
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
-			planned, err := images.Plan(c.Context(), opt)
+			planned, err := plan.New(c.Context(), p)
 			if err != nil {
 				return err
 			}

@@ -1,20 +1,21 @@
+// Package bake writes the file with which docker buildx bake builds a project's targets.
 package bake
 
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/internal/project"
 )
 
 // bakeFile is what `docker buildx bake` reads:
@@ -46,14 +47,13 @@ type bakeTarget struct {
 	SSH              []string          `json:"ssh,omitempty"`
 }
 
-// Bake writes a docker-bake.json with which `docker buildx bake` builds, through
-// the frontend, the images that [Build] would build. Frontend is the reference
-// of the frontend's image, for a build file without a `# syntax=` line. Mistakes
-// are an [*InputError].
-func Bake(opt Options, frontend string, out io.Writer) error {
-	file, err := bake(opt, frontend)
+// Bake writes a docker-bake.json with which `docker buildx bake` builds, through the frontend, the
+// images that `samforge build` would build. The frontend is the reference of the frontend's image,
+// for a build file without a `# syntax=` line. Mistakes are a [*project.InputError].
+func Bake(p *project.Project, settings project.Settings, frontend string, out io.Writer) error {
+	file, err := bake(p, settings, frontend)
 	if err != nil {
-		return inputError(err)
+		return project.BadInput(err)
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
@@ -61,102 +61,78 @@ func Bake(opt Options, frontend string, out io.Writer) error {
 	return encoder.Encode(file)
 }
 
-func bake(opt Options, frontend string) (*bakeFile, error) {
-	source, err := readFile(opt)
-	if err != nil {
-		return nil, fmt.Errorf("read the build file: %w", err)
-	}
-	args := withMirrors(opt)
-	plan, err := llbgen.Load(source.name, source.data, args)
-	if err != nil {
-		return nil, missingFile(err, opt, source)
-	}
-	if _, _, _, ok := parser.DetectSyntax(source.data); !ok && frontend == "" {
+func bake(p *project.Project, settings project.Settings, frontend string) (*bakeFile, error) {
+	args := maps.Clone(p.Args)
+	if _, _, _, ok := parser.DetectSyntax(p.File.Data); !ok && frontend == "" {
 		return nil, errors.New("docker buildx has to know the frontend: begin the build file with # syntax=IMAGE, or name the image with --frontend")
 	}
 	if frontend != "" {
 		args["BUILDKIT_SYNTAX"] = frontend
 	}
-	targets, err := selectTargets(plan, opt.Targets)
+	targets, err := p.Targets(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	if err != nil {
 		return nil, err
 	}
-	images, err := planImages(plan, targets, opt, ocispecs.Platform{OS: "linux", Architecture: "amd64"})
-	if err != nil {
+	if err := settings.CheckCaches(targets); err != nil {
 		return nil, err
-	}
-	contexts := map[string]string{}
-	for _, value := range opt.BuildContexts {
-		name, source, err := cutContext(value)
-		if err != nil {
-			return nil, err
-		}
-		contexts[name] = source
 	}
 	common := bakeTarget{
-		Contexts:    contexts,
-		Args:        literals(args),
-		Labels:      literals(opt.Labels),
-		Annotations: opt.Annotations,
-		Attest:      opt.Attests,
-		CacheFrom:   opt.CacheFrom,
-		CacheTo:     opt.CacheTo,
-		Secret:      opt.Secrets,
-		SSH:         opt.SSH,
+		Args:        args,
+		Labels:      settings.Labels,
+		Annotations: settings.Annotations,
+		Attest:      settings.Attests,
+		Secret:      settings.Secrets,
+		SSH:         settings.SSH,
+		Contexts:    map[string]string{},
 	}
-	if err := common.from(opt, source); err != nil {
+	for _, c := range p.Contexts {
+		common.Contexts[c.Name] = c.Source
+	}
+	if err := common.from(p); err != nil {
 		return nil, err
 	}
-	return newBakeFile(plan, images, common), nil
+	return newBakeFile(targets, settings, common)
 }
 
-// from says where the build file is. One that is not a file is a part of the
-// bake file.
-func (t *bakeTarget) from(opt Options, source buildFile) error {
-	context, err := readContext(opt)
-	if err != nil {
-		return err
-	}
-	t.Context = context.folder + context.address
-	path := opt.File
-	if path == "" && source.data != nil {
-		path = filepath.Join(context.folder, llbgen.Filename)
-	}
-	if path == "" || path == "-" || context.address != "" {
-		t.DockerfileInline = literal(string(source.data))
+// from says where the build file is. One that is not a file is a part of the bake file.
+func (t *bakeTarget) from(p *project.Project) (err error) {
+	t.Context = p.Context.Folder + p.Context.Address
+	if p.File.Path == "" || p.Context.Address != "" {
+		t.DockerfileInline = string(p.File.Data)
 		if t.DockerfileInline == "" {
 			t.DockerfileInline = "# the build arguments give everything\n" // bake takes no empty one
 		}
 		return nil
 	}
-	t.Dockerfile, err = filepath.Rel(t.Context, path)
+	t.Dockerfile, err = filepath.Rel(t.Context, p.File.Path)
 	return err
 }
 
-// newBakeFile makes a target of each image, and groups of what --target selects
-// in a build.
-func newBakeFile(plan *llbgen.Plan, images []image, common bakeTarget) *bakeFile {
+// newBakeFile makes a target of each image, and groups of what --target selects in a build.
+func newBakeFile(targets []project.Target, settings project.Settings, common bakeTarget) (*bakeFile, error) {
 	file := &bakeFile{Group: map[string]bakeGroup{}, Target: map[string]bakeTarget{}}
-	for _, i := range images {
+	for _, target := range targets {
 		t := common
-		t.Target, t.Tags = i.Name, i.refs
-		t.CacheFrom, _ = expandCaches("--cache-from", common.CacheFrom, i) // checked before
-		t.CacheTo, _ = expandCaches("--cache-to", common.CacheTo, i)
-		for _, p := range i.platforms {
+		t.Target, t.Tags = target.Name, target.Refs
+		var err error
+		if t.CacheFrom, t.CacheTo, err = settings.Caches(target); err != nil {
+			return nil, err
+		}
+		for _, p := range target.Platforms {
 			t.Platforms = append(t.Platforms, platforms.Format(p))
 		}
-		name := bakeName(i.Name)
+		name := bakeName(target.Name)
 		for file.Target[name].Target != "" {
 			name += "_"
 		}
-		file.Target[name] = t
-		for _, group := range []string{"default", i.Runtime, i.Variant} {
-			if group = bakeName(group); group != "" && group != name {
+		file.Target[name] = t.literal()
+		for _, group := range append([]string{"default"}, target.Groups...) {
+			if group = bakeName(group); group != name {
 				file.Group[group] = bakeGroup{append(file.Group[group].Targets, name)}
 			}
 		}
 	}
-	return file
+	return file, nil
 }
 
 var notInBakeNames = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
@@ -164,15 +140,39 @@ var notInBakeNames = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
 // bakeName is a name that bake allows: python3_12-base.
 func bakeName(name string) string { return notInBakeNames.ReplaceAllString(name, "_") }
 
-// literal keeps bake from reading a text as a template.
-func literal(text string) string {
-	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text)
-}
-
-func literals(texts map[string]string) map[string]string {
-	out := maps.Clone(texts)
-	for key, text := range out {
-		out[key] = literal(text)
+// literal returns the target with every text as it is, as bake reads ${…} and %{…} as templates:
+// https://docs.docker.com/build/bake/variables/
+func (t bakeTarget) literal() bakeTarget {
+	escape := strings.NewReplacer("${", "$${", "%{", "%%{").Replace
+	texts := func(values []string) []string {
+		escaped := slices.Clone(values)
+		for i, value := range values {
+			escaped[i] = escape(value)
+		}
+		return escaped
 	}
-	return out
+	pairs := func(values map[string]string) map[string]string {
+		escaped := make(map[string]string, len(values))
+		for key, value := range values {
+			escaped[escape(key)] = escape(value)
+		}
+		return escaped
+	}
+	return bakeTarget{
+		Context:          escape(t.Context),
+		Contexts:         pairs(t.Contexts),
+		Dockerfile:       escape(t.Dockerfile),
+		DockerfileInline: escape(t.DockerfileInline),
+		Target:           escape(t.Target),
+		Args:             pairs(t.Args),
+		Labels:           pairs(t.Labels),
+		Annotations:      texts(t.Annotations),
+		Attest:           texts(t.Attest),
+		Tags:             texts(t.Tags),
+		Platforms:        t.Platforms,
+		CacheFrom:        texts(t.CacheFrom),
+		CacheTo:          texts(t.CacheTo),
+		Secret:           texts(t.Secret),
+		SSH:              texts(t.SSH),
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/samforge/samforge/internal/project"
 )
 
 const bakeBuildFile = `kind: serverless
@@ -19,10 +21,14 @@ runtimes:
   - {image: 'public.ecr.aws/sam/build-java21:1.143.0-20250822194412', node: 'public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712'}
 `
 
-func bakeOf(t *testing.T, opt Options, frontend string) bakeFile {
+func bakeOf(t *testing.T, opt project.Options, settings project.Settings, frontend string) bakeFile {
 	t.Helper()
+	p, err := project.Load(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out bytes.Buffer
-	if err := Bake(opt, frontend, &out); err != nil {
+	if err := Bake(p, settings, frontend, &out); err != nil {
 		t.Fatal(err)
 	}
 	var file bakeFile
@@ -39,10 +45,11 @@ func TestBake(t *testing.T) {
 	if err := os.WriteFile(path, []byte("# syntax=registry.example.com/samforge-frontend:1\n"+bakeBuildFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file := bakeOf(t, Options{
-		File: path, Platforms: []string{"linux/amd64,linux/arm64"}, Labels: map[string]string{"team": "${TEAM}"},
-		BuildArgs: map[string]string{"VERSION": "1.2.0"},
-		CacheTo:   []string{"type=registry,ref=registry.example.com/cache:{{.Target}}"},
+	file := bakeOf(t, project.Options{
+		File: path, Platforms: []string{"linux/amd64,linux/arm64"}, BuildArgs: map[string]string{"VERSION": "1.2.0"},
+	}, project.Settings{
+		Labels:  map[string]string{"team": "${TEAM}"},
+		CacheTo: []string{"type=registry,ref=registry.example.com/cache:{{.Target}}"},
 	}, "")
 	for group, want := range map[string]string{
 		"default": "python3_12-base python3_12-serverless java21-base java21-serverless",
@@ -66,7 +73,7 @@ func TestBake(t *testing.T) {
 // A build file that is no file is a part of the bake file.
 func TestBakeOfStandardInput(t *testing.T) {
 	t.Parallel()
-	file := bakeOf(t, Options{File: "-", Stdin: strings.NewReader(bakeBuildFile), Targets: []string{"java21-base"}}, "registry.example.com/samforge-frontend:1")
+	file := bakeOf(t, project.Options{File: "-", Stdin: strings.NewReader(bakeBuildFile), Targets: []string{"java21-base"}}, project.Settings{}, "registry.example.com/samforge-frontend:1")
 	target := file.Target["java21-base"]
 	if len(file.Target) != 1 || target.DockerfileInline != bakeBuildFile || target.Args["BUILDKIT_SYNTAX"] != "registry.example.com/samforge-frontend:1" {
 		t.Errorf("the targets are %+v", file.Target)
@@ -75,7 +82,11 @@ func TestBakeOfStandardInput(t *testing.T) {
 
 func TestBakeNeedsAFrontend(t *testing.T) {
 	t.Parallel()
-	err := Bake(Options{File: "-", Stdin: strings.NewReader(bakeBuildFile)}, "", &bytes.Buffer{})
+	p, err := project.Load(project.Options{File: "-", Stdin: strings.NewReader(bakeBuildFile)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Bake(p, project.Settings{}, "", &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "# syntax=IMAGE, or name the image with --frontend") {
 		t.Errorf("the error is %v", err)
 	}

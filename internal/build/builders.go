@@ -10,7 +10,6 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/builder"
-	"github.com/samforge/samforge/llbgen"
 )
 
 // checkBuilders refuses several builders that are not a pool, and an output that
@@ -37,21 +36,15 @@ func isOneFile(output string) bool {
 		(slices.Contains(fields, "type=oci") || slices.Contains(fields, "type=docker")) && !slices.Contains(fields, "tar=false")
 }
 
-// runtimeEntry names the entry of `runtimes` that a target is of: its variants
-// share layers, and are built together.
-func runtimeEntry(t llbgen.Target) string { return strings.TrimSuffix(t.Name, "-"+t.Variant) }
-
-// builderPlatform is the builders' own platform, for a base image that does not
-// say its own. Builders that differ cannot decide: which of them builds an image
-// must not change it.
-func builderPlatform(builders []*builder.Builder, opt Options, targets []llbgen.Target) (ocispecs.Platform, error) {
+// builderPlatform returns the builders' own platform, which decides where follow is true. Builders
+// that differ cannot decide: which of them builds an image must not change it.
+func builderPlatform(builders []*builder.Builder, follow bool) (ocispecs.Platform, error) {
 	own := ownPlatform(builders[0])
 	agree := !slices.ContainsFunc(builders, func(b *builder.Builder) bool {
 		p := ownPlatform(b)
 		return p.OS != own.OS || p.Architecture != own.Architecture
 	})
-	open := len(opt.Platforms) == 0 && slices.ContainsFunc(targets, func(t llbgen.Target) bool { return t.Arch == "" })
-	if open && !agree {
+	if follow && !agree {
 		return own, errors.New("the builders are of different architectures, and not every base image says its own: choose with --platform")
 	}
 	return own, nil

@@ -8,7 +8,6 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/builder"
-	"github.com/samforge/samforge/llbgen"
 )
 
 func TestOutputsThatSeveralBuildersCannotHave(t *testing.T) {
@@ -35,22 +34,6 @@ func TestOutputsThatSeveralBuildersCannotHave(t *testing.T) {
 	}
 }
 
-func TestVariantsOfARuntimeAreOneGroup(t *testing.T) {
-	t.Parallel()
-	for want, targets := range map[string][]llbgen.Target{
-		"java21":                 {{Name: "java21", Runtime: "java21"}},
-		"python3.12":             {{Name: "python3.12-base", Variant: "base"}, {Name: "python3.12-serverless", Variant: "serverless"}},
-		"python3.12-1.143.0":     {{Name: "python3.12-1.143.0-base", Variant: "base"}},
-		"nodejs22.x-1.144-arm64": {{Name: "nodejs22.x-1.144-arm64"}},
-	} {
-		for _, target := range targets {
-			if got := runtimeEntry(target); got != want {
-				t.Errorf("%s is of %s, want %s", target.Name, got, want)
-			}
-		}
-	}
-}
-
 func TestBuildersThatDifferDoNotDecideThePlatform(t *testing.T) {
 	t.Parallel()
 	of := func(architectures ...string) []*builder.Builder {
@@ -61,20 +44,17 @@ func TestBuildersThatDifferDoNotDecideThePlatform(t *testing.T) {
 		}
 		return builders
 	}
-	open, fixed := []llbgen.Target{{Name: "java21"}}, []llbgen.Target{{Name: "java21", Arch: "amd64"}}
 	for name, c := range map[string]struct {
 		builders []*builder.Builder
-		asked    []string
-		targets  []llbgen.Target
+		follow   bool
 		want     string // "" when they cannot decide
 	}{
-		"one builder decides":                     {of("arm64"), nil, open, "arm64"},
-		"builders that agree decide":              {of("arm64", "arm64"), nil, open, "arm64"},
-		"builders that differ cannot":             {of("arm64", "amd64"), nil, open, ""},
-		"with --platform nothing is left to them": {of("arm64", "amd64"), []string{"linux/amd64"}, open, "arm64"},
-		"nor where the base image says its own":   {of("arm64", "amd64"), nil, fixed, "arm64"},
+		"one builder decides":                    {of("arm64"), true, "arm64"},
+		"builders that agree decide":             {of("arm64", "arm64"), true, "arm64"},
+		"builders that differ cannot":            {of("arm64", "amd64"), true, ""},
+		"where nothing is left to them they can": {of("arm64", "amd64"), false, "arm64"},
 	} {
-		got, err := builderPlatform(c.builders, Options{Platforms: c.asked}, c.targets)
+		got, err := builderPlatform(c.builders, c.follow)
 		if (err != nil) != (c.want == "") || err == nil && got.Architecture != c.want {
 			t.Errorf("%s: %s, %v, want %q", name, got.Architecture, err, c.want)
 		}

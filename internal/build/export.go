@@ -9,20 +9,22 @@ import (
 	bkclient "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildctl/build"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"github.com/samforge/samforge/internal/project"
 )
 
 // exports says where an image goes. Where nothing was asked for, the image is
 // put together all the same, without its layers leaving the builder: its
 // digest is known then.
-func exports(opt Options, i image, several, inEngine bool) ([]bkclient.ExportEntry, error) {
-	entries, err := outputs(opt.Outputs, i, several)
+func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.ExportEntry, error) {
+	entries, err := outputs(opt.Outputs, t, several)
 	if err != nil {
 		return nil, err
 	}
 	if opt.Push {
 		entries = append(entries, bkclient.ExportEntry{Type: bkclient.ExporterImage, Attrs: map[string]string{"push": "true"}})
 	}
-	if opt.Load && i.multi() {
+	if opt.Load && t.Multi() {
 		return nil, errors.New("--load takes one platform, as the Docker engine loads one: choose one with --platform")
 	}
 	if opt.Load && !inEngine {
@@ -39,7 +41,7 @@ func exports(opt Options, i image, several, inEngine bool) ([]bkclient.ExportEnt
 		switch e.Type {
 		case bkclient.ExporterImage, bkclient.ExporterOCI, bkclient.ExporterDocker:
 			if e.Attrs["name"] == "" {
-				e.Attrs["name"] = strings.Join(i.refs, ",")
+				e.Attrs["name"] = strings.Join(t.Refs, ",")
 			}
 			if err := annotate(e.Attrs, opt.Annotations); err != nil {
 				return nil, err
@@ -54,7 +56,7 @@ func exports(opt Options, i image, several, inEngine bool) ([]bkclient.ExportEnt
 
 // outputs reads --output for one image of several. A directory gets one below
 // it for each image; a single file cannot hold several.
-func outputs(values []string, i image, several bool) ([]bkclient.ExportEntry, error) {
+func outputs(values []string, t project.Target, several bool) ([]bkclient.ExportEntry, error) {
 	var csv []string
 	for _, value := range values {
 		switch {
@@ -67,7 +69,7 @@ func outputs(values []string, i image, several bool) ([]bkclient.ExportEntry, er
 		}
 		if several {
 			var err error
-			if value, err = separate(value, i.Name); err != nil {
+			if value, err = separate(value, t.Name); err != nil {
 				return nil, err
 			}
 		}

@@ -8,14 +8,14 @@ import (
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/internal/project"
 )
 
-func oneImage() image {
-	return image{
-		Target:    llbgen.Target{Name: "java21"},
-		platforms: []ocispecs.Platform{amd64},
-		refs:      []string{"registry.example.com/ci/sam:1", "registry.example.com/ci/sam:2"},
+func oneImage() project.Target {
+	return project.Target{
+		Name:      "java21",
+		Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
+		Refs:      []string{"registry.example.com/ci/sam:1", "registry.example.com/ci/sam:2"},
 	}
 }
 
@@ -34,7 +34,7 @@ func TestExports(t *testing.T) {
 		"a name of the user's own stays":          {Options{Outputs: []string{"type=image,name=a:1"}}, false, false, "image", map[string]string{"name": "a:1"}},
 		"the Docker engine stores what is pushed": {Options{Push: true}, false, true, "moby", map[string]string{"name": names}},
 		"the Docker engine stores what is loaded": {Options{Load: true}, false, true, "moby", map[string]string{"name": names}},
-		"annotations go to the manifest":          {Options{Push: true, Annotations: []string{"a=1", "index:b=2"}}, false, false, "image", map[string]string{"annotation-manifest.a": "1", "annotation-index.b": "2"}},
+		"annotations go to the manifest":          {Options{Push: true, Settings: project.Settings{Annotations: []string{"a=1", "index:b=2"}}}, false, false, "image", map[string]string{"annotation-manifest.a": "1", "annotation-index.b": "2"}},
 	} {
 		entries, err := exports(c.opt, oneImage(), c.several, c.engine)
 		if err != nil || len(entries) != 1 {
@@ -83,15 +83,15 @@ func TestOutputsOfSeveralImages(t *testing.T) {
 func TestExportsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	several := oneImage()
-	several.platforms = append(several.platforms, ocispecs.Platform{OS: "linux", Architecture: "arm64"})
+	several.Platforms = append(several.Platforms, ocispecs.Platform{OS: "linux", Architecture: "arm64"})
 	for name, c := range map[string]struct {
-		image image
+		image project.Target
 		opt   Options
 		want  string
 	}{
 		"loading an index":            {several, Options{Load: true}, "--load takes one platform"},
-		"an annotation without value": {oneImage(), Options{Push: true, Annotations: []string{"a"}}, "KEY=VALUE"},
-		"an annotation of no type":    {oneImage(), Options{Push: true, Annotations: []string{"layer:a=1"}}, `unknown type "layer"`},
+		"an annotation without value": {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"a"}}}, "KEY=VALUE"},
+		"an annotation of no type":    {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"layer:a=1"}}}, `unknown type "layer"`},
 		"an output of no type":        {oneImage(), Options{Outputs: []string{"dest=x"}}, "--output"},
 	} {
 		_, err := exports(c.opt, c.image, false, false)

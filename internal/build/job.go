@@ -6,46 +6,45 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/platforms"
 	bkclient "github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/cmd/buildctl/build"
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/project"
 )
 
-// job says how one image is solved and exported. The attributes are those that
-// buildx passes to a frontend, so that both doors build the same.
-func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, error) {
-	opt := r.opt
-	attrs := map[string]string{
-		"filename": r.file.name,
-		"target":   i.Name,
-		"platform": formatPlatforms(i),
-	}
-	maps.Copy(attrs, prefixed("build-arg:", r.args))
-	maps.Copy(attrs, prefixed("label:", opt.Labels))
-	maps.Copy(attrs, prefixed("context:", r.contexts.attrs))
-	maps.Copy(attrs, r.context.attrs())
-	if opt.NoCache {
-		attrs["no-cache"] = ""
-	} else if len(opt.NoCacheFilter) > 0 {
-		attrs["no-cache"] = strings.Join(opt.NoCacheFilter, ",")
-	}
-	for _, attest := range opt.Attests {
-		kind, rest, err := parseAttest(attest)
+// jobs returns a job for each target.
+func (r *request) jobs(targets []project.Target, inEngine bool) ([]builder.Job, error) {
+	var jobs []builder.Job
+	for _, t := range targets {
+		entries, err := exports(r.opt, t, len(targets) > 1, inEngine)
 		if err != nil {
-			return builder.Job{}, err
+			return nil, err
 		}
-		attrs["attest:"+kind] = rest
+		job, err := r.job(t, targets, entries)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
 	}
-	imports, cacheExports, err := opt.caches(i)
+	return jobs, nil
+}
+
+// job says how one target is solved and exported.
+func (r *request) job(t project.Target, all []project.Target, exports []bkclient.ExportEntry) (builder.Job, error) {
+	attrs, err := r.attrs(t)
+	if err != nil {
+		return builder.Job{}, err
+	}
+	imports, cacheExports, err := caches(r.opt, t)
 	if err != nil {
 		return builder.Job{}, err
 	}
 	return builder.Job{
-		Name:  i.Name,
-		Group: runtimeEntry(i.Target),
-		Build: frontend.Frontend{Warn: opt.warn(i), Resolved: r.mountBase(i, exports)}.Build,
+		Name:  t.Name,
+		Group: t.Entry,
+		Build: t.Build(frontend.Frontend{Warn: r.opt.warn(t), Resolved: r.mountBase(t, all, exports)}),
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,
@@ -55,28 +54,49 @@ func (r *request) job(i image, exports []bkclient.ExportEntry) (builder.Job, err
 	}, nil
 }
 
-// warn returns what shows a warning about an image where the builder cannot.
-func (opt Options) warn(i image) func(message string) {
+// attrs are the attributes that buildx passes to a frontend, so that every door builds the same.
+func (r *request) attrs(t project.Target) (map[string]string, error) {
+	attrs := t.Attrs()
+	maps.Copy(attrs, r.served.attrs)
+	for name, value := range r.opt.Labels {
+		attrs["label:"+name] = value
+	}
+	if r.opt.NoCache {
+		attrs["no-cache"] = ""
+	} else if len(r.opt.NoCacheFilter) > 0 {
+		attrs["no-cache"] = strings.Join(r.opt.NoCacheFilter, ",")
+	}
+	for _, attest := range r.opt.Attests {
+		kind, rest, err := parseAttest(attest)
+		if err != nil {
+			return nil, err
+		}
+		attrs["attest:"+kind] = rest
+	}
+	return attrs, nil
+}
+
+// caches returns what --cache-from and --cache-to say for one target.
+func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOptionsEntry, err error) {
+	from, to, err := opt.Caches(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if imports, err = build.ParseImportCache(from); err != nil {
+		return nil, nil, fmt.Errorf("--cache-from: %w", err)
+	}
+	if exports, err = build.ParseExportCache(to); err != nil {
+		return nil, nil, fmt.Errorf("--cache-to: %w", err)
+	}
+	return imports, exports, nil
+}
+
+// warn returns what shows a warning about a target where the builder cannot.
+func (opt Options) warn(t project.Target) func(message string) {
 	if opt.Progress == "quiet" {
 		return nil
 	}
-	return func(message string) { fmt.Fprintf(opt.Stderr, "WARNING: %s: %s\n", i.Name, message) }
-}
-
-func formatPlatforms(i image) string {
-	var names []string
-	for _, p := range i.platforms {
-		names = append(names, platforms.Format(p))
-	}
-	return strings.Join(names, ",")
-}
-
-func prefixed(prefix string, values map[string]string) map[string]string {
-	out := make(map[string]string, len(values))
-	for k, v := range values {
-		out[prefix+k] = v
-	}
-	return out
+	return func(message string) { fmt.Fprintf(opt.Stderr, "WARNING: %s: %s\n", t.Name, message) }
 }
 
 // parseAttest splits "type=sbom,generator=…" into the type and the rest.

@@ -8,25 +8,26 @@ import (
 	bkclient "github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
 )
 
-// mountBase returns what has the registry take the layers of an image's base from
-// the repository that they are in; nil where that is left to BuildKit, which does
-// it for layers that it has not pulled. Those of a node image it has, and would
-// send all of them back. A registry that does not do it gets them as before.
-func (r *request) mountBase(i image, exports []bkclient.ExportEntry) func(context.Context, ocispecs.Platform, *llbgen.Image) {
+// mountBase returns a function that asks the registry to mount the base image's layers instead of
+// having the builder upload them. It is nil where BuildKit does so itself: for layers that it has
+// not pulled. A base that some target copies files out of is pulled, and BuildKit would send all of
+// it back. A registry that does not mount gets the bytes from BuildKit.
+func (r *request) mountBase(t project.Target, all []project.Target, exports []bkclient.ExportEntry) func(context.Context, ocispecs.Platform, *llbgen.Image) {
 	repositories := pushedTo(exports)
-	isNode := slices.ContainsFunc(r.targets, func(t llbgen.Target) bool { return t.Node == i.Base })
-	if len(repositories) == 0 || !isNode {
+	pulled := slices.ContainsFunc(all, func(other project.Target) bool { return slices.Contains(other.Pulls, t.Base) })
+	if len(repositories) == 0 || !pulled {
 		return nil
 	}
 	return func(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image) {
 		if image.Base.Digest == "" {
 			return
 		}
-		from := r.plan.File.Mirrors.Image(image.Base.Name) + "@" + image.Base.Digest.String()
+		from := r.project.Mirrors.Image(image.Base.Name) + "@" + image.Base.Digest.String()
 		for _, to := range repositories {
 			if registry.Same(from, to) && registry.Repository(from) != to {
 				_ = registry.Mount(ctx, from, platform, to)

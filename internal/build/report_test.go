@@ -14,7 +14,7 @@ func TestFailedErrorTellsWhatWasPushed(t *testing.T) {
 	cause := errors.New("failed to solve: the registry said no")
 	failed := &FailedError{
 		Failures: []builder.Result{{Name: "java21", Err: cause}},
-		Pushed:   []string{"registry.example.com/ci/sam:1@sha256:ab"},
+		Pushed:   []Built{{Refs: []Ref{{"registry.example.com/ci/sam:1", "sha256:ab"}}}},
 		pushing:  true,
 	}
 	want := `java21: the registry said no

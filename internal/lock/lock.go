@@ -1,3 +1,4 @@
+// Package lock pins what a build file names in its lock file, and says what moved since.
 package lock
 
 import (
@@ -11,44 +12,43 @@ import (
 	"strings"
 	"sync"
 	"text/tabwriter"
-	"time"
 
 	digest "github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
 )
 
-// ErrOutdated says that something is not what the lock file has any more.
+// ErrOutdated says that something is no longer what the lock file has.
 var ErrOutdated = errors.New("something moved")
 
-// maxLookups bounds the questions that registries are asked at a time.
+// maxLookups bounds the requests to registries at one time.
 const maxLookups = 16
 
-// LockOptions say what [Lock] does with entries that there are already.
-type LockOptions struct {
+// Options say what [Lock] does with entries that there are already.
+type Options struct {
 	// Update moves entries to what their source is today: those whose name contains
 	// one of Names, or all without names.
 	Update bool
 	Names  []string
 }
 
-// Lock writes the lock file beside the build file, and tells on opt.Stdout what
-// changed in it. What is locked stays as it is, unless it is to be updated.
-// Mistakes in the input are an [*InputError].
-func Lock(ctx context.Context, opt Options, how LockOptions) error {
+// Lock writes the lock file beside the build file, and prints to out what changed in it. What is
+// locked stays as it is, unless it is to be updated. Mistakes in the input are a
+// [*project.InputError].
+func Lock(ctx context.Context, opt project.Options, how Options, out io.Writer) error {
 	l, err := newLocking(ctx, opt)
 	if err != nil {
-		return inputError(err)
+		return project.BadInput(err)
 	}
 	fresh, err := l.fresh(ctx)
 	if err != nil {
 		return err
 	}
 	if err := l.checkNames(how, fresh); err != nil {
-		return inputError(err)
+		return project.BadInput(err)
 	}
 	after := l.merge(fresh, how)
 	changes := l.before.Diff(after)
@@ -58,123 +58,65 @@ func Lock(ctx context.Context, opt Options, how LockOptions) error {
 	if err := writeAtomically(l.path, after.Marshal()); err != nil {
 		return err
 	}
-	return printChanges(opt.Stdout, changes)
+	return printChanges(out, changes)
 }
 
-// Outdated tells on opt.Stdout what moved since the build file was locked. It
-// returns [ErrOutdated] where something did. A missing lock file, and a source
-// that cannot be asked, is an [*InputError].
-func Outdated(ctx context.Context, opt Options) error {
+// Outdated prints to out what moved since the build file was locked. It returns [ErrOutdated] where
+// something did. A missing lock file, and a source that cannot be asked, is a
+// [*project.InputError].
+func Outdated(ctx context.Context, opt project.Options, out io.Writer) error {
 	l, err := newLocking(ctx, opt)
 	if err == nil && l.before == nil {
 		err = fmt.Errorf("there is no %s: make it with samforge lock", l.path)
 	}
 	if err != nil {
-		return inputError(err)
+		return project.BadInput(err)
 	}
 	fresh, err := l.fresh(ctx)
 	if err != nil {
-		return inputError(err)
+		return project.BadInput(err)
 	}
 	changes := l.before.Diff(fresh)
 	if len(changes) == 0 {
 		return nil
 	}
-	return errors.Join(printChanges(opt.Stdout, changes), ErrOutdated)
+	return errors.Join(printChanges(out, changes), ErrOutdated)
 }
 
 // locking is one run of Lock or Outdated.
 type locking struct {
-	*lookup
-	opt    Options
 	path   string
 	before *llbgen.Lockfile // nil where there is none
+	every  []project.Combination
+	images *project.Lookup
 }
 
-func newLocking(ctx context.Context, opt Options) (*locking, error) {
-	from, err := readContext(opt)
+func newLocking(ctx context.Context, opt project.Options) (*locking, error) {
+	p, before, err := project.LoadUnlocked(opt)
 	if err != nil {
 		return nil, err
 	}
-	file, err := readFile(opt)
-	if err != nil {
-		return nil, fmt.Errorf("read the build file: %w", err)
-	}
-	l := &locking{opt: opt, path: lockPath(opt, file)}
-	if l.path == "" || file.data == nil {
-		return nil, errors.New("a lock file lies beside a build file: name that with --file")
-	}
-	if l.before, _, err = readLockfile(opt, file); err != nil {
-		return nil, err
-	}
-	plan, err := llbgen.Load(file.name, file.data, withMirrors(opt), llbgen.Today(time.Now()))
-	if err != nil {
-		return nil, err
-	}
-	l.lookup = &lookup{plan: plan, context: from, registry: registry.NewResolver(ctx)}
-	return l, nil
+	l := &locking{path: p.File.LockPath, before: before, images: p.NewLookup(registry.NewResolver(ctx))}
+	l.images.Checksums = true
+	l.every, err = p.Combinations()
+	return l, err
 }
 
-// combination is a target on a platform, built on a builder of a platform.
-type combination struct {
-	target            llbgen.Target
-	platform, builder ocispecs.Platform
-	optional          bool // nobody asked for it
-}
-
-func (l *locking) combinations() ([]combination, error) {
-	asked, err := parsePlatforms(l.opt.Platforms)
-	if err != nil {
-		return nil, err
-	}
-	all := []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}
-	wanted := asked
-	if len(asked) == 0 {
-		wanted = all
-	}
-	var found []combination
-	for _, target := range l.plan.Targets {
-		own, err := l.plan.Platforms(target, nil, all[0]) // what a build takes by default
-		if err != nil {
-			return nil, err
-		}
-		for _, platform := range wanted {
-			optional := len(asked) == 0 && platform.Architecture != own[0].Architecture
-			if _, err := l.plan.Platforms(target, []ocispecs.Platform{platform}, platform); err != nil {
-				if optional {
-					continue
-				}
-				return nil, err
-			}
-			for _, builder := range all {
-				found = append(found, combination{target, platform, builder, optional || builder.Architecture != all[0].Architecture})
-			}
-		}
-	}
-	return found, nil
-}
-
-// fresh is the lock of today: every image for every platform that it is there for,
-// whichever the builder.
+// fresh returns the lock of today: every image for every platform that it is there for, whichever
+// the builder.
 func (l *locking) fresh(ctx context.Context) (*llbgen.Lockfile, error) {
-	combinations, err := l.combinations()
-	if err != nil {
-		return nil, inputError(err)
-	}
 	fresh := llbgen.NewLockfile(filepath.Base(l.path))
 	var mu sync.Mutex
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(maxLookups)
-	for _, c := range combinations {
+	for _, c := range l.every {
 		eg.Go(func() error {
-			options := l.options(c.platform, c.builder)
-			options.Checksum = l.download
-			image, err := l.plan.Build(ctx, c.target, options)
-			if err != nil && c.optional && registry.Absent(err) {
+			image, err := c.Target.Describe(ctx, c.Platform, c.Builder, l.images)
+			if err != nil && c.Optional && registry.Absent(err) {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", c.target.Name, err)
+				return fmt.Errorf("%s: %w", c.Target.Name, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -187,14 +129,14 @@ func (l *locking) fresh(ctx context.Context) (*llbgen.Lockfile, error) {
 	return fresh, eg.Wait()
 }
 
-func (how LockOptions) updates(name string) bool {
+func (how Options) updates(name string) bool {
 	return how.Update && (len(how.Names) == 0 || slices.ContainsFunc(how.Names, func(part string) bool { return strings.Contains(name, part) }))
 }
 
 // checkNames refuses names that no entry has.
-func (l *locking) checkNames(how LockOptions, fresh *llbgen.Lockfile) error {
+func (l *locking) checkNames(how Options, fresh *llbgen.Lockfile) error {
 	for _, part := range how.Names {
-		one := LockOptions{Update: true, Names: []string{part}}
+		one := Options{Update: true, Names: []string{part}}
 		if !slices.ContainsFunc((*llbgen.Lockfile)(nil).Diff(fresh), func(c llbgen.Change) bool { return one.updates(c.Name) }) {
 			return fmt.Errorf("--update %s: %s would have nothing of that name", part, filepath.Base(l.path))
 		}
@@ -204,7 +146,7 @@ func (l *locking) checkNames(how LockOptions, fresh *llbgen.Lockfile) error {
 
 // merge keeps what is locked and not to be updated. An image is kept for all of its
 // platforms or for none.
-func (l *locking) merge(fresh *llbgen.Lockfile, how LockOptions) *llbgen.Lockfile {
+func (l *locking) merge(fresh *llbgen.Lockfile, how Options) *llbgen.Lockfile {
 	if l.before == nil {
 		return fresh
 	}

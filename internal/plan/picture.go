@@ -36,7 +36,7 @@ type PictureLayer struct {
 }
 
 // picture returns the picture of a plan.
-func (p *Planned) picture() *Picture {
+func (p *Plan) picture() *Picture {
 	pic := &Picture{}
 	ids := map[[3]string]string{}
 	var rows []string // names of layers, each above those that are below it in an image
@@ -70,8 +70,8 @@ func (p *Planned) picture() *Picture {
 	return pic
 }
 
-func (p *Planned) severalPlatforms() bool {
-	return slices.ContainsFunc(p.Images, func(i PlannedImage) bool { return i.Platform != p.Images[0].Platform })
+func (p *Plan) severalPlatforms() bool {
+	return slices.ContainsFunc(p.Images, func(i Image) bool { return i.Platform != p.Images[0].Platform })
 }
 
 // PictureFormats are the formats that [Picture.Write] knows.
@@ -102,7 +102,7 @@ func (p *Picture) Write(w io.Writer, format string) error {
 // title is what stands in a layer's box.
 func (l PictureLayer) title() string {
 	if l.Size > 0 {
-		return fmt.Sprintf("%s (%s, %s)", l.Name, l.Action, size(l.Size))
+		return fmt.Sprintf("%s (%s, %s)", l.Name, l.Action, humanSize(l.Size))
 	}
 	return l.Name
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/samforge/samforge/internal/project"
 	ours "github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
 )
 
-// manyImages are the options of a build file with n images, whose registry is in
-// this process.
-func manyImages(tb testing.TB, n int) Options {
+// manyImages is a build file with n images, whose registry is in this process.
+func manyImages(tb testing.TB, n int) *project.Project {
 	tb.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	tb.Cleanup(server.Close)
@@ -54,13 +54,16 @@ func manyImages(tb testing.TB, n int) Options {
 	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	return Options{File: path, Mirrors: llbgen.Mirrors{"public.ecr.aws": host, "docker.io": host}}
+	p, err := project.Load(project.Options{File: path, Mirrors: llbgen.Mirrors{"public.ecr.aws": host, "docker.io": host}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
 }
 
 func TestPlanOfManyImages(t *testing.T) {
 	t.Parallel()
-	opt := manyImages(t, 100)
-	planned, err := Plan(t.Context(), opt)
+	planned, err := New(t.Context(), manyImages(t, 100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,17 +86,17 @@ func TestPlanOfManyImages(t *testing.T) {
 func BenchmarkPlan(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("%d images", n), func(b *testing.B) {
-			opt := manyImages(b, n)
+			p := manyImages(b, n)
 			resolver := ours.NewResolver(b.Context())
-			if _, err := planWith(b.Context(), opt, resolver, true); err != nil {
+			if _, err := newPlan(b.Context(), p, resolver, true); err != nil {
 				b.Fatal(err)
 			}
 			before := live()
-			var planned *Planned
+			var planned *Plan
 			b.ReportAllocs()
 			for b.Loop() {
 				var err error
-				if planned, err = planWith(b.Context(), opt, resolver, true); err != nil {
+				if planned, err = newPlan(b.Context(), p, resolver, true); err != nil {
 					b.Fatal(err)
 				}
 			}

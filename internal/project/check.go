@@ -11,37 +11,39 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Check returns what the rules find in the build file; no builder is needed.
-// Mistakes are an [*InputError], beside the results where they are in the build
-// file.
+// Check returns what the rules find in the build file; no builder is needed. Mistakes are an
+// [*InputError], beside the results where they are in the build file.
 func Check(opt Options) (*lint.LintResults, error) {
 	if _, err := readContext(opt); err != nil {
-		return nil, inputError(err)
+		return nil, BadInput(err)
 	}
 	file, err := readFile(opt)
 	if err != nil {
-		return nil, inputError(fmt.Errorf("read the build file: %w", err))
+		return nil, BadInput(err)
 	}
-	lockfile, _, err := readLockfile(opt, file)
+	lockfile, err := file.parseLock()
 	if err != nil {
-		return nil, inputError(err)
+		return nil, BadInput(err)
 	}
-	results := frontend.Lint(file.name, file.data, lockfile, withMirrors(opt))
+	results := frontend.Lint(file.Name, file.Data, lockfile, withMirrors(opt))
 	if results.Error == nil {
 		return results, nil
 	}
 	var text strings.Builder
 	results.PrintErrorTo(&text, nil)
-	return results, inputError(missingFile(errors.New(text.String()), opt, file))
+	return results, BadInput(missingFile(errors.New(text.String()), opt, file))
 }
 
-// refuseFindings tells once, and before a builder is needed, what each image of
-// a build file that allows no findings would fail by.
-func refuseFindings(plan *llbgen.Plan, targets []llbgen.Target) error {
-	err := plan.Violation(plan.Findings(targets...))
+// Violation returns one error for all findings about the targets when the build file says
+// error=true, as each image would fail by its own otherwise.
+func (p *Project) Violation() error {
+	err := p.plan.Violation(p.plan.Findings(p.targets...))
 	var found *llbgen.LintError
 	if errors.As(err, &found) {
-		return fmt.Errorf("%w\n%w", found.Findings, err)
+		return BadInput(fmt.Errorf("%w\n%w", found.Findings, err))
 	}
 	return err
 }
+
+// Warnings returns what is to be said of the targets before they are built.
+func (p *Project) Warnings() []*llbgen.Diagnostic { return p.plan.WarningsOf(p.targets...) }

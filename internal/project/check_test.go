@@ -2,7 +2,6 @@ package project
 
 import (
 	"errors"
-	"io"
 	"strings"
 	"testing"
 
@@ -21,14 +20,17 @@ runtimes:
   - image: public.ecr.aws/sam/build-python3.7:1.100.0-20240206202436-x86_64
 goTemplate: false
 `
-	prepareTargets := func(targets ...string) error {
-		_, err := prepare(Options{File: "-", Stdin: strings.NewReader(file), Stderr: io.Discard, Progress: "quiet", Targets: targets})
-		return err
+	violation := func(targets ...string) error {
+		p, err := Load(Options{File: "-", Stdin: strings.NewReader(file), Targets: targets})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Violation()
 	}
-	if err := prepareTargets("java17.al2023"); err != nil {
+	if err := violation("java17.al2023"); err != nil {
 		t.Errorf("a target without findings: %v", err)
 	}
-	err := prepareTargets()
+	err := violation()
 	var found *llbgen.LintError
 	if !errors.As(err, &found) || len(found.Findings) != 1 {
 		t.Fatalf("the error is %v, want one with one finding", err)

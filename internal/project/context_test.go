@@ -1,14 +1,10 @@
 package project
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
 func TestMainContext(t *testing.T) {
@@ -21,15 +17,15 @@ func TestMainContext(t *testing.T) {
 	const git, archive = "https://git.example.com/ci/images.git#main", "https://files.example.com/context.tgz"
 	for name, c := range map[string]struct {
 		opt  Options
-		want mainContext
+		want Context
 	}{
-		"without a build file the current folder": {Options{}, mainContext{folder: "."}},
-		"of standard input the current folder":    {Options{File: "-"}, mainContext{folder: "."}},
-		"the folder of the build file":            {Options{File: file}, mainContext{folder: dir}},
-		"a folder that is given":                  {Options{File: "elsewhere/samforge.yaml", Context: dir}, mainContext{folder: dir}},
-		"a git repository":                        {Options{File: file, Context: git}, mainContext{address: git}},
-		"a git repository as git writes it":       {Options{File: "-", Context: "git@git.example.com:ci/images"}, mainContext{address: "git@git.example.com:ci/images"}},
-		"an archive":                              {Options{File: file, Context: archive}, mainContext{address: archive}},
+		"without a build file the current folder": {Options{}, Context{Folder: "."}},
+		"of standard input the current folder":    {Options{File: "-"}, Context{Folder: "."}},
+		"the folder of the build file":            {Options{File: file}, Context{Folder: dir}},
+		"a folder that is given":                  {Options{File: "elsewhere/samforge.yaml", Context: dir}, Context{Folder: dir}},
+		"a git repository":                        {Options{File: file, Context: git}, Context{Address: git}},
+		"a git repository as git writes it":       {Options{File: "-", Context: "git@git.example.com:ci/images"}, Context{Address: "git@git.example.com:ci/images"}},
+		"an archive":                              {Options{File: file, Context: archive}, Context{Address: archive}},
 	} {
 		if got, err := readContext(c.opt); err != nil || got != c.want {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
@@ -54,49 +50,13 @@ func TestMainContext(t *testing.T) {
 	}
 }
 
-// The build file is looked for in the context, and the context is served only
-// where a lock is read from it.
-func TestTheContextIsServedForALock(t *testing.T) {
-	t.Parallel()
-	const file = `kind: serverless
-plugin: {image: harness/serverless-plugin:1.1.0-beta-base-image, version: 1.1.0-beta}
-serverless: {version: 3.39.0}
-runtimes:
-  - image: public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415
-    node: public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712
-`
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "samforge.yaml"), []byte(file), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	lock := map[string]string{"SAMFORGE_SERVERLESS_LOCK": "package-lock.json"}
-	for name, c := range map[string]struct {
-		opt    Options
-		served bool
-	}{
-		"no lock":              {Options{Context: dir}, false},
-		"a lock":               {Options{Context: dir, BuildArgs: lock}, true},
-		"a lock in an archive": {Options{File: filepath.Join(dir, "samforge.yaml"), Context: "https://files.example.com/context.tgz", BuildArgs: lock}, false},
-	} {
-		c.opt.Progress, c.opt.Stderr = "plain", io.Discard
-		r, err := prepare(c.opt)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if _, served := r.contexts.mounts[localContext]; served != c.served {
-			t.Errorf("%s: served is %v, want %v", name, served, c.served)
-		}
-	}
-}
-
 func TestAFrontendIsToldOfAContextElsewhere(t *testing.T) {
 	t.Parallel()
-	attrs := mainContext{address: "https://files.example.com/context.tgz"}.attrs()
+	attrs := Context{Address: "https://files.example.com/context.tgz"}.Attrs()
 	if attrs["context"] != "https://files.example.com/context.tgz" || attrs["dockerfilekey"] != "dockerfile" {
 		t.Errorf("the attributes are %v", attrs)
 	}
-	if attrs := (mainContext{folder: "."}).attrs(); len(attrs) > 0 {
+	if attrs := (Context{Folder: "."}).Attrs(); len(attrs) > 0 {
 		t.Errorf("the attributes of a folder are %v", attrs)
 	}
 }
@@ -104,34 +64,20 @@ func TestAFrontendIsToldOfAContextElsewhere(t *testing.T) {
 func TestNamedContexts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path, err := layout.Write(filepath.Join(dir, "layout"), empty.Index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := path.AppendImage(empty.Image); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := empty.Image.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct{ value, key, want string }{
-		"a folder":                      {"files=" + dir, "files", "local:files"},
-		"a folder named as a local one": {"context=" + dir, "context", "local:_context"},
-		"an image":                      {"files=docker-image://alpine:3", "files", "docker-image://alpine:3"},
-		"a git repository":              {"files=git@example.com:a/b", "files", "git@example.com:a/b"},
-		"the name of an image":          {"docker.io/library/docker:28-cli=docker-image://x", "docker:28-cli", "docker-image://x"},
-		"latest is left out of a name":  {"docker:latest=docker-image://x", "docker", "docker-image://x"},
-		"an OCI layout with one image":  {"files=oci-layout://" + string(path), "files", "oci-layout://layout-0@" + digest.String()},
-		"an OCI layout and a digest":    {"files=oci-layout://" + string(path) + "@" + digest.String(), "files", "oci-layout://layout-0@" + digest.String()},
+	for name, c := range map[string]struct{ value, name, source string }{
+		"a folder":                     {"files=" + dir, "files", dir},
+		"an image":                     {"files=docker-image://alpine:3", "files", "docker-image://alpine:3"},
+		"a git repository":             {"files=git@example.com:a/b", "files", "git@example.com:a/b"},
+		"the name of an image":         {"docker.io/library/docker:28-cli=docker-image://x", "docker:28-cli", "docker-image://x"},
+		"latest is left out of a name": {"docker:latest=docker-image://x", "docker", "docker-image://x"},
 	} {
 		contexts, err := namedContexts([]string{c.value})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got := contexts.attrs[c.key]; got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
+		if want := (NamedContext{c.name, c.source}); contexts[0] != want {
+			t.Errorf("%s: %+v, want %+v", name, contexts[0], want)
 		}
 	}
 }
@@ -146,11 +92,10 @@ func TestNamedContextsThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ value, want string }{
 		"no source":              {"files", "NAME=SOURCE"},
 		"an empty name":          {"=" + dir, "NAME=SOURCE"},
-		"a token in the address": {"files=https://hunter2@example.com/a.git", "--build-context files: the context https://xxxxxxx@example.com/a.git has a user or a password"},
+		"a token in the address": {"files=https://hunter2@example.com/a.git", "the context https://xxxxxxx@example.com/a.git has a user or a password"},
 		"an illegal name":        {"UPPER CASE=" + dir, "not a name"},
 		"a folder that is not":   {"files=" + dir + "/missing", "no such file"},
 		"a file":                 {"files=" + file, "not a folder"},
-		"a layout without index": {"files=oci-layout://" + dir + "/empty", "OCI layout"},
 	} {
 		_, err := namedContexts([]string{c.value})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

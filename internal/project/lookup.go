@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -10,8 +11,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
+	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -22,75 +26,182 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// lookup gives a plan what it needs from outside without a builder: images out of
-// their registries, and files of the build context.
-type lookup struct {
-	plan     *llbgen.Plan
-	context  mainContext
+// Lookup gives targets what they need from outside without a builder: images out of their
+// registries or of named contexts, and files of the build context.
+type Lookup struct {
+	// Checksums has downloads that nothing pins fetched for their checksum.
+	Checksums bool
+
+	project  *Project
 	registry *registry.Resolver
 	sums     sync.Map // func() (digest.Digest, error) by URL
 }
 
+// NewLookup returns a lookup of what the project's targets need, by a resolver of images.
+func (p *Project) NewLookup(resolver *registry.Resolver) *Lookup {
+	return &Lookup{project: p, registry: resolver}
+}
+
 // options are those for one platform, on a builder of another one.
-func (l *lookup) options(platform, builder ocispecs.Platform) llbgen.Options {
-	return llbgen.Options{
+func (l *Lookup) options(platform, builder ocispecs.Platform) llbgen.Options {
+	opt := llbgen.Options{
 		Platform:      platform,
 		BuildPlatform: builder,
 		Resolve:       l.resolve,
 		ReadFile:      l.readFile,
 	}
+	if l.Checksums {
+		opt.Checksum = l.checksum
+	}
+	return opt
 }
 
-// source is the reference that an image is fetched by.
-func (l *lookup) source(ref string, pin llbgen.Pin) (name, from string, err error) {
+// Image returns the layers of an image that [Target.Describe] named, for a platform. The zero
+// [registry.Image] is one that has no layers in a registry: a named context of files.
+func (l *Lookup) Image(name string, dgst digest.Digest, platform ocispecs.Platform) (*registry.Image, error) {
+	from, err := l.From(name, dgst)
+	if err != nil {
+		return nil, err
+	}
+	if from == "" {
+		return &registry.Image{}, nil
+	}
+	return l.registry.Resolve(from, platform)
+}
+
+// From returns the reference that an image is fetched by: what a named context or the mirrors have
+// for it, with its digest. It is empty for an image that comes from no registry.
+func (l *Lookup) From(name string, dgst digest.Digest) (string, error) {
+	from := l.project.Mirrors.Image(name)
+	if c, ok := l.project.contextOf(name); ok {
+		image, isImage := strings.CutPrefix(c.Source, ImageScheme)
+		if !isImage {
+			return "", nil
+		}
+		from = image
+	}
+	if dgst == "" {
+		return from, nil
+	}
+	named, err := reference.ParseNormalizedNamed(from)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an image reference: %w", from, err)
+	}
+	pinned, err := reference.WithDigest(named, dgst)
+	if err != nil {
+		return "", err
+	}
+	return pinned.String(), nil
+}
+
+// contextOf returns the named context that takes the place of an image.
+func (p *Project) contextOf(ref string) (NamedContext, bool) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
-		return "", "", fmt.Errorf("%q is not an image reference: %w", ref, err)
+		return NamedContext{}, false
 	}
-	name = reference.TagNameOnly(named).String()
-	from = l.plan.File.Mirrors.Image(name)
-	if pin.Digest != "" {
-		from += "@" + pin.Digest.String()
+	name := strings.TrimSuffix(reference.FamiliarString(reference.TagNameOnly(named)), ":latest")
+	i := slices.IndexFunc(p.Contexts, func(c NamedContext) bool { return c.Name == name })
+	if i < 0 {
+		return NamedContext{}, false
 	}
-	return name, from, nil
+	return p.Contexts[i], true
 }
 
-func (l *lookup) resolve(_ context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
-	name, from, err := l.source(ref, pin)
+func (l *Lookup) resolve(_ context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
+	}
+	name := reference.TagNameOnly(named).String()
+	if c, ok := l.project.contextOf(ref); ok {
+		return l.fromContext(name, c, platform)
+	}
+	found, from, err := l.pinned(name, platform, pin)
 	if err != nil {
 		return nil, err
+	}
+	return sourceImage(name, from, found.Config, digest.Digest(found.Digest), digest.Digest(found.Manifest), platform)
+}
+
+// pinned returns the image for a platform. What the lock file has for the platform has to be the
+// image that its digest leads to, as for a build.
+func (l *Lookup) pinned(name string, platform ocispecs.Platform, pin llbgen.Pin) (*registry.Image, string, error) {
+	from, err := l.From(name, pin.Digest)
+	if err != nil {
+		return nil, "", err
 	}
 	found, err := l.registry.Resolve(from, platform)
-	if err != nil {
-		return nil, err
+	if err != nil || pin.Manifest == "" || digest.Digest(found.Manifest) == pin.Manifest {
+		return found, from, err
 	}
+	member, err := l.From(name, pin.Manifest)
+	if err != nil {
+		return nil, "", err
+	}
+	locked, err := l.registry.Resolve(member, platform)
+	if err != nil {
+		return nil, "", err
+	}
+	if !bytes.Equal(locked.Config, found.Config) {
+		return nil, "", fmt.Errorf("%s has %s for %s, and %s has another image for it: run samforge lock --update",
+			filepath.Base(l.project.File.LockPath), pin.Manifest, platforms.Format(platform), pin.Digest)
+	}
+	return found, from, nil
+}
+
+// fromContext is an image out of a named context: another image, one in an OCI layout, or plain
+// files, of which nothing is known before the builder has them.
+func (l *Lookup) fromContext(name string, c NamedContext, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
+	if image, ok := strings.CutPrefix(c.Source, ImageScheme); ok {
+		found, err := l.registry.Resolve(image, platform)
+		if err != nil {
+			return nil, err
+		}
+		return sourceImage(name, image, found.Config, digest.Digest(found.Digest), "", platform)
+	}
+	if value, ok := strings.CutPrefix(c.Source, LayoutScheme); ok {
+		layout, err := ParseLayout(value)
+		if err != nil {
+			return nil, fmt.Errorf("--build-context %s: %w", c.Name, err)
+		}
+		config, err := layout.Config(platform)
+		if err != nil {
+			return nil, fmt.Errorf("--build-context %s: %w", c.Name, err)
+		}
+		return sourceImage(name, name, config, layout.Digest, "", platform)
+	}
+	return &llbgen.SourceImage{Name: name, State: llb.Local(c.Name)}, nil
+}
+
+func sourceImage(name, from string, data []byte, dgst, manifest digest.Digest, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
 	var config dockerspec.DockerOCIImage
-	if err := json.Unmarshal(found.Config, &config); err != nil {
+	if err := json.Unmarshal(data, &config); err != nil {
 		return nil, fmt.Errorf("read the image config of %s: %w", from, err)
 	}
 	return &llbgen.SourceImage{
 		Name:     name,
-		Digest:   digest.Digest(found.Digest),
-		Manifest: digest.Digest(found.Manifest),
+		Digest:   dgst,
+		Manifest: manifest,
 		State:    llb.Image(from, llb.Platform(platform)),
 		Config:   &config,
 	}, nil
 }
 
-func (l *lookup) readFile(_ context.Context, name string) ([]byte, error) {
-	if l.context.folder == "" {
-		return nil, fmt.Errorf("the build context is %s, and only a folder can be read without a builder", l.context.address)
+func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
+	if l.project.Context.Folder == "" {
+		return nil, fmt.Errorf("the build context is %s, and only a folder can be read without a builder", l.project.Context.Address)
 	}
-	return os.ReadFile(filepath.Join(l.context.folder, name))
+	return os.ReadFile(filepath.Join(l.project.Context.Folder, name))
 }
 
-// download fetches a file, once, and returns its checksum.
-func (l *lookup) download(ctx context.Context, url, _ string) (digest.Digest, error) {
-	once, _ := l.sums.LoadOrStore(url, sync.OnceValues(func() (digest.Digest, error) { return checksum(ctx, url) }))
+// checksum fetches a file, once, and returns its checksum.
+func (l *Lookup) checksum(ctx context.Context, url, _ string) (digest.Digest, error) {
+	once, _ := l.sums.LoadOrStore(url, sync.OnceValues(func() (digest.Digest, error) { return download(ctx, url) }))
 	return once.(func() (digest.Digest, error))()
 }
 
-func checksum(ctx context.Context, url string) (_ digest.Digest, err error) {
+func download(ctx context.Context, url string) (_ digest.Digest, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err

@@ -1,12 +1,36 @@
 package project
 
-// TargetNames returns what a build file can be asked for: its targets, and the
-// runtimes and variants that select several of them.
+import (
+	"slices"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// selectTargets returns the targets to build, in the order of the build file.
+func selectTargets(plan *llbgen.Plan, names []string) ([]llbgen.Target, error) {
+	if len(names) == 0 {
+		return plan.Targets, nil
+	}
+	chosen := map[string]bool{}
+	for _, name := range names {
+		selected, err := plan.Select(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range selected {
+			chosen[t.Name] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(plan.Targets), func(t llbgen.Target) bool { return !chosen[t.Name] }), nil
+}
+
+// TargetNames returns what a build file can be asked for: its targets, and the groups that select
+// several of them.
 func TargetNames(opt Options) ([]string, error) {
-	opt.Targets = nil
-	r := &request{opt: opt, args: withMirrors(opt)}
-	if err := r.load(); err != nil {
-		return nil, inputError(err)
+	opt.Targets, opt.Tags = nil, nil
+	p, err := load(opt)
+	if err != nil {
+		return nil, BadInput(err)
 	}
 	var names []string
 	seen := map[string]bool{"": true}
@@ -16,10 +40,10 @@ func TargetNames(opt Options) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	for _, t := range r.plan.Targets {
+	for _, t := range p.targets {
 		add(t.Name)
 	}
-	for _, t := range r.plan.Targets {
+	for _, t := range p.targets {
 		add(t.Runtime)
 		add(t.Variant)
 	}

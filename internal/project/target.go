@@ -1,173 +1,163 @@
 package project
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/containerd/platforms"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/placeholder"
 )
 
-// buildFile is the build file as it was read.
-type buildFile struct {
-	name string
-	data []byte
+// Target is one image to make.
+type Target struct {
+	// Name selects the target, and Groups select it together with others: its runtime and its
+	// variant.
+	Name   string
+	Groups []string
+	// Entry is the same for targets that share layers, which one builder is to build.
+	Entry string
+	// Platforms are what the image is for. Several make an index.
+	Platforms []ocispecs.Platform
+	// Refs are the references of the image. Members are those of the platforms of an index, by
+	// architecture.
+	Refs    []string
+	Members map[string]string
+	// Base is the reference of the base image, as written.
+	Base string
+	// Pulls are the images that the builder pulls for it, as files are copied out of them.
+	Pulls []string
+
+	fields  map[string]string // what the template of a cache may name
+	project *Project
+	source  llbgen.Target
 }
 
-// readFile reads the build file. Without --file a missing samforge.yaml is an
-// empty one: build arguments can give everything.
-func readFile(opt Options) (buildFile, error) {
-	switch opt.File {
-	case "-":
-		data, err := io.ReadAll(opt.Stdin)
-		return buildFile{name: "stdin", data: data}, err
-	case "":
-		data, err := os.ReadFile(filepath.Join(opt.Context, llbgen.Filename))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		return buildFile{name: llbgen.Filename, data: data}, err
-	default:
-		data, err := os.ReadFile(opt.File)
-		return buildFile{name: filepath.Base(opt.File), data: data}, err
+// target returns the target of a build file with its platforms and references.
+func (p *Project) target(source llbgen.Target, asked []ocispecs.Platform, fallback ocispecs.Platform, by llbgen.Tagger) (Target, error) {
+	t := Target{
+		Name:    source.Name,
+		Entry:   source.Entry(),
+		Refs:    p.opt.Tags,
+		Base:    source.Base,
+		fields:  map[string]string{"Target": source.Name, "Runtime": source.Runtime, "Variant": source.Variant},
+		project: p,
+		source:  source,
 	}
-}
-
-// readLockfile reads the lock file that lies beside the build file; both results
-// are nil where there is none.
-func readLockfile(opt Options, file buildFile) (lockfile *llbgen.Lockfile, data []byte, err error) {
-	path := lockPath(opt, file)
-	if path == "" {
-		return nil, nil, nil
-	}
-	data, err = os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err == nil {
-		lockfile, err = llbgen.ParseLockfile(filepath.Base(path), data)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the lock file: %w", err)
-	}
-	return lockfile, data, nil
-}
-
-// lockPath is where the lock file is, or would be; a build file on standard input
-// has none.
-func lockPath(opt Options, file buildFile) string {
-	dir := filepath.Dir(opt.File)
-	switch opt.File {
-	case "-":
-		return ""
-	case "":
-		dir = opt.Context
-	}
-	return filepath.Join(dir, llbgen.LockFilename(file.name))
-}
-
-// image is one target with its platforms and its references.
-type image struct {
-	llbgen.Target
-	platforms []ocispecs.Platform
-	refs      []string
-	// members are the references of the platforms of an index.
-	members map[string]string // by architecture
-}
-
-// multi reports whether the image is an index of several platforms.
-func (i image) multi() bool { return len(i.platforms) > 1 }
-
-// selectTargets returns the targets to build, in the order of the build file.
-func selectTargets(plan *llbgen.Plan, names []string) ([]llbgen.Target, error) {
-	if len(names) == 0 {
-		return plan.Targets, nil
-	}
-	chosen := map[string]bool{}
-	for _, name := range names {
-		selected, err := plan.Select(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range selected {
-			chosen[t.Name] = true
+	for _, group := range []string{source.Runtime, source.Variant} {
+		if group != "" {
+			t.Groups = append(t.Groups, group)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(plan.Targets), func(t llbgen.Target) bool { return !chosen[t.Name] }), nil
+	if source.Node != "" {
+		t.Pulls = []string{source.Node}
+	}
+	var err error
+	if t.Platforms, err = p.plan.Platforms(source, asked, fallback); err != nil {
+		return t, err
+	}
+	if len(t.Refs) == 0 && p.plan.File.Repo != "" {
+		err = t.name(by)
+	}
+	return t, err
 }
 
-// planImages gives each target its platforms and references. Fallback is the
-// platform of a base image that does not say.
-func planImages(plan *llbgen.Plan, targets []llbgen.Target, opt Options, fallback ocispecs.Platform) ([]image, error) {
-	asked, err := parsePlatforms(opt.Platforms)
-	if err != nil {
-		return nil, err
-	}
-	now, err := buildTime(opt.BuildArgs)
-	if err != nil {
-		return nil, err
-	}
-	by := llbgen.Tagger{Template: opt.TagTemplate, Time: now}
-	var images []image
-	taken := map[string]string{}
-	for _, t := range targets {
-		i := image{Target: t, refs: opt.Tags}
-		if i.platforms, err = plan.Platforms(t, asked, fallback); err != nil {
-			return nil, err
-		}
-		if len(i.refs) == 0 && (plan.File.Repo != "" || opt.Push) {
-			if err := i.name(plan, by); err != nil {
-				return nil, err
-			}
-		}
-		for _, ref := range slices.Concat(i.refs, slices.Collect(maps.Values(i.members))) {
-			if other, ok := taken[ref]; ok {
-				return nil, fmt.Errorf("targets %s and %s give the same tag %s: one image would overwrite the other; use another --tag-template, or build one of them", other, t.Name, ref)
-			}
-			taken[ref] = t.Name
-		}
-		images = append(images, i)
-	}
-	return images, checkCaches(opt, images)
-}
-
-// name makes the references of the image: of the one platform, or of an index
-// and its members.
-func (i *image) name(plan *llbgen.Plan, by llbgen.Tagger) error {
-	if !i.multi() {
-		ref, err := plan.Reference(i.Target, i.platforms[0].Architecture, by)
-		i.refs = []string{ref}
+// name makes the references of the image: that of the one platform, or those of an index and its
+// members.
+func (t *Target) name(by llbgen.Tagger) error {
+	reference := func(arch string) (string, error) { return t.project.plan.Reference(t.source, arch, by) }
+	if !t.Multi() {
+		ref, err := reference(t.Platforms[0].Architecture)
+		t.Refs = []string{ref}
 		return err
 	}
-	ref, err := plan.Reference(i.Target, "", by)
+	ref, err := reference("")
 	if err != nil {
 		return err
 	}
-	i.refs, i.members = []string{ref}, map[string]string{}
-	for _, platform := range i.platforms {
-		member, err := plan.Reference(i.Target, platform.Architecture, by)
+	t.Refs, t.Members = []string{ref}, map[string]string{}
+	for _, platform := range t.Platforms {
+		member, err := reference(platform.Architecture)
 		if err != nil {
 			return err
 		}
 		if member != ref { // a template without .Arch names the index alone
-			i.members[platform.Architecture] = member
+			t.Members[platform.Architecture] = member
 		}
 	}
 	return nil
 }
 
-func parsePlatforms(values []string) ([]ocispecs.Platform, error) {
+// Multi reports whether the image is an index of several platforms.
+func (t Target) Multi() bool { return len(t.Platforms) > 1 }
+
+// References returns the references of the image and, after them, those of its members.
+func (t Target) References() []string {
+	refs := slices.Clone(t.Refs)
+	for _, arch := range slices.Sorted(maps.Keys(t.Members)) {
+		refs = append(refs, t.Members[arch])
+	}
+	return refs
+}
+
+// Attrs returns what a frontend is told of the target. The attributes are those that docker buildx
+// passes, so that every door builds the same.
+func (t Target) Attrs() map[string]string {
+	var names []string
+	for _, p := range t.Platforms {
+		names = append(names, platforms.Format(p))
+	}
+	attrs := t.project.Context.Attrs()
+	attrs["filename"] = t.project.File.Name
+	attrs["target"] = t.Name
+	attrs["platform"] = strings.Join(names, ",")
+	for name, value := range t.project.Args {
+		attrs["build-arg:"+name] = value
+	}
+	return attrs
+}
+
+// Build returns what builds the target: the frontend, as every door runs it.
+func (t Target) Build(f frontend.Frontend) gateway.BuildFunc { return f.Build }
+
+// Describe returns what the image is made from, for one platform and by a builder of another. No
+// builder is needed for it.
+func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platform, images *Lookup) (*llbgen.Image, error) {
+	return t.project.plan.Build(ctx, t.source, images.options(platform, builder))
+}
+
+// Explain returns a sentence on why the target's build failed, by what the failed step printed, or
+// the empty string.
+func (t Target) Explain(log string) string { return t.project.plan.ExplainInstall(log) }
+
+// Warnings returns what is to be said of the target before it is built.
+func (t Target) Warnings() []*llbgen.Diagnostic { return t.project.plan.WarningsOf(t.source) }
+
+// Expand fills in the placeholders in the values of a flag, such as {{.Target}} in --cache-to, as
+// each of several images has a cache of its own.
+func (t Target) Expand(flag string, values []string) ([]string, error) {
+	expanded := slices.Clone(values)
+	for n, value := range values {
+		text, err := placeholder.Fill(value, t.fields)
+		if err != nil {
+			return nil, fmt.Errorf("%s %.200q: %w", flag, value, err)
+		}
+		expanded[n] = text
+	}
+	return expanded, nil
+}
+
+// ParsePlatforms reads --platform.
+func ParsePlatforms(values []string) ([]ocispecs.Platform, error) {
 	var asked []ocispecs.Platform
 	for _, value := range values {
 		for name := range strings.SplitSeq(value, ",") {
@@ -181,7 +171,7 @@ func parsePlatforms(values []string) ([]ocispecs.Platform, error) {
 	return asked, nil
 }
 
-// buildTime is what {{.Timestamp}} in a tag shows: SOURCE_DATE_EPOCH, or now.
+// buildTime returns what {{.Timestamp}} in a tag shows: SOURCE_DATE_EPOCH, or now.
 func buildTime(args map[string]string) (time.Time, error) {
 	value := args[epochArg]
 	if value == "" {

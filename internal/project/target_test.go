@@ -1,6 +1,7 @@
 package project
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ runtimes:
 
 var amd64 = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 
-func load(t *testing.T) *llbgen.Plan {
+func loadPlan(t *testing.T) *llbgen.Plan {
 	t.Helper()
 	plan, err := llbgen.Load("samforge.yaml", []byte(matrix), nil)
 	if err != nil {
@@ -30,9 +31,15 @@ func load(t *testing.T) *llbgen.Plan {
 	return plan
 }
 
+// loadMatrix reads the matrix with options.
+func loadMatrix(opt Options) (*Project, error) {
+	opt.File, opt.Stdin = "-", strings.NewReader(matrix)
+	return Load(opt)
+}
+
 func TestTargetsAreBuiltInTheOrderOfTheFile(t *testing.T) {
 	t.Parallel()
-	plan := load(t)
+	plan := loadPlan(t)
 	for name, c := range map[string]struct{ ask, want []string }{
 		"none asked for means all": {nil, []string{"nodejs22.x", "python3.12", "java21"}},
 		"two, in another order":    {[]string{"java21", "nodejs22.x"}, []string{"nodejs22.x", "java21"}},
@@ -57,7 +64,6 @@ func TestTargetsAreBuiltInTheOrderOfTheFile(t *testing.T) {
 
 func TestReferences(t *testing.T) {
 	t.Parallel()
-	plan := load(t)
 	const node = "registry.example.com/ci/sam:1.1.2-nodejs22.x-1.144.0"
 	for name, c := range map[string]struct {
 		opt     Options
@@ -76,36 +82,37 @@ func TestReferences(t *testing.T) {
 			[]string{"registry.example.com/ci/sam:nodejs22.x"}, map[string]string{},
 		},
 	} {
-		got, err := planImages(plan, plan.Targets[:1], c.opt, amd64)
+		c.opt.Targets = []string{"nodejs22.x"}
+		p, err := loadMatrix(c.opt)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if !slices.Equal(got[0].refs, c.refs) || len(got[0].members) != len(c.members) {
-			t.Errorf("%s: %q and %v, want %q and %v", name, got[0].refs, got[0].members, c.refs, c.members)
+		got, err := p.Targets(amd64)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
 		}
-		for arch, ref := range c.members {
-			if got[0].members[arch] != ref {
-				t.Errorf("%s: the member for %s is %s, want %s", name, arch, got[0].members[arch], ref)
-			}
+		if !slices.Equal(got[0].Refs, c.refs) || !maps.Equal(got[0].Members, c.members) {
+			t.Errorf("%s: %q and %v, want %q and %v", name, got[0].Refs, got[0].Members, c.refs, c.members)
 		}
 	}
 }
 
 func TestReferencesThatCannotBe(t *testing.T) {
 	t.Parallel()
-	plan := load(t)
 	for name, c := range map[string]struct {
 		opt  Options
 		want string
 	}{
+		"--tag for several targets":         {Options{Tags: []string{"a:1"}}, "--tag names one image, and 3 targets are selected"},
 		"two targets with one tag":          {Options{TagTemplate: "{{.Version}}"}, "nodejs22.x and python3.12 give the same tag"},
 		"a platform the base excludes":      {Options{Platforms: []string{"linux/arm64"}}, "linux/amd64 only"},
 		"a platform that is none":           {Options{Platforms: []string{"linux/amd64/v1/x"}}, "--platform"},
 		"an operating system without bases": {Options{Platforms: []string{"windows/amd64"}}, "windows"},
 		"a time that is none":               {Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "now"}}, "SOURCE_DATE_EPOCH"},
 	} {
-		_, err := planImages(plan, plan.Targets, c.opt, amd64)
+		_, err := loadMatrix(c.opt)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
 		}

@@ -1,17 +1,16 @@
-package build
+package project
 
 import (
 	"strings"
 	"testing"
-
-	"github.com/samforge/samforge/llbgen"
 )
 
 func TestCachesOfSeveralImages(t *testing.T) {
 	t.Parallel()
-	images := []image{
-		{Target: llbgen.Target{Name: "java21-base", Runtime: "java21", Variant: "base"}},
-		{Target: llbgen.Target{Name: "java21-serverless", Runtime: "java21", Variant: "serverless"}},
+	var targets []Target
+	for _, variant := range []string{"base", "serverless"} {
+		name := "java21-" + variant
+		targets = append(targets, Target{Name: name, fields: map[string]string{"Target": name, "Runtime": "java21", "Variant": variant}})
 	}
 	for to, want := range map[string]string{ // of the error; empty: none
 		"type=registry,ref=r/cache:{{.Target}}":               "",
@@ -23,19 +22,19 @@ func TestCachesOfSeveralImages(t *testing.T) {
 		"type=registry,ref=r/cache:{{":                   "--cache-to",
 		"type=local,dest={{range 999999999999}}a{{end}}": "is not allowed",
 	} {
-		err := checkCaches(Options{CacheTo: []string{to}}, images)
+		err := Settings{CacheTo: []string{to}}.CheckCaches(targets)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: the error is %v, want %q", to, err, want)
 		}
-		if err := checkCaches(Options{CacheTo: []string{to}}, images[:1]); err != nil && !strings.Contains(to, "Version") && !strings.HasSuffix(to, "{{") && !strings.Contains(to, "range") {
+		if err := (Settings{CacheTo: []string{to}}).CheckCaches(targets[:1]); err != nil && !strings.Contains(to, "Version") && !strings.HasSuffix(to, "{{") && !strings.Contains(to, "range") {
 			t.Errorf("%s of one image: %v", to, err)
 		}
 	}
-	imports, exports, err := Options{
+	from, to, err := Settings{
 		CacheFrom: []string{"type=registry,ref=r/cache:{{.Target}}"},
 		CacheTo:   []string{"type=registry,ref=r/cache:{{.Target}},mode=max"},
-	}.caches(images[1])
-	if err != nil || imports[0].Attrs["ref"] != "r/cache:java21-serverless" || exports[0].Attrs["ref"] != "r/cache:java21-serverless" {
-		t.Errorf("imports %v, exports %v, %v", imports, exports, err)
+	}.Caches(targets[1])
+	if err != nil || from[0] != "type=registry,ref=r/cache:java21-serverless" || to[0] != "type=registry,ref=r/cache:java21-serverless,mode=max" {
+		t.Errorf("from %v, to %v, %v", from, to, err)
 	}
 }

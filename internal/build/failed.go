@@ -1,0 +1,60 @@
+package build
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/samforge/samforge/internal/builder"
+)
+
+// FailedError says that some images were not made. What was made stays, and has been printed; the
+// same command makes the rest.
+type FailedError struct {
+	// Failures are the errors by target.
+	Failures []builder.Result
+	// Pushed are the images that are in the registry.
+	Pushed  []Built
+	pushing bool
+}
+
+func (e *FailedError) Error() string {
+	var lines []string
+	for _, f := range e.Failures {
+		lines = append(lines, f.Name+": "+strings.TrimPrefix(f.Err.Error(), "failed to solve: "))
+	}
+	var pushed []string
+	for _, image := range e.Pushed {
+		for _, ref := range image.Refs {
+			pushed = append(pushed, "  "+ref.String())
+		}
+	}
+	switch {
+	case !e.pushing:
+	case len(pushed) == 0:
+		lines = append(lines, "nothing was pushed")
+	default:
+		lines = append(lines, "already pushed (the same command pushes the rest):")
+		lines = append(lines, pushed...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Remaining returns e without the images that were only cancelled: their errors say no more than
+// that. It is nil where nothing is left to say.
+func (e *FailedError) Remaining() error {
+	rest := *e
+	rest.Failures = slices.DeleteFunc(slices.Clone(e.Failures), builder.Result.Cancelled)
+	if len(rest.Failures) == 0 && !e.pushing {
+		return nil
+	}
+	return &rest
+}
+
+// Unwrap gives errors.Is and errors.As access to each failure.
+func (e *FailedError) Unwrap() []error {
+	var errs []error
+	for _, f := range e.Failures {
+		errs = append(errs, f.Err)
+	}
+	return errs
+}

@@ -1,0 +1,94 @@
+package build
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/util/staticfs"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/samforge/samforge/internal/project"
+)
+
+// The names that dockerui asks for the build context and the build file under.
+const (
+	localContext    = dockerui.DefaultLocalNameContext
+	localDockerfile = dockerui.DefaultLocalNameDockerfile
+)
+
+// served are the files that the session sends when the builder asks for them.
+type served struct {
+	attrs  map[string]string // what the frontend is told of the named contexts
+	mounts map[string]fsutil.FS
+	stores map[string]content.Store
+}
+
+// serve returns what the session sends of a project: its build file and lock file, its named
+// contexts, and its build context only where something is read from it.
+func serve(p *project.Project) (*served, error) {
+	s := &served{attrs: map[string]string{}, mounts: map[string]fsutil.FS{}, stores: map[string]content.Store{}}
+	for _, c := range p.Contexts {
+		if err := s.add(c); err != nil {
+			return nil, fmt.Errorf("--build-context %s=%s: %w", c.Name, c.Source, err)
+		}
+	}
+	if p.ReadsContext() && p.Context.Folder != "" {
+		if err := s.folder(localContext, p.Context.Folder); err != nil {
+			return nil, err
+		}
+	}
+	files := staticfs.NewFS()
+	files.Add(p.File.Name, &types.Stat{Mode: 0o644}, p.File.Data)
+	if p.File.LockData != nil {
+		files.Add(filepath.Base(p.File.LockPath), &types.Stat{Mode: 0o644}, p.File.LockData)
+	}
+	s.mounts[localDockerfile] = files
+	return s, nil
+}
+
+// add serves a named context: a folder, an OCI layout, or nothing, as the builder fetches it.
+func (s *served) add(c project.NamedContext) error {
+	if value, ok := strings.CutPrefix(c.Source, project.LayoutScheme); ok {
+		return s.layout(c.Name, value)
+	}
+	if !c.Folder() {
+		s.attrs["context:"+c.Name] = c.Source
+		return nil
+	}
+	local := c.Name
+	if local == localContext || local == localDockerfile {
+		local = "_" + local // as buildx does
+	}
+	s.attrs["context:"+c.Name] = "local:" + local
+	return s.folder(local, c.Source)
+}
+
+func (s *served) folder(name, folder string) error {
+	files, err := fsutil.NewFS(folder)
+	if err != nil {
+		return err
+	}
+	s.mounts[name] = files
+	return nil
+}
+
+// layout serves an OCI layout as a content store.
+func (s *served) layout(name, value string) error {
+	layout, err := project.ParseLayout(value)
+	if err != nil {
+		return err
+	}
+	store, err := contentlocal.NewStore(layout.Path)
+	if err != nil {
+		return fmt.Errorf("open the OCI layout %s: %w", layout.Path, err)
+	}
+	id := fmt.Sprintf("layout-%d", len(s.stores))
+	s.stores[id] = store
+	s.attrs["context:"+name] = "oci-layout://" + id + "@" + layout.Digest.String()
+	return nil
+}

@@ -1,0 +1,98 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+
+	"github.com/samforge/samforge/internal/project"
+)
+
+const serverlessFile = `kind: serverless
+plugin: {image: harness/serverless-plugin:1.1.0-beta-base-image, version: 1.1.0-beta}
+serverless: {version: 3.39.0}
+runtimes:
+  - image: public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415
+    node: public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712
+`
+
+// The build file is looked for in the context, and the context is served only where a lock is read
+// from it.
+func TestTheContextIsServedForALock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "samforge.yaml"), []byte(serverlessFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lock := map[string]string{"SAMFORGE_SERVERLESS_LOCK": "package-lock.json"}
+	for name, c := range map[string]struct {
+		opt    project.Options
+		served bool
+	}{
+		"no lock":              {project.Options{Context: dir}, false},
+		"a lock":               {project.Options{Context: dir, BuildArgs: lock}, true},
+		"a lock in an archive": {project.Options{File: filepath.Join(dir, "samforge.yaml"), Context: "https://files.example.com/context.tgz", BuildArgs: lock}, false},
+	} {
+		p, err := project.Load(c.opt)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		s, err := serve(p)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, served := s.mounts[localContext]; served != c.served {
+			t.Errorf("%s: served is %v, want %v", name, served, c.served)
+		}
+	}
+}
+
+func TestServedContexts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, err := layout.Write(filepath.Join(dir, "layout"), empty.Index)
+	if err == nil {
+		err = path.AppendImage(empty.Image)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := empty.Image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ value, key, want string }{
+		"a folder":                      {"files=" + dir, "files", "local:files"},
+		"a folder named as a local one": {"context=" + dir, "context", "local:_context"},
+		"an image":                      {"files=docker-image://alpine:3", "files", "docker-image://alpine:3"},
+		"an OCI layout with one image":  {"files=oci-layout://" + string(path), "files", "oci-layout://layout-0@" + digest.String()},
+		"an OCI layout and a digest":    {"files=oci-layout://" + string(path) + "@" + digest.String(), "files", "oci-layout://layout-0@" + digest.String()},
+	} {
+		s, err := serveContext(c.value)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := s.attrs["context:"+c.key]; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	if _, err := serveContext("files=oci-layout://" + dir + "/empty"); err == nil || !strings.Contains(err.Error(), "OCI layout") {
+		t.Errorf("a layout without index: the error is %v", err)
+	}
+}
+
+// serveContext serves a build file that has one named context.
+func serveContext(value string) (*served, error) {
+	p, err := project.Load(project.Options{File: "-", Stdin: strings.NewReader(serverlessFile), BuildContexts: []string{value}})
+	if err != nil {
+		return nil, err
+	}
+	return serve(p)
+}

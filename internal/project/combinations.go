@@ -1,0 +1,81 @@
+package project
+
+import (
+	"errors"
+	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// LoadUnlocked reads a build file as [Load] does, but without its lock file, which is returned
+// beside it, or nil where there is none.
+func LoadUnlocked(opt Options) (*Project, *llbgen.Lockfile, error) {
+	p := &Project{opt: opt, Args: withMirrors(opt)}
+	var err error
+	if p.Context, err = readContext(opt); err != nil {
+		return nil, nil, err
+	}
+	if p.File, err = readFile(opt); err != nil {
+		return nil, nil, err
+	}
+	if p.File.LockPath == "" || p.File.Data == nil {
+		return nil, nil, errors.New("a lock file lies beside a build file: name that with --file")
+	}
+	lockfile, err := p.File.parseLock()
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.plan, err = llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now())); err != nil {
+		return nil, nil, err
+	}
+	p.Mirrors, p.targets = p.plan.File.Mirrors, p.plan.Targets
+	return p, lockfile, nil
+}
+
+// Combination is a target for a platform, built by a builder of a platform.
+type Combination struct {
+	Target            Target
+	Platform, Builder ocispecs.Platform
+	// Optional is true of a combination that nobody asked for: it may not exist.
+	Optional bool
+}
+
+// Combinations returns every way to build the targets. Without platforms in the options, those that
+// the base images can have are optional but for the one that a build takes by default.
+func (p *Project) Combinations() ([]Combination, error) {
+	asked, err := ParsePlatforms(p.opt.Platforms)
+	if err != nil {
+		return nil, err
+	}
+	all := []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}
+	wanted := asked
+	if len(asked) == 0 {
+		wanted = all
+	}
+	var found []Combination
+	for _, source := range p.targets {
+		own, err := p.plan.Platforms(source, nil, all[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, platform := range wanted {
+			optional := len(asked) == 0 && platform.Architecture != own[0].Architecture
+			if _, err := p.plan.Platforms(source, []ocispecs.Platform{platform}, platform); err != nil {
+				if optional {
+					continue
+				}
+				return nil, err
+			}
+			for _, builder := range all {
+				found = append(found, Combination{
+					Target:   Target{Name: source.Name, project: p, source: source},
+					Platform: platform, Builder: builder,
+					Optional: optional || builder.Architecture != all[0].Architecture,
+				})
+			}
+		}
+	}
+	return found, nil
+}

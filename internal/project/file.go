@@ -1,0 +1,87 @@
+package project
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// File is a build file as it was read, with the lock file beside it.
+type File struct {
+	// Name is the file's base name; Path is empty for a file on standard input, or one that does
+	// not exist because build arguments give everything.
+	Name, Path string
+	Data       []byte
+	// LockPath is where the lock file is, or would be; empty where there can be none. LockData is
+	// nil where there is no lock file.
+	LockPath string
+	LockData []byte
+}
+
+// readFile reads the build file and its lock file. Without --file a missing samforge.yaml is an
+// empty one.
+func readFile(opt Options) (File, error) {
+	f, err := readBuildFile(opt)
+	if err != nil {
+		return f, fmt.Errorf("read the build file: %w", err)
+	}
+	if f.LockPath == "" {
+		return f, nil
+	}
+	f.LockData, err = os.ReadFile(f.LockPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return f, fmt.Errorf("read the lock file: %w", err)
+	}
+	return f, nil
+}
+
+func readBuildFile(opt Options) (f File, err error) {
+	switch opt.File {
+	case "-":
+		f.Name = "stdin"
+		f.Data, err = io.ReadAll(opt.Stdin)
+		return f, err
+	case "":
+		f.Path = filepath.Join(opt.Context, llbgen.Filename)
+		if f.Data, err = os.ReadFile(f.Path); errors.Is(err, fs.ErrNotExist) {
+			f.Path, err = "", nil
+		}
+		f.Name, f.LockPath = llbgen.Filename, filepath.Join(opt.Context, llbgen.LockFilename(llbgen.Filename))
+		return f, err
+	default:
+		f.Name, f.Path = filepath.Base(opt.File), opt.File
+		f.LockPath = filepath.Join(filepath.Dir(opt.File), llbgen.LockFilename(f.Name))
+		f.Data, err = os.ReadFile(opt.File)
+		return f, err
+	}
+}
+
+// parseLock returns the lock file, or nil where there is none.
+func (f File) parseLock() (*llbgen.Lockfile, error) {
+	if f.LockData == nil {
+		return nil, nil
+	}
+	lockfile, err := llbgen.ParseLockfile(filepath.Base(f.LockPath), f.LockData)
+	if err != nil {
+		return nil, fmt.Errorf("read the lock file: %w", err)
+	}
+	return lockfile, nil
+}
+
+// missingFile adds to the mistakes of an empty build file that there is none.
+func missingFile(err error, opt Options, file File) error {
+	if opt.File != "" || file.Data != nil {
+		return err
+	}
+	return fmt.Errorf("there is no %s in %s; without one, build arguments must give everything (see samforge build --help):\n%w",
+		llbgen.Filename, cmp.Or(opt.Context, "this folder"), err)
+}
