@@ -144,17 +144,19 @@ func (b *build) annotate(rb *dockerui.ResultBuilder) {
 func (b *build) graph(ctx context.Context, platform ocispecs.Platform) (*llbgen.Image, error) {
 	caps := b.BuildOpts().LLBCaps
 	opt := llbgen.Options{
-		Platform:      platform,
-		BuildPlatform: b.BuildPlatforms[0],
-		Resolve:       b.resolve,
-		ReadFile:      b.readFile,
-		Proxy:         proxy(b.BuildArgs),
-		Checksum:      b.checksum,
-		NoMerge:       caps.Supports(pb.CapMergeOp) != nil,
-		NoCache:       b.IsNoCache(b.target.Name),
-		Epoch:         b.epoch,
-		Labels:        b.Labels,
-		SourceMap:     b.src.SourceMap,
+		Platform:       platform,
+		BuildPlatform:  b.BuildPlatforms[0],
+		Resolve:        b.resolve,
+		ReadFile:       b.readFile,
+		Proxy:          proxy(b.BuildArgs),
+		Run:            runOptions(b.Config, caps),
+		CacheNamespace: b.CacheIDNamespace,
+		Checksum:       b.checksum,
+		NoMerge:        caps.Supports(pb.CapMergeOp) != nil,
+		NoCache:        b.IsNoCache(b.target.Name),
+		Epoch:          b.epoch,
+		Labels:         b.Labels,
+		SourceMap:      b.src.SourceMap,
 	}
 	if b.MultiPlatformRequested {
 		opt.Prefix = platforms.Format(platform)

@@ -75,6 +75,36 @@ func TestNPMRegistryThatNeverAnswers(t *testing.T) {
 	b.wantFailure(r, "the npm registry cannot be reached", npm.URL(), "network timeout", "HTTPS_PROXY")
 }
 
+// The network and the hosts of the command line are those of the npm step, through
+// both doors.
+func TestNetworkOfTheNPMStep(t *testing.T) {
+	t.Parallel()
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	path := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
+	const host = "npm.registry.test" // which nothing but --add-host leads to
+	registry := strings.Replace(npm.URL(), "127.0.0.1", host, 1)
+	args := []string{"-f", path, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + registry + "/"}
+	b.wantFailure(b.build(append(args, "--network", "none", "--add-host", host+":127.0.0.1")...), "the npm registry cannot be reached")
+	b.wantFailure(b.build(append(args, "--network", "host")...), "network.host")
+	file, err := os.ReadFile(path)
+	must(t, err)
+	x := b.newBuildx(b.Buildkitd)
+	x.npm = registry
+	dir := x.folder(string(file))
+	xArgs := []string{"--target", "python3.12-serverless", "--push", "-t", x.repo("ci/buildx:1"), "--add-host", host + ":127.0.0.1"}
+	if r := x.build(dir, append(xArgs, "--network", "none")...); r.code == 0 || npm.Requests() > 0 {
+		t.Fatalf("docker buildx build --network none: exit code %d, %d requests for packages:\n%s", r.code, npm.Requests(), r.stderr)
+	}
+	x.build(dir, xArgs...).ok(t)
+	if npm.Tarballs() == 0 {
+		t.Error("no package was asked for at the host of --add-host")
+	}
+	line := b.build(append(args, "--add-host", host+":127.0.0.1")...).ok(t)[0]
+	if got := b.digestOfTag(x.repo("ci/buildx:1")); got != digestOf(line) {
+		t.Errorf("docker buildx build gives %s, the command %s", got, digestOf(line))
+	}
+}
+
 // Version 4 is a release archive: nothing is executed to build the image, and
 // the framework runs without its installer.
 func TestServerless4(t *testing.T) {

@@ -186,15 +186,15 @@ func (b *build) install(ctx context.Context, lock *Lock, program string) (llb.St
 	if node.Config == nil {
 		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", first.Node))
 	}
-	opts := []llb.RunOption{
+	opts := append(slices.Clone(b.opt.Run),
 		llb.Args(append([]string{languageDir + "/bin/node", "install.cjs", npmLayerDir, frameworkDir, strconv.FormatInt(DefaultEpoch().Unix(), 10),
 			lock.npmCommand(), "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev"}, b.npmFlags(lock)...)),
 		llb.Dir(npmWorkDir),
 		llb.AddMount(npmWorkDir, b.npmFolder(lock, program), llb.Readonly),
-		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir("samforge-npm", llb.CacheMountShared)),
+		llb.AddMount(npmCacheDir, llb.Scratch(), llb.AsPersistentCacheDir(path.Join(b.opt.CacheNamespace, "samforge-npm"), llb.CacheMountShared)),
 		llb.AddSecret("/samforge/npmrc", llb.SecretID(SecretNPMRC), llb.SecretOptional),
 		llb.AddSecret("/samforge/ca.pem", llb.SecretID(SecretCA), llb.SecretOptional),
-	}
+	)
 	for _, variable := range npmEnv(node.Config.Config.Env, b.plan.File.Mirrors.URL(npmRegistry)) {
 		name, value, _ := strings.Cut(variable, "=")
 		opts = append(opts, llb.AddEnv(name, value))
@@ -242,12 +242,12 @@ func (l *Lock) npmCommand() string {
 func (b *build) checkInstalled(node *SourceImage, installed llb.State, lock *Lock) llb.State {
 	script := llb.Scratch().File(llb.Mkfile("/check.cjs", 0o644, installCheck),
 		b.step("serverless", "write the check of what npm installed")...)
-	opts := []llb.RunOption{
+	opts := append(slices.Clone(b.opt.Run),
 		llb.Args([]string{languageDir + "/bin/node", npmCheckDir + "/check.cjs", b.arch(), lock.Package, b.knownNode().Version}),
-		llb.Dir(npmLayerDir + frameworkDir),
+		llb.Dir(npmLayerDir+frameworkDir),
 		llb.Network(pb.NetMode_NONE),
 		llb.AddMount(npmCheckDir, script, llb.Readonly),
-	}
+	)
 	for _, variable := range node.Config.Config.Env {
 		name, value, _ := strings.Cut(variable, "=")
 		opts = append(opts, llb.AddEnv(name, value))

@@ -3,8 +3,13 @@ package llbgen_test
 import (
 	"errors"
 	"io/fs"
+	"net"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -123,5 +128,46 @@ func TestAVersionWithoutALock(t *testing.T) {
 	base, err := plan.Build(t.Context(), plan.Targets[0], opt)
 	if err != nil || len(base.Warnings) > 0 {
 		t.Errorf("the image without the framework: %v, %v", base, err)
+	}
+}
+
+// How steps run is up to the caller; what is checked has no network all the same.
+func TestStepsRunAsTheCallerSays(t *testing.T) {
+	t.Parallel()
+	plan := load(t, frameworkFile(withLock), map[string]string{"SAMFORGE_VERIFY": "full"})
+	opt := fakeOptions(plan, "linux/amd64")
+	withFile("package-lock.json", framework())(&opt)
+	opt.Run = []llb.RunOption{llb.Network(pb.NetMode_HOST), llb.AddExtraHost("npm.example.com", net.IPv4(10, 0, 0, 1))}
+	opt.CacheNamespace = "team"
+	image := build(t, plan, opt)
+	states := []llb.State{image.State}
+	for _, c := range image.Checks {
+		states = append(states, c.State)
+	}
+	npm, checks := 0, 0
+	for _, state := range states {
+		for _, v := range decode(t, state, opt.Platform) {
+			exec := v.op.GetExec()
+			if exec == nil {
+				continue
+			}
+			if len(exec.Meta.ExtraHosts) != 1 {
+				t.Errorf("%s has the hosts %v", v.name, exec.Meta.ExtraHosts)
+			}
+			switch exec.Network {
+			case pb.NetMode_HOST:
+				npm++
+				if !slices.ContainsFunc(exec.Mounts, func(m *pb.Mount) bool { return m.CacheOpt.GetID() == "team/samforge-npm" }) {
+					t.Errorf("%s has the mounts %v", v.name, exec.Mounts)
+				}
+			case pb.NetMode_NONE:
+				checks++
+			default:
+				t.Errorf("%s has the network %s", v.name, exec.Network)
+			}
+		}
+	}
+	if npm == 0 || checks == 0 {
+		t.Errorf("%d steps of npm, %d checks", npm, checks)
 	}
 }

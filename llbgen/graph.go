@@ -30,6 +30,11 @@ type Options struct {
 	ReadFile func(ctx context.Context, path string) ([]byte, error)
 	// Proxy is what steps with network use; optional.
 	Proxy *llb.ProxyEnv
+	// Run is how steps run: their network, hosts and limits; optional.
+	Run []llb.RunOption
+	// CacheNamespace keeps the folders that steps cache files in apart from those
+	// of other builds; optional.
+	CacheNamespace string
 	// Checksum downloads url as filename and returns its SHA-256 digest. Without
 	// it, a download that nothing pins goes into the graph unpinned.
 	Checksum func(ctx context.Context, url, filename string) (digest.Digest, error)

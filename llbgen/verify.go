@@ -93,13 +93,13 @@ func (b *build) checks(base *SourceImage, layers []*Layer, config *dockerspec.Do
 	}
 	var checks []*Check
 	for _, c := range all {
-		opts := []llb.RunOption{
+		opts := append(slices.Clone(b.opt.Run),
 			llb.Args([]string{"/bin/sh", "-ec", c.script}),
 			llb.Dir(checkDir),
 			llb.Network(pb.NetMode_NONE),
 			llb.AddEnv("SLS_TELEMETRY_DISABLED", "1"),
 			llb.AddEnv("SLS_NOTIFICATIONS_MODE", "off"),
-		}
+		)
 		for _, o := range b.step(c.field, "check %s in the image", c.name) {
 			opts = append(opts, o)
 		}

@@ -101,6 +101,9 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
 	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
 
+	flags.StringVar(&o.Network, "network", "default", "`network` of the steps that run: default, none or host, which the builder must allow")
+	flags.StringArrayVar(&o.AddHosts, "add-host", nil, "let the steps that run find a host at an address: `HOST:IP`")
+
 	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that is found or started)")
 	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
 	flags.StringVar(&o.Builder.TLS.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
@@ -113,6 +116,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 
 	completeList(c, "no-cache-filter", f.targets)
+	completeFlag(c, "network", "default", "none", "host")
 	completeFlag(c, "progress", "auto", "tty", "plain", "rawjson", "quiet")
 }
 

@@ -50,6 +50,8 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 			FrontendAttrs: attrs,
 			CacheImports:  imports,
 			CacheExports:  cacheExports,
+
+			AllowedEntitlements: r.opt.entitlements(),
 		},
 	}, nil
 }
@@ -66,6 +68,11 @@ func (r *request) attrs(t project.Target) (map[string]string, error) {
 	} else if len(r.opt.NoCacheFilter) > 0 {
 		attrs["no-cache"] = strings.Join(r.opt.NoCacheFilter, ",")
 	}
+	network, err := r.opt.networkAttrs()
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(attrs, network)
 	for _, attest := range r.opt.Attests {
 		kind, rest, err := parseAttest(attest)
 		if err != nil {

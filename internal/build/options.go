@@ -25,6 +25,10 @@ type Options struct {
 	// NoCache runs every step; NoCacheFilter those of some targets.
 	NoCache       bool
 	NoCacheFilter []string
+	// Network is what the steps run with: default, none or host. AddHosts are names that the steps
+	// find at an address, as HOST:IP.
+	Network  string
+	AddHosts []string
 
 	MetadataFile, IIDFile string
 	// Progress is auto, tty, plain, rawjson or quiet.
