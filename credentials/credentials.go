@@ -11,9 +11,13 @@ import (
 	"unicode/utf8"
 )
 
+// end is the class of characters that end the host of an address: white space and line breaks too,
+// so that a text has as many lines when it is masked.
+const end = `\s\x{85}\x{2028}\x{2029}/?#`
+
 // userInfo matches an address up to the @ behind its user name and password. A user name alone may
 // be a token. For SSH it is not, and only a password counts.
-var userInfo = regexp.MustCompile(`(?i)\b((?:(?:git\+)?https?|git|ftp|tcp)://)([^\s/?#]*)@|\b((?:git\+)?ssh://)([^\s/:?#@]*:[^\s/?#]*)@`)
+var userInfo = regexp.MustCompile(`(?i)\b((?:(?:git\+)?https?|git|ftp|tcp)://)([^` + end + `]*)@|\b((?:git\+)?ssh://)([^:@` + end + `]*:[^` + end + `]*)@`)
 
 // In reports whether text has an address with credentials in it.
 func In(text string) bool { return userInfo.MatchString(text) }

@@ -20,9 +20,10 @@ import (
 // stands, so that later checks can point at it too.
 type document struct {
 	filename string
-	lines    []string
+	lines    []string // as messages show them
 	places   map[string]place
 	errs     Diagnostics
+	more     int // mistakes that are not in errs, which are very many
 }
 
 // place is where a value came from.
@@ -67,6 +68,10 @@ func (d *document) syntaxError(err error) {
 	d.fail(place{line: load.Mark.Line, column: load.Mark.Column}, "", "cannot read the YAML: %s", message)
 }
 
+// maxEntries is the most entries of a list: far more than anyone has base images. Aliases make it
+// easy to write more.
+const maxEntries = 10_000
+
 // value decodes node into v, which is a struct, a slice of structs, a map of
 // strings or a string.
 func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
@@ -91,6 +96,10 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 	case reflect.Slice:
 		if node.Kind != yaml.SequenceNode {
 			d.wrongType(path, node, "a list")
+			return
+		}
+		if n := len(node.Content); n > maxEntries {
+			d.errorf(path, "the list has %d entries, and at most %d can be in one file: split it", n, maxEntries)
 			return
 		}
 		for i, item := range node.Content {
@@ -162,8 +171,9 @@ func (d *document) unknownKey(path string, key *yaml.Node, fields map[string]ref
 	if near := nearest(key.Value, known); near != "" {
 		message = fmt.Sprintf("unknown key %q: did you mean %q?", key.Value, near)
 	}
-	d.fail(place{line: key.Line, column: key.Column}, path, "%s", message)
-	d.errs[len(d.errs)-1].UnknownKey = true
+	mistake := d.diagnostic(place{line: key.Line, column: key.Column}, path, "%s", message)
+	mistake.UnknownKey = true
+	d.add(mistake)
 }
 
 func (d *document) wrongType(path string, node *yaml.Node, want string) {
@@ -188,6 +198,32 @@ func (d *document) replace(path string, at place) {
 	d.places[path] = at
 }
 
+// maxMistakes is how many mistakes of one file are reported.
+const maxMistakes = 100
+
+// mistakes returns the mistakes that were found, nil for none.
+func (d *document) mistakes() error {
+	switch {
+	case len(d.errs) == 0:
+		return nil
+	case d.more > 0:
+		return append(d.errs, d.diagnostic(place{}, "", "%d more mistakes are not shown", d.more))
+	}
+	return d.errs
+}
+
+// count returns how many mistakes were found.
+func (d *document) count() int { return len(d.errs) + d.more }
+
+// add records a mistake.
+func (d *document) add(mistake *Diagnostic) {
+	if len(d.errs) < maxMistakes {
+		d.errs = append(d.errs, mistake)
+	} else {
+		d.more++
+	}
+}
+
 // errorf records a mistake in the value at path. Where the file says nothing of
 // it, it points at the beginning.
 func (d *document) errorf(path, format string, args ...any) {
@@ -195,12 +231,12 @@ func (d *document) errorf(path, format string, args ...any) {
 	if mistake.Line == 0 && mistake.Arg == "" {
 		mistake = d.diagnostic(d.places[""], path, format, args...)
 	}
-	d.errs = append(d.errs, mistake)
+	d.add(mistake)
 }
 
 // fail records a mistake at a place of its own.
 func (d *document) fail(at place, path, format string, args ...any) {
-	d.errs = append(d.errs, d.diagnostic(at, path, format, args...))
+	d.add(d.diagnostic(at, path, format, args...))
 }
 
 // at returns what there is to say about the value at path; when the value was
@@ -226,7 +262,7 @@ func (d *document) diagnostic(at place, path, format string, args ...any) *Diagn
 		Message:  credentials.Mask(fmt.Sprintf(format, args...)),
 	}
 	if i := at.line - 1; i >= 0 && i < len(d.lines) {
-		diagnostic.line = credentials.Mask(strings.ReplaceAll(d.lines[i], "\t", " "))
+		diagnostic.line = d.lines[i]
 	}
 	return diagnostic
 }
@@ -263,6 +299,9 @@ func join(path, key string) string {
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
 func splitLines(data []byte) []string { return lineBreak.Split(string(data), -1) }
+
+// shownLines returns the lines as messages may show them.
+func shownLines(data []byte) []string { return splitLines([]byte(credentials.Mask(string(data)))) }
 
 // invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func invalidUTF8(data []byte) int {

@@ -30,7 +30,7 @@ type Diagnostic struct {
 	// UnknownKey says that the key is none of this version's.
 	UnknownKey bool
 
-	line string
+	line string // of the place
 }
 
 // Error returns the place, the message and, where there is one, the line with
@@ -40,7 +40,8 @@ func (d *Diagnostic) Error() string {
 	b.WriteString(d.Summary())
 	if d.line != "" {
 		gutter := fmt.Sprintf("%4d | ", d.Line)
-		fmt.Fprintf(&b, "\n%s%s\n%s^", gutter, d.line, strings.Repeat(" ", len(gutter)+d.indent()))
+		part, indent := excerpt(d.line, d.Column)
+		fmt.Fprintf(&b, "\n%s%s\n%s^", gutter, part, strings.Repeat(" ", len(gutter)+indent))
 	}
 	return b.String()
 }
@@ -76,11 +77,28 @@ func (d *Diagnostic) Ranges() []*pb.Range {
 	return []*pb.Range{{Start: at, End: at}}
 }
 
-// indent is the width of the line before the column. Tabs in it would not
-// line up, so they were replaced when the line was kept.
-func (d *Diagnostic) indent() int {
-	n := min(d.Column-1, utf8.RuneCountInString(d.line))
-	return max(n, 0)
+// excerptWidth is how much of a long line is shown, in characters.
+const excerptWidth = 160
+
+// excerpt returns the part of a line around a column, which counts from 1, and how many characters
+// of it are before the column.
+func excerpt(line string, column int) (part string, indent int) {
+	start := max(column-1-excerptWidth/2, 0)
+	from := offset(line, start)
+	part = line[from:]
+	part = strings.ReplaceAll(part[:offset(part, excerptWidth)], "\t", " ") // a tab's width varies
+	return part, min(max(column-1-start, 0), utf8.RuneCountInString(part))
+}
+
+// offset returns where the character n of a text begins, or the text's length if it is shorter.
+func offset(text string, n int) int {
+	for i := range text {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(text)
 }
 
 // Diagnostics are all mistakes found in one input, in the order they were found.

@@ -33,6 +33,38 @@ runtimes:
 	// python3.12 registry.example.com/ci/aws-sam-plugin:1.1.3-python3.12-1.143.0-linux-amd64
 }
 
+// TestVeryManyMistakes: a file that is made of mistakes, on one line, gives a message of a sensible
+// size.
+func TestVeryManyMistakes(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(buildFile, "runtimes:\n  - image: ", "runtimes: [&x {image: ", 1)
+	file = strings.TrimSuffix(file, "\n") + "}" + strings.Repeat(", *x", 9_999) + "]\n"
+	_, err := llbgen.Load("samforge.yaml", []byte(file), nil)
+	var mistakes llbgen.Diagnostics
+	if !errors.As(err, &mistakes) || len(mistakes) != 101 {
+		t.Fatalf("there are %d mistakes, want 100 and the number of the others", len(mistakes))
+	}
+	if got := mistakes[100].Error(); got != "samforge.yaml: 9899 more mistakes are not shown" {
+		t.Errorf("the last one is %q", got)
+	}
+	if !strings.HasPrefix(mistakes[0].Message, "gives the same tag as runtimes[0]") {
+		t.Errorf("the first one is %q", mistakes[0].Message)
+	}
+	if size := len(err.Error()); size > 50_000 {
+		t.Errorf("the message has %d bytes", size)
+	}
+}
+
+// TestExcerpt: of a long line, the part around the place is shown.
+func TestExcerpt(t *testing.T) {
+	t.Parallel()
+	file := strings.TrimSuffix(buildFile, "\n") + "\nlabels: {a: " + strings.Repeat("ä", 300) + ", a: b, c: " + strings.Repeat("x", 300) + "}\n"
+	_, err := llbgen.Load("samforge.yaml", []byte(file), nil)
+	wantError(t, err, `samforge.yaml:8:315: labels.a: the key stands twice; it was set on line 8 already
+   8 | `+strings.Repeat("ä", 78)+", a: b, c: "+strings.Repeat("x", 71)+`
+       `+strings.Repeat(" ", 80)+"^")
+}
+
 func ExampleLoad_mistakes() {
 	_, err := llbgen.Load("samforge.yaml", []byte(`kind: sam
 plugin: {image: harness/aws-sam-plugin, verison: 1.1.2}
@@ -369,6 +401,34 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 			want: `samforge.yaml:8:23: goTemplate.version: "v0.4/5" is not a version such as v0.4.15
    8 | goTemplate: {version: v0.4/5}
                              ^`,
+		},
+		{
+			name: "a list has more entries than anyone has images",
+			file: strings.Replace(buildFile, "  - image:", "  - &image\n    image:", 1) + strings.Repeat("  - *image\n", 10_000),
+			want: `samforge.yaml:7:3: runtimes: the list has 10001 entries, and at most 10000 can be in one file: split it
+   7 |   - &image
+         ^`,
+		},
+		{
+			name: "a mirror for no registry",
+			file: buildFile + "mirrors: {harness: mirror.example.com}\n",
+			want: `samforge.yaml:8:20: mirrors.harness: "harness" does not begin with a registry, and no image would match it: write docker.io/harness for a repository of Docker Hub
+   8 | mirrors: {harness: mirror.example.com}
+                          ^`,
+		},
+		{
+			name: "two mirrors for one registry",
+			file: buildFile + "mirrors: {docker.io: a.example.com, index.docker.io: b.example.com}\n",
+			want: `samforge.yaml:8:54: mirrors.index.docker.io: is another name of docker.io, which has the mirror a.example.com: keep one of them
+   8 | mirrors: {docker.io: a.example.com, index.docker.io: b.example.com}
+                                                            ^`,
+		},
+		{
+			name: "a mirror that is no registry",
+			file: buildFile + "mirrors: {docker.io: Mirror/Hub}\n",
+			want: `samforge.yaml:8:22: mirrors.docker.io: "Mirror/Hub" is not a registry with or without a path: invalid reference format: repository name (Hub/image) must be lowercase
+   8 | mirrors: {docker.io: Mirror/Hub}
+                            ^`,
 		},
 		{
 			name: "a registry is mirrored by a URL",

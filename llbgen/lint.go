@@ -104,9 +104,13 @@ func (p *Plan) Finding(rule, field string, err error) *Diagnostic {
 // WarningsOf returns the Warnings about the targets, and so none about another
 // runtime of the build file.
 func (p *Plan) WarningsOf(targets ...Target) []*Diagnostic {
+	chosen := map[string]bool{}
+	for _, t := range targets {
+		chosen[t.path] = true
+	}
 	return slices.DeleteFunc(slices.Clone(p.Warnings), func(d *Diagnostic) bool {
-		about := func(t Target) bool { return strings.HasPrefix(d.Field, t.path+".") }
-		return strings.HasPrefix(d.Field, "runtimes[") && !slices.ContainsFunc(targets, about)
+		entry, _, _ := strings.Cut(d.Field, ".")
+		return strings.HasPrefix(entry, "runtimes[") && !chosen[entry]
 	})
 }
 

@@ -60,7 +60,7 @@ func NewLockfile(name string) *Lockfile {
 // [Diagnostics].
 func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	l := NewLockfile(name)
-	l.doc.lines = splitLines(data)
+	l.doc.lines = shownLines(data)
 	var content struct {
 		Version   string                       `yaml:"version"`
 		Images    map[string]map[string]string `yaml:"images"`
@@ -76,8 +76,8 @@ func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	}
 	l.Downloads = l.digests("downloads", content.Downloads)
 	l.Packages = l.digests("packages", content.Packages)
-	if len(l.doc.errs) > 0 {
-		return nil, l.doc.errs
+	if err := l.doc.mistakes(); err != nil {
+		return nil, err
 	}
 	return l, nil
 }

@@ -1,15 +1,20 @@
 package llbgen
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"github.com/samforge/samforge/credentials"
 )
 
 // Mirrors replace where images and downloads are fetched from. A key is a
 // registry, with or without a path ("public.ecr.aws", "docker.io/harness"), or
-// a URL prefix that starts with http:// or https://. The longest key wins.
+// a URL prefix that starts with http:// or https://. The longest key wins. Other
+// names of Docker Hub, such as index.docker.io, stand for docker.io.
 //
 // samforge rewrites the reference itself instead of leaving it to a mirror in
 // buildkitd's configuration: BuildKit mounts a blob from one repository into
@@ -22,42 +27,86 @@ func (m Mirrors) Image(ref string) string {
 	if err != nil {
 		return ref
 	}
-	full := named.String()
-	from := m.longest(func(from string) bool { return !isURL(from) && heads(from, full, "/", ":", "@") })
-	if from == "" {
-		return ref
+	if to, ok := m.replace(canonicalHost(named.String()), "/", ":", "@"); ok {
+		return to
 	}
-	return strings.TrimSuffix(m[from], "/") + strings.TrimPrefix(full, strings.TrimSuffix(from, "/"))
+	return ref
 }
 
 // URL returns the address to download instead of url.
 func (m Mirrors) URL(url string) string {
-	from := m.longest(func(from string) bool { return isURL(from) && heads(from, url, "/") })
-	if from == "" {
-		return url
+	if to, ok := m.replace(url, "/"); ok {
+		return to
 	}
-	return strings.TrimSuffix(m[from], "/") + strings.TrimPrefix(url, strings.TrimSuffix(from, "/"))
+	return url
 }
 
-// heads reports whether name begins with prefix and goes on with one of the
-// separators, so that a name is never cut in the middle of a part. A lone host
-// is followed by a path only: what stands behind its colon is a port.
-func heads(prefix, name string, separators ...string) bool {
-	prefix = strings.TrimSuffix(prefix, "/")
-	rest, ok := strings.CutPrefix(name, prefix)
-	return ok && slices.ContainsFunc(separators, func(s string) bool {
-		return strings.HasPrefix(rest, s) && (s == "/" || strings.Contains(prefix, "/"))
-	})
-}
-
-func (m Mirrors) longest(matches func(from string) bool) string {
-	best := ""
-	for from := range m {
-		if len(from) > len(best) && matches(from) {
-			best = from
+// replace returns name with the longest key that it begins with replaced. A key ends at one of the
+// separators, so that no name is cut in the middle of a part. A host alone is followed by a path
+// only: what is behind its colon is a port.
+func (m Mirrors) replace(name string, separators ...string) (string, bool) {
+	for end := len(name) - 1; end > 0; end-- {
+		if !slices.Contains(separators, name[end:end+1]) || name[end] != '/' && !strings.Contains(name[:end], "/") {
+			continue
+		}
+		for _, from := range []string{name[:end] + "/", name[:end]} {
+			if to, ok := m[from]; ok && isURL(from) == isURL(name) {
+				return strings.TrimSuffix(to, "/") + name[end:], true
+			}
 		}
 	}
-	return best
+	return "", false
+}
+
+// dockerHub are other names of docker.io, which an image can be pulled by. Docker's own tools write
+// docker.io in their place.
+func dockerHub() []string {
+	return []string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+}
+
+// canonicalHost returns name with docker.io in place of another name of that registry.
+func canonicalHost(name string) string {
+	host, path, inside := strings.Cut(name, "/")
+	if !slices.Contains(dockerHub(), host) {
+		return name
+	}
+	if !inside {
+		return "docker.io"
+	}
+	return "docker.io/" + path
+}
+
+// normalizeMirrors gives the registries in the keys of mirrors the names that references have.
+func (p *Plan) normalizeMirrors() {
+	for _, from := range slices.Sorted(maps.Keys(p.File.Mirrors)) {
+		name := canonicalHost(from)
+		if isURL(from) || name == from {
+			continue
+		}
+		to := p.File.Mirrors[from]
+		if other, ok := p.File.Mirrors[name]; ok && other != to {
+			p.doc.errorf(join("mirrors", from), "is another name of %s, which has the mirror %s: keep one of them", name, other)
+		}
+		delete(p.File.Mirrors, from)
+		p.File.Mirrors[name] = to
+	}
+}
+
+// mirrorProblem says why a mirror cannot be, or "".
+func mirrorProblem(from, to string) string {
+	host, _, _ := strings.Cut(from, "/")
+	switch {
+	case credentials.In(from) || credentials.In(to):
+		return hasCredentials(to, from == npmRegistry)
+	case to == "" || isURL(from) != isURL(to):
+		return fmt.Sprintf("%q cannot stand for %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
+	case !isURL(from) && host != "localhost" && !strings.ContainsAny(host, ".:"):
+		return fmt.Sprintf("%q does not begin with a registry, and no image would match it: write docker.io/%s for a repository of Docker Hub", from, from)
+	}
+	if _, err := reference.ParseNormalizedNamed(strings.TrimSuffix(to, "/") + "/image"); !isURL(to) && err != nil {
+		return fmt.Sprintf("%q is not a registry with or without a path: %v", to, err)
+	}
+	return ""
 }
 
 func isURL(s string) bool {

@@ -32,6 +32,7 @@ func TestMirrorsImage(t *testing.T) {
 		"a name with a path is Docker's too":       {"acme/base:1", "mirror.example.com/hub/acme/base:1"},
 		"a slash at the end of the mirror":         {"harness/aws-sam-plugin:1.1.2", "mirror.example.com/harness/aws-sam-plugin:1.1.2"},
 		"a slash at the end of the registry":       {"ghcr.io/acme/base:1", "mirror.example.com/ghcr/acme/base:1"},
+		"another name of Docker Hub":               {"registry-1.docker.io/acme/base:1", "mirror.example.com/hub/acme/base:1"},
 		"a whole repository":                       {"registry.example.com/a/b/c:1", "mirror.example.com/deep:1"},
 		"a host without its port is another":       {"docker.io:5000/base:1", "docker.io:5000/base:1"},
 		"a digest stays":                           {"public.ecr.aws/lambda/python@" + sum, "mirror.example.com/ecr/lambda/python@" + sum},
@@ -46,6 +47,26 @@ func TestMirrorsImage(t *testing.T) {
 				t.Errorf("Image(%q)\n got %q\nwant %q", test.ref, got, test.want)
 			}
 		})
+	}
+}
+
+// TestNamesOfDockerHub: whatever name of Docker Hub a mirror is for, it is found for the names that
+// references have.
+func TestNamesOfDockerHub(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"docker.io":                "mirror.example.com/library/docker:28-cli",
+		"index.docker.io":          "mirror.example.com/library/docker:28-cli",
+		"index.docker.io/":         "mirror.example.com/library/docker:28-cli",
+		"registry-1.docker.io":     "mirror.example.com/library/docker:28-cli",
+		"registry.hub.docker.com/": "mirror.example.com/library/docker:28-cli",
+		"index.docker.io/library":  "mirror.example.com/docker:28-cli",
+		"index.docker.io/harness":  "docker:28-cli",
+	} {
+		plan := load(t, buildFile, map[string]string{"SAMFORGE_MIRRORS": key + "=mirror.example.com"})
+		if got := plan.File.Mirrors.Image("docker:28-cli"); got != want {
+			t.Errorf("with a mirror for %s it is %q, want %q", key, got, want)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	}
 	p := &Plan{catalogue: catalogue, checksums: checksums, doc: &document{
 		filename: filename,
-		lines:    splitLines(data),
+		lines:    shownLines(data),
 		places:   map[string]place{},
 	}}
 	for _, opt := range opts {
@@ -78,8 +78,8 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 		p.File.setDefaults()
 		p.validate()
 	}
-	if len(p.doc.errs) > 0 {
-		return nil, p.doc.errs
+	if err := p.doc.mistakes(); err != nil {
+		return nil, err
 	}
 	p.lint()
 	sortByPlace(p.Warnings)

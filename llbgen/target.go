@@ -87,7 +87,7 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	if entry.SAMVersion != "" {
 		t.SAMVersion = entry.SAMVersion
 	}
-	before := len(doc.errs)
+	before := doc.count()
 	switch {
 	case t.Runtime == "":
 		doc.errorf(path+".image", "no runtime can be read from %q (it has no build-<runtime>): set %s.name by hand, such as python3.12", entry.Image, path)
@@ -105,7 +105,7 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	if t.Node != "" {
 		p.checkPair(t)
 	}
-	return t, len(doc.errs) == before
+	return t, doc.count() == before
 }
 
 // consult asks the catalogue about the target's runtime.
@@ -160,17 +160,17 @@ func (p *Plan) nameTargets() {
 // refuseEqualTags finds entries whose images would overwrite each other.
 func (p *Plan) refuseEqualTags() {
 	refused := map[string]bool{}
-	byTag := map[string][]Target{}
+	byTag := map[string][]Target{} // one for each architecture
 	for _, t := range p.Targets {
 		tag := p.defaultTag(t)
-		for _, other := range byTag[tag] {
-			sameArch := t.Arch == other.Arch || t.Arch == "" || other.Arch == ""
-			if sameArch && !refused[t.path] {
-				refused[t.path] = true
-				p.doc.errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", other.path, tag)
-			}
+		i := slices.IndexFunc(byTag[tag], func(other Target) bool { return t.Arch == other.Arch || t.Arch == "" || other.Arch == "" })
+		if i >= 0 && !refused[t.path] {
+			refused[t.path] = true
+			p.doc.errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", byTag[tag][i].path, tag)
 		}
-		byTag[tag] = append(byTag[tag], t)
+		if !slices.ContainsFunc(byTag[tag], func(other Target) bool { return t.Arch == other.Arch }) {
+			byTag[tag] = append(byTag[tag], t)
+		}
 	}
 }
 

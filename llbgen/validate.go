@@ -35,13 +35,11 @@ func (p *Plan) validate() {
 		}
 	}
 	for _, from := range slices.Sorted(maps.Keys(f.Mirrors)) {
-		to := f.Mirrors[from]
-		if credentials.In(from) || credentials.In(to) {
-			doc.errorf(join("mirrors", from), "%s", hasCredentials(to, from == npmRegistry))
-		} else if to == "" || isURL(from) != isURL(to) {
-			doc.errorf(join("mirrors", from), "%q cannot stand for %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
+		if problem := mirrorProblem(from, f.Mirrors[from]); problem != "" {
+			doc.errorf(join("mirrors", from), "%s", problem)
 		}
 	}
+	p.normalizeMirrors()
 	kind.validate(p)
 	p.validateRuntimes()
 }
