@@ -179,6 +179,26 @@ func (x *buildx) bake(dir string, args ...string) {
 	}
 }
 
+// bakesLiterally fails the test where docker buildx bake takes a text for a template.
+func (x *buildx) bakesLiterally() {
+	x.t.Helper()
+	const text = "${FOO}%{if}"
+	named := x.t.TempDir()
+	dir := filepath.Join(named, text)
+	must(x.t, os.Mkdir(dir, 0o755))
+	must(x.t, os.WriteFile(filepath.Join(dir, text+".yaml"), []byte("# syntax=registry.example.com/frontend:1\n"+samFile), 0o600))
+	r := run(x.t, x.env, "bake", "-f", filepath.Join(dir, text+".yaml"), "--repo", "registry.example.com/ci", "--label", text+"="+text,
+		"--annotation", "a="+text, "--secret", "id=a,src="+text, "--cache-from", "type=local,src="+text, "--cache-to", "type=local,dest="+text,
+		"--build-context", "files="+dir, "--build-arg", "VERSION=1", "--build-arg", "OTHER="+text)
+	r.ok(x.t)
+	printed := x.dockerWith(strings.NewReader(r.stdout), named, "buildx", "bake", "-f", "-", "--print")
+	// Some of the values are printed as bake would read them again.
+	values := strings.NewReplacer("$${", "${", "%%{", "%{").Replace(printed.stdout)
+	if count := strings.Count(values, text); printed.code != 0 || count != 10 {
+		x.t.Errorf("docker buildx bake exited with %d and has %q %d times:\n%s%s", printed.code, text, count, printed.stdout, printed.stderr)
+	}
+}
+
 // The command, the frontend by `# syntax=` and the frontend by bake give the same
 // image to the last byte.
 func TestEveryDoorGivesTheSameDigest(t *testing.T) {
@@ -199,6 +219,7 @@ func TestEveryDoorGivesTheSameDigest(t *testing.T) {
 				}
 			}
 		}
+		x.bakesLiterally()
 	})
 	t.Run("serverless", func(t *testing.T) {
 		t.Parallel()

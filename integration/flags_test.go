@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +63,46 @@ func TestFlags(t *testing.T) {
 		readJSON(t, file, &metadata)
 		if len(metadata) != 2 || metadata["java21"]["containerimage.digest"] == nil || metadata["python3.12"]["containerimage.digest"] == nil {
 			t.Errorf("metadata is %v", metadata)
+		}
+	})
+	t.Run("what --skip-existing leaves out is in --metadata-file and --iidfile", func(t *testing.T) {
+		file, iid := filepath.Join(dir, "skipped.json"), filepath.Join(dir, "skipped-iid")
+		push := append(seed, "--repo", b.repo("ci/skipped"), "--push")
+		b.build(push...).ok(t)
+		lines := b.build(append(push, "--skip-existing", "--metadata-file", file, "--iidfile", iid)...).ok(t)
+		var metadata map[string]string
+		readJSON(t, file, &metadata)
+		id, err := os.ReadFile(iid)
+		must(t, err)
+		if metadata["containerimage.digest"] != digestOf(lines[0]) || string(id) != digestOf(lines[0]) {
+			t.Errorf("metadata is %v, the image ID %s for %s", metadata, id, lines[0])
+		}
+	})
+	t.Run("the keys of --output may have blanks before them", func(t *testing.T) {
+		file := filepath.Join(dir, "blank.tar")
+		b.build(append(seed, "--repo", b.repo("ci/sam"), "--output", "type=oci, dest="+file)...).ok(t)
+		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+			t.Errorf("the archive is %v, %v", info, err)
+		}
+	})
+	t.Run("a build file may be named as a pattern is", func(t *testing.T) {
+		data, err := os.ReadFile(example(t, "sam/samforge.yaml"))
+		must(t, err)
+		for _, name := range []string{"a*[b].yaml", "!x.yaml"} {
+			file := filepath.Join(dir, name)
+			must(t, os.WriteFile(file, data, 0o600))
+			b.build("-f", file, "--repo", b.repo("ci/named")).ok(t)
+		}
+	})
+	t.Run("a standard output that cannot be written is a failure", func(t *testing.T) {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		must(t, err)
+		defer full.Close()
+		args := []string{"build", "--progress", "quiet", "-f", seed[1], "--repo", b.repo("ci/sam"), "--builder", b.Buildkitd.Addr}
+		cmd := exec.Command(samforgeBinary, append(args, b.mirrors()...)...)
+		cmd.Env, cmd.Stdout = append(os.Environ(), b.env...), full
+		if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 1 {
+			t.Errorf("it ended with %v", err)
 		}
 	})
 	t.Run("--iidfile holds the config's digest", func(t *testing.T) {

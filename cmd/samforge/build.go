@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/llbgen"
@@ -21,9 +22,12 @@ type buildFlags struct {
 
 	// These need more than to be copied into the options.
 	args, labels, mirrors  []string
+	attests                []string
 	kind, repo, provenance string
 	sbom, verify           string
 	envArgs, quiet, locked bool
+
+	taken []string // build arguments from the environment, as NAME=VALUE
 }
 
 func buildCommand() *cobra.Command {
@@ -157,6 +161,7 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 	flags, o := c.Flags(), &f.build.Settings
 	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
 	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
+	flags.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=TYPE` and its attributes, as in docker buildx build")
 	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
 	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true for what samforge knows of the image, which pulls nothing; or its `attributes`, such as generator=IMAGE to have a scanner read all of the image")
 
@@ -180,6 +185,9 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, 
 	o, err := f.parse(c, args)
 	if err != nil {
 		return o, &usageError{err}
+	}
+	if len(f.taken) > 0 && !f.quiet {
+		fmt.Fprintln(c.ErrOrStderr(), "samforge: --env-args took from the environment: "+strings.Join(f.taken, " "))
 	}
 	return o, nil
 }
@@ -205,7 +213,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	if b.Labels, err = pairs("--label", f.labels); err != nil {
 		return o, err
 	}
-	b.Attests = slices.Concat(attest("sbom", f.sbom), attest("provenance", f.provenance))
+	b.Attests = slices.Concat(f.attests, attest("sbom", f.sbom), attest("provenance", f.provenance))
 	if f.quiet {
 		b.Progress = "quiet"
 	} else {
@@ -220,8 +228,9 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 	args := map[string]string{}
 	if f.envArgs {
 		for _, v := range llbgen.Variables() {
-			if value, ok := os.LookupEnv(v.Name); ok {
+			if value := os.Getenv(v.Name); value != "" {
 				args[v.Name] = value
+				f.taken = append(f.taken, v.Name+"="+credentials.Mask(value))
 			}
 		}
 	}

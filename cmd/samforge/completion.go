@@ -47,7 +47,7 @@ func (f *buildFlags) completeTarget(c *cobra.Command) {
 
 // targets are those of the build file; none where it cannot be read.
 func (f *buildFlags) targets(c *cobra.Command, args []string) []string {
-	opt, err := f.options(c, args)
+	opt, err := f.parse(c, args)
 	if err != nil || opt.File == "-" {
 		return nil
 	}

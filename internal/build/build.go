@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/cmd/buildctl/build"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
+	"github.com/moby/buildkit/util/suggest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/llbgen"
 )
 
 // Built is an image that was made, or that was there already.
@@ -76,6 +80,7 @@ func prepare(p *project.Project, opt Options) (*request, error) {
 	if r.session, err = sessionAttachables(opt); err != nil {
 		return nil, err
 	}
+	r.warnQuietly()
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
@@ -119,10 +124,44 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	case (opt.Push || opt.SkipExisting) && !p.HasRepo():
 		return errors.New("there is no repository to push to: set repo in the build file, --repo or --tag")
 	}
-	if err := opt.CheckCaches(targets); err != nil {
-		return err
+	for _, refuse := range []error{opt.CheckCaches(targets), checkNoCache(opt, targets), checkFiles(opt), checkBuilders(opt)} {
+		if refuse != nil {
+			return refuse
+		}
 	}
-	return checkBuilders(opt)
+	return nil
+}
+
+// checkNoCache refuses names in --no-cache-filter that no target has.
+func checkNoCache(opt Options, targets []project.Target) error {
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.Name)
+	}
+	for _, name := range opt.NoCacheFilter {
+		if slices.ContainsFunc(targets, func(t project.Target) bool { return t.SelectedBy(name) }) {
+			continue
+		}
+		hint := ""
+		if near, ok := suggest.Search(name, names, false); ok {
+			hint = fmt.Sprintf(": did you mean %q?", near)
+		}
+		return fmt.Errorf("--no-cache-filter %s: no target that is built has this name%s (targets: %s)", name, hint, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// warnQuietly shows the warnings about arguments where no progress shows them: they are about what
+// was typed, and easily go unnoticed.
+func (r *request) warnQuietly() {
+	if r.opt.Progress != "quiet" {
+		return
+	}
+	for _, d := range r.project.Warnings() {
+		if d.Rule.Name == llbgen.RuleUnusedBuildArg {
+			fmt.Fprintln(r.opt.Stderr, "WARNING: "+d.Summary())
+		}
+	}
 }
 
 // sessionAttachables returns what the builder may ask the client for: credentials from the Docker

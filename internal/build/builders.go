@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -21,19 +20,16 @@ func checkBuilders(opt Options) error {
 	if len(opt.Builders) < 2 {
 		return nil
 	}
-	for _, output := range opt.Outputs {
-		if isOneFile(output) {
-			return fmt.Errorf("--output %s: one file cannot be begun again on another builder when one is lost: name one --builder, or use type=local", output)
+	for _, value := range opt.Outputs {
+		o, err := parseOutput(value)
+		if err != nil {
+			return err
+		}
+		if o.toFile() {
+			return fmt.Errorf("--output %s: one file cannot be begun again on another builder when one is lost: name one --builder, or use type=local", value)
 		}
 	}
 	return nil
-}
-
-// isOneFile reports whether an --output is a file, or standard output.
-func isOneFile(output string) bool {
-	fields := strings.Split(output, ",")
-	return output == "-" || slices.Contains(fields, "type=tar") ||
-		(slices.Contains(fields, "type=oci") || slices.Contains(fields, "type=docker")) && !slices.Contains(fields, "tar=false")
 }
 
 // builderPlatform returns the builders' own platform, which decides where follow is true. Builders

@@ -34,7 +34,10 @@ func TestExports(t *testing.T) {
 		"a name of the user's own stays":          {Options{Outputs: []string{"type=image,name=a:1"}}, false, false, "image", map[string]string{"name": "a:1"}},
 		"the Docker engine stores what is pushed": {Options{Push: true}, false, true, "moby", map[string]string{"name": names}},
 		"the Docker engine stores what is loaded": {Options{Load: true}, false, true, "moby", map[string]string{"name": names}},
-		"annotations go to the manifest":          {Options{Push: true, Settings: project.Settings{Annotations: []string{"a=1", "index:b=2"}}}, false, false, "image", map[string]string{"annotation-manifest.a": "1", "annotation-index.b": "2"}},
+		"blanks around the keys of an output":     {Options{Outputs: []string{"type=image, Name=a:1, push=true"}}, false, false, "image", map[string]string{"name": "a:1", "push": "true"}},
+		"annotations of one platform": {Options{Push: true, Settings: project.Settings{Annotations: []string{"manifest[linux/amd64],index:a=1"}}}, false, false, "image",
+			map[string]string{"annotation-manifest[linux/amd64].a": "1", "annotation-index.a": "1"}},
+		"annotations go to the manifest": {Options{Push: true, Settings: project.Settings{Annotations: []string{"a=1", "index:b=2"}}}, false, false, "image", map[string]string{"annotation-manifest.a": "1", "annotation-index.b": "2"}},
 	} {
 		entries, err := exports(c.opt, oneImage(), c.several, c.engine)
 		if err != nil || len(entries) != 1 {
@@ -89,10 +92,13 @@ func TestExportsThatCannotBe(t *testing.T) {
 		opt   Options
 		want  string
 	}{
-		"loading an index":            {several, Options{Load: true}, "--load takes one platform"},
-		"an annotation without value": {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"a"}}}, "KEY=VALUE"},
-		"an annotation of no type":    {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"layer:a=1"}}}, `unknown type "layer"`},
-		"an output of no type":        {oneImage(), Options{Outputs: []string{"dest=x"}}, "--output"},
+		"loading an index":                         {several, Options{Load: true}, "--load takes one platform"},
+		"an annotation without value":              {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"a"}}}, "KEY=VALUE"},
+		"an annotation of no type":                 {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"layer:a=1"}}}, `unknown type "layer"`},
+		"an annotation of a platform that is none": {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"manifest[a/b/c/d/e]:a=1"}}}, "--annotation"},
+		"a file for an image":                      {oneImage(), Options{Outputs: []string{"type=image,dest=x"}}, "leave dest out"},
+		"a folder that is no file":                 {oneImage(), Options{Outputs: []string{"type=oci,dest=" + t.TempDir()}}, "is a folder"},
+		"an output of no type":                     {oneImage(), Options{Outputs: []string{"dest=x"}}, "--output"},
 	} {
 		_, err := exports(c.opt, c.image, false, false)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

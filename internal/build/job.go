@@ -1,13 +1,16 @@
 package build
 
 import (
+	"encoding/csv"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	bkclient "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildctl/build"
+	"github.com/tonistiigi/go-csvvalue"
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
@@ -63,10 +66,8 @@ func (r *request) attrs(t project.Target) (map[string]string, error) {
 	for name, value := range r.opt.Labels {
 		attrs["label:"+name] = value
 	}
-	if r.opt.NoCache {
+	if r.opt.NoCache || slices.ContainsFunc(r.opt.NoCacheFilter, t.SelectedBy) {
 		attrs["no-cache"] = ""
-	} else if len(r.opt.NoCacheFilter) > 0 {
-		attrs["no-cache"] = strings.Join(r.opt.NoCacheFilter, ",")
 	}
 	network, err := r.opt.networkAttrs()
 	if err != nil {
@@ -78,7 +79,9 @@ func (r *request) attrs(t project.Target) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		attrs["attest:"+kind] = rest
+		if kind != "" {
+			attrs["attest:"+kind] = rest
+		}
 	}
 	return attrs, nil
 }
@@ -106,17 +109,37 @@ func (opt Options) warn(t project.Target) func(message string) {
 	return func(message string) { fmt.Fprintf(opt.Stderr, "WARNING: %s: %s\n", t.Name, message) }
 }
 
-// parseAttest splits "type=sbom,generator=…" into the type and the rest.
-func parseAttest(value string) (kind, rest string, err error) {
-	fields := strings.Split(value, ",")
-	rests := slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return strings.HasPrefix(f, "type=") })
-	if len(rests) == len(fields) {
-		return "", "", fmt.Errorf("--attest %q: a type is missing, such as type=provenance", value)
+// parseAttest returns the type of an attestation and its attributes, as the frontend is told them. A
+// disabled one has no type.
+func parseAttest(value string) (kind, attrs string, err error) {
+	fields, err := csvvalue.Fields(value, nil)
+	if err != nil {
+		return "", "", fmt.Errorf("--attest %s: %w", value, err)
 	}
-	for _, f := range fields {
-		if t, ok := strings.CutPrefix(f, "type="); ok {
-			kind = t
+	disabled := false
+	var rest []string
+	for _, field := range fields {
+		key, text, _ := strings.Cut(field, "=")
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "type":
+			kind = text
+		case "disabled":
+			if disabled, err = strconv.ParseBool(text); err != nil {
+				return "", "", fmt.Errorf("--attest %s: disabled is true or false", value)
+			}
+		default:
+			rest = append(rest, field)
 		}
 	}
-	return kind, strings.Join(rests, ","), nil
+	switch {
+	case kind == "":
+		return "", "", fmt.Errorf("--attest %s: name a type, such as type=provenance", value)
+	case disabled:
+		return "", "", nil
+	}
+	var encoded strings.Builder
+	w := csv.NewWriter(&encoded)
+	err = w.Write(rest)
+	w.Flush()
+	return kind, strings.TrimSuffix(encoded.String(), "\n"), err
 }

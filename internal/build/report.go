@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -40,15 +39,19 @@ func (r *report) skipExisting(ctx context.Context, targets []project.Target) ([]
 			missing = append(missing, t)
 			continue
 		}
-		image := Built{Target: t, Refs: refs, Skipped: true, Metadata: map[string]any{
-			exptypes.ExporterImageDigestKey: refs[0].Digest,
-			exptypes.ExporterImageNameKey:   strings.Join(t.Refs, ","),
-		}}
-		if err := r.add(image); err != nil {
+		if err := r.add(skipped(t, refs)); err != nil {
 			return nil, err
 		}
 	}
 	return missing, nil
+}
+
+// skipped returns an image that was there already.
+func skipped(t project.Target, refs []Ref) Built {
+	return Built{Target: t, Refs: refs, Skipped: true, Metadata: map[string]any{
+		exptypes.ExporterImageDigestKey: refs[0].Digest,
+		"image.name":                    strings.Join(t.Refs, ","),
+	}}
 }
 
 // existing returns the references with their digests, or nil where one is missing.
@@ -173,46 +176,6 @@ func (r *report) add(image Built) error {
 		if _, err := fmt.Fprintln(r.opt.Stdout, ref); err != nil {
 			return fmt.Errorf("write the result: %w", err)
 		}
-	}
-	return nil
-}
-
-// writeFiles writes --metadata-file and --iidfile. The metadata of one target is as `docker buildx
-// build` writes it, of several as `docker buildx bake`.
-func (r *report) writeFiles() error {
-	var errs []error
-	if r.opt.MetadataFile != "" {
-		content := map[string]any{}
-		for _, image := range r.built {
-			content[image.Target.Name] = image.Metadata
-		}
-		if !r.several && len(r.built) == 1 {
-			content = r.built[0].Metadata
-		}
-		data, err := json.MarshalIndent(content, "", "  ")
-		errs = append(errs, err, writeFile("--metadata-file", r.opt.MetadataFile, data))
-	}
-	if r.opt.IIDFile != "" && len(r.built) == 1 {
-		errs = append(errs, writeFile("--iidfile", r.opt.IIDFile, []byte(r.built[0].id())))
-	}
-	return errors.Join(errs...)
-}
-
-// id returns the image ID: the digest of the config where the exporter tells it, else that of the
-// image.
-func (b Built) id() string {
-	for _, key := range []string{exptypes.ExporterImageConfigDigestKey, exptypes.ExporterImageDigestKey} {
-		if id, ok := b.Metadata[key].(string); ok && id != "" {
-			return id
-		}
-	}
-	return ""
-}
-
-// writeFile writes what a flag such as --metadata-file asks for.
-func writeFile(flag, path string, data []byte) error {
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		return fmt.Errorf("%s: %w", flag, err)
 	}
 	return nil
 }

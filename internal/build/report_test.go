@@ -62,6 +62,12 @@ func TestParseAttest(t *testing.T) {
 	if kind != "provenance" || rest != "mode=max,inline-only=true" || err != nil {
 		t.Errorf("got %q, %q, %v", kind, rest, err)
 	}
+	if _, attrs, err := parseAttest(`type=sbom,"generator=image,with=comma"`); attrs != `"generator=image,with=comma"` || err != nil {
+		t.Errorf("the attributes are %q, %v", attrs, err)
+	}
+	if kind, _, err := parseAttest("type=provenance,disabled=true"); kind != "" || err != nil {
+		t.Errorf("a disabled attestation is %q, %v", kind, err)
+	}
 	if _, _, err := parseAttest("mode=max"); err == nil {
 		t.Error("an attestation without a type is accepted")
 	}

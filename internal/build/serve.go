@@ -2,7 +2,6 @@ package build
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -13,6 +12,7 @@ import (
 	"github.com/tonistiigi/fsutil/types"
 
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/llbgen"
 )
 
 // The names that dockerui asks for the build context and the build file under.
@@ -43,9 +43,9 @@ func serve(p *project.Project) (*served, error) {
 		}
 	}
 	files := staticfs.NewFS()
-	files.Add(p.File.Name, &types.Stat{Mode: 0o644}, p.File.Data)
+	files.Add(p.File.ServedName(), &types.Stat{Mode: 0o644}, p.File.Data)
 	if p.File.LockData != nil {
-		files.Add(filepath.Base(p.File.LockPath), &types.Stat{Mode: 0o644}, p.File.LockData)
+		files.Add(llbgen.LockFilename(p.File.ServedName()), &types.Stat{Mode: 0o644}, p.File.LockData)
 	}
 	s.mounts[localDockerfile] = files
 	return s, nil

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
 
+	"github.com/moby/sys/atomicwriter"
 	digest "github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
@@ -55,7 +55,7 @@ func Lock(ctx context.Context, opt project.Options, how Options, out io.Writer) 
 	if len(changes) == 0 && l.before != nil {
 		return nil
 	}
-	if err := writeAtomically(l.path, after.Marshal()); err != nil {
+	if err := atomicwriter.WriteFile(l.path, after.Marshal(), 0o644); err != nil {
 		return err
 	}
 	return printChanges(out, changes)
@@ -178,22 +178,4 @@ func printChanges(w io.Writer, changes []llbgen.Change) error {
 		}
 	}
 	return table.Flush()
-}
-
-// writeAtomically writes a file so that it is there whole or not at all.
-func writeAtomically(path string, data []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -25,6 +27,15 @@ import (
 
 // manyImages is a build file with n images, whose registry is in this process.
 func manyImages(tb testing.TB, n int) *project.Project {
+	tb.Helper()
+	p, err := project.Load(optionsOfMany(tb, n))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+func optionsOfMany(tb testing.TB, n int) project.Options {
 	tb.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	tb.Cleanup(server.Close)
@@ -54,11 +65,7 @@ func manyImages(tb testing.TB, n int) *project.Project {
 	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	p, err := project.Load(project.Options{File: path, Mirrors: llbgen.Mirrors{"public.ecr.aws": host, "docker.io": host}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
+	return project.Options{File: path, Mirrors: llbgen.Mirrors{"public.ecr.aws": host, "docker.io": host}}
 }
 
 func TestPlanOfManyImages(t *testing.T) {
@@ -111,4 +118,105 @@ func live() int64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
+}
+
+// plan takes an image from the named context that a build would take it from.
+func TestPlanWithNamedContexts(t *testing.T) {
+	t.Parallel()
+	layoutPath := t.TempDir()
+	image, err := random.Image(256, 1)
+	if err == nil {
+		image, err = mutate.ConfigFile(image, &v1.ConfigFile{OS: "linux", Architecture: "amd64"})
+	}
+	var path layout.Path
+	if err == nil {
+		path, err = layout.Write(layoutPath, empty.Index)
+	}
+	if err == nil {
+		err = path.AppendImage(image)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	inLayout, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := optionsOfMany(t, 1)
+	host := opt.Mirrors["docker.io"]
+	for name, c := range map[string]struct{ value, digest, want string }{
+		"an image":        {"docker:28.5.2-cli=docker-image://" + host + "/harness/aws-sam-plugin:1.1.2", "", ""},
+		"an OCI layout":   {"docker:28.5.2-cli=oci-layout://" + layoutPath, inLayout.String(), ""},
+		"one that is not": {"docker:28.5.2-cli=docker-image://" + host + "/no/such:1", "", "no/such"},
+		"a folder cannot be a base": {
+			"public.ecr.aws/sam/build-python3.12:1.143.0=" + layoutPath, "", "is replaced by plain files, and a base image needs a config",
+		},
+	} {
+		opt.BuildContexts = []string{c.value}
+		p, err := project.Load(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned, err := New(t.Context(), p)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: the error is %v, want one with %q", name, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, s := range planned.Sources {
+			if c.digest != "" && strings.Contains(s.Name, "docker:28.5.2") && s.Digest != c.digest {
+				t.Errorf("%s: the source is %+v, want %s", name, s, c.digest)
+			}
+		}
+	}
+}
+
+// What the lock file has for a platform has to be the image that its digest leads to, as in a build.
+func TestPlanOfALockThatContradictsItself(t *testing.T) {
+	t.Parallel()
+	opt := optionsOfMany(t, 1)
+	plugin, err := name.NewTag(opt.Mirrors["docker.io"] + "/harness/aws-sam-plugin:1.1.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, err := remote.Head(plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := random.Image(128, 1)
+	if err == nil {
+		other, err = mutate.ConfigFile(other, &v1.ConfigFile{OS: "linux", Architecture: "amd64", Author: "somebody else"})
+	}
+	if err == nil {
+		err = remote.Write(plugin.Context().Tag("other"), other)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := other.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const locked = "version: 1\nimages:\n  docker.io/harness/aws-sam-plugin:1.1.2:\n    digest: %s\n    linux/amd64: %s\n"
+	path := filepath.Join(filepath.Dir(opt.File), llbgen.LockFilename(llbgen.Filename))
+	for manifest, want := range map[string]string{
+		right.Digest.String(): "",
+		wrong.String():        "samforge.lock has " + wrong.String() + " for linux/amd64, and " + right.Digest.String() + " has another image for it: run samforge lock --update",
+	} {
+		if err := os.WriteFile(path, fmt.Appendf(nil, locked, right.Digest, manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := project.Load(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(t.Context(), p); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("the error is %v, want %q", err, want)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -22,6 +23,15 @@ type File struct {
 	// nil where there is no lock file.
 	LockPath string
 	LockData []byte
+}
+
+// ServedName returns the name that a builder reads the file by. BuildKit takes the names of files
+// for patterns, so a name that is not its own pattern is replaced.
+func (f File) ServedName() string {
+	if strings.ContainsAny(f.Name, `*?[]\!`) {
+		return llbgen.Filename
+	}
+	return f.Name
 }
 
 // readFile reads the build file and its lock file. Without --file a missing samforge.yaml is an

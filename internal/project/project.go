@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
@@ -108,6 +109,11 @@ func (p *Project) Targets(fallback ocispecs.Platform) ([]Target, error) {
 func (p *Project) place(fallback ocispecs.Platform) ([]Target, error) {
 	if len(p.opt.Tags) > 0 && len(p.targets) > 1 {
 		return nil, fmt.Errorf("--tag names one image, and %d targets are selected: choose one with --target, or use --tag-template", len(p.targets))
+	}
+	for _, tag := range p.opt.Tags {
+		if _, err := reference.ParseNormalizedNamed(tag); err != nil {
+			return nil, fmt.Errorf("--tag %s is not an image reference: %w", tag, err)
+		}
 	}
 	asked, err := ParsePlatforms(p.opt.Platforms)
 	if err != nil {

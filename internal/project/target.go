@@ -100,6 +100,11 @@ func (t *Target) name(by llbgen.Tagger) error {
 // Multi reports whether the image is an index of several platforms.
 func (t Target) Multi() bool { return len(t.Platforms) > 1 }
 
+// SelectedBy reports whether name selects the target: its own name, or that of a group.
+func (t Target) SelectedBy(name string) bool {
+	return name == t.Name || name == t.Entry || slices.Contains(t.Groups, name)
+}
+
 // References returns the references of the image and, after them, those of its members.
 func (t Target) References() []string {
 	refs := slices.Clone(t.Refs)
@@ -117,7 +122,7 @@ func (t Target) Attrs() map[string]string {
 		names = append(names, platforms.Format(p))
 	}
 	attrs := t.project.Context.Attrs()
-	attrs["filename"] = t.project.File.Name
+	attrs["filename"] = t.project.File.ServedName()
 	attrs["target"] = t.Name
 	attrs["platform"] = strings.Join(names, ",")
 	for name, value := range t.project.Args {

@@ -1,0 +1,134 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/console"
+	bkclient "github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/tonistiigi/go-csvvalue"
+)
+
+// output is a value of --output, as docker buildx reads it:
+// https://docs.docker.com/reference/cli/docker/buildx/build/#output
+type output struct {
+	flag  string // the value as given
+	kind  string
+	dest  string
+	attrs map[string]string
+}
+
+// parseOutput reads one value: a list of KEY=VALUE, the path of a folder, or "-" for a tar archive
+// on standard output.
+func parseOutput(value string) (output, error) {
+	o := output{flag: value, attrs: map[string]string{}}
+	switch {
+	case value == "-":
+		o.kind, o.dest = bkclient.ExporterTar, "-"
+		return o, nil
+	case !strings.Contains(value, "="):
+		o.kind, o.dest = bkclient.ExporterLocal, value
+		return o, nil
+	}
+	fields, err := csvvalue.Fields(value, nil)
+	if err != nil {
+		return o, fmt.Errorf("--output %s: %w", value, err)
+	}
+	for _, field := range fields {
+		key, text, ok := strings.Cut(field, "=")
+		if !ok {
+			return o, fmt.Errorf("--output %s: expected KEY=VALUE, found %q", value, field)
+		}
+		switch key = strings.ToLower(strings.TrimSpace(key)); key {
+		case "type":
+			o.kind = text
+		case "dest":
+			o.dest = text
+		case "output":
+			return o, fmt.Errorf("--output %s: write dest=%s", value, text)
+		default:
+			o.attrs[key] = text
+		}
+	}
+	if o.kind == "" {
+		return o, fmt.Errorf("--output %s: name a type, such as type=oci", value)
+	}
+	if o.kind == "registry" {
+		o.kind, o.attrs["push"] = bkclient.ExporterImage, "true"
+	}
+	return o, nil
+}
+
+// toFolder and toFile report what the output writes on this machine.
+func (o output) toFolder() bool {
+	return o.kind == bkclient.ExporterLocal || o.archive() && !o.tar()
+}
+
+func (o output) toFile() bool {
+	return o.kind == bkclient.ExporterTar || o.archive() && o.tar()
+}
+
+func (o output) archive() bool {
+	return o.kind == bkclient.ExporterOCI || o.kind == bkclient.ExporterDocker
+}
+
+func (o output) tar() bool {
+	tar, err := strconv.ParseBool(o.attrs["tar"])
+	return err != nil || tar
+}
+
+// of returns the output for one target of several. A folder gets a folder in it for each; a file
+// cannot hold several.
+func (o output) of(target string) (output, error) {
+	switch {
+	case o.toFile():
+		return o, fmt.Errorf("--output %s: several targets cannot share one file: choose one with --target, or use type=local", o.flag)
+	case o.toFolder() && o.dest != "":
+		o.dest = filepath.Join(o.dest, target)
+	}
+	return o, nil
+}
+
+// entry returns the output as BuildKit's client has it.
+func (o output) entry() (bkclient.ExportEntry, error) {
+	e := bkclient.ExportEntry{Type: o.kind, Attrs: o.attrs}
+	var err error
+	switch {
+	case o.toFolder() && o.dest == "":
+		err = errors.New("name a folder with dest=DIR")
+	case o.toFolder():
+		e.OutputDir = o.dest
+	case o.toFile():
+		e.Output, err = fileOutput(o.dest)
+	case o.dest != "":
+		err = fmt.Errorf("type=%s writes no file: leave dest out", o.kind)
+	}
+	if err != nil {
+		err = fmt.Errorf("--output %s: %w", o.flag, err)
+	}
+	return e, err
+}
+
+// fileOutput returns what writes an archive to a file, which is opened when there is something to
+// write, or to standard output.
+func fileOutput(dest string) (filesync.FileOutputFunc, error) {
+	if dest == "" || dest == "-" {
+		if _, err := console.ConsoleFromFile(os.Stdout); err == nil {
+			return nil, errors.New("the archive is not written to a terminal: name a file with dest=FILE")
+		}
+		return func(map[string]string) (io.WriteCloser, error) { return os.Stdout, nil }, nil
+	}
+	if info, err := os.Stat(dest); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: name a file with dest=FILE", dest)
+	}
+	if _, err := os.Stat(filepath.Dir(dest)); err != nil {
+		return nil, err
+	}
+	return func(map[string]string) (io.WriteCloser, error) { return os.Create(dest) }, nil
+}
