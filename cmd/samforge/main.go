@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 )
 
@@ -26,6 +27,7 @@ const (
 )
 
 func main() {
+	builder.Keeper()
 	// The first Ctrl-C cancels the build and waits for it; the second kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

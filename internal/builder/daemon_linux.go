@@ -40,7 +40,10 @@ func (d *daemon) start(argv, env []string) error {
 		return fmt.Errorf("write its log: %w", err)
 	}
 	defer log.Close()
-	cmd := keeperCommand(argv)
+	if err := adopt(); err != nil {
+		return err
+	}
+	cmd := keeperCommand(d.run, argv)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 
@@ -54,6 +57,9 @@ func (d *daemon) start(argv, env []string) error {
 		started <- err
 		if err == nil {
 			d.err = cmd.Wait()
+			if cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+				killAdopted(cmd.Process.Pid)
+			}
 			close(d.exited)
 		}
 	}()
@@ -98,8 +104,7 @@ func (d *daemon) startError(err error) error {
 func (d *daemon) stop() {
 	d.once.Do(func() {
 		if d.cmd != nil {
-			_ = d.cmd.Process.Signal(syscall.SIGTERM) // the keeper sees to it that it ends
-			<-d.exited
+			d.end()
 		}
 		if d.run != "" {
 			_ = os.RemoveAll(d.run)
@@ -109,6 +114,22 @@ func (d *daemon) stop() {
 		}
 	})
 }
+
+// end has the keeper end the daemon. One that was stopped (SIGSTOP) must go on for that, and one that does not answer is
+// killed: it gives itself two times stopTimeout.
+func (d *daemon) end() {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGCONT)
+	select {
+	case <-d.exited:
+	case <-time.After(3 * stopTimeout):
+		_ = d.cmd.Process.Kill()
+		<-d.exited
+	}
+}
+
+// ended is closed when the daemon has ended.
+func (d *daemon) ended() <-chan struct{} { return d.exited }
 
 // tailLines is how much of a log an error quotes.
 const tailLines = 8

@@ -17,12 +17,12 @@ func TestKeeperEndsAsItsProgramDoes(t *testing.T) {
 		{"exit 3", 3},
 		{"kill -KILL $$", 137},
 	} {
-		cmd := keeperCommand([]string{"/bin/sh", "-c", tc.script})
+		cmd := keeperCommand(t.TempDir(), []string{"/bin/sh", "-c", tc.script})
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != tc.code {
 			t.Errorf("%s: got %v, want %d", tc.script, err, tc.code)
 		}
 	}
-	out, err := keeperCommand([]string{"/no/such/buildkitd"}).CombinedOutput()
+	out, err := keeperCommand(t.TempDir(), []string{"/no/such/buildkitd"}).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "/no/such/buildkitd: no such file") {
 		t.Errorf("a program that is not there: %v\n%s", err, out)
 	}
@@ -35,14 +35,14 @@ func TestKeeperKillsWhatItsProgramLeavesBehind(t *testing.T) {
 	script := sleep + ` & ( trap '' TERM HUP INT; setsid ` + sleep + ` & ` + sleep + ` ) & `
 
 	begin := time.Now()
-	if err := keeperCommand([]string{"/bin/sh", "-c", script + "sleep 0.1"}).Run(); err != nil {
+	if err := keeperCommand(t.TempDir(), []string{"/bin/sh", "-c", script + "sleep 0.1"}).Run(); err != nil {
 		t.Error(err)
 	}
 	if found := processes(t, left); len(found) != 0 {
 		t.Errorf("left when the keeper has ended: %q", found)
 	}
 
-	terminated := keeperCommand([]string{"/bin/sh", "-c", "trap 'exit 7' TERM; " + script + "wait"})
+	terminated := keeperCommand(t.TempDir(), []string{"/bin/sh", "-c", "trap 'exit 7' TERM; " + script + "wait"})
 	if err := terminated.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,19 @@ func TestPrivateStartsAndStops(t *testing.T) {
 	}
 }
 
+func TestPrivateStopsThoughItsKeeperWasStopped(t *testing.T) {
+	b := startForTest(t)
+	for _, pid := range []int{b.daemon.cmd.Process.Pid, -b.daemon.cmd.Process.Pid} { // the keeper, its process group
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	waitNoProcess(t, b.daemon.run)
+}
+
 func TestTwoPrivateAtOnceHaveTheirOwnState(t *testing.T) {
 	opt := privateOptions(t)
 	first, err := Find(t.Context(), opt)
@@ -127,23 +140,65 @@ func TestRootlessSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestKilledParentLeavesNothingBehind(t *testing.T) {
-	t.Run("as root", func(t *testing.T) {
-		if os.Geteuid() != 0 {
-			t.Skip("not root")
-		}
-		killedParent(t, nil)
-	})
-	t.Run("rootless", func(t *testing.T) {
-		killedParent(t, subIDUser(t))
-	})
+func TestKilledLeavesNothingBehind(t *testing.T) {
+	for _, victim := range []string{"samforge", "keeper", "buildkitd", "keeper and buildkitd"} {
+		t.Run(victim+" as root", func(t *testing.T) {
+			if os.Geteuid() != 0 {
+				t.Skip("not root")
+			}
+			killed(t, victim, nil)
+		})
+		t.Run(victim+" rootless", func(t *testing.T) {
+			killed(t, victim, subIDUser(t))
+		})
+	}
 }
 
-// killedParent starts a child samforge, as another user if one is given, kills it in the middle of a build step, and
-// waits for all that it started to be gone.
-func killedParent(t *testing.T, user *syscall.Credential) {
-	bin := publicTools(t)
-	cache := cacheHome(t)
+// killed starts a child samforge, as another user if one is given, kills the victim in the middle of a build step, and
+// waits for all that was started to be gone.
+func killed(t *testing.T, victim string, user *syscall.Credential) {
+	child, report, said := startChild(t, user)
+	if victim != "samforge" {
+		waitDaemonMounts(t, report)
+	}
+	switch victim {
+	case "samforge":
+		_ = child.Process.Kill()
+	case "keeper":
+		_ = syscall.Kill(report.PID, syscall.SIGKILL)
+	case "buildkitd":
+		for _, pid := range processIDs(t, "buildkitd\x00--root\x00"+report.State) {
+			if id, _ := strconv.Atoi(pid); id != report.PID {
+				_ = syscall.Kill(id, syscall.SIGKILL)
+			}
+		}
+	case "keeper and buildkitd":
+		_ = syscall.Kill(-report.PID, syscall.SIGKILL)
+	}
+	begin := time.Now()
+	if victim != "samforge" {
+		rest := said()
+		t.Logf("said %s after the kill: %s", time.Since(begin), rest)
+		if !strings.Contains(rest, "ended: the private buildkitd at unix://"+report.Run+"/buildkitd.sock ended while it was building") {
+			t.Errorf("the child did not notice:\n%s", rest)
+		}
+	}
+	waitNoProcess(t, report.Run)
+	waitNoProcess(t, "/sleep\x00"+aLongTime(os.Getpid()))
+	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts), report.State) {
+		t.Errorf("mounts are left:\n%s", mounts)
+	}
+	if _, err := os.Stat(report.Run); !os.IsNotExist(err) {
+		t.Errorf("%s is left (%v)", report.Run, err)
+	}
+	t.Logf("gone %s after the kill", time.Since(begin))
+}
+
+// startChild starts a child samforge whose build step sleeps, and returns what it reported and a function that waits for its
+// end and returns what it said from now on.
+func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport, func() string) {
+	t.Helper()
+	bin, cache := publicTools(t), cacheHome(t)
 	if user != nil {
 		if err := os.Chown(cache, int(user.Uid), int(user.Gid)); err != nil {
 			t.Fatal(err)
@@ -161,12 +216,14 @@ func killedParent(t *testing.T, user *syscall.Credential) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 	var report childReport
 	var said []string
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
 		said = append(said, lines.Text())
 		_ = json.Unmarshal(lines.Bytes(), &report)
 		if strings.Contains(lines.Text(), "sleeping for") {
@@ -176,15 +233,25 @@ func killedParent(t *testing.T, user *syscall.Credential) {
 	if report.PID == 0 || len(processes(t, report.Run)) == 0 || !strings.Contains(said[len(said)-1], "sleeping for") {
 		t.Fatalf("the child said:\n%s", strings.Join(said, "\n"))
 	}
-	t.Logf("ready in %s", report.Ready)
-	begin := time.Now()
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
+	return cmd, report, func() string {
+		var rest strings.Builder
+		for lines.Scan() {
+			rest.WriteString(lines.Text() + "\n")
+		}
+		return rest.String()
 	}
-	waitNoProcess(t, report.Run)
-	waitNoProcess(t, "/sleep\x00"+aLongTime(os.Getpid()))
-	t.Logf("gone %s after the kill", time.Since(begin))
-	os.RemoveAll(report.Run)
+}
+
+// waitDaemonMounts fails unless the running step's file system is mounted, in a namespace of the daemon's.
+func waitDaemonMounts(t *testing.T, report childReport) {
+	t.Helper()
+	for _, pid := range processIDs(t, "buildkitd\x00--root\x00"+report.State) {
+		mounts, err := os.ReadFile("/proc/" + pid + "/mounts")
+		if err == nil && strings.Contains(string(mounts), " "+report.State+"/") {
+			return
+		}
+	}
+	t.Error("the step has no mounts")
 }
 
 // publicTools is a directory that every user may read, with this test binary as samforge and the tools beside it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -58,7 +59,7 @@ func (b *Builder) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Dis
 type solver func(job Job, out *jobWriter) Result
 
 // open opens a session and returns what solves jobs in it, and what closes it after the last of them. A session that
-// cannot be opened is the error of each job.
+// cannot be opened is the error of each job; a private buildkitd that ends is the error of those that it was solving.
 func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeSession func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	shared, err := b.openSession(ctx, so, cancel)
@@ -66,11 +67,29 @@ func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeS
 		cancel(err)
 		return func(job Job, _ *jobWriter) Result { return Result{Name: job.Name, Err: err} }, func() {}
 	}
+	stopWatching := b.watchDaemon(ctx, cancel)
 	solve := func(job Job, out *jobWriter) Result { return b.solve(ctx, so, shared, job, out) }
 	return solve, func() {
 		shared.close()
 		cancel(nil)
+		stopWatching()
 	}
+}
+
+// watchDaemon calls lost when a private buildkitd ends before ctx does. The function that it returns waits for its end.
+func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func()) {
+	if b.daemon == nil {
+		return func() {}
+	}
+	var g sync.WaitGroup
+	g.Go(func() {
+		select {
+		case <-b.daemon.ended():
+			lost(b.lost(errors.New("it ended")))
+		case <-ctx.Done():
+		}
+	})
+	return g.Wait
 }
 
 // solve runs one job to its end.
@@ -121,7 +140,12 @@ func (b *Builder) explain(ctx context.Context, shared *sharedSession, err error)
 	if !b.wasLost(ctx, shared, err) {
 		return err
 	}
-	lost := &LostError{Builder: b.String(), Err: reason(err)}
+	return b.lost(reason(err))
+}
+
+// lost returns the error of what the builder was building when it was lost.
+func (b *Builder) lost(err error) error {
+	lost := &LostError{Builder: b.String(), Err: err}
 	if b.daemon != nil {
 		lost.Log = b.daemon.logTail()
 	}
