@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"html"
 	"io"
-	"path"
 	"slices"
 	"strings"
 )
@@ -107,29 +105,6 @@ func (l PictureLayer) title() string {
 	return l.Name
 }
 
-// short is the last part of a layer's source: the name of an image, of a file or of
-// a package.
-func (l PictureLayer) short() string {
-	words := strings.Fields(l.Source)
-	if len(words) == 0 {
-		return l.Name
-	}
-	return strings.TrimPrefix(path.Base(words[len(words)-1]), "build-")
-}
-
-// fitting cuts a text to a width in pixels; what would be too little to read is "".
-func fitting(text string, width int) string {
-	const character, least = 7, 5
-	fits := width / character
-	switch {
-	case len(text) <= fits:
-		return text
-	case fits < least:
-		return ""
-	}
-	return text[:fits-1] + "…"
-}
-
 // dot is Graphviz's language: https://graphviz.org/doc/info/lang.html
 func (p *Picture) dot() string {
 	var b strings.Builder
@@ -162,86 +137,4 @@ func (p *Picture) mermaid() string {
 		}
 	}
 	return b.String()
-}
-
-// Measures of the SVG, in pixels.
-const (
-	pictureColumn = 46
-	pictureRow    = 44
-	pictureName   = 190 // height of the names of the images
-	pictureLegend = 110 // width of the text beside a row
-	pictureGap    = 4
-)
-
-// svg draws a column for each image and, from the bottom up, a box for each layer
-// across the columns of the images that have it. A layer whose columns are apart
-// is one box with a line through the ones between.
-func (p *Picture) svg() string {
-	columns := p.columns()
-	var rows []string
-	for _, l := range p.Layers {
-		if !slices.Contains(rows, l.Name) {
-			rows = append(rows, l.Name)
-		}
-	}
-	width, bottom := pictureLegend+len(columns)*pictureColumn+pictureName/2, 20+len(rows)*pictureRow
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", width, bottom+pictureName)
-	for i, name := range rows {
-		fmt.Fprintf(&b, `  <text x="10" y="%d">%s</text>`+"\n", bottom-i*pictureRow-pictureRow/2+4, html.EscapeString(name))
-	}
-	for n, l := range p.Layers {
-		p.svgLayer(&b, l, columns, bottom-(slices.Index(rows, l.Name)+1)*pictureRow, n)
-	}
-	for n, image := range columns {
-		x, y := pictureLegend+n*pictureColumn+pictureColumn/2, bottom+10
-		fmt.Fprintf(&b, `  <text x="%d" y="%d" transform="rotate(60 %d %d)">%s</text>`+"\n", x, y, x, y, html.EscapeString(image.Name))
-	}
-	b.WriteString("</svg>\n")
-	return b.String()
-}
-
-// svgLayer draws one layer, its top at y.
-func (p *Picture) svgLayer(b *strings.Builder, l PictureLayer, columns []PictureImage, y, n int) {
-	colours := []string{"#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#fce5cd", "#d0e0e3", "#ead1dc"}
-	fmt.Fprintf(b, `  <g><title>%s: %s</title>`, html.EscapeString(l.title()), html.EscapeString(l.Source))
-	last := -1
-	for n, image := range columns {
-		if slices.Contains(image.Layers, l.ID) {
-			last = n
-		}
-	}
-	first := slices.IndexFunc(columns, func(i PictureImage) bool { return slices.Contains(i.Layers, l.ID) })
-	fmt.Fprintf(b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#666"/>`,
-		pictureLegend+first*pictureColumn+pictureGap, y+pictureRow/2, pictureLegend+(last+1)*pictureColumn-pictureGap, y+pictureRow/2)
-	for from := first; from <= last; from++ {
-		if !slices.Contains(columns[from].Layers, l.ID) {
-			continue
-		}
-		to := from
-		for to+1 <= last && slices.Contains(columns[to+1].Layers, l.ID) {
-			to++
-		}
-		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" rx="4" fill="%s" stroke="#666"/>`,
-			pictureLegend+from*pictureColumn+pictureGap/2, y+pictureGap/2, (to-from+1)*pictureColumn-pictureGap, pictureRow-pictureGap, colours[n%len(colours)])
-		if text := fitting(l.short(), (to-from+1)*pictureColumn-4*pictureGap); text != "" {
-			fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`, pictureLegend+(from+to+1)*pictureColumn/2, y+pictureRow/2+4, html.EscapeString(text))
-		}
-		from = to
-	}
-	b.WriteString("</g>\n")
-}
-
-// columns are the images, those that share a layer beside each other: what is
-// lowest in the image and not its base counts most.
-func (p *Picture) columns() []PictureImage {
-	columns := slices.Clone(p.Images)
-	order := func(i PictureImage) []string {
-		if len(i.Layers) < 2 {
-			return i.Layers
-		}
-		return append([]string{i.Layers[1], i.Layers[0]}, i.Layers[2:]...)
-	}
-	slices.SortStableFunc(columns, func(a, b PictureImage) int { return slices.Compare(order(a), order(b)) })
-	return columns
 }
