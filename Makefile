@@ -45,8 +45,8 @@ golden: ## rewrite the golden graphs and what is generated in docs
 	$(GO) test ./llbgen -run Golden -update
 
 fuzz: ## every parser for a minute
-	for f in $$(grep -ho 'func Fuzz[A-Za-z]*' llbgen/*_test.go | cut -c6-); do \
-	  $(GO) test ./llbgen -run '^$$' -fuzz "^$$f$$" -fuzztime 1m || exit 1; done
+	for f in $$(grep -o 'func Fuzz[A-Za-z]*' llbgen/*_test.go npm/*_test.go | sed 's|/.*:func |:|'); do \
+	  $(GO) test ./$${f%:*} -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime 1m || exit 1; done
 
 bench: deps build tools ## side by side with what users do today
 	sh integration/deps.sh curl

@@ -148,7 +148,6 @@ func (b *build) graph(ctx context.Context, platform ocispecs.Platform) (*llbgen.
 		BuildPlatform:  b.BuildPlatforms[0],
 		Resolve:        b.resolve,
 		ReadFile:       b.readFile,
-		Proxy:          proxy(b.BuildArgs),
 		Run:            runOptions(b.Config, caps),
 		CacheNamespace: b.CacheIDNamespace,
 		Checksum:       b.checksum,

@@ -13,6 +13,9 @@ import (
 // https://github.com/moby/buildkit/blob/v0.34.2/frontend/dockerfile/dockerfile2llb/convert.go (dispatchRun)
 func runOptions(ui dockerui.Config, caps apicaps.CapSet) []llb.RunOption {
 	opts := []llb.RunOption{llb.Network(ui.NetworkMode)}
+	if env := proxy(ui.BuildArgs); env != nil {
+		opts = append(opts, llb.WithProxy(*env))
+	}
 	if ui.Hostname != "" {
 		opts = append(opts, llb.Hostname(ui.Hostname))
 	}

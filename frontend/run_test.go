@@ -36,6 +36,7 @@ func TestRunOptions(t *testing.T) {
 	t.Parallel()
 	limits := &pb.LinuxResources{Memory: 1 << 30, MemorySwap: 2 << 30, CpuShares: 512, CpuPeriod: 100000, CpuQuota: 50000, CpusetCpus: "0-1", CpusetMems: "0"}
 	ui := dockerui.Config{
+		BuildArgs:      map[string]string{"https_proxy": "http://proxy.example.com"},
 		NetworkMode:    pb.NetMode_HOST,
 		Hostname:       "builder",
 		ExtraHosts:     []llb.HostIP{{Host: "npm.example.com", IP: net.IPv4(10, 0, 0, 1)}},
@@ -49,6 +50,9 @@ func TestRunOptions(t *testing.T) {
 	meta := exec.Meta
 	if exec.Network != pb.NetMode_HOST {
 		t.Errorf("the network is %s", exec.Network)
+	}
+	if meta.ProxyEnv.GetHttpsProxy() != "http://proxy.example.com" {
+		t.Errorf("the proxies are %v", meta.ProxyEnv)
 	}
 	if meta.Hostname != "builder" || meta.CgroupParent != "/ci" {
 		t.Errorf("the host name is %q, the cgroup parent %q", meta.Hostname, meta.CgroupParent)

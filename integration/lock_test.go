@@ -19,7 +19,7 @@ import (
 	"testing"
 
 	"github.com/samforge/samforge/integration/testenv"
-	"github.com/samforge/samforge/llbgen"
+	npmlock "github.com/samforge/samforge/npm"
 )
 
 // frameworkContext is a build context of one pair with a framework and more
@@ -47,7 +47,7 @@ runtimes:
 func TestLockOfTheBuildContext(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-	lock, ok := llbgen.EmbeddedLock("osls", "4.3.1")
+	lock, ok := npmlock.Embedded("osls", "4.3.1")
 	if !ok {
 		t.Fatal("there is no lock of osls 4.3.1")
 	}

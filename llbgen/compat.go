@@ -56,38 +56,16 @@ func (p *Plan) checkFramework(at string, node Runtime) {
 		}
 		return
 	}
-	lock, ok := s.embeddedLock()
+	lock, ok := p.embeddedLock(s.npm())
 	if !ok {
 		return
 	}
-	switch problem, advice := lock.onNode(node); {
+	switch problem, advice := lock.OnNode(node.Name, node.Version); {
 	case problem != "":
 		p.doc.errorf(at, "%s", problem)
 	case advice != "":
 		p.findf(RuleUnknownPair, at, "%s", advice)
 	}
-}
-
-// checkLock refuses a lock out of the build context that cannot work: by the
-// architecture of the image, and by the Node.js of the node image as far as the
-// catalogue knows it.
-func (b *build) checkLock(lock *Lock) error {
-	if b.plan.Verify == VerifyOff {
-		return nil
-	}
-	if foreign := lock.foreign(b.arch()); len(foreign) > 0 {
-		return b.plan.doc.at("serverless.lock", "%s needs packages that are not made for linux/%s with glibc (%s): use versions that are, or leave them out",
-			b.plan.File.Serverless.Lock, b.arch(), strings.Join(foreign, ", "))
-	}
-	at := b.target.path + ".node"
-	problem, advice := lock.onNode(b.knownNode())
-	if problem != "" {
-		return b.plan.doc.at(at, "%s", problem)
-	}
-	if advice != "" {
-		b.findf(RuleUnknownPair, at, "%s", advice)
-	}
-	return nil
 }
 
 // knownNode is what the catalogue has of the target's node image; empty where it

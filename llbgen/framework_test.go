@@ -171,3 +171,26 @@ func TestStepsRunAsTheCallerSays(t *testing.T) {
 		t.Errorf("%d steps of npm, %d checks", npm, checks)
 	}
 }
+
+// sum is the sha512 of nothing.
+const sum = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="
+
+// lockOf is a lock whose root depends on dependencies.
+func lockOf(dependencies string, entries ...string) string {
+	all := append([]string{`"": {"dependencies": {` + dependencies + `}}`}, entries...)
+	return `{"lockfileVersion": 3, "packages": {` + strings.Join(all, ", ") + `}}`
+}
+
+// framework is a lock of serverless 3.39.0 and more.
+func framework(entries ...string) string {
+	return lockOf(`"serverless": "3.39.0"`, append(entries, locked("serverless", "3.39.0"))...)
+}
+
+func locked(name, version string) string {
+	return `"node_modules/` + name + `": {"version": "` + version + `", "integrity": "` + sum + `"}`
+}
+
+// frameworkOn is the entry of serverless 3.39.0 with what it depends on.
+func frameworkOn(dependencies string) string {
+	return `"node_modules/serverless": {"version": "3.39.0", "integrity": "` + sum + `", ` + dependencies + `}`
+}

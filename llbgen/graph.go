@@ -28,9 +28,7 @@ type Options struct {
 	// ReadFile reads a file of the build context, by its path there; for a build
 	// file with serverless.lock only.
 	ReadFile func(ctx context.Context, path string) ([]byte, error)
-	// Proxy is what steps with network use; optional.
-	Proxy *llb.ProxyEnv
-	// Run is how steps run: their network, hosts and limits; optional.
+	// Run is how steps run: their network, proxies, hosts and limits; optional.
 	Run []llb.RunOption
 	// CacheNamespace keeps the folders that steps cache files in apart from those
 	// of other builds; optional.

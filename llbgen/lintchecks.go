@@ -304,12 +304,12 @@ func (p *Plan) unverified(targets []Target) (found []*Diagnostic) {
 		return found
 	}
 	s := f.Serverless
-	_, embedded := s.embeddedLock()
+	_, embedded := p.embeddedLock(s.npm())
 	switch {
 	case s.fromArchive() && s.SHA256 == "" && !p.checked(targets, frameworkArchiveURL, s.Version, nil):
 		add("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256, which a build tells", s.Version)
 	case !s.fromArchive() && s.Lock == "" && !embedded:
-		add("serverless.version", "%s", s.noLock())
+		add("serverless.version", "%s", s.npm().noLock())
 	}
 	return found
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/npm"
 )
 
 // Mirrors replace where images and downloads are fetched from. A key is a
@@ -97,7 +98,7 @@ func mirrorProblem(from, to string) string {
 	host, _, _ := strings.Cut(from, "/")
 	switch {
 	case credentials.In(from) || credentials.In(to):
-		return hasCredentials(to, from == npmRegistry)
+		return hasCredentials(to, from == npm.Registry)
 	case to == "" || isURL(from) != isURL(to):
 		return fmt.Sprintf("%q cannot stand for %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
 	case !isURL(from) && host != "localhost" && !strings.ContainsAny(host, ".:"):

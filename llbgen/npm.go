@@ -1,113 +1,181 @@
 package llbgen
 
 import (
+	"context"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/npm"
 )
 
-var (
-	npmIntegrity = regexp.MustCompile(`(?i)integrity checksum failed when using \w+: wanted (\S+) but got (\S+?)\.?\s`)
-	npmAddress   = regexp.MustCompile(`(?:request to|network timeout at:|fetch \w+ attempt \d+ failed|GET) ?(https?://\S+)`)
-	npmMissing   = regexp.MustCompile(`(?:404 Not Found - GET|No matching version found for) (\S+?)\.?\s`)
-	npmPlatform  = regexp.MustCompile(`Unsupported platform for (\S+): wanted (\{.*?\})`)
-	npmOutOfSync = regexp.MustCompile(`(?m)^npm \S+ ((?:Invalid|Missing): .+)$`)
+// npmPackage is an npm package that a kind's images have, as the build file asks for it.
+type npmPackage struct {
+	field         string // of the build file, which has version and lock below it: "serverless"
+	name, version string
+	lock          string // path of a package-lock.json in the build context, or ""
 
-	// mismatched is what install.cjs adds, and corrupted what npm says of a package
-	// whose address it knows.
-	mismatched = regexp.MustCompile(`this is the integrity of (\S+) in the lock`)
-	corrupted  = regexp.MustCompile(`tarball data for (\S+) \(`)
-	// refused is what check.cjs says.
-	refused = regexp.MustCompile(`(?m)^samforge: (.+)$`)
-)
+	prefix   string   // folder in the image
+	program  string   // file of the package that the commands start
+	commands []string // their names
+}
 
-// ExplainInstall says in the user's terms why npm could not install the
-// framework, by what the step printed; or "" where there is nothing to add.
-func (p *Plan) ExplainInstall(log string) string {
-	s := p.File.Serverless
-	if p.File.Kind != "serverless" || s.fromArchive() {
-		return ""
+// embeddedLock returns the lock that samforge carries of a package, unless the build file names
+// another one. The plan keeps it: a build file has many images and one version.
+func (p *Plan) embeddedLock(pkg npmPackage) (*npm.Lock, bool) {
+	if pkg.lock != "" {
+		return nil, false
 	}
-	for _, explain := range []func(log string) string{
-		s.explainRefused, s.explainIntegrity, s.explainPackages, explainRegistry,
-	} {
-		if sentence := explain(log); sentence != "" {
-			return sentence
+	p.locksMu.Lock()
+	defer p.locksMu.Unlock()
+	name := pkg.name + "@" + pkg.version
+	lock, known := p.locks[name]
+	if !known {
+		lock, _ = npm.Embedded(pkg.name, pkg.version)
+		if p.locks == nil {
+			p.locks = map[string]*npm.Lock{}
 		}
+		p.locks[name] = lock
 	}
-	return ""
+	return lock, lock != nil
 }
 
-func (s Serverless) explainRefused(log string) string {
-	var sentences []string
-	for _, found := range refused.FindAllStringSubmatch(log, -1) {
-		sentences = append(sentences, found[1])
-	}
-	return strings.Join(sentences, "; ")
+// npmTarget is the target whose node image npm runs in: the first one that takes a Lambda base image,
+// which is the smallest to pull, or else the first one.
+func (p *Plan) npmTarget() Target {
+	i := slices.IndexFunc(p.Targets, func(t Target) bool {
+		node, _ := parseNodeReference(t.Node)
+		return node.Lambda && node.isNode()
+	})
+	return p.Targets[max(i, 0)]
 }
 
-func (s Serverless) explainIntegrity(log string) string {
-	sums := npmIntegrity.FindStringSubmatch(log)
-	if sums == nil {
-		return ""
+// npmLayer is the layer of an npm package, installed in a node image of the build file, see
+// npmTarget, on the builder's own platform: all runtimes share it, whatever their own Node.js is.
+func (b *build) npmLayer(ctx context.Context, pkg npmPackage) (llb.State, *npm.Lock, error) {
+	lock, err := b.lock(ctx, pkg)
+	if err != nil {
+		return llb.State{}, nil, err
 	}
-	name := "a package"
-	for _, named := range []*regexp.Regexp{mismatched, corrupted} {
-		if found := named.FindStringSubmatch(log); found != nil {
-			name = found[1]
-			break
+	first := b.plan.npmTarget()
+	field := first.path + ".node"
+	node, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, first.Node))
+	if err != nil {
+		return llb.State{}, nil, err
+	}
+	if node.Config == nil {
+		return llb.State{}, nil, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and npm has to run in it: use docker-image:// or oci-layout://", first.Node))
+	}
+	install := npm.Install{
+		Lock: lock, Prefix: pkg.prefix, Program: pkg.program, Commands: pkg.commands,
+		Registry: b.plan.File.Mirrors.URL(npm.Registry),
+	}
+	step := npm.Step{
+		Node: node.State, Env: node.Config.Config.Env, Arch: b.arch(),
+		Epoch: DefaultEpoch(), // npm does not run again for another time of the files
+		Run:   b.opt.Run, CacheNamespace: b.opt.CacheNamespace,
+		Name: func(format string, args ...any) []llb.ConstraintsOpt { return b.step(pkg.field, format, args...) },
+	}
+	installed := install.Layer(step)
+	if lock.Trusted() {
+		if b.opt.Epoch.Equal(DefaultEpoch()) {
+			return installed, lock, nil
 		}
+	} else if b.plan.Verify != VerifyOff {
+		installed = install.Check(step, installed, b.knownNode().Version)
 	}
-	remedy := "use another registry or mirror"
-	if s.Lock != "" {
-		remedy = "make the lock anew, or use another registry or mirror"
-	}
-	return fmt.Sprintf("the npm registry has other bytes for %s than %s (integrity %s, expected %s): %s",
-		name, s.lockName(), sums[2], sums[1], remedy)
+	// What was checked has a layer of its own.
+	files := llb.Copy(installed, "/", "/", b.tree())
+	return llb.Scratch().File(files, b.step(pkg.field, "copy %s", lock)...), lock, nil
 }
 
-// lockName says what npm was told to keep to.
-func (s Serverless) lockName() string {
-	if s.Lock != "" {
-		return s.Lock
+// lock returns what npm installs from: the lock in the build context that the build file names, else
+// the one that samforge carries, else none.
+func (b *build) lock(ctx context.Context, pkg npmPackage) (*npm.Lock, error) {
+	if pkg.lock == "" {
+		field := pkg.field + ".version"
+		lock, ok := b.plan.embeddedLock(pkg)
+		if !ok {
+			b.findf(RuleUnverifiedDownload, field, "%s", pkg.noLock())
+			lock = npm.Unlocked(pkg.name, pkg.version)
+		}
+		return lock, b.pinLock(field, lock)
 	}
-	if _, ok := s.embeddedLock(); ok {
-		return fmt.Sprintf("the lock of %s %s", s.Flavor, s.Version)
+	field := pkg.field + ".lock"
+	data, err := b.opt.ReadFile(ctx, pkg.lock)
+	if err != nil {
+		return nil, b.plan.At(field, err)
 	}
-	return "it says itself"
+	lock, err := npm.Parse(data, pkg.name, pkg.version)
+	if err != nil {
+		return nil, b.plan.At(field, fmt.Errorf("%s: %w", pkg.lock, err))
+	}
+	if err := b.pinLock(field, lock); err != nil {
+		return nil, err
+	}
+	return lock, b.checkLock(pkg, lock)
 }
 
-// explainPackages is about packages that cannot be had, or not together.
-func (s Serverless) explainPackages(log string) string {
-	if found := npmPlatform.FindStringSubmatch(log); found != nil {
-		return fmt.Sprintf("%s is not made for the image's platform: it wants %s", found[1], found[2])
+// pinLock checks that the npm lock is the one of the lock file.
+func (b *build) pinLock(field string, lock *npm.Lock) error {
+	name := lock.String()
+	locked, err := b.lockedSum(field, name, func(l *Lockfile) map[string]digest.Digest { return l.Packages })
+	if err != nil {
+		return b.plan.At(field, err)
 	}
-	if found := npmOutOfSync.FindStringSubmatch(log); found != nil && strings.Contains(log, "EUSAGE") {
-		return fmt.Sprintf("%s does not fit together (%s), as where it was made with overrides: %s",
-			s.lockName(), found[1], makeLock(s.Flavor, s.Version))
+	if lock.Data == nil {
+		return nil // the build file's own version, and no more
 	}
-	if found := npmMissing.FindStringSubmatch(log); found != nil {
-		return fmt.Sprintf("the npm registry does not have %s", found[1])
+	sum := digest.FromBytes(lock.Data)
+	if locked != "" && locked != sum {
+		return b.plan.At(field, b.lockMismatch(name, locked, sum, "its npm lock"))
 	}
-	return ""
+	b.input(Input{Kind: InputPackage, Field: field, Name: name, Digest: sum})
+	return nil
 }
 
-// explainRegistry is about a registry that does not answer, or not to everyone.
-func explainRegistry(log string) string {
-	if strings.Contains(log, "UNABLE_TO_GET_ISSUER_CERT") || strings.Contains(log, "UNABLE_TO_VERIFY_LEAF_SIGNATURE") || strings.Contains(log, "SELF_SIGNED_CERT") || strings.Contains(log, "unable to get local issuer certificate") {
-		return fmt.Sprintf("the npm registry's certificate is not trusted: pass the authority's with --secret id=%s,src=FILE", SecretCA)
+// checkLock refuses a lock out of the build context that cannot work: by the architecture of the
+// image, and by the Node.js of the node image as far as the catalogue knows it.
+func (b *build) checkLock(pkg npmPackage, lock *npm.Lock) error {
+	if b.plan.Verify == VerifyOff {
+		return nil
 	}
-	if strings.Contains(log, "E401") || strings.Contains(log, "E403") {
-		return fmt.Sprintf("the npm registry wants other credentials: pass an npm configuration with --secret id=%s,src=FILE", SecretNPMRC)
+	if foreign := lock.Foreign(b.arch()); len(foreign) > 0 {
+		return b.plan.doc.at(pkg.field+".lock", "%s needs packages that are not made for linux/%s with glibc (%s): use versions that are, or leave them out",
+			pkg.lock, b.arch(), strings.Join(foreign, ", "))
 	}
-	for _, code := range []string{"ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET", "ERR_SOCKET_TIMEOUT", "EIDLETIMEOUT", "network timeout"} {
-		if strings.Contains(log, code) {
-			address := npmRegistry
-			if found := npmAddress.FindStringSubmatch(log); found != nil {
-				address = found[1]
+	at := b.target.path + ".node"
+	node := b.knownNode()
+	problem, advice := lock.OnNode(node.Name, node.Version)
+	if problem != "" {
+		return b.plan.doc.at(at, "%s", problem)
+	}
+	if advice != "" {
+		b.findf(RuleUnknownPair, at, "%s", advice)
+	}
+	return nil
+}
+
+// noLock says what a version without a lock means.
+func (pkg npmPackage) noLock() string {
+	return fmt.Sprintf("samforge has no lock of %s %s, and npm resolves it afresh: the image is not reproducible; use %s, or name a lock with %s.lock (%s)",
+		pkg.name, pkg.version, strings.Join(npm.EmbeddedVersions(pkg.name), " or "), pkg.field, npm.MakeLock(pkg.name, pkg.version))
+}
+
+// nodeOn returns the reference of the node image for a platform: where a tag names an architecture,
+// the same tag for the platform's.
+func nodeOn(platform ocispecs.Platform, ref string) string {
+	for _, suffix := range []string{"-x86_64", "-arm64"} {
+		if rest, ok := strings.CutSuffix(ref, suffix); ok {
+			if platform.Architecture == "arm64" {
+				return rest + "-arm64"
 			}
-			return fmt.Sprintf("the npm registry cannot be reached (%s, %s): check the builder's network, set mirrors for %s, or pass --build-arg HTTPS_PROXY=…", address, code, npmRegistry)
+			return rest + "-x86_64"
 		}
 	}
-	return ""
+	return ref
 }

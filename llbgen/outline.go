@@ -1,5 +1,7 @@
 package llbgen
 
+import "github.com/samforge/samforge/npm"
+
 import "strconv"
 
 // Argument is a build argument that a target takes, with its value.
@@ -69,7 +71,7 @@ func (p *Plan) Secrets(t Target) []string {
 	if t.Variant != variantServerless || p.File.Serverless.fromArchive() {
 		return nil
 	}
-	return []string{SecretNPMRC, SecretCA}
+	return []string{npm.SecretNPMRC, npm.SecretCA}
 }
 
 // Description says in a few words what a target is.

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
+
+	"github.com/samforge/samforge/npm"
 )
 
 // Plan is a build file that was found to be right: what there is to build.
@@ -29,6 +32,9 @@ type Plan struct {
 	checksums *Checksums
 	checks    linter.Config // which rules count
 	today     time.Time     // zero where nobody told
+
+	locksMu sync.Mutex
+	locks   map[string]*npm.Lock // that samforge carries, by package; nil for one that it does not
 }
 
 // A LoadOption tells [Load] something that the build file does not.

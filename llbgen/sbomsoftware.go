@@ -14,6 +14,8 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
+
+	"github.com/samforge/samforge/npm"
 )
 
 // software is something that is known to be in an image, for its SBOM.
@@ -167,23 +169,23 @@ func checksums(sum digest.Digest) []common.Checksum {
 	return []common.Checksum{{Algorithm: common.ChecksumAlgorithm(strings.ToUpper(sum.Algorithm().String())), Value: sum.Encoded()}}
 }
 
-// software is what npm installs by the lock on an architecture: the framework,
-// and all that it depends on.
-func (l *Lock) software(arch string) []software {
+// npmSoftware is what npm installs by a lock on an architecture: the package, and all that it depends
+// on.
+func npmSoftware(lock *npm.Lock, arch string) []software {
 	framework := software{
-		name: l.Package, version: l.Version, purpose: purposeFramework, purl: purl("npm", l.Package, l.Version, nil),
+		name: lock.Name, version: lock.Version, purpose: purposeFramework, purl: purl("npm", lock.Name, lock.Version, nil),
 	}
-	if l.Data == nil {
+	if lock.Data == nil {
 		framework.comment = "There is no lock of this version: npm chose what it depends on when it was installed, and none of that is named here."
 		return []software{framework}
 	}
 	var libraries []software
-	for _, pkg := range l.installed(arch) {
+	for _, pkg := range lock.Installed(arch) {
 		s := software{
-			name: pkg.name(), version: pkg.Version, purpose: purposeLibrary,
-			purl: purl("npm", pkg.name(), pkg.Version, nil), url: pkg.Resolved, sums: pkg.checksums(),
+			name: pkg.Name(), version: pkg.Version, purpose: purposeLibrary,
+			purl: purl("npm", pkg.Name(), pkg.Version, nil), url: pkg.Resolved, sums: integrityChecksums(pkg.Integrity),
 		}
-		if pkg.path == modulesDir+l.Package {
+		if pkg.Place == "node_modules/"+lock.Name {
 			framework.url, framework.sums = s.url, s.sums
 			continue
 		}
@@ -195,10 +197,10 @@ func (l *Lock) software(arch string) []software {
 	return append([]software{framework}, libraries...)
 }
 
-// checksums are those of the integrity: https://www.w3.org/TR/SRI/#the-integrity-attribute
-func (p lockedPackage) checksums() []common.Checksum {
+// integrityChecksums are those of an integrity: https://www.w3.org/TR/SRI/#the-integrity-attribute
+func integrityChecksums(integrity string) []common.Checksum {
 	var sums []common.Checksum
-	for _, field := range strings.Fields(p.Integrity) {
+	for _, field := range strings.Fields(integrity) {
 		algorithm, encoded, _ := strings.Cut(field, "-")
 		encoded, _, _ = strings.Cut(encoded, "?")
 		sum, err := base64.StdEncoding.DecodeString(encoded)

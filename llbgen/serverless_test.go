@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/npm"
 )
 
 func TestServerlessTargetsAndTags(t *testing.T) {
@@ -104,7 +105,7 @@ func TestDefaultVersions(t *testing.T) {
 		if got := load(t, file, nil).File.Serverless.Version; got != want {
 			t.Errorf("%s is installed as %s, want %s", flavor, got, want)
 		}
-		if _, ok := llbgen.EmbeddedLock(flavor, want); !ok {
+		if _, ok := npm.Embedded(flavor, want); !ok {
 			t.Errorf("there is no lock of %s %s", flavor, want)
 		}
 	}

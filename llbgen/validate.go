@@ -10,6 +10,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/npm"
 	"github.com/samforge/samforge/placeholder"
 )
 
@@ -94,9 +95,9 @@ func (p *Plan) validateDownloads() {
 }
 
 // hasCredentials says what to do with the user or the password in an address.
-func hasCredentials(address string, npm bool) string {
-	secret := fmt.Sprintf("--secret id=%s,src=FILE", SecretNPMRC)
-	if !npm {
+func hasCredentials(address string, packages bool) string {
+	secret := fmt.Sprintf("--secret id=%s,src=FILE", npm.SecretNPMRC)
+	if !packages {
 		host := "HOST"
 		if u, err := url.Parse(address); err == nil {
 			host = u.Hostname()

@@ -1,4 +1,4 @@
-package llbgen_test
+package npm_test
 
 import (
 	"bytes"
@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/npm"
 )
 
-func TestEmbeddedLocks(t *testing.T) {
+func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		flavor, version, nodeFloor string
@@ -22,15 +22,16 @@ func TestEmbeddedLocks(t *testing.T) {
 		{"serverless", "3.38.0", "18", 583, []string{"fsevents"}},
 		{"osls", "4.3.1", "20.19", 170, []string{"@esbuild/linux-arm64", "@esbuild/linux-x64", "fsevents"}},
 		{"osls", "3.77.1", "20.19", 213, []string{"@esbuild/linux-arm64", "@esbuild/linux-x64", "fsevents"}},
+		{"aws-cdk", "2.1148.1", "18", 1, nil},
 	} {
 		t.Run(test.flavor+" "+test.version, func(t *testing.T) {
 			t.Parallel()
-			lock, ok := llbgen.EmbeddedLock(test.flavor, test.version)
+			lock, ok := npm.Embedded(test.flavor, test.version)
 			if !ok {
 				t.Fatal("there is none, or it does not parse")
 			}
-			if lock.Package != test.flavor || lock.Version != test.version || lock.Resolved {
-				t.Errorf("got %s %s, resolved %v", lock.Package, lock.Version, lock.Resolved)
+			if lock.Name != test.flavor || lock.Version != test.version || lock.Resolved {
+				t.Errorf("got %s %s, resolved %v", lock.Name, lock.Version, lock.Resolved)
 			}
 			if got := lock.NodeFloor(); got != test.nodeFloor {
 				t.Errorf("the lowest Node is %q, want %q", got, test.nodeFloor)
@@ -59,19 +60,21 @@ func TestEmbeddedVersions(t *testing.T) {
 		flavor string
 		want   []string
 	}{
-		"the newest is first":             {"serverless", []string{"3.40.0", "3.39.0", "3.38.0"}},
-		"each flavor has its own":         {"osls", []string{"4.3.1", "3.77.1"}},
-		"another package has none":        {"sls", nil},
-		"part of a flavor's name is none": {"server", nil},
+		"the newest is first":              {"serverless", []string{"3.40.0", "3.39.0", "3.38.0"}},
+		"each package has its own":         {"osls", []string{"4.3.1", "3.77.1"}},
+		"a dash in the package's name":     {"aws-cdk", []string{"2.1148.1"}},
+		"part of that name is none":        {"aws", nil},
+		"another package has none":         {"sls", nil},
+		"part of a package's name is none": {"server", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := llbgen.EmbeddedVersions(test.flavor)
+			got := npm.EmbeddedVersions(test.flavor)
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 			for _, version := range got {
-				if _, ok := llbgen.EmbeddedLock(test.flavor, version); !ok {
+				if _, ok := npm.Embedded(test.flavor, version); !ok {
 					t.Errorf("%s %s is listed, and there is no lock", test.flavor, version)
 				}
 			}
@@ -79,16 +82,16 @@ func TestEmbeddedVersions(t *testing.T) {
 	}
 }
 
-func TestEmbeddedLockOfAnotherVersion(t *testing.T) {
+func TestEmbeddedOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	for _, name := range [][2]string{{"serverless", "3.39.1"}, {"osls", "3.39.0"}, {"serverless", ""}, {"../locks/osls", "4.3.1"}} {
-		if lock, ok := llbgen.EmbeddedLock(name[0], name[1]); ok {
-			t.Errorf("%q has the lock of %s %s", name, lock.Package, lock.Version)
+		if lock, ok := npm.Embedded(name[0], name[1]); ok {
+			t.Errorf("%q has the lock of %s %s", name, lock.Name, lock.Version)
 		}
 	}
 }
 
-func TestParseLockMistakes(t *testing.T) {
+func TestParseMistakes(t *testing.T) {
 	t.Parallel()
 	const hint = "; make a lock in an empty folder with `npm install --package-lock-only --save-exact --omit-lockfile-registry-resolved serverless@3.39.0`"
 	for name, test := range map[string]struct {
@@ -216,7 +219,7 @@ func TestParseLockMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := llbgen.ParseLock([]byte(test.lock), "serverless", "3.39.0")
+			_, err := npm.Parse([]byte(test.lock), "serverless", "3.39.0")
 			if err == nil || err.Error() != test.err {
 				t.Errorf("got  %v\nwant %s", err, test.err)
 			}
@@ -224,7 +227,7 @@ func TestParseLockMistakes(t *testing.T) {
 	}
 }
 
-func TestParseLockAccepts(t *testing.T) {
+func TestParseAccepts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		lock     string
@@ -384,9 +387,9 @@ func TestNative(t *testing.T) {
 	}
 }
 
-// FuzzParseLock: whatever the file, there is an error, or a lock that can be
+// FuzzParse: whatever the file, there is an error, or a lock that can be
 // installed from and that keeps its word on Node.
-func FuzzParseLock(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		framework(),
 		framework(`"node_modules/a": {"integrity": "`+sum+`", "bundleDependencies": ["b"]}`, `"node_modules/a/node_modules/b": {"inBundle": true}`),
@@ -397,7 +400,7 @@ func FuzzParseLock(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, flavor, version string) {
 		given := bytes.Clone(data)
-		lock, err := llbgen.ParseLock(data, flavor, version)
+		lock, err := npm.Parse(data, flavor, version)
 		if !bytes.Equal(data, given) {
 			t.Fatal("the data has changed")
 		}
@@ -457,9 +460,9 @@ func locked(name, version string) string {
 	return `"node_modules/` + name + `": {"version": "` + version + `", "integrity": "` + sum + `"}`
 }
 
-func parseLock(t *testing.T, data string) *llbgen.Lock {
+func parseLock(t *testing.T, data string) *npm.Lock {
 	t.Helper()
-	lock, err := llbgen.ParseLock([]byte(data), "serverless", "3.39.0")
+	lock, err := npm.Parse([]byte(data), "serverless", "3.39.0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package llbgen
+package npm
 
 import (
 	"slices"
@@ -33,28 +33,25 @@ func (l *Lock) Native() []NativePackage {
 	return native
 }
 
-func (p lockedPackage) native() NativePackage {
+func (p Package) native() NativePackage {
 	return NativePackage{
-		Name: p.name(), Version: p.Version,
-		OS: p.OS, CPU: p.CPU, Libc: p.Libc,
-		Optional: p.optional(),
+		Name: p.Name(), Version: p.Version,
+		OS: p.os, CPU: p.cpu, Libc: p.libc,
+		Optional: p.mayBeMissing(),
 		Compiled: p.compiled(),
 	}
 }
-
-// optional packages may be left out.
-func (p lockedPackage) optional() bool { return !p.required && (p.Optional || p.DevOptional) }
 
 // RunsOn says whether the package may run in a SAM image, which is Linux with
 // glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled
 // package runs where it was compiled, which no lock tells.
 func (n NativePackage) RunsOn(arch string) bool {
-	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, npmCPU(arch)) && listAccepts(n.Libc, "glibc")
+	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, cpuName(arch)) && listAccepts(n.Libc, "glibc")
 }
 
-// foreign returns the packages, as name@version, that do not run on an
-// architecture and that npm cannot leave out.
-func (l *Lock) foreign(arch string) []string {
+// Foreign returns the packages, as name@version, that do not run on an architecture and that npm
+// cannot leave out.
+func (l *Lock) Foreign(arch string) []string {
 	var names []string
 	for _, n := range l.Native() {
 		if !n.Optional && !n.RunsOn(arch) {
@@ -76,13 +73,21 @@ func listAccepts(list []string, word string) bool {
 
 // compiled looks for what an install script compiles or fetches a binary with:
 // a lock does not say it in other words.
-func (p lockedPackage) compiled() bool {
+func (p Package) compiled() bool {
 	helpers := []string{
 		"@mapbox/node-pre-gyp", "bindings", "cmake-js", "nan", "node-addon-api", "node-gyp",
 		"node-gyp-build", "node-pre-gyp", "prebuild-install",
 	}
-	return p.HasInstallScript && slices.ContainsFunc(helpers, func(helper string) bool {
+	return p.hasInstallScript && slices.ContainsFunc(helpers, func(helper string) bool {
 		_, ok := p.dependsOn[helper]
 		return ok
 	})
+}
+
+// cpuName returns what npm and Node.js call an architecture.
+func cpuName(arch string) string {
+	if arch == "amd64" {
+		return "x64"
+	}
+	return arch
 }

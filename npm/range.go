@@ -1,4 +1,4 @@
-package llbgen
+package npm
 
 // The version ranges of npm, as far as packages name releases of Node in them:
 // https://github.com/npm/node-semver#ranges

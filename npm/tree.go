@@ -1,4 +1,4 @@
-package llbgen
+package npm
 
 import (
 	"fmt"
@@ -9,44 +9,44 @@ import (
 	"strings"
 )
 
-// lockTree is the tree of packages that a lock describes. What a lock says of a
+// tree is the tree of packages that a lock describes. What a lock says of a
 // package (dev, optional, inBundle, link) decides what npm installs, and anybody
 // can write it: what must be verified follows from the edges between the packages.
-type lockTree struct {
-	root     lockedPackage
-	packages map[string]lockedPackage // by place, without the root
-	places   []string                 // of packages, in order
+type tree struct {
+	root     Package
+	packages map[string]Package // by place, without the root
+	places   []string           // of packages, in order
 
 	wanted   map[string]bool // places that the root leads to over any edge but one for development
 	required map[string]bool // places that it leads to over edges that are not optional
 }
 
-func newLockTree(entries map[string]lockEntry) *lockTree {
-	t := &lockTree{root: entries[""].lockedPackage, packages: map[string]lockedPackage{}}
+func newTree(entries map[string]lockEntry) *tree {
+	t := &tree{root: entries[""].Package, packages: map[string]Package{}}
 	for place, entry := range entries {
 		if place == "" {
 			continue
 		}
-		pkg := entry.lockedPackage
-		pkg.path = place
+		pkg := entry.Package
+		pkg.Place = place
 		t.packages[place] = pkg
 	}
 	t.places = slices.Sorted(maps.Keys(t.packages))
-	t.wanted = t.reach(func(p lockedPackage) []string { return p.edges })
-	t.required = t.reach(func(p lockedPackage) []string { return p.requires })
+	t.wanted = t.reach(func(p Package) []string { return p.edges })
+	t.required = t.reach(func(p Package) []string { return p.requires })
 	return t
 }
 
 // reach returns the places that the root leads to over edges.
-func (t *lockTree) reach(edges func(lockedPackage) []string) map[string]bool {
+func (t *tree) reach(edges func(Package) []string) map[string]bool {
 	found := map[string]bool{}
-	next := []lockedPackage{t.root}
+	next := []Package{t.root}
 	for len(next) > 0 {
 		from := next[0]
 		next = next[1:]
 		for _, name := range edges(from) {
-			if to, ok := resolveModule(t.packages, from.path, name); ok && !found[to.path] {
-				found[to.path] = true
+			if to, ok := resolveModule(t.packages, from.Place, name); ok && !found[to.Place] {
+				found[to.Place] = true
 				next = append(next, to)
 			}
 		}
@@ -56,11 +56,11 @@ func (t *lockTree) reach(edges func(lockedPackage) []string) map[string]bool {
 
 // fetched returns the packages that npm may install, by place: all but those for
 // development that nothing else needs.
-func (t *lockTree) fetched() []lockedPackage {
-	var packages []lockedPackage
+func (t *tree) fetched() []Package {
+	var packages []Package
 	for _, place := range t.places {
 		pkg := t.packages[place]
-		if pkg.Dev && !t.wanted[place] {
+		if pkg.dev && !t.wanted[place] {
 			continue
 		}
 		pkg.required = t.required[place]
@@ -80,15 +80,15 @@ func isPlace(place string) bool {
 
 // check refuses places that npm does not write, links, and packages that the lock
 // has npm leave out although others need them.
-func (t *lockTree) check() error {
+func (t *tree) check() error {
 	for _, place := range t.places {
 		pkg := t.packages[place]
 		switch {
 		case !isPlace(place):
 			return fmt.Errorf("%q is not a path that npm writes into a lock", place)
-		case pkg.Dev && t.required[place]:
+		case pkg.dev && t.required[place]:
 			return fmt.Errorf("%s is marked as needed for development only, but what is to be installed depends on it", place)
-		case pkg.Link && (t.wanted[place] || !pkg.Dev):
+		case pkg.link && (t.wanted[place] || !pkg.dev):
 			return fmt.Errorf("%s is a link to a folder, which is not part of the build", place)
 		}
 	}
@@ -99,12 +99,12 @@ func (t *lockTree) check() error {
 // package that bundles them, as npm finds out: by the bundleDependencies of the
 // package above, and by what the bundled ones depend on in turn.
 // https://github.com/npm/cli/blob/latest/workspaces/arborist/lib/node.js (getBundler)
-func (t *lockTree) bundled() map[string]bool {
+func (t *tree) bundled() map[string]bool {
 	bundled := map[string]bool{}
 	for _, bundler := range t.packages {
 		seen := map[string]bool{}
-		for next := slices.Clip(bundler.Bundles); len(next) > 0; next = next[1:] {
-			place := bundler.path + "/" + modulesDir + next[0]
+		for next := slices.Clip(bundler.bundles); len(next) > 0; next = next[1:] {
+			place := bundler.Place + "/" + modulesDir + next[0]
 			if _, ok := t.packages[place]; !ok || seen[place] {
 				continue
 			}
@@ -112,7 +112,7 @@ func (t *lockTree) bundled() map[string]bool {
 			for _, inside := range t.below(place) {
 				bundled[inside] = true
 				for _, name := range t.packages[inside].edges {
-					if to, ok := resolveModule(t.packages, inside, name); ok && to.path == bundler.path+"/"+modulesDir+name {
+					if to, ok := resolveModule(t.packages, inside, name); ok && to.Place == bundler.Place+"/"+modulesDir+name {
 						next = append(next, name)
 					}
 				}
@@ -123,7 +123,7 @@ func (t *lockTree) bundled() map[string]bool {
 }
 
 // below returns a place and the places below it.
-func (t *lockTree) below(place string) []string {
+func (t *tree) below(place string) []string {
 	places := []string{place}
 	first, _ := slices.BinarySearch(t.places, place+"/")
 	for _, other := range t.places[first:] {
@@ -137,40 +137,40 @@ func (t *lockTree) below(place string) []string {
 
 // resolveModule finds what a package at a place gets by a name, as Node.js does:
 // https://nodejs.org/api/modules.html#loading-from-node_modules-folders
-func resolveModule(packages map[string]lockedPackage, place, name string) (lockedPackage, bool) {
+func resolveModule(packages map[string]Package, place, name string) (Package, bool) {
 	for {
 		if pkg, ok := packages[strings.TrimPrefix(place+"/"+modulesDir+name, "/")]; ok {
 			return pkg, true
 		}
 		if place == "" {
-			return lockedPackage{}, false
+			return Package{}, false
 		}
 		place = strings.TrimSuffix(place[:max(strings.LastIndex(place, modulesDir), 0)], "/")
 	}
 }
 
-// installed returns the packages that npm installs on an architecture: not those
-// that are optional and do not run there, nor what only they depend on.
-func (l *Lock) installed(arch string) []lockedPackage {
-	packages := map[string]lockedPackage{} // by place
+// Installed returns the packages that npm installs on an architecture: not those that are optional
+// and do not run there, nor what only they depend on.
+func (l *Lock) Installed(arch string) []Package {
+	packages := map[string]Package{} // by place
 	for _, pkg := range l.packages {
-		packages[pkg.path] = pkg
+		packages[pkg.Place] = pkg
 	}
 	wanted := map[string]bool{}
-	var want func(pkg lockedPackage)
-	want = func(pkg lockedPackage) {
-		if wanted[pkg.path] || pkg.optional() && !pkg.native().RunsOn(arch) {
+	var want func(pkg Package)
+	want = func(pkg Package) {
+		if wanted[pkg.Place] || pkg.mayBeMissing() && !pkg.native().RunsOn(arch) {
 			return
 		}
-		wanted[pkg.path] = true
+		wanted[pkg.Place] = true
 		for _, name := range pkg.edges {
-			if found, ok := resolveModule(packages, pkg.path, name); ok {
+			if found, ok := resolveModule(packages, pkg.Place, name); ok {
 				want(found)
 			}
 		}
 	}
 	for _, pkg := range l.packages {
-		if !pkg.optional() {
+		if !pkg.mayBeMissing() {
 			want(pkg)
 		}
 	}
@@ -179,5 +179,5 @@ func (l *Lock) installed(arch string) []lockedPackage {
 			want(pkg)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(l.packages), func(pkg lockedPackage) bool { return !wanted[pkg.path] })
+	return slices.DeleteFunc(slices.Clone(l.packages), func(pkg Package) bool { return !wanted[pkg.Place] })
 }

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/samforge/samforge/integration/testenv"
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/npm"
 )
 
 // The build file of the section on Serverless images, the framework in it, and the
@@ -253,8 +253,8 @@ func (s *serverlessBed) newestLock(ctx context.Context, version string) ([]byte,
 }
 
 // frameworkLock is the lock that samforge has.
-func frameworkLock(version string) (*llbgen.Lock, error) {
-	lock, ok := llbgen.EmbeddedLock("serverless", version)
+func frameworkLock(version string) (*npm.Lock, error) {
+	lock, ok := npm.Embedded("serverless", version)
 	if !ok {
 		return nil, fmt.Errorf("there is no lock of serverless %s", version)
 	}

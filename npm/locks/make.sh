@@ -1,12 +1,13 @@
 #!/bin/sh
-# Writes the lock of one version of the framework to this folder:
+# Writes the lock of one version of a package to this folder:
 #
 #	./make.sh serverless 3.39.0
 #	./make.sh osls 4.3.1
+#	./make.sh aws-cdk 2.1148.1
 #
 # README.md says what is in it, and what to check before it is committed.
 set -eu
-flavor=$1 version=$2
+package=$1 version=$2
 locks=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -17,7 +18,7 @@ cd "$tmp"
 # and everything else in it is as new as it can be. Each held version is within
 # what its dependents ask for, so that `npm ci` needs no overrides.
 overrides='{}'
-if [ "$flavor" = serverless ]; then
+if [ "$package" = serverless ]; then
 	overrides='{
 		"@aws-sdk/client-api-gateway": "3.967.0",
 		"@aws-sdk/client-cloudformation": "3.967.0",
@@ -30,7 +31,7 @@ if [ "$flavor" = serverless ]; then
 		"@aws-sdk/util-locate-window": "3.965.0"
 	}'
 fi
-printf '{"private": true, "dependencies": {"%s": "%s"}, "overrides": %s}\n' "$flavor" "$version" "$overrides" >package.json
+printf '{"private": true, "dependencies": {"%s": "%s"}, "overrides": %s}\n' "$package" "$version" "$overrides" >package.json
 
 npm install --package-lock-only --ignore-scripts --lockfile-version 3 --omit-lockfile-registry-resolved --no-audit --no-fund
 
@@ -41,4 +42,4 @@ node -e '
 	const lines = Object.entries(lock.packages).map(([path, { funding, ...pkg }]) =>
 		JSON.stringify(path) + ":" + JSON.stringify(pkg));
 	console.log(`{"lockfileVersion":${lock.lockfileVersion},"requires":true,"packages":{\n${lines.join(",\n")}\n}}`);
-' >"$locks/$flavor-$version.json"
+' >"$locks/$package-$version.json"

@@ -1,0 +1,186 @@
+package npm
+
+import (
+	_ "embed"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// Registry is the address of the registry that npm uses unless it is told otherwise.
+const Registry = "https://registry.npmjs.org/"
+
+// The secrets that npm gets when the build has them.
+const (
+	// SecretNPMRC is an npm configuration, for a registry that wants credentials.
+	SecretNPMRC = "npmrc"
+	// SecretCA is a bundle of certificates to trust beside Node.js's own.
+	SecretCA = "ca"
+)
+
+// Where npm works during the step.
+const (
+	workDir  = "/samforge/install"
+	layerDir = "/samforge/layer"
+	cacheDir = "/samforge/npm-cache"
+	checkDir = "/samforge/npm-check"
+	npmrc    = "/samforge/npmrc"
+	caBundle = "/samforge/ca.pem"
+)
+
+// nodeProgram is Node.js in Lambda's images and in those built on them.
+const nodeProgram = "/var/lang/bin/node"
+
+// installScript runs npm in the node image.
+//
+//go:embed install.cjs
+var installScript []byte
+
+// checkScript looks at what npm installed.
+//
+//go:embed check.cjs
+var checkScript []byte
+
+// Install is an npm package on its way into an image.
+type Install struct {
+	Lock *Lock
+	// Prefix is the folder in the image that has the package in node_modules and the commands in bin.
+	Prefix string
+	// Program is the file of the package that the commands start, such as bin/serverless.js.
+	Program string
+	// Commands are the names that start the program.
+	Commands []string
+	// Registry is where npm asks for packages.
+	Registry string
+}
+
+// Step says how npm runs: in an image that has Node.js, on the builder's own platform.
+type Step struct {
+	// Node is the root of the image that npm runs in, and Env its environment.
+	Node llb.State
+	Env  []string
+	// Arch is the architecture to install for, in the words of the OCI: amd64, arm64.
+	Arch string
+	// Epoch is the time of every file.
+	Epoch time.Time
+	// Run are the network, hosts and limits of the step; optional.
+	Run []llb.RunOption
+	// CacheNamespace keeps npm's cache apart from that of other builds; optional.
+	CacheNamespace string
+	// Name returns the constraints of a step, its name among them.
+	Name func(format string, args ...any) []llb.ConstraintsOpt
+}
+
+// Layer returns the file system of the installed package, to be used as a layer as it is: to copy
+// twenty thousand files takes its time. It depends on the lock and on the image that npm runs in
+// alone, so that all images which are to have the package share it.
+func (i Install) Layer(s Step) llb.State {
+	args := append([]string{
+		nodeProgram, "install.cjs", layerDir, i.Prefix, strconv.FormatInt(s.Epoch.Unix(), 10),
+		i.Lock.command(), "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev",
+	}, i.Lock.flags(s.Arch)...)
+	opts := append(slices.Clone(s.Run),
+		llb.Args(args),
+		llb.Dir(workDir),
+		llb.AddMount(workDir, i.folder(s), llb.Readonly),
+		llb.AddMount(cacheDir, llb.Scratch(), llb.AsPersistentCacheDir(path.Join(s.CacheNamespace, "samforge-npm"), llb.CacheMountShared)),
+		llb.AddSecret(npmrc, llb.SecretID(SecretNPMRC), llb.SecretOptional),
+		llb.AddSecret(caBundle, llb.SecretID(SecretCA), llb.SecretOptional),
+	)
+	env := append(slices.Clone(s.Env), settings(i.Registry)...)
+	return s.run(opts, env, s.Name("npm %s %s", i.Lock.command(), i.Lock)).AddMount(layerDir, llb.Scratch())
+}
+
+// Check returns the installed package after a step that fails if the package would not run in the
+// image, whose Node.js is of version node, or "" where that is not known. No lock tells that: a
+// package may have native modules for one architecture only, or need its install script for them.
+func (i Install) Check(s Step, installed llb.State, node string) llb.State {
+	script := llb.Scratch().File(llb.Mkfile("/check.cjs", 0o644, checkScript), s.Name("write the check of what npm installed")...)
+	opts := append(slices.Clone(s.Run),
+		llb.Args([]string{nodeProgram, checkDir + "/check.cjs", s.Arch, i.Lock.Name, node}),
+		llb.Dir(layerDir+i.Prefix),
+		llb.Network(pb.NetMode_NONE),
+		llb.AddMount(checkDir, script, llb.Readonly),
+	)
+	return s.run(opts, s.Env, s.Name("check that %s runs on linux/%s", i.Lock, s.Arch)).AddMount(layerDir, installed)
+}
+
+// Trusted says that [Install.Check] has nothing to find, as in the locks that samforge carries.
+func (l *Lock) Trusted() bool { return l.embedded }
+
+// run is a step in the node image.
+func (s Step) run(opts []llb.RunOption, env []string, name []llb.ConstraintsOpt) llb.ExecState {
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		opts = append(opts, llb.AddEnv(name, value))
+	}
+	for _, o := range name {
+		opts = append(opts, o)
+	}
+	return s.Node.Run(opts...)
+}
+
+// folder is what npm installs from: package.json and the lock, the script that runs npm, and the
+// commands.
+func (i Install) folder(s Step) llb.State {
+	files, what := llb.Mkfile("/package.json", 0o644, i.Lock.PackageJSON()), "package.json"
+	if i.Lock.Data != nil {
+		files, what = files.Mkfile("/package-lock.json", 0o644, i.Lock.Data), "lock"
+	}
+	files = files.Mkfile("/install.cjs", 0o644, installScript).Mkdir("/bin", 0o755)
+	program := path.Join(i.Prefix, modulesDir, i.Lock.Name, i.Program)
+	for _, name := range i.Commands {
+		files = files.Mkfile("/bin/"+name, 0o755, Command(program))
+	}
+	return llb.Scratch().File(files, s.Name("write the %s of %s", what, i.Lock)...)
+}
+
+// Command is a script that starts a program with the node that is on PATH.
+func Command(program string) []byte {
+	return []byte("#!/bin/sh\nexec node " + program + " \"$@\"\n")
+}
+
+// command is `npm ci`, which keeps to the lock, where there is one.
+func (l *Lock) command() string {
+	if l.Data == nil {
+		return "install"
+	}
+	return "ci"
+}
+
+// flags make npm install for an architecture and not for the one it runs on. Most of the locks that
+// samforge carries name nothing that is made for one architecture: without the flags, one install
+// serves all.
+func (l *Lock) flags(arch string) []string {
+	bound := slices.ContainsFunc(l.Native(), func(n NativePackage) bool { return n.RunsOn("amd64") != n.RunsOn("arm64") })
+	if l.embedded && !bound {
+		return nil
+	}
+	flags := []string{"--os=linux", "--libc=glibc", "--cpu=" + cpuName(arch)}
+	if l.Data == nil {
+		flags = append(flags, "--omit-lockfile-registry-resolved") // the record of what was installed stays in the image
+	}
+	return flags
+}
+
+// settings are npm's configuration. The secrets are named whether they are there or not: npm and
+// Node.js go on without.
+func settings(registry string) []string {
+	return []string{
+		"HOME=/root",
+		"npm_config_cache=" + cacheDir,
+		"npm_config_registry=" + registry,
+		"npm_config_userconfig=" + npmrc,
+		"npm_config_fetch_retries=3",
+		"npm_config_fetch_retry_mintimeout=1000",
+		"npm_config_fetch_retry_factor=2",
+		"npm_config_fetch_retry_maxtimeout=20000",
+		"npm_config_fetch_timeout=60000",
+		"NODE_EXTRA_CA_CERTS=" + caBundle,
+	}
+}

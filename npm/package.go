@@ -1,0 +1,165 @@
+package npm
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// modulesDir begins the name of each package in its place.
+const modulesDir = "node_modules/"
+
+// Package is a package of a lock.
+type Package struct {
+	// Place is the path of the package in the tree: node_modules/a/node_modules/b.
+	Place   string
+	Version string
+	// Resolved is the address that the lock has for the package, or "".
+	Resolved string
+	// Integrity is one or more digests: https://www.w3.org/TR/SRI/#the-integrity-attribute
+	Integrity string
+
+	alias string // the package's name where it differs from that of the place
+
+	// What the lock says of the package. npm believes it in part; see tree.
+	link, dev             bool
+	optional, devOptional bool // devOptional: for development too, where it is not optional
+	bundles               []string
+	os, cpu, libc         words
+	hasInstallScript      bool
+
+	required  bool      // the packages to install need it, whatever the lock says
+	node      nodeRange // nil where any will do
+	dependsOn map[string]string
+	edges     []string // names of what it depends on in one way or another
+	requires  []string // names of what it cannot do without
+}
+
+// Name returns the package's name in the registry.
+func (p Package) Name() string {
+	if p.alias != "" {
+		return p.alias
+	}
+	if i := strings.LastIndex(p.Place, modulesDir); i >= 0 {
+		return p.Place[i+len(modulesDir):]
+	}
+	return p.Place
+}
+
+// String returns name@version.
+func (p Package) String() string { return p.Name() + "@" + p.Version }
+
+// mayBeMissing reports whether npm leaves the package out where it does not run.
+func (p Package) mayBeMissing() bool { return !p.required && (p.optional || p.devOptional) }
+
+// The parts of a package-lock.json that are read here. npm tells upper from lower case and
+// encoding/json does not, so that "Integrity" would pass here and mean nothing to npm: each key is
+// looked up by its exact name.
+type (
+	lockFile struct {
+		Version  int
+		Packages map[string]lockEntry
+	}
+	lockEntry struct {
+		dependencies
+		Package
+	}
+	dependencies struct {
+		Dependencies         map[string]string `json:"dependencies,omitempty"`
+		DevDependencies      map[string]string `json:"devDependencies,omitempty"`
+		OptionalDependencies map[string]string `json:"optionalDependencies,omitempty"`
+		PeerDependencies     map[string]string `json:"peerDependencies,omitempty"`
+	}
+)
+
+func (f *lockFile) UnmarshalJSON(data []byte) error {
+	return readKeys(data, key{"lockfileVersion", &f.Version}, key{"packages", &f.Packages})
+}
+
+func (e *lockEntry) UnmarshalJSON(data []byte) error {
+	var engines, bundles json.RawMessage
+	if err := readKeys(data,
+		key{"dependencies", &e.Dependencies},
+		key{"devDependencies", &e.DevDependencies},
+		key{"optionalDependencies", &e.OptionalDependencies},
+		key{"peerDependencies", &e.PeerDependencies},
+		key{"name", &e.alias},
+		key{"version", &e.Version},
+		key{"resolved", &e.Resolved},
+		key{"integrity", &e.Integrity},
+		key{"link", &e.link},
+		key{"bundleDependencies", &bundles},
+		key{"dev", &e.dev},
+		key{"optional", &e.optional},
+		key{"devOptional", &e.devOptional},
+		key{"os", &e.os},
+		key{"cpu", &e.cpu},
+		key{"libc", &e.libc},
+		key{"hasInstallScript", &e.hasInstallScript},
+		key{"engines", &engines},
+	); err != nil {
+		return err
+	}
+	if json.Unmarshal(bundles, &e.bundles) != nil {
+		e.bundles = nil // npm reads a list of names and nothing else
+	}
+	e.readEdges()
+
+	// Engines are advice, and some old packages have a list or a word that npm itself cannot read:
+	// these ask for nothing.
+	var node string
+	if readKeys(engines, key{"node", &node}) == nil && node != "" {
+		if accepted, err := parseNodeRange(node); err == nil {
+			e.node = accepted
+		}
+	}
+	return nil
+}
+
+func (e *lockEntry) readEdges() {
+	e.dependsOn = e.Dependencies
+	for _, names := range []map[string]string{e.Dependencies, e.OptionalDependencies, e.PeerDependencies} {
+		e.edges = slices.AppendSeq(e.edges, maps.Keys(names))
+	}
+	for name := range e.Dependencies {
+		_, optional := e.OptionalDependencies[name]
+		_, development := e.DevDependencies[name]
+		if !optional && !development { // the later ones win, as in npm
+			e.requires = append(e.requires, name)
+		}
+	}
+}
+
+type key struct {
+	name string
+	into any
+}
+
+func readKeys(object []byte, keys ...key) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if value, ok := fields[k.name]; ok {
+			if err := json.Unmarshal(value, k.into); err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// words are a list, or one word for a list of one.
+type words []string
+
+func (w *words) UnmarshalJSON(data []byte) error {
+	var word string
+	if json.Unmarshal(data, &word) == nil && word != "" {
+		*w = words{word}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(w))
+}
