@@ -67,7 +67,7 @@ func (b *bed) pulledFrom(repository string) (digests []string) {
 func TestServerlessBase(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}}, testenv.ServerlessOptions{})
-	lines := b.build("-f", pairFile(t, testenv.Python312Base, testenv.Node20Base, ""), "--repo", b.repo("ci/sls"), "--target", "base",
+	lines := b.build("-f", pairFile(t, testenv.Python312Base, testenv.Lambda20Base, ""), "--repo", b.repo("ci/sls"), "--target", "base",
 		"--platform", "linux/amd64,linux/arm64", "--push").ok(t)
 	if want := b.repo("ci/sls:python3.12-1.1.0-beta@"); !strings.HasPrefix(lines[0], want) {
 		t.Fatalf("stdout is %q, want a line that begins with %s", lines, want)
@@ -75,10 +75,14 @@ func TestServerlessBase(t *testing.T) {
 	if pulled := b.pulledFrom("ecr/sam/build-python3.12"); len(pulled) > 0 {
 		t.Errorf("layers of the runtime image were pulled: %s", pulled)
 	}
+	// The node image was pulled, and begins with a layer that the runtime image has too.
+	if uploaded, err := b.Registry.UploadedOf(t.Context(), testenv.Python312Base); err != nil || uploaded > 0 {
+		t.Errorf("%d layers of the runtime image were sent back to their registry (%v), want all mounted", uploaded, err)
+	}
 	for _, arch := range []string{"amd64", "arm64"} {
 		base, err := b.Registry.ReadImage(t.Context(), testenv.Python312Base, "linux/"+arch)
 		must(t, err)
-		node, err := b.Registry.ReadImage(t.Context(), testenv.Node20Base, "linux/"+arch)
+		node, err := b.Registry.ReadImage(t.Context(), testenv.Lambda20Base, "linux/"+arch)
 		must(t, err)
 		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/"+arch)
 		must(t, err)
@@ -190,8 +194,7 @@ func steps(progress string, name *regexp.Regexp) int {
 }
 
 // The nine recommended pairs, eighteen images, in one command: law 3. npm runs
-// once for each of the three node images, whatever the number of runtimes, and
-// no layer of a runtime image is pulled.
+// once, whatever the number of runtimes, and no layer of a SAM image is pulled.
 func TestServerlessExample(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -205,16 +208,21 @@ func TestServerlessExample(t *testing.T) {
 	if n := steps(r.stderr, npmStep); n != 1 {
 		t.Errorf("npm ran %d times, want once for all images", n)
 	}
-	for _, runtime := range []string{"java17", "java21", "java8.al2", "python3.11", "python3.12", "ruby3.2"} {
-		if pulled := b.pulledFrom("ecr/sam/build-" + runtime); len(pulled) > 0 {
-			t.Errorf("layers of %s were pulled: %s", runtime, pulled)
+	for _, base := range testenv.ServerlessRuntimes() {
+		repository := "ecr/" + strings.TrimPrefix(strings.Split(base, ":")[0], "public.ecr.aws/")
+		if pulled := b.pulledFrom(repository); len(pulled) > 0 {
+			t.Errorf("layers of %s were pulled: %s", base, pulled)
+		}
+		if uploaded, err := b.Registry.UploadedOf(t.Context(), base); err != nil || uploaded > 0 {
+			t.Errorf("%d layers of %s were sent back to their registry (%v), want all mounted", uploaded, base, err)
 		}
 	}
-	for _, node := range []string{testenv.Node18Base, testenv.Node20Base, testenv.Node22Base} {
-		if uploaded, err := b.Registry.UploadedOf(t.Context(), node); err != nil || uploaded > 0 {
-			t.Errorf("%d layers of %s were sent back to their registry (%v), want all mounted", uploaded, node, err)
-		}
-	}
+	t.Run("SAM images as node images give the same layers", func(t *testing.T) {
+		old, err := filepath.Abs("testdata/serverless-sam-nodes.yaml")
+		must(t, err)
+		b.wantSameLayers(lines, b.build("-f", old, "--platform", "linux/amd64,linux/arm64", "--push", "--repo", b.repo("ci/sam"),
+			"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/").ok(t))
+	})
 	t.Run("two platforms of a serverless image have their own Node.js and share the framework", func(t *testing.T) {
 		var frameworks []string
 		for _, arch := range []string{"amd64", "arm64"} {
@@ -242,4 +250,34 @@ func TestServerlessExample(t *testing.T) {
 			}
 		}
 	})
+}
+
+// wantSameLayers fails the test unless the images of two builds consist of the same
+// layers, the second ones' being in another repository.
+func (b *bed) wantSameLayers(lines, others []string) {
+	b.t.Helper()
+	if len(lines) != len(others) {
+		b.t.Fatalf("%d images and %d", len(lines), len(others))
+	}
+	for i, line := range lines {
+		ref, _, _ := strings.Cut(line, "@")
+		arch := ref[strings.LastIndexByte(ref, '-')+1:]
+		if machines[arch] == 0 {
+			continue // an index
+		}
+		var layers [2][]testenv.InspectedLayer
+		for n, ref := range []string{line, others[i]} {
+			image, err := b.Registry.ReadImage(b.t.Context(), ref, "linux/"+arch, testenv.OnlyLayers(1000))
+			must(b.t, err)
+			layers[n] = image.Layers
+		}
+		for n := range min(len(layers[0]), len(layers[1])) {
+			if layers[0][n] != layers[1][n] {
+				b.t.Errorf("layer %d of %s is %v, of %s %v", n, line, layers[0][n], others[i], layers[1][n])
+			}
+		}
+		if len(layers[0]) != len(layers[1]) {
+			b.t.Errorf("%s has %d layers, %s %d", line, len(layers[0]), others[i], len(layers[1]))
+		}
+	}
 }

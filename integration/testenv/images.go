@@ -18,9 +18,10 @@ import (
 
 // ImageOptions is a whole image.
 type ImageOptions struct {
-	Arch   string // amd64 or arm64
-	Config v1.Config
-	Layers []Layer
+	Arch    string // amd64 or arm64
+	Variant string // of the architecture; v8 if it is arm64
+	Config  v1.Config
+	Layers  []Layer
 	// History has one line a layer; lines that begin with "#" stand between them
 	// for steps without a layer, and are written without that sign.
 	History []string
@@ -50,7 +51,7 @@ func Image(options ImageOptions) (v1.Image, error) {
 		return nil, fmt.Errorf("making an image: %w", err)
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", options.Arch
+	config.OS, config.Architecture, config.Variant = "linux", options.Arch, options.Variant
 	config.Created = v1.Time{Time: epoch}
 	config.Config = options.Config
 	if options.Arch == "arm64" {

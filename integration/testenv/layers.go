@@ -43,11 +43,11 @@ type File struct {
 type Layer struct {
 	Files []File
 	// Incompressible adds a file of that many pseudo-random bytes, which makes the
-	// compressed layer about as large, as /opt/standin/<Blob>. The bytes depend on
+	// compressed layer about as large, as /usr/lib/standin/<Blob>. The bytes depend on
 	// the name only.
 	Incompressible int64
 	Blob           string
-	// Programs adds files of 64 KiB below /opt/standin/<Blob>.d, so many bytes in
+	// Programs adds files of 64 KiB below /usr/lib/standin/<Blob>.d, so many bytes in
 	// all, which compress like machine code (see [Pad]): to half their size here.
 	// It makes pulling and unpacking the layer as much work as a real one is.
 	Programs int64
@@ -86,7 +86,7 @@ func (l Layer) build(mediaType types.MediaType) (v1.Layer, error) {
 		kept.mediaType = mediaType
 		return &kept, nil
 	}
-	cached, err := cachePath("layer", "1", runtime.Version(), l.key())
+	cached, err := cachePath("layer", "2", runtime.Version(), l.key())
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +141,11 @@ func (l Layer) write(out io.Writer) (layerMeta, error) {
 			}
 		}
 		if l.Incompressible > 0 {
-			if err := archive.addStream("/opt/standin/"+l.Blob, seeded(l.Blob), l.Incompressible); err != nil {
+			if err := archive.addStream("/usr/lib/standin/"+l.Blob, seeded(l.Blob), l.Incompressible); err != nil {
 				return err
 			}
 		}
-		if err := archive.addPrograms("/opt/standin/"+l.Blob+".d", newWords(l.Blob), l.Programs); err != nil {
+		if err := archive.addPrograms("/usr/lib/standin/"+l.Blob+".d", newWords(l.Blob), l.Programs); err != nil {
 			return err
 		}
 		return archive.Close()

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -20,12 +21,41 @@ import (
 // returns its digest. ref is a reference to the registry or a public name (see
 // [Registry.Ref]). It needs no credentials, is not counted and not intercepted.
 func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (digest string, err error) {
+	if len(images) == 0 {
+		return "", fmt.Errorf("pushing %s: %w", ref, errors.New("no image was given"))
+	}
+	if len(images) == 1 {
+		return r.push(ref, images[0], images, func(to name.Reference) error { return remote.Write(to, images[0], r.remoteOptions(ctx)...) })
+	}
+	index, err := indexOf(images)
+	if err != nil {
+		return "", fmt.Errorf("pushing %s: %w", ref, err)
+	}
+	return r.PushIndex(ctx, ref, index)
+}
+
+// PushIndex does the same with an index as it is.
+func (r *Registry) PushIndex(ctx context.Context, ref string, index v1.ImageIndex) (digest string, err error) {
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return "", fmt.Errorf("pushing %s: %w", ref, err)
+	}
+	var images []v1.Image
+	for _, member := range manifest.Manifests {
+		image, err := index.Image(member.Digest)
+		if err != nil {
+			return "", fmt.Errorf("pushing %s: %w", ref, err)
+		}
+		images = append(images, image)
+	}
+	return r.push(ref, index, images, func(to name.Reference) error { return remote.WriteIndex(to, index, r.remoteOptions(ctx)...) })
+}
+
+// push pushes what consists of the images by write.
+func (r *Registry) push(ref string, pushed interface{ Digest() (v1.Hash, error) }, images []v1.Image, write func(to name.Reference) error) (string, error) {
 	parsed, err := r.reference(ref)
 	if err != nil {
 		return "", err
-	}
-	if len(images) == 0 {
-		return "", fmt.Errorf("pushing %s: %w", ref, errors.New("no image was given"))
 	}
 	for _, image := range images {
 		manifest, err := image.RawManifest()
@@ -33,17 +63,11 @@ func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (di
 			return "", fmt.Errorf("pushing %s: %w", ref, err)
 		}
 		r.counter.learn(manifest)
-	}
-	var pushed interface{ Digest() (v1.Hash, error) }
-	if len(images) == 1 {
-		pushed, err = images[0], remote.Write(parsed, images[0], r.remoteOptions(ctx)...)
-	} else {
-		var index v1.ImageIndex
-		if index, err = indexOf(images); err == nil {
-			pushed, err = index, remote.WriteIndex(parsed, index, r.remoteOptions(ctx)...)
+		if err := r.linkLayers(parsed.Context().RepositoryStr(), image); err != nil {
+			return "", fmt.Errorf("pushing %s: %w", ref, err)
 		}
 	}
-	if err != nil {
+	if err := write(parsed); err != nil {
 		return "", fmt.Errorf("pushing %s: %w", ref, err)
 	}
 	hash, err := pushed.Digest()

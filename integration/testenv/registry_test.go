@@ -1,8 +1,12 @@
 package testenv
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -197,5 +201,94 @@ func TestRegistryLeavesNothing(t *testing.T) {
 	}
 	if _, err := http.Get("http://" + r.Addr + "/v2/"); err == nil {
 		t.Error("the registry still answers")
+	}
+}
+
+// A Docker Official Image can be laid out as on Docker Hub.
+func TestOfficialImagesAreAsOnDockerHub(t *testing.T) {
+	t.Parallel()
+	r := New(t, Options{NoBuildkitd: true}).Registry
+	for ref, platforms := range map[string][]string{
+		DockerCLIImage: DockerPlatforms(), "docker:28-cli": append([]string{"386"}, DockerPlatforms()...),
+	} {
+		index, err := OfficialIndex(platforms, smallDocker(t, "amd64"), smallDocker(t, "arm64"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.PushIndex(t.Context(), ref, index); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ref, want := range map[string]string{
+		DockerCLIImage:  "linux/amd64 unknown/unknown linux/arm/v6 unknown/unknown linux/arm/v7 unknown/unknown linux/arm64/v8 unknown/unknown",
+		"docker:28-cli": "linux/386 unknown/unknown linux/amd64 unknown/unknown linux/arm/v6 unknown/unknown linux/arm/v7 unknown/unknown linux/arm64/v8 unknown/unknown",
+	} {
+		own, err := r.Ref(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := crane.Manifest(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, err := v1.ParseIndexManifest(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var platforms []string
+		for i, member := range manifest.Manifests {
+			platforms = append(platforms, member.Platform.String())
+			if member.Platform.OS == "unknown" && member.Annotations["vnd.docker.reference.digest"] != manifest.Manifests[i-1].Digest.String() {
+				t.Errorf("%s: member %d is not the attestation of the one before it: %v", ref, i, member.Annotations)
+			}
+		}
+		if got := strings.Join(platforms, " "); got != want {
+			t.Errorf("%s is for %s, want %s", ref, got, want)
+		}
+		if image, err := r.ReadImage(t.Context(), ref, "linux/arm64"); err != nil || image.Files["/usr/local/libexec/docker/cli-plugins/docker-buildx"].Size == 0 {
+			t.Errorf("%s for arm64 is not the image that was given: %v", ref, err)
+		}
+	}
+}
+
+func smallDocker(t *testing.T, arch string) v1.Image {
+	t.Helper()
+	image, err := DockerCLI(t.Context(), DockerCLIOptions{Version: "28.5.2", Arch: arch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+// Layers that are linked into the storage are as if they had been uploaded: every
+// repository has those of its images, and no other.
+func TestLinkedLayersBelongToTheirRepository(t *testing.T) {
+	t.Parallel()
+	r := New(t, Options{NoBuildkitd: true}).Registry
+	image := smallBase(t, "amd64")
+	pushed(t, r, r.Addr+"/one/name:1", image)
+	pushed(t, r, r.Addr+"/other/name:1", smallLayer(t))
+	layers, err := image.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for repository, want := range map[string]int{"one/name": http.StatusOK, "other/name": http.StatusNotFound} {
+		res, err := http.Get("http://" + r.Addr + "/v2/" + repository + "/blobs/" + digest.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.New()
+		_, err = io.Copy(sum, res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != want {
+			t.Errorf("%s: status %d, %v, want %d", repository, res.StatusCode, err, want)
+		}
+		if want == http.StatusOK && hex.EncodeToString(sum.Sum(nil)) != digest.Hex {
+			t.Errorf("%s has another layer than %s", repository, digest)
+		}
 	}
 }

@@ -84,14 +84,20 @@ func SAMBase(ctx context.Context, options SAMBaseOptions) (v1.Image, error) {
 	})
 }
 
+// lambdaEnv is the environment of a real Lambda base image.
+func lambdaEnv() []string {
+	return []string{
+		"LANG=en_US.UTF-8", "TZ=:/etc/localtime",
+		"PATH=/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+		"LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+		"LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime",
+	}
+}
+
 // samEnv is the environment of the real image.
 func samEnv(options SAMBaseOptions) []string {
-	path := "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin:/usr/local/opt/lambda-builders/bin"
-	libraries := "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
-	env := []string{
-		"LANG=en_US.UTF-8", "TZ=:/etc/localtime", "PATH=" + path, "LD_LIBRARY_PATH=" + libraries,
-		"LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime", "SAM_CLI_VERSION=" + options.SAMVersion,
-	}
+	env := append(lambdaEnv(), "SAM_CLI_VERSION="+options.SAMVersion)
+	env[2] += ":/usr/local/opt/lambda-builders/bin"
 	switch runtime := options.Runtime; {
 	case strings.HasPrefix(runtime, "nodejs"):
 		major := strings.TrimSuffix(strings.TrimPrefix(runtime, "nodejs"), ".x")

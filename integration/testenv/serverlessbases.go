@@ -52,8 +52,17 @@ var serverlessBases = []struct{ ref, runtime, program, version string }{
 	{Ruby32Base, "ruby3.2", "ruby", "3.2.9"},
 }
 
+// ServerlessRuntimes returns the SAM images that [ServerlessBases] makes.
+func ServerlessRuntimes() (refs []string) {
+	for _, base := range serverlessBases {
+		refs = append(refs, base.ref)
+	}
+	return refs
+}
+
 // ServerlessBases makes the runtimes of the recommended pairs, and their nodes, under
-// the names that [StandIns] also gives: as an index and once an architecture.
+// the names that [StandIns] also gives: as an index and once an architecture. The
+// nodes exist as SAM images and as Lambda base images.
 //
 // On amd64 they run. What is on Amazon Linux 2 has the libraries of Debian bullseye
 // (glibc 2.31, OpenSSL 1.1), the others have those of bookworm (2.36, 3.0), python3
@@ -72,11 +81,23 @@ func ServerlessBases(ctx context.Context, options ServerlessOptions) (Set, error
 			if err != nil {
 				return nil, err
 			}
-			set[base.ref] = append(set[base.ref], image)
-			set[base.ref+archSuffix(sam.Arch)] = []v1.Image{image}
+			set.add(base.ref, sam.Arch, image)
+			if lambda, ok := lambdaBases[base.ref]; ok {
+				image, err := lambdaBase(ctx, sam, language)
+				if err != nil {
+					return nil, err
+				}
+				set.add(lambda, sam.Arch, image)
+			}
 		}
 	}
 	return set, nil
+}
+
+// add adds an image to the index under ref, and under the tag of its architecture.
+func (s Set) add(ref, arch string, image v1.Image) {
+	s[ref] = append(s[ref], image)
+	s[ref+archSuffix(arch)] = []v1.Image{image}
 }
 
 // samOptions reads the SAM version in a reference.
@@ -111,11 +132,11 @@ func serverlessLanguage(ctx context.Context, sam SAMBaseOptions, program, versio
 // runningBase puts a system, /var/lang, the tool chain and the CLIs together, as
 // [SAMBase] does. release is that of the system; the default follows the runtime.
 func runningBase(ctx context.Context, sam SAMBaseOptions, size int64, release string, language Layer) (v1.Image, error) {
-	generation, debian := "2023", "bookworm"
-	if slices.Contains(al2, sam.Runtime) {
-		generation, debian = "2", "bullseye"
-	}
 	clis, err := cliFiles(ctx, sam)
+	if err != nil {
+		return nil, err
+	}
+	system, err := runningSystem(ctx, sam, release)
 	if err != nil {
 		return nil, err
 	}
@@ -127,22 +148,33 @@ func runningBase(ctx context.Context, sam SAMBaseOptions, size int64, release st
 	add := func(step string, layer Layer) {
 		image.Layers, image.History = append(image.Layers, layer), append(image.History, step)
 	}
-	skeleton := systemFiles(generation)
-	if sam.Arch == "amd64" {
-		root, err := DebianRoot(ctx, cmp.Or(release, debian), systemPackages...)
-		if err != nil {
-			return nil, err
-		}
-		add("ADD amazonlinux-"+generation+".tar.xz / # buildkit", root)
-		skeleton = lambdaFiles(skeleton)
+	for i, layer := range system {
+		add([]string{"ADD amazonlinux.tar.xz / # buildkit", "ADD lambda.tar.xz / # buildkit"}[i+2-len(system)], layer)
 	}
-	add("ADD lambda.tar.xz / # buildkit", Layer{Files: skeleton})
 	add("ADD "+sam.Runtime+".tar.xz / # buildkit", language)
 	add("RUN dnf groupinstall -y development # buildkit",
 		Layer{Incompressible: max(size, 1), Blob: sam.Runtime + "-tools-" + sam.SAMVersion + "-" + sam.Arch})
 	add("RUN curl -L aws-sam-cli-linux.zip # buildkit", Layer{Files: clis})
 	image.History = append(image.History, "#ENTRYPOINT []", "#CMD [\"/bin/bash\"]")
 	return Image(image)
+}
+
+// runningSystem is the operating system of an image: that of its generation, and
+// what Lambda adds to it. On arm64 it does not run, and is one layer.
+func runningSystem(ctx context.Context, sam SAMBaseOptions, release string) ([]Layer, error) {
+	generation, debian := "2023", "bookworm"
+	if slices.Contains(al2, sam.Runtime) {
+		generation, debian = "2", "bullseye"
+	}
+	skeleton := systemFiles(generation)
+	if sam.Arch != "amd64" {
+		return []Layer{{Files: skeleton}}, nil
+	}
+	root, err := DebianRoot(ctx, cmp.Or(release, debian), systemPackages...)
+	if err != nil {
+		return nil, err
+	}
+	return []Layer{root, {Files: lambdaFiles(skeleton)}}, nil
 }
 
 // systemPackages are installed in every system: a Python with ssl, as Amazon Linux

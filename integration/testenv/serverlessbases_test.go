@@ -58,13 +58,15 @@ func TestServerlessBasesRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			closeAfter(t, npm)
-			const node, python = Node20Base + "-x86_64", Python312Base + "-x86_64"
-			pushed(t, env.Registry, node, set[node]...)
-			pushed(t, env.Registry, python, set[python]...)
-
-			runs(t, env.Buildkitd, in(t, set[node][0], llb.Image(node), `
+			const node, lambda, python = Node20Base + "-x86_64", Lambda20Base + "-x86_64", Python312Base + "-x86_64"
+			for _, ref := range []string{node, lambda, python} {
+				pushed(t, env.Registry, ref, set[ref]...)
+			}
+			const nodeWorks = `
 				[ "$(command -v node)" = /var/lang/bin/node ] && [ "$(node --version)" = v20.20.2 ] && [ "$(npm --version)" = 10.8.2 ]
-				python3 -c 'import ssl'`), "")
+				python3 -c 'import ssl'`
+			runs(t, env.Buildkitd, in(t, set[node][0], llb.Image(node), nodeWorks), "")
+			runs(t, env.Buildkitd, in(t, set[lambda][0], llb.Image(lambda), nodeWorks+"; ! command -v tar; ! command -v find; ! command -v sam"), "")
 			runs(t, env.Buildkitd, in(t, set[python][0], llb.Image(python), `
 				[ "$(command -v python3)" = /var/lang/bin/python3 ] && python3 -c 'import ssl; assert ssl.OPENSSL_VERSION.startswith("OpenSSL 3.0")'
 				sam --version && aws --version`), "")
@@ -186,7 +188,45 @@ func TestServerlessBasesExistForBothArchitectures(t *testing.T) {
 			if config.Architecture != arch || !slices.Contains(config.Config.Env, "SAM_CLI_VERSION="+samOptions(base.ref, "").SAMVersion) {
 				t.Errorf("%s for %s says %s, %s", base.ref, arch, config.Architecture, config.Config.Env)
 			}
+			if lambda, ok := lambdaBases[base.ref]; ok {
+				wantSameLanguage(t, set[lambda+archSuffix(arch)][0], single[0])
+			}
 		}
+	}
+}
+
+// wantSameLanguage fails the test unless the SAM image begins with the layers of the
+// Lambda base image, /var/lang among them, and adds nothing there.
+func wantSameLanguage(t *testing.T, lambda, sam v1.Image) {
+	t.Helper()
+	below, err := lambda.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	above, err := sam.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(layers []v1.Layer, dir string) (digests []string) {
+		for _, l := range layers {
+			files := output(t, "tar", "--list", "--gzip", "--file", l.(*layer).path)
+			if strings.Contains(files, dir) {
+				digest, _ := l.Digest()
+				digests = append(digests, digest.String())
+			}
+		}
+		return digests
+	}
+	const dir = "var/lang/"
+	if got, want := has(above, dir), has(below, dir); !slices.Equal(got, want) || len(want) == 0 {
+		t.Errorf("the SAM image has %s in the layers %s, the Lambda base image in %s", dir, got, want)
+	}
+	config, err := lambda.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(config.History) != 0 || !slices.Equal(config.Config.Entrypoint, []string{"/lambda-entrypoint.sh"}) {
+		t.Errorf("the Lambda base image has the history %v and the entrypoint %s", config.History, config.Config.Entrypoint)
 	}
 }
 

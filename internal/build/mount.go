@@ -15,11 +15,12 @@ import (
 
 // mountBase returns a function that asks the registry to mount the base image's layers instead of
 // having the builder upload them. It is nil where BuildKit does so itself: for layers that it has
-// not pulled. A base that some target copies files out of is pulled, and BuildKit would send all of
-// it back. A registry that does not mount gets the bytes from BuildKit.
+// not pulled. What it has pulled for any target it would send back, and the base image of one often
+// shares layers with another image that is pulled: they have the same operating system. A registry
+// that does not mount gets the bytes from BuildKit.
 func (r *request) mountBase(t project.Target, all []project.Target, exports []bkclient.ExportEntry) func(context.Context, ocispecs.Platform, *llbgen.Image) {
 	repositories := pushedTo(exports)
-	pulled := slices.ContainsFunc(all, func(other project.Target) bool { return slices.Contains(other.Pulls, t.Base) })
+	pulled := slices.ContainsFunc(all, func(other project.Target) bool { return len(other.Pulls) > 0 })
 	if len(repositories) == 0 || !pulled {
 		return nil
 	}
