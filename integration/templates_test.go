@@ -20,9 +20,24 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
+// script is a shell script of a CI template, and the command line that the CI system
+// runs it with.
+type script struct {
+	text  string
+	shell []string
+}
+
+// The shells of CI systems. For GitHub's see
+// https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
+var (
+	plainShell = []string{"sh", "-c"}
+	errexit    = []string{"sh", "-e", "-c"}
+	githubBash = []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"}
+)
+
 // scripts returns the shell scripts of a CI template, in its order: what Harness
 // and GitHub run, GitLab's scripts, and what Kubernetes gives samforge's image.
-func scripts(t *testing.T, name string) (found []string) {
+func scripts(t *testing.T, name string) (found []script) {
 	t.Helper()
 	data, err := os.ReadFile(example(t, name))
 	must(t, err)
@@ -43,7 +58,7 @@ func scripts(t *testing.T, name string) (found []string) {
 	return found
 }
 
-func walk(node *yaml.Node, found *[]string) {
+func walk(node *yaml.Node, found *[]script) {
 	if node.Kind != yaml.MappingNode {
 		for _, item := range node.Content {
 			walk(item, found)
@@ -54,20 +69,25 @@ func walk(node *yaml.Node, found *[]string) {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		fields[node.Content[i].Value] = node.Content[i+1]
 	}
-	for _, key := range []string{"command", "run"} {
-		if script := fields[key]; script != nil && script.Kind == yaml.ScalarNode {
-			*found = append(*found, script.Value)
-		}
+	if text := fields["command"]; text != nil && text.Kind == yaml.ScalarNode {
+		*found = append(*found, script{text.Value, plainShell})
 	}
-	if script := fields["script"]; script != nil {
-		*found = append(*found, strings.Join(values(script), "\n"))
+	if text := fields["run"]; text != nil && text.Kind == yaml.ScalarNode {
+		shell := errexit
+		if name := fields["shell"]; name != nil && name.Value == "bash" {
+			shell = githubBash
+		}
+		*found = append(*found, script{text.Value, shell})
+	}
+	if lines := fields["script"]; lines != nil {
+		*found = append(*found, script{strings.Join(values(lines), "\n"), errexit})
 	}
 	if image := fields["image"]; image != nil && strings.Contains(image.Value, "/samforge:") && fields["args"] != nil {
 		var words []string
 		for _, word := range values(fields["args"]) {
 			words = append(words, "'"+word+"'")
 		}
-		*found = append(*found, "samforge "+strings.Join(words, " "))
+		*found = append(*found, script{"samforge " + strings.Join(words, " "), plainShell})
 	}
 	for i := 1; i < len(node.Content); i += 2 {
 		walk(node.Content[i], found)
@@ -118,20 +138,26 @@ func ciRegistry() testenv.Options {
 	}}
 }
 
-// run runs a script as a CI system does, and returns all that it says.
-func (j *ciJob) run(t *testing.T, script string) string {
+// run runs a script as its CI system does, and returns all that it says.
+func (j *ciJob) run(t *testing.T, s script) string {
 	t.Helper()
-	script = strings.ReplaceAll(script, "registry.example.com", j.Registry.Addr)
-	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
+	said, err := j.output(t, s)
+	if err != nil {
+		t.Errorf("%v of\n%s\nIt said:\n%s", err, s.text, said)
+	}
+	if strings.Contains(said, ciPassword) || strings.Contains(said, base64.StdEncoding.EncodeToString([]byte("ci:"+ciPassword))) {
+		t.Errorf("the password is told by\n%s", s.text)
+	}
+	return said
+}
+
+func (j *ciJob) output(t *testing.T, s script) (string, error) {
+	t.Helper()
+	text := strings.ReplaceAll(s.text, "registry.example.com", j.Registry.Addr)
+	cmd := exec.CommandContext(t.Context(), s.shell[0], append(slices.Clone(s.shell[1:]), text)...)
 	cmd.Dir, cmd.Env = j.dir, append(os.Environ(), j.env...)
 	said, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v of\n%s\nIt said:\n%s", err, script, said)
-	}
-	if strings.Contains(string(said), ciPassword) || strings.Contains(string(said), base64.StdEncoding.EncodeToString([]byte("ci:"+ciPassword))) {
-		t.Errorf("the password is told by\n%s", script)
-	}
-	return string(said)
+	return string(said), err
 }
 
 var pushed = regexp.MustCompile(`(?m)^(\S+)@(sha256:[0-9a-f]{64})$`)
@@ -159,7 +185,9 @@ func TestCITemplates(t *testing.T) {
 	b.base(testenv.Node22Base, "nodejs22.x", "amd64")
 	t.Run("Harness, SAM", func(t *testing.T) {
 		j := newCIJob(t, b, nil, "VERSION=1.1.2-beta", "HARNESS_BASE_IMAGE="+testenv.SAMPlugin, "SAM_BASE_IMAGE="+testenv.Node22Base)
-		said := j.run(t, strings.Join(scripts(t, "ci/harness-sam.yaml"), "\n")+"\necho \"IMAGE is $IMAGE\"")
+		step := scripts(t, "ci/harness-sam.yaml")[0]
+		step.text += "\necho \"IMAGE is $IMAGE\""
+		said := j.run(t, step)
 		j.wantImages(t, said, 1)
 		if want := "IMAGE is " + b.repo("ci/images:1.1.2-beta-nodejs22.x-1.144.0-linux-amd64@sha256:"); !strings.Contains(said, want) {
 			t.Errorf("the output variable is not %s:\n%s", want, said)
@@ -170,40 +198,40 @@ func TestCITemplates(t *testing.T) {
 		j := newCIJob(t, b, nil)
 		file := strings.Replace(samFile, "version: 1.1.2}", "version: 1.1.2-beta}", 1)
 		must(t, os.WriteFile(filepath.Join(j.dir, llbgen.Filename), []byte(file), 0o600))
-		j.run(t, "samforge lock --env-args")
+		j.run(t, script{"samforge lock --env-args", plainShell})
 		return j
 	}
 	t.Run("GitHub Actions", func(t *testing.T) {
 		j := work(t)
-		for _, script := range scripts(t, "ci/github-actions.yml") {
-			if said := j.run(t, script); strings.Contains(script, "samforge build") {
+		for _, step := range scripts(t, "ci/github-actions.yml") {
+			if said := j.run(t, step); strings.Contains(step.text, "samforge build") {
 				j.wantImages(t, said, 1)
 			}
 		}
 	})
 	t.Run("GitLab", func(t *testing.T) {
 		j := work(t)
-		for _, script := range scripts(t, "ci/gitlab-ci.yml") {
-			if said := j.run(t, script); strings.Contains(script, "samforge build") {
+		for _, step := range scripts(t, "ci/gitlab-ci.yml") {
+			if said := j.run(t, step); strings.Contains(step.text, "samforge build") {
 				j.wantImages(t, said, 1)
 			}
 		}
 	})
 	t.Run("Kubernetes, a Job", func(t *testing.T) {
 		j := work(t)
-		j.wantImages(t, j.run(t, strings.Join(scripts(t, "ci/kubernetes-job.yaml"), "\n")), 1)
+		j.wantImages(t, j.run(t, scripts(t, "ci/kubernetes-job.yaml")[0]), 1)
 	})
 	t.Run("Kubernetes, several builders", func(t *testing.T) {
 		j := work(t)
-		script := strings.Join(scripts(t, "ci/kubernetes-builders.yaml"), "\n")
+		step := scripts(t, "ci/kubernetes-builders.yaml")[0]
 		for n := range 3 {
 			address := fmt.Sprintf("tcp://buildkitd-%d.buildkitd:1234", n)
-			if !strings.Contains(script, address) {
-				t.Fatalf("the template does not use %s:\n%s", address, script)
+			if !strings.Contains(step.text, address) {
+				t.Fatalf("the template does not use %s:\n%s", address, step.text)
 			}
-			script = strings.ReplaceAll(script, address, startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{Rootless: true}).Addr)
+			step.text = strings.ReplaceAll(step.text, address, startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{Rootless: true}).Addr)
 		}
-		j.wantImages(t, j.run(t, script), 1)
+		j.wantImages(t, j.run(t, step), 1)
 	})
 }
 
@@ -223,7 +251,7 @@ func TestCommandsOfThePlanPage(t *testing.T) {
 	commands := 0
 	for line := range strings.Lines(string(page)) {
 		if command, ok := strings.CutPrefix(line, "    samforge "); ok {
-			j.run(t, "samforge "+command)
+			j.run(t, script{"samforge " + command, errexit})
 			commands++
 		}
 	}
@@ -242,7 +270,34 @@ func TestCITemplateOfServerless(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, ciRegistry(), testenv.ServerlessOptions{})
 	j := newCIJob(t, b, npm, "VERSION=1.1.0-beta", "HARNESS_BASE_IMAGE="+testenv.ServerlessPlugin, "SERVERLESS_VERSION=3.39.0")
-	j.wantImages(t, j.run(t, strings.Join(scripts(t, "ci/harness-serverless.yaml"), "\n")), 18)
+	j.wantImages(t, j.run(t, scripts(t, "ci/harness-serverless.yaml")[0]), 18)
+}
+
+// A build that fails fails the step of each template, even after it has printed
+// images, and nothing after the build is run.
+func TestABuildThatFailsFailsTheTemplate(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../examples/ci/*")
+	must(t, err)
+	bin := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(bin, "samforge"), []byte("#!/bin/sh\necho registry.example.com/ci/image:1@sha256:0\n[ \"$1\" != build ]\n"), 0o755))
+	for _, file := range files {
+		built := false
+		for _, step := range scripts(t, filepath.Join("ci", filepath.Base(file))) {
+			cmd := exec.CommandContext(t.Context(), step.shell[0], append(slices.Clone(step.shell[1:]), step.text)...)
+			cmd.Dir = t.TempDir()
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TARGET_REPO=registry.example.com/ci/image")
+			said, err := cmd.CombinedOutput()
+			builds := strings.Contains(step.text, "samforge build") || strings.Contains(step.text, "samforge 'build'")
+			built = built || builds
+			if builds != (err != nil) {
+				t.Errorf("%s: the step ended with %v; it builds: %t\n%s\nIt said:\n%s", file, err, builds, step.text, said)
+			}
+		}
+		if !built {
+			t.Errorf("%s has no step that builds", file)
+		}
+	}
 }
 
 // No template asks for a privileged container, and none prints a secret.
