@@ -80,7 +80,7 @@ func bake(p *project.Project, settings project.Settings, frontend string) (*bake
 		Args:        args,
 		Labels:      settings.Labels,
 		Annotations: settings.Annotations,
-		Attest:      settings.Attests,
+		Attest:      attestations(settings.Attests),
 		Secret:      settings.Secrets,
 		SSH:         settings.SSH,
 		Contexts:    map[string]string{},
@@ -92,6 +92,15 @@ func bake(p *project.Project, settings project.Settings, frontend string) (*bake
 		return nil, err
 	}
 	return newBakeFile(targets, settings, common)
+}
+
+// attestations turns off the provenance that buildx adds by default, unless some is asked for: it
+// differs from run to run, and so would the digest.
+func attestations(asked []string) []string {
+	if slices.ContainsFunc(asked, func(a string) bool { return slices.Contains(strings.Split(a, ","), "type=provenance") }) {
+		return asked
+	}
+	return append(slices.Clone(asked), "type=provenance,disabled=true")
 }
 
 // from says where the build file is. One that is not a file is a part of the bake file.

@@ -91,3 +91,18 @@ func TestBakeNeedsAFrontend(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestProvenanceIsOffUnlessAsked(t *testing.T) {
+	t.Parallel()
+	const off = "type=provenance,disabled=true"
+	for name, test := range map[string]struct{ asked, want []string }{
+		"nothing is asked for":     {nil, []string{off}},
+		"an SBOM alone":            {[]string{"type=sbom"}, []string{"type=sbom", off}},
+		"provenance":               {[]string{"type=provenance,mode=max"}, []string{"type=provenance,mode=max"}},
+		"the type is not at first": {[]string{"mode=min,type=provenance"}, []string{"mode=min,type=provenance"}},
+	} {
+		if got := attestations(test.asked); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
