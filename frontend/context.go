@@ -19,10 +19,10 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// maxContextFile is how large a file of the build context may be. Such a file
+// MaxContextFile is how large a file of the build context may be. Such a file
 // becomes a part of the graph, and a graph has to fit into a message of the
 // gateway, which holds 16 MiB.
-const maxContextFile = 8 << 20
+const MaxContextFile = 8 << 20
 
 // checkContexts refuses contexts whose addresses have credentials in them: the provenance, the
 // builder's history and the log have these addresses too.
@@ -60,7 +60,7 @@ func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s from the build context: %w", name, err)
 	}
-	return readContextFile(fileSystem{ctx, ref}, name)
+	return ReadContextFile(fileSystem{ctx, ref}, name)
 }
 
 // readLockfile reads the lock file from beside the build file, wherever that is;
@@ -78,7 +78,7 @@ func (b *build) readLockfile(ctx context.Context) (*llbgen.Lockfile, error) {
 	if _, err := files.Open(b.lockName); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	data, err := readContextFile(files, b.lockName)
+	data, err := ReadContextFile(files, b.lockName)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,8 @@ func (b *build) readLockfile(ctx context.Context) (*llbgen.Lockfile, error) {
 	return lockfile, nil
 }
 
-func readContextFile(files fileSystem, name string) ([]byte, error) {
+// ReadContextFile reads a file of the build context, which files is.
+func ReadContextFile(files fs.FS, name string) ([]byte, error) {
 	file, err := files.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s in the build context, or its .dockerignore leaves it out", name)
@@ -97,6 +98,7 @@ func readContextFile(files fileSystem, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -104,8 +106,8 @@ func readContextFile(files fileSystem, name string) ([]byte, error) {
 	switch size := info.Size(); {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s in the build context is no file", name)
-	case size > maxContextFile:
-		return nil, fmt.Errorf("%s in the build context has %d bytes, and %d is the most that can be read", name, size, maxContextFile)
+	case size > MaxContextFile:
+		return nil, fmt.Errorf("%s in the build context has %d bytes, and %d is the most that can be read", name, size, MaxContextFile)
 	}
-	return io.ReadAll(file)
+	return io.ReadAll(io.LimitReader(file, MaxContextFile))
 }

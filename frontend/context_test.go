@@ -26,11 +26,11 @@ func TestReadContextFile(t *testing.T) {
 	files := fileSystemWith(t, map[string]string{
 		"locks/sls.json": `{"lockfileVersion": 3}`,
 		"link.json":      "-> locks/sls.json",
-		"largest.json":   strings.Repeat("x", maxContextFile),
-		"larger.json":    strings.Repeat("x", maxContextFile+1),
+		"largest.json":   strings.Repeat("x", MaxContextFile),
+		"larger.json":    strings.Repeat("x", MaxContextFile+1),
 	})
-	for name, size := range map[string]int{"locks/sls.json": 22, "link.json": 22, "largest.json": maxContextFile} {
-		if data, err := readContextFile(files, name); err != nil || len(data) != size {
+	for name, size := range map[string]int{"locks/sls.json": 22, "link.json": 22, "largest.json": MaxContextFile} {
+		if data, err := ReadContextFile(files, name); err != nil || len(data) != size {
 			t.Errorf("%s has %d bytes (%v), want %d", name, len(data), err, size)
 		}
 	}
@@ -40,7 +40,7 @@ func TestReadContextFile(t *testing.T) {
 		"locks":          "locks in the build context is no file",
 		"larger.json":    "larger.json in the build context has 8388609 bytes, and 8388608 is the most that can be read",
 	} {
-		if _, err := readContextFile(files, name); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ReadContextFile(files, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want one that tells %q", name, err, want)
 		}
 	}

@@ -42,6 +42,16 @@ runtimes:
 	return dir
 }
 
+// linkedContext adds to a context a link in the place of its lock, which is elsewhere.
+func linkedContext(t *testing.T, dir, lock string) string {
+	t.Helper()
+	outside := filepath.Join(t.TempDir(), "sls.json")
+	must(t, os.WriteFile(outside, []byte(lock), 0o600))
+	must(t, os.Mkdir(filepath.Join(dir, "locks"), 0o755))
+	must(t, os.Symlink(outside, filepath.Join(dir, "locks/sls.json")))
+	return dir
+}
+
 // A lock in the build context is installed from as the one that samforge
 // carries is, and nothing else of the context is sent.
 func TestLockOfTheBuildContext(t *testing.T) {
@@ -162,6 +172,14 @@ func TestLocksAndTheirPackages(t *testing.T) {
 		"it is not there": {
 			frameworkContext(t, field, nil), "linux/amd64",
 			"samforge.yaml:3:37: serverless.lock: there is no locks/sls.json in the build context",
+		},
+		"the build file's own .dockerignore leaves it out": {
+			frameworkContext(t, field, map[string]string{"locks/sls.json": lockOf(t, framework), "samforge.yaml.dockerignore": "locks\n"}), "linux/amd64",
+			"there is no locks/sls.json in the build context, or its .dockerignore leaves it out",
+		},
+		"it leads out of the context": {
+			linkedContext(t, frameworkContext(t, field, nil), lockOf(t, framework)), "linux/amd64",
+			"there is no locks/sls.json in the build context",
 		},
 		".dockerignore leaves it out": {
 			frameworkContext(t, field, map[string]string{"locks/sls.json": lockOf(t, framework), ".dockerignore": "locks\n"}), "linux/amd64",

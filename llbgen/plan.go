@@ -47,16 +47,16 @@ func Today(day time.Time) LoadOption { return func(p *Plan) { p.today = day } }
 // WithLockfile has the plan keep to a lock file; nil is none.
 func WithLockfile(l *Lockfile) LoadOption { return func(p *Plan) { p.lockfile = l } }
 
-// maxFileSize is far more than a build file needs: a thousand runtimes take a
+// MaxFileSize is far more than a build file needs: a thousand runtimes take a
 // tenth of it.
-const maxFileSize = 2 << 20
+const MaxFileSize = 2 << 20
 
 // Load reads a build file and applies the build arguments. Empty data is a
 // build file of which the arguments give everything. All mistakes are returned
 // together, as [Diagnostics].
 func Load(filename string, data []byte, args map[string]string, opts ...LoadOption) (*Plan, error) {
-	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("%s: %d bytes are more than a build file may have (%d)", filename, len(data), maxFileSize)
+	if len(data) > MaxFileSize {
+		return nil, fmt.Errorf("%s: %d bytes are more than a build file may have (%d)", filename, len(data), MaxFileSize)
 	}
 	catalogue, err := LoadCatalogue()
 	if err != nil {

@@ -177,7 +177,7 @@ func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, er
 	if err != nil {
 		return nil, err
 	}
-	return project.Load(opt)
+	return project.Load(c.Context(), opt)
 }
 
 // options turns the flags and the argument into options. Mistakes are a [*usageError].

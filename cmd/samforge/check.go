@@ -45,7 +45,7 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 			if err != nil {
 				return err
 			}
-			results, err := project.Check(opt)
+			results, err := project.Check(c.Context(), opt)
 			if results != nil {
 				err = errors.Join(err, printResults(c.OutOrStdout(), format, results))
 			}

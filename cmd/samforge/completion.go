@@ -51,7 +51,7 @@ func (f *buildFlags) targets(c *cobra.Command, args []string) []string {
 	if err != nil || opt.File == "-" {
 		return nil
 	}
-	names, err := project.TargetNames(opt)
+	names, err := project.TargetNames(c.Context(), opt)
 	if err != nil {
 		cobra.CompDebugln(err.Error(), false)
 	}

@@ -23,7 +23,7 @@ runtimes:
 
 func bakeOf(t *testing.T, opt project.Options, settings project.Settings, frontend string) bakeFile {
 	t.Helper()
-	p, err := project.Load(opt)
+	p, err := project.Load(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestBakeOfStandardInput(t *testing.T) {
 
 func TestBakeNeedsAFrontend(t *testing.T) {
 	t.Parallel()
-	p, err := project.Load(project.Options{File: "-", Stdin: strings.NewReader(bakeBuildFile)})
+	p, err := project.Load(t.Context(), project.Options{File: "-", Stdin: strings.NewReader(bakeBuildFile)})
 	if err != nil {
 		t.Fatal(err)
 	}

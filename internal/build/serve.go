@@ -47,6 +47,9 @@ func serve(p *project.Project) (*served, error) {
 	if p.File.LockData != nil {
 		files.Add(llbgen.LockFilename(p.File.ServedName()), &types.Stat{Mode: 0o644}, p.File.LockData)
 	}
+	if p.File.IgnoreData != nil {
+		files.Add(p.File.ServedName()+".dockerignore", &types.Stat{Mode: 0o644}, p.File.IgnoreData)
+	}
 	s.mounts[localDockerfile] = files
 	return s, nil
 }

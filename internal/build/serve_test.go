@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,7 @@ func TestTheContextIsServedForALock(t *testing.T) {
 		"a lock":               {project.Options{Context: dir, BuildArgs: lock}, true},
 		"a lock in an archive": {project.Options{File: filepath.Join(dir, "samforge.yaml"), Context: "https://files.example.com/context.tgz", BuildArgs: lock}, false},
 	} {
-		p, err := project.Load(c.opt)
+		p, err := project.Load(t.Context(), c.opt)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -90,7 +91,7 @@ func TestServedContexts(t *testing.T) {
 
 // serveContext serves a build file that has one named context.
 func serveContext(value string) (*served, error) {
-	p, err := project.Load(project.Options{File: "-", Stdin: strings.NewReader(serverlessFile), BuildContexts: []string{value}})
+	p, err := project.Load(context.Background(), project.Options{File: "-", Stdin: strings.NewReader(serverlessFile), BuildContexts: []string{value}})
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ type locking struct {
 }
 
 func newLocking(ctx context.Context, opt project.Options) (*locking, error) {
-	p, before, err := project.LoadUnlocked(opt)
+	p, before, err := project.LoadUnlocked(ctx, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ import (
 // manyImages is a build file with n images, whose registry is in this process.
 func manyImages(tb testing.TB, n int) *project.Project {
 	tb.Helper()
-	p, err := project.Load(optionsOfMany(tb, n))
+	p, err := project.Load(tb.Context(), optionsOfMany(tb, n))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestPlanWithNamedContexts(t *testing.T) {
 		},
 	} {
 		opt.BuildContexts = []string{c.value}
-		p, err := project.Load(opt)
+		p, err := project.Load(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestPlanOfALockThatContradictsItself(t *testing.T) {
 		if err := os.WriteFile(path, fmt.Appendf(nil, locked, right.Digest, manifest), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, err := project.Load(opt)
+		p, err := project.Load(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
 		}

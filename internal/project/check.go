@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,11 +14,11 @@ import (
 
 // Check returns what the rules find in the build file; no builder is needed. Mistakes are an
 // [*InputError], beside the results where they are in the build file.
-func Check(opt Options) (*lint.LintResults, error) {
+func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
 	if _, err := readContext(opt); err != nil {
 		return nil, BadInput(err)
 	}
-	file, err := readFile(opt)
+	file, err := readFile(ctx, opt)
 	if err != nil {
 		return nil, BadInput(err)
 	}

@@ -21,7 +21,7 @@ runtimes:
 goTemplate: false
 `
 	violation := func(targets ...string) error {
-		p, err := Load(Options{File: "-", Stdin: strings.NewReader(file), Targets: targets})
+		p, err := Load(t.Context(), Options{File: "-", Stdin: strings.NewReader(file), Targets: targets})
 		if err != nil {
 			t.Fatal(err)
 		}

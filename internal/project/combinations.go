@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -11,13 +12,13 @@ import (
 
 // LoadUnlocked reads a build file as [Load] does, but without its lock file, which is returned
 // beside it, or nil where there is none.
-func LoadUnlocked(opt Options) (*Project, *llbgen.Lockfile, error) {
+func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile, error) {
 	p := &Project{opt: opt, Args: withMirrors(opt)}
 	var err error
 	if p.Context, err = readContext(opt); err != nil {
 		return nil, nil, err
 	}
-	if p.File, err = readFile(opt); err != nil {
+	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, nil, err
 	}
 	if p.File.LockPath == "" || p.File.Data == nil {

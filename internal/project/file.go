@@ -2,14 +2,15 @@ package project
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -23,6 +24,9 @@ type File struct {
 	// nil where there is no lock file.
 	LockPath string
 	LockData []byte
+	// IgnoreData is what says beside the build file which files the build context leaves out, in
+	// place of the context's .dockerignore; nil where there is none.
+	IgnoreData []byte
 }
 
 // ServedName returns the name that a builder reads the file by. BuildKit takes the names of files
@@ -34,35 +38,44 @@ func (f File) ServedName() string {
 	return f.Name
 }
 
-// readFile reads the build file and its lock file. Without --file a missing samforge.yaml is an
-// empty one.
-func readFile(opt Options) (File, error) {
-	f, err := readBuildFile(opt)
+// readFile reads the build file, its lock file and its .dockerignore. Without --file a missing
+// samforge.yaml is an empty one.
+func readFile(ctx context.Context, opt Options) (File, error) {
+	f, err := readBuildFile(ctx, opt)
 	if err != nil {
 		return f, fmt.Errorf("read the build file: %w", err)
 	}
 	if f.LockPath == "" {
 		return f, nil
 	}
-	f.LockData, err = os.ReadFile(f.LockPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
-	}
-	if err != nil {
+	if f.LockData, err = readOptional(f.LockPath); err != nil {
 		return f, fmt.Errorf("read the lock file: %w", err)
+	}
+	name := filepath.Join(filepath.Dir(f.LockPath), f.Name) + ".dockerignore"
+	if f.IgnoreData, err = readOptional(name); err != nil {
+		return f, fmt.Errorf("read what the build context leaves out: %w", err)
 	}
 	return f, nil
 }
 
-func readBuildFile(opt Options) (f File, err error) {
+// readOptional reads a file beside the build file; nil where there is none.
+func readOptional(name string) ([]byte, error) {
+	data, err := userfile.Read(name, frontend.MaxContextFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func readBuildFile(ctx context.Context, opt Options) (f File, err error) {
 	switch opt.File {
 	case "-":
 		f.Name = "stdin"
-		f.Data, err = io.ReadAll(opt.Stdin)
+		f.Data, err = userfile.ReadStream(ctx, opt.Stdin, "standard input", llbgen.MaxFileSize)
 		return f, err
 	case "":
 		f.Path = filepath.Join(opt.Context, llbgen.Filename)
-		if f.Data, err = os.ReadFile(f.Path); errors.Is(err, fs.ErrNotExist) {
+		if f.Data, err = userfile.Read(f.Path, llbgen.MaxFileSize); errors.Is(err, fs.ErrNotExist) {
 			f.Path, err = "", nil
 		}
 		f.Name, f.LockPath = llbgen.Filename, filepath.Join(opt.Context, llbgen.LockFilename(llbgen.Filename))
@@ -70,7 +83,7 @@ func readBuildFile(opt Options) (f File, err error) {
 	default:
 		f.Name, f.Path = filepath.Base(opt.File), opt.File
 		f.LockPath = filepath.Join(filepath.Dir(opt.File), llbgen.LockFilename(f.Name))
-		f.Data, err = os.ReadFile(opt.File)
+		f.Data, err = userfile.ReadAny(ctx, opt.File, llbgen.MaxFileSize)
 		return f, err
 	}
 }

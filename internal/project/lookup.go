@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,10 +18,13 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/moby/patternmatcher/ignorefile"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -188,11 +190,27 @@ func sourceImage(name, from string, data []byte, dgst, manifest digest.Digest, p
 	}, nil
 }
 
+// readFile reads a file of the build context as a build does.
 func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
 	if l.project.Context.Folder == "" {
 		return nil, fmt.Errorf("the build context is %s, and only a folder can be read without a builder", l.project.Context.Address)
 	}
-	return os.ReadFile(filepath.Join(l.project.Context.Folder, name))
+	ignore := l.project.File.IgnoreData
+	if ignore == nil {
+		var err error
+		if ignore, err = readOptional(filepath.Join(l.project.Context.Folder, ".dockerignore")); err != nil {
+			return nil, fmt.Errorf("read what the build context leaves out: %w", err)
+		}
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(ignore))
+	if err != nil {
+		return nil, fmt.Errorf("read what the build context leaves out: %w", err)
+	}
+	folder, err := userfile.NewFolder(l.project.Context.Folder, patterns)
+	if err != nil {
+		return nil, fmt.Errorf("read the build context: %w", err)
+	}
+	return frontend.ReadContextFile(folder, name)
 }
 
 // checksum fetches a file, once, and returns its checksum.

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"time"
@@ -28,15 +29,15 @@ type Project struct {
 }
 
 // Load reads the build file, its lock file and the options. Mistakes are an [*InputError].
-func Load(opt Options) (*Project, error) {
-	p, err := load(opt)
+func Load(ctx context.Context, opt Options) (*Project, error) {
+	p, err := load(ctx, opt)
 	if err != nil {
 		return nil, BadInput(err)
 	}
 	return p, nil
 }
 
-func load(opt Options) (*Project, error) {
+func load(ctx context.Context, opt Options) (*Project, error) {
 	p := &Project{opt: opt, Args: withMirrors(opt)}
 	var err error
 	if p.Context, err = readContext(opt); err != nil {
@@ -45,7 +46,7 @@ func load(opt Options) (*Project, error) {
 	if p.Contexts, err = namedContexts(opt.BuildContexts); err != nil {
 		return nil, err
 	}
-	if p.File, err = readFile(opt); err != nil {
+	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, err
 	}
 	lockfile, err := p.File.parseLock()

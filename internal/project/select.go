@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"slices"
 
 	"github.com/samforge/samforge/llbgen"
@@ -26,9 +27,9 @@ func selectTargets(plan *llbgen.Plan, names []string) ([]llbgen.Target, error) {
 
 // TargetNames returns what a build file can be asked for: its targets, and the groups that select
 // several of them.
-func TargetNames(opt Options) ([]string, error) {
+func TargetNames(ctx context.Context, opt Options) ([]string, error) {
 	opt.Targets, opt.Tags = nil, nil
-	p, err := load(opt)
+	p, err := load(ctx, opt)
 	if err != nil {
 		return nil, BadInput(err)
 	}

@@ -20,13 +20,13 @@ runtimes:
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	names, err := TargetNames(Options{File: path, Targets: []string{"not there"}})
+	names, err := TargetNames(t.Context(), Options{File: path, Targets: []string{"not there"}})
 	const want = "python3.12-base python3.12-serverless java21-base java21-serverless python3.12 base serverless java21"
 	if got := strings.Join(names, " "); err != nil || got != want {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
 	var input *InputError
-	if _, err := TargetNames(Options{File: path, BuildArgs: map[string]string{"VERSION": "a b"}}); !errors.As(err, &input) {
+	if _, err := TargetNames(t.Context(), Options{File: path, BuildArgs: map[string]string{"VERSION": "a b"}}); !errors.As(err, &input) {
 		t.Errorf("a mistake is %v", err)
 	}
 }

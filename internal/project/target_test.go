@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func loadPlan(t *testing.T) *llbgen.Plan {
 // loadMatrix reads the matrix with options.
 func loadMatrix(opt Options) (*Project, error) {
 	opt.File, opt.Stdin = "-", strings.NewReader(matrix)
-	return Load(opt)
+	return Load(context.Background(), opt)
 }
 
 func TestTargetsAreBuiltInTheOrderOfTheFile(t *testing.T) {

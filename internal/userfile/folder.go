@@ -1,0 +1,59 @@
+package userfile
+
+import (
+	"io/fs"
+	"path/filepath"
+
+	continuity "github.com/containerd/continuity/fs"
+	"github.com/moby/patternmatcher"
+	"github.com/tonistiigi/fsutil"
+)
+
+// Folder is a build context on this machine as a builder sees it: links lead to places in it, as if
+// it was the root of a file system, and what a .dockerignore leaves out is not there.
+type Folder struct {
+	root    string
+	files   fsutil.FS
+	ignored *patternmatcher.PatternMatcher
+}
+
+var _ fs.FS = (*Folder)(nil)
+
+// NewFolder returns the folder without what the patterns of a .dockerignore match.
+func NewFolder(root string, ignore []string) (*Folder, error) {
+	files, err := fsutil.NewFS(root)
+	if err != nil {
+		return nil, err
+	}
+	ignored, err := patternmatcher.New(ignore)
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{root, files, ignored}, nil
+}
+
+// Open opens a regular file. A link to a file that is left out leads nowhere, as the builder never
+// gets that file.
+func (f *Folder) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	sent, err := fsutil.FollowLinks(f.files, []string{name})
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range sent {
+		out, err := f.ignored.MatchesOrParentMatches(path)
+		if err != nil {
+			return nil, err
+		}
+		if out {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}
+	}
+	path, err := continuity.RootPath(f.root, filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	return open(path)
+}
