@@ -11,6 +11,7 @@ import (
 	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -69,6 +70,7 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 			if err != nil {
 				return err
 			}
+			f.build.Registries = f.registries(c)
 			_, err = build.Build(c.Context(), p, f.build)
 			return err
 		},
@@ -169,6 +171,13 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
 	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
+}
+
+// registries returns what asks registries, and finds the credentials for them and for the builder. Its
+// warnings go to standard error.
+func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
+	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
+	return registry.NewClient(registry.NewKeychain(warn), 0)
 }
 
 // load reads the project that the flags and the argument, a build context, name.

@@ -30,7 +30,7 @@ built and no layer is pulled.`,
 			if err != nil {
 				return err
 			}
-			picture, err := plan.Draw(c.Context(), p)
+			picture, err := plan.Draw(c.Context(), p, f.registries(c))
 			if err != nil {
 				return err
 			}

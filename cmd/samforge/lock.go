@@ -33,7 +33,7 @@ whose name contains one of the arguments. What changes is printed.`,
 			if err != nil {
 				return err
 			}
-			return lock.Lock(c.Context(), opt, how, c.OutOrStdout())
+			return lock.Lock(c.Context(), opt, how, f.registries(c), c.OutOrStdout())
 		},
 	}
 	f.registerFile(c)
@@ -59,7 +59,7 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 			if err != nil {
 				return err
 			}
-			err = lock.Outdated(c.Context(), opt, c.OutOrStdout())
+			err = lock.Outdated(c.Context(), opt, f.registries(c), c.OutOrStdout())
 			if errors.Is(err, lock.ErrOutdated) {
 				return errFindings
 			}

@@ -29,7 +29,7 @@ pulled, and no builder is needed.`,
 			if err != nil {
 				return err
 			}
-			planned, err := plan.New(c.Context(), p)
+			planned, err := plan.New(c.Context(), p, f.registries(c))
 			if err != nil {
 				return err
 			}

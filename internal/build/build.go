@@ -99,7 +99,11 @@ func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) 
 	inEngine := pool.Builders()[0].Kind == builder.Docker // which is never one of several
 	report := &report{opt: r.opt, inEngine: inEngine, several: len(targets) > 1}
 	if r.opt.SkipExisting {
-		if targets, err = report.skipExisting(ctx, targets); err != nil {
+		existing, err := r.existing(ctx, pool, targets)
+		if err != nil {
+			return nil, err
+		}
+		if targets, err = report.skipExisting(targets, existing); err != nil {
 			return nil, err
 		}
 	}
@@ -164,10 +168,9 @@ func (r *request) warnQuietly() {
 	}
 }
 
-// sessionAttachables returns what the builder may ask the client for: credentials from the Docker
-// config, secrets and SSH agents.
+// sessionAttachables returns what the builder may ask the client for: credentials, secrets and SSH agents.
 func sessionAttachables(opt Options) ([]session.Attachable, error) {
-	attachables := []session.Attachable{builder.Auth(opt.Stderr)}
+	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain())}
 	if len(opt.Secrets) > 0 {
 		secrets, err := build.ParseSecret(opt.Secrets)
 		if err != nil {

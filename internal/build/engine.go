@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 
 	bkclient "github.com/moby/buildkit/client"
-
-	"github.com/samforge/samforge/internal/registry"
 )
 
 // exporterMoby stores an image in the Docker engine that builds it.
@@ -41,14 +40,18 @@ func enginePush(ctx context.Context, refs []string) (digest string, err error) {
 		return "", errors.New("pushing from the Docker engine needs the docker command on PATH: install the Docker CLI, or name a buildkitd with --builder")
 	}
 	for _, ref := range refs {
-		out, err := exec.CommandContext(ctx, docker, "push", "--quiet", ref).CombinedOutput()
+		out, err := exec.CommandContext(ctx, docker, "push", ref).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("failed to push %s: docker push: %w: %s", ref, err, strings.TrimSpace(string(out)))
 		}
+		pushed := pushedDigest.FindSubmatch(out)
+		if pushed == nil {
+			return "", fmt.Errorf("docker push %s did not say which digest it pushed: %s", ref, strings.TrimSpace(string(out)))
+		}
+		digest = string(pushed[1])
 	}
-	digest, ok, err := registry.Digest(ctx, refs[0])
-	if err == nil && !ok {
-		err = fmt.Errorf("%s is not in its registry after it was pushed", refs[0])
-	}
-	return digest, err
+	return digest, nil
 }
+
+// pushedDigest finds the digest in the last line of docker push, "TAG: digest: sha256:... size: 1234".
+var pushedDigest = regexp.MustCompile(`(?m): digest: (sha256:[0-9a-f]{64}) size: \d+\s*$`)

@@ -44,10 +44,12 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 	if err != nil {
 		return builder.Job{}, err
 	}
-	return builder.Job{
+	base := r.newBaseLayers(t, all, exports)
+	job := builder.Job{
 		Name:  t.Name,
 		Group: t.Entry,
-		Build: t.Build(frontend.Frontend{Warn: r.opt.warn(t), Resolved: r.mountBase(t, all, exports)}),
+		Build: t.Build(frontend.Frontend{Warn: r.opt.warn(t), Resolved: base.resolved}),
+		Retry: base.copyUnmounted,
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,
@@ -56,7 +58,9 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 
 			AllowedEntitlements: r.opt.entitlements(),
 		},
-	}, nil
+	}
+	r.pushMembers(&job, t)
+	return job, nil
 }
 
 // attrs are the attributes that buildx passes to a frontend, so that every door builds the same.

@@ -2,8 +2,10 @@ package build
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	bkclient "github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,28 +15,91 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// mountBase returns a function that asks the registry to mount the base image's layers instead of
-// having the builder upload them. It is nil where BuildKit does so itself: for layers that it has
-// not pulled. What it has pulled for any target it would send back, and the base image of one often
-// shares layers with another image that is pulled: they have the same operating system. A registry
-// that does not mount gets the bytes from BuildKit.
-func (r *request) mountBase(t project.Target, all []project.Target, exports []bkclient.ExportEntry) func(context.Context, ocispecs.Platform, *llbgen.Image) {
-	repositories := pushedTo(exports)
-	pulled := slices.ContainsFunc(all, func(other project.Target) bool { return len(other.Pulls) > 0 })
-	if len(repositories) == 0 || !pulled {
-		return nil
+// baseLayers helps a target's base image into the repositories that the target is pushed to, where
+// BuildKit does not do it well by itself.
+type baseLayers struct {
+	client       *registry.Client
+	project      *project.Project
+	warn         func(message string)
+	repositories []string
+	pulled       bool // some target copies files out of an image
+
+	mu    sync.Mutex
+	bases []baseImage
+}
+
+// baseImage is the base for one platform.
+type baseImage struct {
+	ref      string // with its digest
+	platform ocispecs.Platform
+}
+
+func (r *request) newBaseLayers(t project.Target, all []project.Target, exports []bkclient.ExportEntry) *baseLayers {
+	return &baseLayers{
+		client:       r.opt.Registries,
+		project:      r.project,
+		warn:         r.opt.warn(t),
+		repositories: pushedTo(exports),
+		pulled:       slices.ContainsFunc(all, func(other project.Target) bool { return len(other.Pulls) > 0 }),
 	}
-	return func(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image) {
-		if image.Base.Digest == "" {
-			return
+}
+
+// resolved notes the base, and asks the registry to mount its layers instead of having the builder
+// upload them. BuildKit does so itself for layers that it has not pulled. What it has pulled for any
+// target it would send back, and the base image of one often shares layers with another image that is
+// pulled: they have the same operating system. A registry that does not mount gets the bytes from
+// BuildKit.
+func (b *baseLayers) resolved(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image) {
+	if image.Base.Digest == "" {
+		return
+	}
+	base := baseImage{b.project.Mirrors.Image(image.Base.Name) + "@" + image.Base.Digest.String(), platform}
+	b.mu.Lock()
+	b.bases = append(b.bases, base)
+	b.mu.Unlock()
+	if !b.pulled {
+		return
+	}
+	for _, to := range b.mountTargets(base) {
+		_ = b.client.Mount(ctx, base.ref, platform, to)
+	}
+}
+
+// mountTargets returns the repositories, other than its own, that can be given the layers of a base.
+func (b *baseLayers) mountTargets(base baseImage) []string {
+	var targets []string
+	for _, to := range b.repositories {
+		if registry.Same(base.ref, to) && registry.Repository(base.ref) != to {
+			targets = append(targets, to)
 		}
-		from := r.project.Mirrors.Image(image.Base.Name) + "@" + image.Base.Digest.String()
-		for _, to := range repositories {
-			if registry.Same(from, to) && registry.Repository(from) != to {
-				_ = registry.Mount(ctx, from, platform, to)
+	}
+	return targets
+}
+
+// refused matches a push that a registry refused. That it was a request to mount a layer is lost by
+// the time that BuildKit tells.
+var refused = regexp.MustCompile(`(?i)failed to push .*(\bdenied\b|\bunknown\b|bad request|invalid|unsupported|\b40[0345]\b)`)
+
+// copyUnmounted uploads the layers of the base where the registry refused a push and may have done so
+// because it does not mount layers of another repository. BuildKit, which gives up then, finds them
+// there at its second try. The result is whether there was any to upload.
+func (b *baseLayers) copyUnmounted(ctx context.Context, err error) bool {
+	if !refused.MatchString(err.Error()) {
+		return false
+	}
+	b.mu.Lock()
+	bases := slices.Clone(b.bases)
+	b.mu.Unlock()
+	copied := 0
+	for _, base := range bases {
+		for _, to := range b.mountTargets(base) {
+			n, err := b.client.Copy(ctx, base.ref, base.platform, to)
+			if copied += n; err != nil && b.warn != nil && !registry.Denied(err) {
+				b.warn("the registry may have refused to mount the base's layers, and they could not be copied either: " + err.Error())
 			}
 		}
 	}
+	return copied > 0
 }
 
 // pushedTo returns the repositories that the exports push to, each once.

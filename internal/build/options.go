@@ -8,6 +8,7 @@ import (
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 )
 
 // Options are the flags of `samforge build` that do not say what the images are. The zero value
@@ -38,6 +39,8 @@ type Options struct {
 	// Builder.Address.
 	Builders []string
 	Builder  builder.Options
+	// Registries has the credentials, for the builder too.
+	Registries *registry.Client
 	// Stdout gets one line an image; Stderr the progress and all else.
 	Stdout, Stderr io.Writer
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
@@ -26,15 +26,32 @@ type report struct {
 	built    []Built
 }
 
+// existing asks a builder which references of the targets are in their registries, and returns their
+// digests.
+func (r *request) existing(ctx context.Context, pool *builder.Pool, targets []project.Target) (map[string]string, error) {
+	refs := map[string]ocispecs.Platform{}
+	for _, t := range targets {
+		for _, ref := range t.References() {
+			refs[ref] = t.Platforms[0]
+		}
+		for _, m := range membersOf(t) {
+			refs[m.ref] = m.platform
+		}
+	}
+	found, err := pool.Digests(ctx, r.session, refs)
+	var asked *builder.AskError
+	if errors.As(err, &asked) {
+		return nil, registry.Explain(err, asked.Ref)
+	}
+	return found, err
+}
+
 // skipExisting leaves out the targets of which every reference is in its registry, and reports
-// those.
-func (r *report) skipExisting(ctx context.Context, targets []project.Target) ([]project.Target, error) {
+// those. Existing are the digests of the references that are.
+func (r *report) skipExisting(targets []project.Target, existing map[string]string) ([]project.Target, error) {
 	var missing []project.Target
 	for _, t := range targets {
-		refs, err := existing(ctx, t.References())
-		if err != nil {
-			return nil, err
-		}
+		refs := withDigests(t.References(), existing)
 		if refs == nil {
 			missing = append(missing, t)
 			continue
@@ -54,20 +71,17 @@ func skipped(t project.Target, refs []Ref) Built {
 	}}
 }
 
-// existing returns the references with their digests, or nil where one is missing.
-func existing(ctx context.Context, refs []string) ([]Ref, error) {
+// withDigests returns the references with their digests, or nil where one is missing.
+func withDigests(refs []string, digests map[string]string) []Ref {
 	var found []Ref
 	for _, ref := range refs {
-		digest, ok, err := registry.Digest(ctx, ref)
-		if err != nil {
-			return nil, registry.Explain(err, ref)
-		}
+		digest, ok := digests[ref]
 		if !ok {
-			return nil, nil
+			return nil
 		}
 		found = append(found, Ref{ref, digest})
 	}
-	return found, nil
+	return found
 }
 
 // finish reports the results of targets, which are in the same order.
@@ -128,45 +142,36 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	if len(t.Refs) == 0 {
 		image.Refs = []Ref{{t.Name, digest}}
 	}
-	var err error
-	if r.opt.Push && len(t.Members) > 0 {
-		var members []Ref
-		members, err = tagMembers(ctx, t, digest)
-		image.Refs = append(image.Refs, members...)
-	}
+	members, err := memberRefs(ctx, t, digest, result)
+	image.Refs = append(image.Refs, members...)
 	return errors.Join(err, r.add(image))
 }
 
-// tagMembers gives the members of a pushed index their own tags, and returns those that they have.
-func tagMembers(ctx context.Context, t project.Target, digest string) (tagged []Ref, err error) {
-	repo, err := reference.ParseNormalizedNamed(t.Refs[0])
-	if err != nil {
+// memberRefs returns the references of the members of an index that were pushed after it.
+func memberRefs(ctx context.Context, t project.Target, index string, result builder.Result) (pushed []Ref, err error) {
+	if len(result.After) == 0 {
+		return nil, nil
+	}
+	members, err := result.Builder.Index(ctx, index)
+	if err != nil && !errors.Is(err, builder.ErrNotKept) {
 		return nil, err
 	}
-	index := reference.TrimNamed(repo).String() + "@" + digest
-	members, err := registry.Members(ctx, index)
-	if err != nil {
-		return nil, registry.Explain(err, index)
-	}
-	for _, member := range members {
-		platform, err := platforms.Parse(member.Platform)
-		if err != nil {
-			return tagged, fmt.Errorf("read the index %s: %w", index, err)
-		}
-		ref, ok := t.Members[platform.Architecture]
-		if !ok {
+	var errs []error
+	for i, m := range membersOf(t) {
+		after := result.After[i]
+		if after.Err != nil {
+			errs = append(errs, registry.Explain(after.Err, m.ref))
 			continue
 		}
-		named, err := reference.ParseNormalizedNamed(ref)
-		if err != nil {
-			return tagged, err
+		digest := after.Response.ExporterResponse[exptypes.ExporterImageDigestKey]
+		if platform := platforms.Format(m.platform); members != nil && members[platform] != digest {
+			errs = append(errs, fmt.Errorf("%s is %s, and the image for %s in the index %s is %s: the build gave another image the second time; run the same command again",
+				m.ref, digest, platform, index, members[platform]))
+			continue
 		}
-		if err := registry.Tag(ctx, reference.TrimNamed(repo).String()+"@"+member.Digest, named.(reference.Tagged).Tag()); err != nil {
-			return tagged, registry.Explain(err, ref)
-		}
-		tagged = append(tagged, Ref{ref, member.Digest})
+		pushed = append(pushed, Ref{m.ref, digest})
 	}
-	return tagged, nil
+	return pushed, errors.Join(errs...)
 }
 
 // add keeps an image and prints its references.

@@ -2,31 +2,25 @@ package builder
 
 import (
 	"context"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/session/auth"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/samforge/samforge/internal/registry"
 )
 
-func TestAuthAnswersFromTheDockerConfig(t *testing.T) {
-	dir, before := t.TempDir(), config.Dir() // the library reads DOCKER_CONFIG once a process
-	config.SetDir(dir)
-	t.Cleanup(func() { config.SetDir(before) })
-	dt := `{"auths": {"registry.example.com": {"auth": "Y2k6c2VjcmV0"}}}` // ci:secret
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(dt), 0o600); err != nil {
-		t.Fatal(err)
-	}
-
+// asker returns what asks a session for credentials, as a builder does.
+func asker(t *testing.T) auth.AuthClient {
+	t.Helper()
 	l := bufconn.Listen(1 << 16)
 	server := grpc.NewServer()
-	Auth(io.Discard).Register(server)
+	Auth(registry.NewKeychain(nil)).Register(server)
 	go server.Serve(l)
 	t.Cleanup(server.Stop)
 	conn, err := grpc.NewClient("passthrough:", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -34,10 +28,46 @@ func TestAuthAnswersFromTheDockerConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return auth.NewAuthClient(conn)
+}
 
-	got, err := auth.NewAuthClient(conn).Credentials(t.Context(), &auth.CredentialsRequest{Host: "registry.example.com"})
-	if err != nil || got.Username != "ci" || got.Secret != "secret" {
-		t.Errorf("got %v, %v", got, err)
+func TestAuthAnswersFromTheKeychain(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", dir)
+	t.Setenv("GITHUB_ACTOR", "octocat")
+	t.Setenv("GITHUB_TOKEN", "token")
+	config := `{"auths": {"registry.example.com": {"auth": "Y2k6c2VjcmV0"}, "https://index.docker.io/v1/": {"auth": "aHViOnNlY3JldA=="}}}`
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := asker(t)
+	for host, want := range map[string]struct{ user, secret string }{
+		"registry.example.com": {"ci", "secret"},
+		"registry-1.docker.io": {"hub", "secret"}, // as BuildKit calls Docker Hub
+		"ghcr.io":              {"octocat", "token"},
+		"other.example.com":    {},
+	} {
+		got, err := client.Credentials(t.Context(), &auth.CredentialsRequest{Host: host})
+		if err != nil || got.Username != want.user || got.Secret != want.secret {
+			t.Errorf("%s: %v, %v", host, got, err)
+		}
+	}
+}
+
+func TestAuthIsAskedForTheRepositoryThatTheScopesName(t *testing.T) {
+	t.Parallel()
+	for host, tc := range map[string]struct {
+		scopes []string
+		want   string
+	}{
+		"registry.example.com": {[]string{"repository:ci/app:pull,push"}, "registry.example.com/ci/app"},
+		"localhost:5000":       {nil, "localhost:5000"},
+		"registry-1.docker.io": {[]string{"repository:library/docker:pull"}, "index.docker.io/library/docker"},
+	} {
+		got, err := resource(host, tc.scopes)
+		if err != nil || got.String() != tc.want {
+			t.Errorf("%s %v is %v, %v; want %s", host, tc.scopes, got, err, tc.want)
+		}
 	}
 }

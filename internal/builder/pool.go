@@ -8,6 +8,9 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/moby/buildkit/session"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/samforge/samforge/credentials"
 )
 
@@ -172,4 +175,18 @@ func (p *Pool) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Displa
 		solvers[m.address] = solve
 	}
 	return s.run(jobs)
+}
+
+// Digests asks the first builder that answers, see [Builder.Digests].
+func (p *Pool) Digests(ctx context.Context, attachables []session.Attachable, refs map[string]ocispecs.Platform) (map[string]string, error) {
+	var errs []error
+	for _, b := range p.Builders() {
+		found, err := b.Digests(ctx, attachables, refs)
+		var unreachable *UnansweredError
+		if !errors.As(err, &unreachable) {
+			return found, err
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
 }

@@ -23,15 +23,21 @@ type Job struct {
 	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores, SharedKey and the shared
 	// session are set by Run.
 	Opt client.SolveOpt
+	// Retry is asked once why the job failed; true has it solved again. It may be nil.
+	Retry func(ctx context.Context, err error) bool
+	// After are solved on the same builder when the job succeeded, and shown as part of it.
+	After []Job
 }
 
 // Result is what became of the Job of the same index.
 type Result struct {
 	Name     string
+	Builder  *Builder              // that solved it, or was to
 	Response *client.SolveResponse // nil when Err is not
 	Err      error                 // the cause of the cancellation when ctx was cancelled
 	Warnings []client.VertexWarning
 	Log      string // the end of what the step that failed printed
+	After    []Result
 }
 
 // LostError says that the connection to the builder broke while it was building.
@@ -92,10 +98,28 @@ func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func(
 	return g.Wait
 }
 
-// solve runs one job to its end.
+// solve runs one job, and what comes after it, to the end.
 func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
-	res := Result{Name: job.Name}
+	res := b.solveOne(ctx, so, shared, job, out)
+	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res.Err) {
+		res = b.solveOne(ctx, so, shared, job, out)
+	}
+	for _, next := range job.After {
+		if res.Err != nil {
+			break
+		}
+		after := b.solveOne(ctx, so, shared, next, out)
+		res.After = append(res.After, after)
+		if isLost(after.Err) {
+			res.Response, res.Err = nil, after.Err
+		}
+	}
+	return res
+}
+
+func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
+	res := Result{Name: job.Name, Builder: b}
 	if ctx.Err() != nil {
 		res.Err = context.Cause(ctx)
 		return res

@@ -38,8 +38,8 @@ type Options struct {
 // Lock writes the lock file beside the build file, and prints to out what changed in it. What is
 // locked stays as it is, unless it is to be updated. Mistakes in the input are a
 // [*project.InputError].
-func Lock(ctx context.Context, opt project.Options, how Options, out io.Writer) error {
-	l, err := newLocking(ctx, opt)
+func Lock(ctx context.Context, opt project.Options, how Options, client *registry.Client, out io.Writer) error {
+	l, err := newLocking(ctx, opt, client)
 	if err != nil {
 		return project.BadInput(err)
 	}
@@ -64,8 +64,8 @@ func Lock(ctx context.Context, opt project.Options, how Options, out io.Writer) 
 // Outdated prints to out what moved since the build file was locked. It returns [ErrOutdated] where
 // something did. A missing lock file, and a source that cannot be asked, is a
 // [*project.InputError].
-func Outdated(ctx context.Context, opt project.Options, out io.Writer) error {
-	l, err := newLocking(ctx, opt)
+func Outdated(ctx context.Context, opt project.Options, client *registry.Client, out io.Writer) error {
+	l, err := newLocking(ctx, opt, client)
 	if err == nil && l.before == nil {
 		err = fmt.Errorf("there is no %s: make it with samforge lock", l.path)
 	}
@@ -91,12 +91,12 @@ type locking struct {
 	images *project.Lookup
 }
 
-func newLocking(ctx context.Context, opt project.Options) (*locking, error) {
+func newLocking(ctx context.Context, opt project.Options, client *registry.Client) (*locking, error) {
 	p, before, err := project.LoadUnlocked(ctx, opt)
 	if err != nil {
 		return nil, err
 	}
-	l := &locking{path: p.File.LockPath, before: before, images: p.NewLookup(registry.NewResolver(ctx))}
+	l := &locking{path: p.File.LockPath, before: before, images: p.NewLookup(registry.NewResolver(ctx, client))}
 	l.images.Checksums = true
 	l.every, err = p.Combinations()
 	return l, err

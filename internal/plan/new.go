@@ -22,31 +22,31 @@ const maxLookups = 16
 
 // New returns the plan of a project. It resolves everything and builds nothing: no layer is pulled.
 // Mistakes in the input are a [*project.InputError].
-func New(ctx context.Context, p *project.Project) (*Plan, error) {
-	return newPlan(ctx, p, registry.NewResolver(ctx), true)
+func New(ctx context.Context, p *project.Project, client *registry.Client) (*Plan, error) {
+	return newPlan(ctx, p, registry.NewResolver(ctx, client), client)
 }
 
 // Draw returns the picture of what a build would make. It asks nothing of the registry that the
 // images go to.
-func Draw(ctx context.Context, p *project.Project) (*Picture, error) {
-	plan, err := newPlan(ctx, p, registry.NewResolver(ctx), false)
+func Draw(ctx context.Context, p *project.Project, client *registry.Client) (*Picture, error) {
+	plan, err := newPlan(ctx, p, registry.NewResolver(ctx, client), nil)
 	if err != nil {
 		return nil, err
 	}
 	return plan.picture(), nil
 }
 
-func newPlan(ctx context.Context, p *project.Project, resolver *registry.Resolver, askTarget bool) (*Plan, error) {
+func newPlan(ctx context.Context, p *project.Project, resolver *registry.Resolver, target *registry.Client) (*Plan, error) {
 	amd64 := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	targets, err := p.Targets(amd64)
 	if err != nil {
 		return nil, err
 	}
 	n := &planning{
-		images:    p.NewLookup(resolver),
-		builder:   amd64,
-		askTarget: askTarget,
-		sources:   map[sourceKey]Source{}, warnings: map[string]bool{}, seen: map[string]func() (bool, error){},
+		images:  p.NewLookup(resolver),
+		builder: amd64,
+		target:  target,
+		sources: map[sourceKey]Source{}, warnings: map[string]bool{}, seen: map[string]func() (bool, error){},
 	}
 	n.warn(p.Warnings())
 	images, err := n.all(ctx, targets)
@@ -63,9 +63,9 @@ func newPlan(ctx context.Context, p *project.Project, resolver *registry.Resolve
 
 // planning is one run of New.
 type planning struct {
-	images    *project.Lookup
-	builder   ocispecs.Platform
-	askTarget bool // whether the images and their layers are in the target repository
+	images  *project.Lookup
+	builder ocispecs.Platform
+	target  *registry.Client // asks whether the images and their layers are in the target repository; nil asks nothing
 
 	mu       sync.Mutex
 	sources  map[sourceKey]Source
@@ -117,8 +117,8 @@ func (n *planning) image(ctx context.Context, t project.Target, platform ocispec
 	for _, layer := range described.Layers {
 		image.Layers = append(image.Layers, Layer{Name: layer.Name, Source: layer.Source, Action: ActionBuild})
 	}
-	if n.askTarget && len(image.Tags) > 0 {
-		if image.Existing, _, err = registry.Digest(ctx, image.Tags[0]); err != nil {
+	if n.target != nil && len(image.Tags) > 0 {
+		if image.Existing, _, err = n.target.Digest(ctx, image.Tags[0]); err != nil {
 			return image, err
 		}
 	}
@@ -145,7 +145,7 @@ func (n *planning) base(ctx context.Context, base *llbgen.SourceImage, platform 
 		return layer, nil
 	}
 	layer.Action = ActionCopy
-	if !n.askTarget || len(found.Layers) == 0 {
+	if n.target == nil || len(found.Layers) == 0 {
 		return layer, nil
 	}
 	for _, blob := range found.Layers {
@@ -171,7 +171,7 @@ func (n *planning) has(ctx context.Context, ref, blob string) (bool, error) {
 	n.mu.Lock()
 	once, ok := n.seen[key]
 	if !ok {
-		once = sync.OnceValues(func() (bool, error) { return registry.HasBlob(ctx, ref, blob) })
+		once = sync.OnceValues(func() (bool, error) { return n.target.HasBlob(ctx, ref, blob) })
 		n.seen[key] = once
 	}
 	n.mu.Unlock()

@@ -70,7 +70,7 @@ func optionsOfMany(tb testing.TB, n int) project.Options {
 
 func TestPlanOfManyImages(t *testing.T) {
 	t.Parallel()
-	planned, err := New(t.Context(), manyImages(t, 100))
+	planned, err := New(t.Context(), manyImages(t, 100), ours.NewClient(ours.NewKeychain(nil), 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +94,9 @@ func BenchmarkPlan(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("%d images", n), func(b *testing.B) {
 			p := manyImages(b, n)
-			resolver := ours.NewResolver(b.Context())
-			if _, err := newPlan(b.Context(), p, resolver, true); err != nil {
+			client := ours.NewClient(ours.NewKeychain(nil), 0)
+			resolver := ours.NewResolver(b.Context(), client)
+			if _, err := newPlan(b.Context(), p, resolver, client); err != nil {
 				b.Fatal(err)
 			}
 			before := live()
@@ -103,7 +104,7 @@ func BenchmarkPlan(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var err error
-				if planned, err = newPlan(b.Context(), p, resolver, true); err != nil {
+				if planned, err = newPlan(b.Context(), p, resolver, client); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -157,7 +158,7 @@ func TestPlanWithNamedContexts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned, err := New(t.Context(), p)
+		planned, err := New(t.Context(), p, ours.NewClient(ours.NewKeychain(nil), 0))
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: the error is %v, want one with %q", name, err, c.want)
@@ -215,7 +216,7 @@ func TestPlanOfALockThatContradictsItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(t.Context(), p); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if _, err := New(t.Context(), p, ours.NewClient(ours.NewKeychain(nil), 0)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 	}

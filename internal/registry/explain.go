@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // Error is a registry's answer in words for the user.
@@ -19,25 +19,29 @@ type Error struct {
 
 // Error returns the sentence and, after it, the registry's own words.
 func (e *Error) Error() string { return e.Sentence + ": " + e.Err.Error() }
+
+// Unwrap returns what the registry said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explain returns err as an *Error when it is one that a registry commonly gives: ours, and those that BuildKit passes
-// on as text. Any other error, and nil, comes back as it is. The reference is the image being worked on; where the text
+// Explain returns a builder's error as an *Error when it is one that a registry commonly gives, which BuildKit passes on
+// as text. Any other error, and nil, comes back as it is. The reference is the image being worked on; where the text
 // names another image, such as the base that could not be pulled, that one is meant.
-func Explain(err error, ref string) error {
+func Explain(err error, ref string) error { return explained(err, ref, true) }
+
+// explain is Explain for an error of a Client, which asked the registry itself.
+func explain(err error, ref string) error { return explained(err, ref, false) }
+
+func explained(err error, ref string, builder bool) error {
 	var done *Error
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
 	text := strings.ToLower(err.Error())
-	status := 0
-	var te *transport.Error
-	if errors.As(err, &te) {
-		status = te.StatusCode
-	}
 	for _, rule := range rules {
-		if rule.status != 0 && rule.status == status || rule.text.MatchString(text) {
-			return &Error{Sentence: rule.sentence(subjectOf(err.Error(), ref)), Err: err}
+		if rule.status != 0 && rule.status == status(err) || rule.text != nil && rule.text.MatchString(text) {
+			about := subjectOf(err.Error(), ref)
+			about.builder = builder
+			return &Error{Sentence: rule.sentence(about), Err: err}
 		}
 	}
 	return err
@@ -46,12 +50,13 @@ func Explain(err error, ref string) error {
 // rule turns one kind of answer into a sentence. The first rule that matches wins: what the registry says about a tag or
 // a limit is more exact than the status that it comes with.
 type rule struct {
-	status   int
-	text     *regexp.Regexp // of the lower-case error
+	status   int            // of a Client's request; 0 is none
+	text     *regexp.Regexp // of the lower-case error; nil is none
 	sentence func(subject) string
 }
 
-// The texts are those of ECR, Harbor, Docker Hub, distribution and containerd's remotes, which BuildKit uses.
+// The texts are those of ECR, Harbor, Docker Hub, distribution and containerd's remotes, which BuildKit uses. The last
+// leaves a message out that is its code's standard one, so that a bare "denied" or "unauthorized" is left.
 var rules = []rule{
 	{
 		text: regexp.MustCompile(`tag_?invalid|tag invalid|immutable|cannot be overwritten|imagetagalreadyexists`),
@@ -67,23 +72,60 @@ var rules = []rule{
 		},
 	},
 	{
+		text: regexp.MustCompile(`token has expired|token is expired|token expired`),
+		sentence: func(s subject) string {
+			return fmt.Sprintf("the login to %s has expired; log in again with `%s`, or run `docker logout %s` to use it without", s.host, s.login(), s.host)
+		},
+	},
+	{text: mountRefused, sentence: mountSentence},
+	{
+		text: regexp.MustCompile(`failed to push .*(name_?unknown|name unknown|repository name not known|repository with name .* does not exist)`),
+		sentence: func(s subject) string {
+			return fmt.Sprintf("%s has no repository %s and does not make it by itself; make it first%s", s.host, s.repo, s.create())
+		},
+	},
+	{
+		status: http.StatusNotFound,
+		sentence: func(s subject) string {
+			return fmt.Sprintf("%s was not found in its registry: check the name and the tag", s.ref)
+		},
+	},
+	{
 		status: http.StatusForbidden,
-		text:   regexp.MustCompile(`403 forbidden|\bdenied: |requested access to the resource is denied|not authorized to perform`),
+		text:   regexp.MustCompile(`403 forbidden|(^|[\s:])denied($|[\s:])|requested access to the resource is denied|not authorized to perform`),
 		sentence: func(s subject) string {
 			return fmt.Sprintf("these credentials give no right to %s; ask its owner, or log in as somebody else with `%s`", s.repo, s.login())
 		},
 	},
 	{
 		status: http.StatusUnauthorized,
-		text:   regexp.MustCompile(`401 unauthorized|unauthorized: |no basic auth credentials|access denied|authorization failed|insufficient_scope|authentication required`),
+		text:   regexp.MustCompile(`401 unauthorized|(^|[\s:])unauthorized($|[\s:])|no basic auth credentials|access denied|authorization failed|insufficient_scope|authentication required`),
 		sentence: func(s subject) string {
 			return fmt.Sprintf("%s wants credentials for %s, or has no such repository; run `%s`", s.host, s.repo, s.login())
 		},
 	},
 	{
+		text: regexp.MustCompile(`head request to .*405 method not allowed`),
+		sentence: func(s subject) string {
+			return fmt.Sprintf("%s does not answer HEAD requests, which a builder sends before it pulls or pushes; have it, or the proxy in front of it, let them through", s.peer)
+		},
+	},
+	{
 		text: regexp.MustCompile(`server gave http response to https client`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s speaks plain HTTP; give it TLS, or set `http = true` for it in buildkitd.toml", s.peer)
+			if s.builder {
+				return fmt.Sprintf("%s speaks plain HTTP; give it TLS, or set `http = true` for it in buildkitd.toml", s.peer)
+			}
+			return fmt.Sprintf("%s speaks plain HTTP, and without a builder samforge uses it with TLS only; give it TLS, or use a mirror that has it", s.peer)
+		},
+	},
+	{
+		text: regexp.MustCompile(`x509: certificate signed by unknown authority|x509: certificate is not trusted|x509: .*certificate is not standards compliant`),
+		sentence: func(s subject) string {
+			if s.builder {
+				return fmt.Sprintf("the builder does not know the authority that signed the certificate of %s; name it in buildkitd.toml: [registry.%q] ca = [\"/path/to/ca.pem\"]", s.peer, s.peer)
+			}
+			return fmt.Sprintf("this machine does not know the authority that signed the certificate of %s; add it to the system's, or set SSL_CERT_FILE to a file that has it", s.peer)
 		},
 	},
 	{
@@ -96,10 +138,12 @@ var rules = []rule{
 
 // subject is the image that an error is about.
 type subject struct {
-	ref  string
-	repo string
-	host string // of the registry, docker.io for Docker Hub
-	peer string // the host that the error's URL names, else the registry's
+	ref     string
+	repo    string
+	host    string // of the registry, docker.io for Docker Hub
+	peer    string // the host that the error's URL names, else the registry's
+	text    string // the error
+	builder bool   // whether a builder asked
 }
 
 var (
@@ -115,7 +159,7 @@ func subjectOf(text, ref string) subject {
 		}
 	}
 	host, _, _ := strings.Cut(ref, "/")
-	s := subject{ref: ref, repo: ref, host: host}
+	s := subject{ref: ref, repo: ref, host: host, text: text}
 	if r, err := name.ParseReference(ref); err == nil {
 		s.repo, s.host = r.Context().Name(), r.Context().RegistryStr()
 	}
@@ -129,10 +173,46 @@ func subjectOf(text, ref string) subject {
 	return s
 }
 
+const publicECR = "public.ecr.aws"
+
+// privateECR is the host of a private registry of Amazon's, with its region.
+var privateECR = regexp.MustCompile(`^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.`)
+
 // login returns the command that stores credentials for the registry.
 func (s subject) login() string {
-	if s.host == "docker.io" {
-		return "docker login"
+	login := "docker login"
+	if s.host != "docker.io" {
+		login += " " + s.host
 	}
-	return "docker login " + s.host
+	const aws = "aws %s get-login-password --region %s | docker login --username AWS --password-stdin %s"
+	if s.host == publicECR {
+		login = fmt.Sprintf(aws, "ecr-public", "us-east-1", s.host)
+	} else if m := privateECR.FindStringSubmatch(s.host); m != nil {
+		login = fmt.Sprintf(aws, "ecr", m[1], s.host)
+	}
+	return login
+}
+
+// create returns how a repository is made, where that is one command.
+func (s subject) create() string {
+	m := privateECR.FindStringSubmatch(s.host)
+	if m == nil {
+		return ""
+	}
+	return fmt.Sprintf(" with `aws ecr create-repository --region %s --repository-name %s`", m[1], strings.TrimPrefix(s.repo, s.host+"/"))
+}
+
+// mountRefused finds the request that asks a registry to give a blob of one repository to another, in an error of it.
+var mountRefused = regexp.MustCompile(`post request to https?://\S+/blobs/uploads/\?\S*mount=\S+: [45]\d\d `)
+
+// mountFrom finds the repository that the blob is in.
+var mountFrom = regexp.MustCompile(`[?&]from=([^&\s]+)`)
+
+func mountSentence(s subject) string {
+	from := ""
+	if m := mountFrom.FindStringSubmatch(s.text); m != nil {
+		from = strings.ReplaceAll(m[1], "%2F", "/")
+	}
+	return fmt.Sprintf("%s does not give layers of %s to %s; let these credentials read %s, or have the registry's administrator allow mounting between its repositories",
+		s.host, cmp.Or(from, "another repository"), s.repo, cmp.Or(from, "that repository"))
 }

@@ -1,131 +1,150 @@
-// Package registry answers what samforge asks a registry before and after a build: is the tag there, and what does it
-// point at. Credentials come from the Docker config and its helpers, as for the build itself.
+// Package registry asks registries about images, and finds the credentials for them.
 //
-// Every error has been through Explain. Registries on loopback and private addresses are spoken to in plain HTTP.
+// A [Client] is for those who have no builder: whoever has one asks that instead. Every error of a Client has been
+// through [Explain].
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"sync"
+	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
+// Client asks registries. It speaks TLS with them, and plain HTTP where that fails on loopback and private addresses. It
+// logs in to a repository once. Its methods are safe for concurrent use.
+type Client struct {
+	keychain *Keychain
+	silence  time.Duration
+	puller   func() (*remote.Puller, error)
+}
+
+// NewClient returns a client that uses the credentials of the keychain. A registry may send nothing for as long as
+// silence says; 0 stands for [DefaultSilence].
+func NewClient(keychain *Keychain, silence time.Duration) *Client {
+	c := &Client{keychain: keychain, silence: cmp.Or(silence, DefaultSilence)}
+	c.puller = sync.OnceValues(func() (*remote.Puller, error) {
+		return remote.NewPuller(
+			remote.WithAuthFromKeychain(c.keychain),
+			remote.WithUserAgent(userAgent),
+			remote.WithTransport(documents{newStreams(c.silence)}),
+			remote.WithRetryBackoff(remote.Backoff{Steps: 1}), // the transport tries again
+		)
+	})
+	return c
+}
+
+// Keychain returns the credentials that the client uses.
+func (c *Client) Keychain() *Keychain { return c.keychain }
+
+const userAgent = "samforge"
+
+// get reads the manifest or index that a reference points at.
+func (c *Client) get(ctx context.Context, ref name.Reference) (*remote.Descriptor, error) {
+	puller, err := c.puller()
+	if err != nil {
+		return nil, err
+	}
+	return puller.Get(ctx, ref)
+}
+
 // Digest returns the digest that ref points at; ok is false when the registry has no such tag or repository. It costs
-// one HEAD request, which Docker Hub does not count as a pull.
-func Digest(ctx context.Context, ref string) (digest string, ok bool, err error) {
-	r, err := name.ParseReference(ref)
+// one HEAD request, which Docker Hub does not count as a pull, and a GET where the registry does not answer that.
+func (c *Client) Digest(ctx context.Context, ref string) (digest string, ok bool, err error) {
+	parsed, err := name.ParseReference(ref)
 	if err != nil {
 		return "", false, invalid(ref, err)
 	}
-	desc, err := remote.Head(r, options(ctx)...)
+	puller, err := c.puller()
+	if err != nil {
+		return "", false, err
+	}
+	found, err := puller.Head(ctx, parsed)
+	if err != nil && answered(err) && !notFound(err) {
+		var read *remote.Descriptor
+		if read, err = puller.Get(ctx, parsed); err == nil {
+			found = &v1.Descriptor{Digest: read.Digest}
+		}
+	}
 	if notFound(err) {
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("look up %s: %w", ref, Explain(err, ref))
+		return "", false, fmt.Errorf("look up %s: %w", ref, explain(err, ref))
 	}
-	return desc.Digest.String(), true, nil
+	return found.Digest.String(), true, nil
 }
 
-// Tag gives the manifest or index at ref, a repository@digest, another tag in the same repository. It does nothing when
-// the tag points there already, so that a repository with immutable tags does not refuse a re-run.
-func Tag(ctx context.Context, ref, tag string) error {
-	from, err := name.NewDigest(ref)
+// HasBlob reports whether the repository of ref has a blob. It costs one HEAD request, beside those to log in.
+func (c *Client) HasBlob(ctx context.Context, ref, blob string) (bool, error) {
+	parsed, err := name.ParseReference(ref)
 	if err != nil {
-		return invalid(ref, err)
+		return false, invalid(ref, err)
 	}
-	to, err := name.NewTag(from.Context().Name() + ":" + tag)
+	puller, err := c.puller()
 	if err != nil {
-		return invalid(tag, err)
+		return false, err
 	}
-	if now, err := remote.Head(to, options(ctx)...); err == nil && now.Digest.String() == from.DigestStr() {
-		return nil
-	}
-	desc, err := remote.Get(from, options(ctx)...)
-	if err == nil {
-		err = remote.Tag(to, desc, options(ctx)...)
-	}
+	layer, err := puller.Layer(ctx, parsed.Context().Digest(blob))
 	if err != nil {
-		return fmt.Errorf("tag %s as %s: %w", ref, tag, Explain(err, to.Name()))
+		return false, explain(err, ref)
 	}
-	return nil
+	ok, err := partial.Exists(layer)
+	if status(err) == http.StatusMethodNotAllowed {
+		return false, nil // a builder does not find it there either
+	}
+	return ok, explain(err, ref)
 }
 
-// Member is one platform's image of an index.
-type Member struct {
-	Platform string // "linux/arm64", with a variant where the index gives one
-	Digest   string
+// answered reports whether an error is about what a registry sent, and not about reaching it.
+func answered(err error) bool {
+	var unreachable *url.Error
+	return !errors.As(err, &unreachable) && status(err) != http.StatusTooManyRequests
 }
 
-// Members returns the images of the index that ref points at, in its order and without attestation manifests. An image
-// that is no index is its own only member.
-func Members(ctx context.Context, ref string) ([]Member, error) {
-	r, err := name.ParseReference(ref)
-	if err != nil {
-		return nil, invalid(ref, err)
-	}
-	desc, err := remote.Get(r, options(ctx)...)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ref, Explain(err, ref))
-	}
-	members, err := members(desc)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ref, Explain(err, ref))
-	}
-	return members, nil
+// notFound reports whether the registry said that there is no such manifest (MANIFEST_UNKNOWN) or repository
+// (NAME_UNKNOWN); the answer to a HEAD has only the status.
+func notFound(err error) bool { return status(err) == http.StatusNotFound }
+
+// Denied reports whether err says that the credentials give no right to what was asked for.
+func Denied(err error) bool {
+	return status(err) == http.StatusUnauthorized || status(err) == http.StatusForbidden
 }
 
-func members(desc *remote.Descriptor) ([]Member, error) {
-	if !desc.MediaType.IsIndex() {
-		img, err := desc.Image()
-		if err != nil {
-			return nil, err
-		}
-		config, err := img.ConfigFile()
-		if err != nil {
-			return nil, err
-		}
-		return []Member{{Platform: config.Platform().String(), Digest: desc.Digest.String()}}, nil
-	}
-	index, err := desc.ImageIndex()
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		return nil, err
-	}
-	var out []Member
-	for _, m := range manifest.Manifests {
-		if !isAttestation(m) {
-			out = append(out, Member{Platform: m.Platform.String(), Digest: m.Digest.String()})
-		}
-	}
-	return out, nil
-}
-
-// isAttestation follows https://github.com/moby/buildkit/blob/v0.34.2/docs/attestations/attestation-storage.md: an
-// attestation manifest stands in the index under the platform unknown/unknown.
-func isAttestation(m v1.Descriptor) bool {
-	return m.Platform == nil || m.Platform.OS == "unknown" && m.Platform.Architecture == "unknown"
-}
-
-func options(ctx context.Context) []remote.Option {
-	return []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
-}
-
-// notFound says whether the registry answered that there is no such manifest (MANIFEST_UNKNOWN) or repository
-// (NAME_UNKNOWN); a HEAD has only the status.
-func notFound(err error) bool {
+// status returns the HTTP status of a registry's error, 0 where err is none.
+func status(err error) int {
 	var e *transport.Error
-	return errors.As(err, &e) && e.StatusCode == http.StatusNotFound
+	if errors.As(err, &e) {
+		return e.StatusCode
+	}
+	return 0
+}
+
+// Repository returns the repository of a reference, with its registry, as the registry knows it; or the reference itself
+// if it is none.
+func Repository(ref string) string {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return ref
+	}
+	return parsed.Context().Name()
+}
+
+// Same reports whether two references are in the same registry, which can give the blobs of one repository to another.
+func Same(a, b string) bool {
+	x, errX := name.ParseReference(a)
+	y, errY := name.ParseReference(b)
+	return errX == nil && errY == nil && x.Context().RegistryStr() == y.Context().RegistryStr()
 }
 
 func invalid(ref string, err error) error {

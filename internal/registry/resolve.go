@@ -9,7 +9,6 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -39,25 +38,32 @@ func (e *PlatformError) Error() string {
 	return fmt.Sprintf("%s has no image for %s: name one that has, or leave the platform out", e.Ref, e.Platform)
 }
 
-// Resolver looks images up and remembers what it found. Its methods are safe for
-// concurrent use.
+// Absent reports whether err says that there is no such image, or none for the platform.
+func Absent(err error) bool {
+	var missing *PlatformError
+	return errors.As(err, &missing) || notFound(err)
+}
+
+// Resolver looks images up and remembers what it found. Its methods are safe for concurrent use.
 type Resolver struct {
+	client      *Client
 	ctx         context.Context // of the requests: their answers outlive who asked first
 	descriptors sync.Map        // func() (*remote.Descriptor, error) by reference
 	images      sync.Map        // func() (*Image, error) by reference and platform
 }
 
 // NewResolver returns a resolver whose requests end with ctx.
-func NewResolver(ctx context.Context) *Resolver { return &Resolver{ctx: ctx} }
+func NewResolver(ctx context.Context, client *Client) *Resolver {
+	return &Resolver{client: client, ctx: ctx}
+}
 
-// Resolve returns what ref leads to for the platform. It costs three requests the
-// first time, and no layer is pulled.
+// Resolve returns what ref leads to for the platform. It costs three requests the first time, and no layer is pulled.
 func (r *Resolver) Resolve(ref string, platform ocispecs.Platform) (*Image, error) {
 	find := func() (*Image, error) { return r.resolve(ref, platform) }
 	once, _ := r.images.LoadOrStore(ref+" "+platforms.Format(platform), sync.OnceValues(find))
 	image, err := once.(func() (*Image, error))()
 	if err != nil {
-		return nil, Explain(err, ref)
+		return nil, explain(err, ref)
 	}
 	return image, nil
 }
@@ -68,7 +74,7 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 		if err != nil {
 			return nil, invalid(ref, err)
 		}
-		return remote.Get(parsed, options(r.ctx)...)
+		return r.client.get(r.ctx, parsed)
 	}
 	once, _ := r.descriptors.LoadOrStore(ref, sync.OnceValues(find))
 	desc, err := once.(func() (*remote.Descriptor, error))()
@@ -82,10 +88,15 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 	return describe(desc, image)
 }
 
-// member is the image for the platform in what a reference points at.
+// member returns the image for the platform in what a reference points at. Of several it takes the one that BuildKit
+// would: the best match, and one that does not say its platform only where its config does.
 func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1.Image, error) {
 	if !desc.MediaType.IsIndex() {
-		return only(desc, ref, platform)
+		image, err := desc.Image()
+		if err != nil {
+			return nil, err
+		}
+		return image, fits(image, ref, platform)
 	}
 	index, err := desc.ImageIndex()
 	if err != nil {
@@ -95,30 +106,45 @@ func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1
 	if err != nil {
 		return nil, err
 	}
-	matcher := platforms.Only(platform)
-	for _, m := range manifest.Manifests {
-		if m.Platform != nil && matcher.Match(ocispecs.Platform{OS: m.Platform.OS, Architecture: m.Platform.Architecture, Variant: m.Platform.Variant}) {
-			return index.Image(m.Digest)
-		}
-	}
-	return nil, &PlatformError{Ref: ref, Platform: platforms.Format(platform)}
-}
-
-// only is an image that stands in no index. One that does not say what it is for
-// is for any platform.
-func only(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1.Image, error) {
-	image, err := desc.Image()
-	if err != nil {
-		return nil, err
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	if config.Architecture != "" && config.Architecture != platform.Architecture {
+	best := bestMatch(manifest.Manifests, platform)
+	if best == nil {
 		return nil, &PlatformError{Ref: ref, Platform: platforms.Format(platform)}
 	}
-	return image, nil
+	image, err := index.Image(best.Digest)
+	if err == nil && best.Platform == nil {
+		err = fits(image, ref, platform)
+	}
+	return image, err
+}
+
+// bestMatch returns the member of an index that suits a platform best: arm64 before arm, amd64 before 386. It returns
+// nil where none does.
+func bestMatch(members []v1.Descriptor, platform ocispecs.Platform) *v1.Descriptor {
+	matcher := platforms.Only(platform)
+	var best *v1.Descriptor
+	for i, m := range members {
+		switch {
+		case m.Platform != nil && !matcher.Match(platformOf(m)):
+		case best == nil, best.Platform == nil && m.Platform != nil,
+			best.Platform != nil && m.Platform != nil && matcher.Less(platformOf(m), platformOf(*best)):
+			best = &members[i]
+		}
+	}
+	return best
+}
+
+func platformOf(m v1.Descriptor) ocispecs.Platform {
+	p := m.Platform
+	return ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
+}
+
+// fits returns an error for an image whose config names another architecture. One that names none suits any.
+func fits(image v1.Image, ref string, platform ocispecs.Platform) error {
+	config, err := image.ConfigFile()
+	if err == nil && config.Architecture != "" && config.Architecture != platform.Architecture {
+		err = &PlatformError{Ref: ref, Platform: platforms.Format(platform)}
+	}
+	return err
 }
 
 func describe(desc *remote.Descriptor, image v1.Image) (*Image, error) {
@@ -139,44 +165,4 @@ func describe(desc *remote.Descriptor, image v1.Image) (*Image, error) {
 		found.Layers = append(found.Layers, Blob{layer.Digest.String(), layer.Size})
 	}
 	return found, nil
-}
-
-// Absent reports whether err says that there is no such image, or none for the
-// platform.
-func Absent(err error) bool {
-	var missing *PlatformError
-	return errors.As(err, &missing) || notFound(err)
-}
-
-// Repository returns the repository of a reference, with its registry, as the
-// registry knows it; or the reference itself if it is none.
-func Repository(ref string) string {
-	parsed, err := name.ParseReference(ref)
-	if err != nil {
-		return ref
-	}
-	return parsed.Context().Name()
-}
-
-// Same reports whether two references are in the same registry, which can give the
-// blobs of one repository to another one.
-func Same(a, b string) bool {
-	x, errX := name.ParseReference(a)
-	y, errY := name.ParseReference(b)
-	return errX == nil && errY == nil && x.Context().RegistryStr() == y.Context().RegistryStr()
-}
-
-// HasBlob reports whether the repository of ref has a blob. It costs one HEAD
-// request, beside those to log in.
-func HasBlob(ctx context.Context, ref, blob string) (bool, error) {
-	parsed, err := name.ParseReference(ref)
-	if err != nil {
-		return false, invalid(ref, err)
-	}
-	layer, err := remote.Layer(parsed.Context().Digest(blob), options(ctx)...)
-	if err != nil {
-		return false, Explain(err, ref)
-	}
-	ok, err := partial.Exists(layer)
-	return ok, Explain(err, ref)
 }

@@ -60,7 +60,7 @@ var amd64 = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 func TestMountNamesTheRepositoryThatHasTheLayers(t *testing.T) {
 	t.Parallel()
 	host, layers, queries := mountable(t, true)
-	if err := Mount(t.Context(), host+"/ci/from:1", amd64, host+"/ci/to"); err != nil {
+	if err := testClient().Mount(t.Context(), host+"/ci/from:1", amd64, host+"/ci/to"); err != nil {
 		t.Fatal(err)
 	}
 	posts := 0
@@ -80,7 +80,7 @@ func TestMountNamesTheRepositoryThatHasTheLayers(t *testing.T) {
 func TestMountSendsNothing(t *testing.T) {
 	t.Parallel()
 	host, _, queries := mountable(t, false)
-	err := Mount(t.Context(), host+"/ci/from:1", amd64, host+"/ci/to")
+	err := testClient().Mount(t.Context(), host+"/ci/from:1", amd64, host+"/ci/to")
 	if err == nil || !strings.Contains(err.Error(), "the registry wants the bytes") {
 		t.Errorf("got %v", err)
 	}
@@ -104,9 +104,9 @@ func TestMountOfWhatIsNotThere(t *testing.T) {
 	host, _, _ := mountable(t, true)
 	arm64 := ocispecs.Platform{OS: "linux", Architecture: "arm64"}
 	for name, err := range map[string]error{
-		"no such image":    Mount(t.Context(), host+"/ci/none:1", amd64, host+"/ci/to"),
-		"no such platform": Mount(t.Context(), host+"/ci/from:1", arm64, host+"/ci/to"),
-		"no reference":     Mount(t.Context(), "Not A Reference", amd64, host+"/ci/to"),
+		"no such image":    testClient().Mount(t.Context(), host+"/ci/none:1", amd64, host+"/ci/to"),
+		"no such platform": testClient().Mount(t.Context(), host+"/ci/from:1", arm64, host+"/ci/to"),
+		"no reference":     testClient().Mount(t.Context(), "Not A Reference", amd64, host+"/ci/to"),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
