@@ -34,7 +34,7 @@ func (s Serverless) fromArchive() bool {
 // A licence key is no part of the image; the framework takes it from the
 // environment that it runs in.
 func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
-	s := b.plan.File.Serverless
+	s := b.plan.File.serverless()
 	url, err := expandURL(frameworkArchiveURL, urlFields{Version: s.Version, Arch: b.arch()})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/samforge/samforge/placeholder"
@@ -18,6 +19,8 @@ type Variable struct {
 
 	// set writes the value into the file and returns the path it set.
 	set func(f *File, value string) (path string)
+	// get returns the path of the value for a target, and the value.
+	get func(p *Plan, t Target) (path, value string)
 }
 
 // verifyArg says how far images are checked to go together.
@@ -28,105 +31,168 @@ const LockedArg = "SAMFORGE_LOCKED"
 
 // Variables returns the build arguments of all kinds, in the order they apply.
 func Variables() []Variable {
+	all := commonVariables()
+	for _, k := range kinds() {
+		for _, v := range k.variables() {
+			if !slices.ContainsFunc(all, func(other Variable) bool { return other.Name == v.Name }) {
+				all = append(all, v)
+			}
+		}
+	}
+	return all
+}
+
+// commonVariables are the build arguments that every kind has.
+func commonVariables() []Variable {
+	return slices.Concat(imageVariables(), toolVariables(), switchVariables())
+}
+
+// imageVariables are about the plugin and the repository.
+func imageVariables() []Variable {
 	return []Variable{
-		{"HARNESS_BASE_IMAGE", "plugin image", func(f *File, v string) string {
-			f.Plugin.Image = v
-			return "plugin.image"
-		}},
-		{"VERSION", "plugin version, a part of every tag", func(f *File, v string) string {
-			f.Plugin.Version = v
-			return "plugin.version"
-		}},
-		{"TARGET_REPO", "repository the images are tagged in", func(f *File, v string) string {
-			f.Repo = v
-			return "repo"
-		}},
-		{"SAM_BASE_IMAGE", "the one base image to build on", func(f *File, v string) string {
-			f.Runtimes = []RuntimeImage{{Image: v}}
-			return "runtimes[0].image"
-		}},
-		{"RUNTIME_BASE_IMAGE_VERSION", "the one runtime image to build on (serverless)", func(f *File, v string) string {
-			f.Runtimes = []RuntimeImage{{Image: v, Node: firstNode(f)}}
-			return "runtimes[0].image"
-		}},
-		{"NODEJS_BASE_IMAGE_VERSION", "image that Node.js is taken from (serverless)", func(f *File, v string) string {
-			for i := range f.Runtimes {
-				f.Runtimes[i].Node = v
-			}
-			return "runtimes[0].node"
-		}},
-		{"SERVERLESS_VERSION", "version of the Serverless Framework", func(f *File, v string) string {
-			if f.Serverless.Version != v {
-				f.Serverless.SHA256 = "" // it was for the other version
-			}
-			f.Serverless.Version = v
-			return "serverless.version"
-		}},
-		{"DOCKER_VERSION", "version of the Docker CLI", func(f *File, v string) string {
-			archive, same := f.Docker.Archive, f.Docker.Version == v
-			switch {
-			case !placeholder.Uses(archive, "Version"):
-				f.Docker = Docker{Version: v} // the official image takes the place of what was named
-			case !same:
-				f.Docker = Docker{Version: v, Archive: archive} // the checksums were of another version
-			}
-			return "docker.version"
-		}},
-		{"HARNESS_GO_PLUGIN_VERSION", "version of go-template", func(f *File, v string) string {
-			if f.GoTemplate.Version != v {
-				f.GoTemplate.SHA256 = nil // it was for the other version
-			}
-			f.GoTemplate.Version, f.GoTemplate.Disabled = v, false
-			return "goTemplate.version"
-		}},
-		{"INSTALL_GO_TEMPLATE_BINARY", "false leaves go-template out", func(f *File, v string) string {
-			f.GoTemplate.Disabled = false
-			if v == "false" {
-				f.GoTemplate.disable()
-			}
-			return "goTemplate"
-		}},
-		{"UNIFIED_PIPELINE", "true leaves go-template out", func(f *File, v string) string {
-			if v == "true" {
-				f.GoTemplate.disable()
-			}
-			return "goTemplate"
-		}},
-		{verifyArg, "how far images are checked: static, full or off", func(*File, string) string {
-			return "verify"
-		}},
-		{LockedArg, "true refuses what is not in the lock file", func(*File, string) string {
-			return "locked"
-		}},
-		{"SAMFORGE_KIND", "kind of the images", func(f *File, v string) string {
-			f.Kind = v
-			return "kind"
-		}},
-		{"SAMFORGE_SERVERLESS_LOCK", "npm lock of the framework, a path in the build context", func(f *File, v string) string {
-			f.Serverless.Lock = v
-			return "serverless.lock"
-		}},
-		{"SAMFORGE_MIRRORS", "mirrors, as FROM=TO pairs separated by commas", func(f *File, v string) string {
-			if f.Mirrors == nil {
-				f.Mirrors = Mirrors{}
-			}
-			for pair := range strings.SplitSeq(v, ",") {
-				if from, to, _ := strings.Cut(pair, "="); from != "" {
-					f.Mirrors[from] = to
-				}
-			}
-			return "mirrors"
-		}},
+		{
+			Name: "HARNESS_BASE_IMAGE", Help: "plugin image",
+			set: func(f *File, v string) string {
+				f.Plugin.Image = v
+				return "plugin.image"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "plugin.image", p.File.Plugin.Image
+			},
+		},
+		{
+			Name: "VERSION", Help: "plugin version, a part of every tag",
+			set: func(f *File, v string) string {
+				f.Plugin.Version = v
+				return "plugin.version"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "plugin.version", p.File.Plugin.Version
+			},
+		},
+		{
+			Name: "TARGET_REPO", Help: "repository the images are tagged in",
+			set: func(f *File, v string) string {
+				f.Repo = v
+				return "repo"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "repo", p.File.Repo
+			},
+		},
 	}
 }
 
-// firstNode is the node image of the first runtime, which stays where the
-// runtime image alone is replaced.
-func firstNode(f *File) string {
-	if len(f.Runtimes) == 0 {
-		return ""
+// toolVariables are about the programs that every image has.
+func toolVariables() []Variable {
+	return []Variable{
+		{
+			Name: "DOCKER_VERSION", Help: "version of the Docker CLI",
+			set: func(f *File, v string) string {
+				archive, same := f.Docker.Archive, f.Docker.Version == v
+				switch {
+				case !placeholder.Uses(archive, "Version"):
+					f.Docker = Docker{Version: v} // the official image takes the place of what was named
+				case !same:
+					f.Docker = Docker{Version: v, Archive: archive} // the checksums were of another version
+				}
+				return "docker.version"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "docker.version", p.File.Docker.Version
+			},
+		},
+		{
+			Name: "HARNESS_GO_PLUGIN_VERSION", Help: "version of go-template",
+			set: func(f *File, v string) string {
+				if f.GoTemplate.Version != v {
+					f.GoTemplate.SHA256 = nil // it was for the other version
+				}
+				f.GoTemplate.Version, f.GoTemplate.Disabled = v, false
+				return "goTemplate.version"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "goTemplate.version", p.File.GoTemplate.Version
+			},
+		},
+		{
+			Name: "INSTALL_GO_TEMPLATE_BINARY", Help: "false leaves go-template out",
+			set: func(f *File, v string) string {
+				f.GoTemplate.Disabled = false
+				if v == "false" {
+					f.GoTemplate.disable()
+				}
+				return "goTemplate"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "goTemplate", strconv.FormatBool(!p.File.GoTemplate.Disabled)
+			},
+		},
+		{
+			Name: "UNIFIED_PIPELINE", Help: "true leaves go-template out",
+			set: func(f *File, v string) string {
+				if v == "true" {
+					f.GoTemplate.disable()
+				}
+				return "goTemplate"
+			},
+			get: func(*Plan, Target) (string, string) {
+				return "", ""
+			},
+		},
 	}
-	return f.Runtimes[0].Node
+}
+
+// switchVariables are about the build itself.
+func switchVariables() []Variable {
+	return []Variable{
+		{
+			Name: verifyArg, Help: "how far images are checked: static, full or off",
+			set: func(*File, string) string {
+				return "verify"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "", p.Verify
+			},
+		},
+		{
+			Name: LockedArg, Help: "true refuses what is not in the lock file",
+			set: func(*File, string) string {
+				return "locked"
+			},
+			get: func(*Plan, Target) (string, string) {
+				return "", ""
+			},
+		},
+		{
+			Name: "SAMFORGE_KIND", Help: "kind of the images",
+			set: func(f *File, v string) string {
+				f.Kind = v
+				return "kind"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "kind", p.File.Kind
+			},
+		},
+		{
+			Name: "SAMFORGE_MIRRORS", Help: "mirrors, as FROM=TO pairs separated by commas",
+			set: func(f *File, v string) string {
+				if f.Mirrors == nil {
+					f.Mirrors = Mirrors{}
+				}
+				for pair := range strings.SplitSeq(v, ",") {
+					if from, to, _ := strings.Cut(pair, "="); from != "" {
+						f.Mirrors[from] = to
+					}
+				}
+				return "mirrors"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				_, mirrors := MirrorsArg(p.File.Mirrors)
+				return "mirrors", mirrors
+			},
+		},
+	}
 }
 
 // MirrorsArg returns mirrors as the value of the SAMFORGE_MIRRORS build

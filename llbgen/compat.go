@@ -33,7 +33,7 @@ func (p *Plan) checkPair(t Target) {
 	if p.Verify == VerifyOff {
 		return
 	}
-	p.checkFramework(at, node)
+	p.checkNode(at, node)
 	if !known || runtime.Name == node.Name {
 		return
 	}
@@ -46,25 +46,25 @@ func (p *Plan) checkPair(t Target) {
 	}
 }
 
-// checkFramework refuses a framework that says itself that it does not run on
-// the node image's Node.js.
-func (p *Plan) checkFramework(at string, node Runtime) {
-	s := p.File.Serverless
-	if s.fromArchive() {
-		if compareVersions(node.Version, frameworkArchiveNode) < 0 {
-			p.doc.errorf(at, "Serverless Framework %s needs Node.js %s or later, and %s has %s", s.Version, frameworkArchiveNode, node.Name, node.Version)
+// checkNode refuses programs that say themselves that they do not run on the node image's Node.js.
+func (p *Plan) checkNode(at string, node Runtime) {
+	k := p.kind()
+	k.checkNode(p, at, node)
+	for _, variant := range k.variants() {
+		pkg, ok := k.packageOf(&p.File, variant)
+		if !ok {
+			continue
 		}
-		return
-	}
-	lock, ok := p.embeddedLock(s.npm())
-	if !ok {
-		return
-	}
-	switch problem, advice := lock.OnNode(node.Name, node.Version); {
-	case problem != "":
-		p.doc.errorf(at, "%s", problem)
-	case advice != "":
-		p.findf(RuleUnknownPair, at, "%s", advice)
+		lock, ok := p.embeddedLock(pkg)
+		if !ok {
+			continue
+		}
+		switch problem, advice := lock.OnNode(node.Name, node.Version); {
+		case problem != "":
+			p.doc.errorf(at, "%s", problem)
+		case advice != "":
+			p.findf(RuleUnknownPair, at, "%s", advice)
+		}
 	}
 }
 

@@ -267,21 +267,42 @@ func (d *document) diagnostic(at place, path, format string, args ...any) *Diagn
 	return diagnostic
 }
 
-// fieldsOf maps the yaml tags of a struct to its fields.
+// ofKinds is the tag of a struct's field that holds the sections of the kinds.
+const ofKinds = ",kinds"
+
+// fieldsOf maps the keys of a struct to its fields.
 func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	fields := map[string]reflect.Value{}
-	for name, i := range keysOf(v.Type()) {
-		fields[name] = v.Field(i)
+	for i := range v.NumField() {
+		switch name := v.Type().Field(i).Tag.Get("yaml"); name {
+		case "-":
+		case ofKinds:
+			for key, section := range v.Field(i).Interface().(Sections) {
+				fields[key] = reflect.ValueOf(section).Elem()
+			}
+		default:
+			fields[name] = v.Field(i)
+		}
 	}
 	return fields
 }
 
-// keysOf yields the yaml tags of a struct, each with the index of its field.
-func keysOf(t reflect.Type) iter.Seq2[string, int] {
-	return func(yield func(string, int) bool) {
+// keysOf yields the keys of a struct, each with the type of its field.
+func keysOf(t reflect.Type) iter.Seq2[string, reflect.Type] {
+	return func(yield func(string, reflect.Type) bool) {
 		for i := range t.NumField() {
-			if name := t.Field(i).Tag.Get("yaml"); name != "-" && !yield(name, i) {
-				return
+			switch name := t.Field(i).Tag.Get("yaml"); name {
+			case "-":
+			case ofKinds:
+				for key, section := range sectionTypes {
+					if !yield(key, section) {
+						return
+					}
+				}
+			default:
+				if !yield(name, t.Field(i).Type) {
+					return
+				}
 			}
 		}
 	}

@@ -23,18 +23,23 @@ var (
 	refused = regexp.MustCompile(`(?m)^samforge: (.+)$`)
 )
 
-// ExplainInstall says in the user's terms why npm could not install the
-// framework, by what the step printed; or "" where there is nothing to add.
+// ExplainInstall says in the user's terms why npm could not install a
+// package, by what the step printed; or "" where there is nothing to add.
 func (p *Plan) ExplainInstall(log string) string {
-	s := p.File.Serverless
-	if p.File.Kind != "serverless" || s.fromArchive() {
-		return ""
+	for _, pkg := range p.packages(p.Targets...) {
+		if sentence := p.explainPackage(pkg, log); sentence != "" {
+			return sentence
+		}
 	}
-	_, embedded := p.embeddedLock(s.npm())
+	return ""
+}
+
+func (p *Plan) explainPackage(pkg npmPackage, log string) string {
+	_, embedded := p.embeddedLock(pkg)
 	for _, explain := range []func(log string) string{
-		s.explainRefused,
-		func(log string) string { return s.explainIntegrity(log, embedded) },
-		func(log string) string { return s.explainPackages(log, embedded) },
+		pkg.explainRefused,
+		func(log string) string { return pkg.explainIntegrity(log, embedded) },
+		func(log string) string { return pkg.explainPackages(log, embedded) },
 		explainRegistry,
 	} {
 		if sentence := explain(log); sentence != "" {
@@ -44,7 +49,7 @@ func (p *Plan) ExplainInstall(log string) string {
 	return ""
 }
 
-func (s Serverless) explainRefused(log string) string {
+func (pkg npmPackage) explainRefused(log string) string {
 	var sentences []string
 	for _, found := range refused.FindAllStringSubmatch(log, -1) {
 		sentences = append(sentences, found[1])
@@ -52,7 +57,7 @@ func (s Serverless) explainRefused(log string) string {
 	return strings.Join(sentences, "; ")
 }
 
-func (s Serverless) explainIntegrity(log string, embedded bool) string {
+func (pkg npmPackage) explainIntegrity(log string, embedded bool) string {
 	sums := npmIntegrity.FindStringSubmatch(log)
 	if sums == nil {
 		return ""
@@ -65,32 +70,32 @@ func (s Serverless) explainIntegrity(log string, embedded bool) string {
 		}
 	}
 	remedy := "use another registry or mirror"
-	if s.Lock != "" {
+	if pkg.lock != "" {
 		remedy = "make the lock anew, or use another registry or mirror"
 	}
 	return fmt.Sprintf("the npm registry has other bytes for %s than %s (integrity %s, expected %s): %s",
-		name, s.lockName(embedded), sums[2], sums[1], remedy)
+		name, pkg.lockName(embedded), sums[2], sums[1], remedy)
 }
 
 // lockName says what npm was told to keep to.
-func (s Serverless) lockName(embedded bool) string {
-	if s.Lock != "" {
-		return s.Lock
+func (pkg npmPackage) lockName(embedded bool) string {
+	if pkg.lock != "" {
+		return pkg.lock
 	}
 	if embedded {
-		return fmt.Sprintf("the lock of %s %s", s.Flavor, s.Version)
+		return fmt.Sprintf("the lock of %s %s", pkg.name, pkg.version)
 	}
 	return "it says itself"
 }
 
 // explainPackages is about packages that cannot be had, or not together.
-func (s Serverless) explainPackages(log string, embedded bool) string {
+func (pkg npmPackage) explainPackages(log string, embedded bool) string {
 	if found := npmPlatform.FindStringSubmatch(log); found != nil {
 		return fmt.Sprintf("%s is not made for the image's platform: it wants %s", found[1], found[2])
 	}
 	if found := npmOutOfSync.FindStringSubmatch(log); found != nil && strings.Contains(log, "EUSAGE") {
 		return fmt.Sprintf("%s does not fit together (%s), as where it was made with overrides: %s",
-			s.lockName(embedded), found[1], npm.MakeLock(s.Flavor, s.Version))
+			pkg.lockName(embedded), found[1], npm.MakeLock(pkg.name, pkg.version))
 	}
 	if found := npmMissing.FindStringSubmatch(log); found != nil {
 		return fmt.Sprintf("the npm registry does not have %s", found[1])

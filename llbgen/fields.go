@@ -2,6 +2,7 @@ package llbgen
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +25,8 @@ type Field struct {
 	Default string
 	// Example is a value of a key without a default.
 	Example string
-	// Kind is the only kind of images that has the key; empty for all kinds.
-	Kind string
+	// Kinds are the kinds of images that have the key; none where all have it.
+	Kinds []string
 	// Args are the build arguments that give or override the value.
 	Args []string
 
@@ -37,8 +38,14 @@ type Field struct {
 // Fields returns all keys of the build file, in the order of [File].
 func Fields() []Field {
 	told := map[string]Field{}
-	for _, f := range fieldTable() {
+	for _, f := range commonFields() {
 		told[f.Path] = f
+	}
+	for _, k := range kinds() {
+		for _, f := range k.fields() {
+			f.Kinds = append(told[f.Path].Kinds, k.name())
+			told[f.Path] = f
+		}
 	}
 	args := argsByPath()
 	var fields []Field
@@ -50,13 +57,18 @@ func Fields() []Field {
 	return fields
 }
 
-// fieldTable has a row for each key that may be written in a build file.
-func fieldTable() []Field {
-	const sum = `^(sha256:)?[0-9A-Fa-f]{64}$`
+// sumPattern is a SHA-256 checksum in hexadecimal.
+const sumPattern = `^(sha256:)?[0-9A-Fa-f]{64}$`
+
+// commonFields are the rows for the keys that every kind has.
+func commonFields() []Field { return slices.Concat(imageFields(), toolFields()) }
+
+// imageFields are about the images that a build file names.
+func imageFields() []Field {
 	return []Field{
 		{
-			Path: "kind", Values: kindNames(),
-			Help: "What the images are for: sam is the AWS SAM CLI, serverless the Serverless Framework.",
+			Path: "kind", Values: KindNames(),
+			Help: kindsHelp(),
 		},
 		{Path: "plugin", Help: "The plugin that the images run."},
 		{
@@ -84,32 +96,12 @@ func fieldTable() []Field {
 			Path: "runtimes[].samVersion", Example: "1.143.0", pattern: tagPart.String(), number: true,
 			Help: "The version of the SAM CLI in the base image, where the image reference does not tell it.",
 		},
-		{
-			Path: "runtimes[].node", Example: "public.ecr.aws/lambda/nodejs:22.2025.08.04.11", pattern: imagePattern(), Kind: "serverless",
-			Help: "The image that Node.js is copied from: a Lambda base image or a SAM image. A runtime image that has Node.js itself names itself here.",
-		},
-		{Path: "serverless", Kind: "serverless", Help: "Which framework is installed."},
-		{
-			Path: "serverless.version", Default: DefaultServerlessVersion, pattern: exactVersion.String(),
-			Help: "The exact version of the framework. The default of the flavor osls is " + DefaultOSLSVersion + ".",
-		},
-		{
-			Path: "serverless.flavor", Default: DefaultFlavor, Values: frameworkFlavors(),
-			Help: "The npm package: the vendor's own, or osls, its maintained fork.",
-		},
-		{
-			Path: "serverless.lock", Example: "package-lock.json",
-			Help: "The path of a package-lock.json in the build context to install the framework from, in place of the lock that samforge has.",
-		},
-		{
-			Path: "serverless.sha256", pattern: sum,
-			Help: "The SHA-256 checksum of the release archive. For version 4 only, which is no npm package.",
-		},
-		{Path: "node", Kind: "serverless", Help: "How Node.js gets into the images."},
-		{
-			Path: "node.layout", Default: DefaultNodeLayout, Values: nodeLayouts(),
-			Help: "merged puts the node image's files at the same places, where their libraries come before the system's. isolated puts them under /opt/harness/node.",
-		},
+	}
+}
+
+// toolFields are about the programs that every image has, and what is the same for all images.
+func toolFields() []Field {
+	return []Field{
 		{Path: "docker", Help: "Where the Docker CLI comes from: the official image of a version, another image, or a static archive. false leaves it out."},
 		{
 			Path: "docker.version", Default: DefaultDockerVersion, pattern: tagPart.String(), number: true,
@@ -124,7 +116,7 @@ func fieldTable() []Field {
 			Help: "The URL of a static archive. {{.Version}} stands for the version, {{.Arch}} for amd64 or arm64, {{.Machine}} for x86_64 or aarch64.",
 		},
 		{
-			Path: "docker.sha256", pattern: sum, keys: architectures(),
+			Path: "docker.sha256", pattern: sumPattern, keys: architectures(),
 			Help: "The SHA-256 checksum of the archive for each architecture, amd64 and arm64.",
 		},
 		{Path: "goTemplate", Help: "Which go-template binary is downloaded. false leaves it out."},
@@ -133,7 +125,7 @@ func fieldTable() []Field {
 			Help: "The version of go-template.",
 		},
 		{
-			Path: "goTemplate.sha256", pattern: sum, keys: architectures(),
+			Path: "goTemplate.sha256", pattern: sumPattern, keys: architectures(),
 			Help: "The SHA-256 checksum of the binary for each architecture, amd64 and arm64.",
 		},
 		{
@@ -147,14 +139,22 @@ func fieldTable() []Field {
 	}
 }
 
+// kindsHelp says what each kind is for.
+func kindsHelp() string {
+	var clauses []string
+	for _, k := range kinds() {
+		clauses = append(clauses, k.name()+" is "+k.help())
+	}
+	return "What the images are for: " + strings.Join(clauses, ", ") + "."
+}
+
 // eachField calls fn for each key below t, parents first, in their order.
 func eachField(path string, t reflect.Type, fn func(path string, t reflect.Type)) {
 	switch t.Kind() {
 	case reflect.Slice:
 		eachField(path+"[]", t.Elem(), fn)
 	case reflect.Struct:
-		for key, i := range keysOf(t) {
-			field := t.Field(i).Type
+		for key, field := range keysOf(t) {
 			fn(join(path, key), field)
 			eachField(join(path, key), field, fn)
 		}
@@ -181,7 +181,8 @@ func canDisable(t reflect.Type) bool {
 func argsByPath() map[string][]string {
 	args := map[string][]string{}
 	for _, v := range Variables() {
-		path := strings.ReplaceAll(v.set(&File{}, ""), "[0]", "[]")
+		file := newFile()
+		path := strings.ReplaceAll(v.set(&file, ""), "[0]", "[]")
 		args[path] = append(args[path], v.Name)
 	}
 	return args

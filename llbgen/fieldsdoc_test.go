@@ -37,8 +37,8 @@ func keysTable() string {
 			written = codes(f.Values, " or ")
 		}
 		help := f.Help
-		if f.Kind != "" {
-			help += " Only for `kind: " + f.Kind + "`."
+		if section, _, below := strings.Cut(f.Path, "."); len(f.Kinds) > 0 && (!below || strings.HasSuffix(section, "[]")) {
+			help += " Only for `kind: " + strings.Join(f.Kinds, "` or `kind: ") + "`."
 		}
 		if f.Example != "" {
 			help += " Example: `" + f.Example + "`"

@@ -1,7 +1,5 @@
 package llbgen
 
-import "cmp"
-
 // The build file: what the user may write, and what each field means.
 
 // Filename is the name of the build file that is looked for by default.
@@ -10,7 +8,7 @@ const Filename = "samforge.yaml"
 // File is a build file as written, defaults filled in and build arguments
 // applied. The YAML keys are the field names of its tags.
 type File struct {
-	// Kind says what the images are for: "sam" or "serverless".
+	// Kind is the name of the kind of images, such as "sam": see [KindNames].
 	Kind string `yaml:"kind"`
 	// Plugin is the vendor's image that the plugin's files are copied from.
 	Plugin Plugin `yaml:"plugin"`
@@ -18,9 +16,9 @@ type File struct {
 	Repo string `yaml:"repo"`
 	// Runtimes are the base images, one target each.
 	Runtimes []RuntimeImage `yaml:"runtimes"`
-	// Serverless says which framework is installed; kind serverless only.
-	Serverless Serverless `yaml:"serverless"`
-	// Node says how Node.js gets into the images; kind serverless only.
+	// Own are the sections that belong to one kind each.
+	Own Sections `yaml:",kinds"`
+	// Node says how Node.js gets into the images; for kinds that take it from another image.
 	Node NodeJS `yaml:"node"`
 	// Docker is where the Docker CLI comes from.
 	Docker Docker `yaml:"docker"`
@@ -44,23 +42,8 @@ type RuntimeImage struct {
 	Image      string `yaml:"image"`
 	Name       string `yaml:"name"`
 	SAMVersion string `yaml:"samVersion"`
-	// Node is the image that Node.js is taken from; kind serverless only.
+	// Node is the image that Node.js is taken from; for kinds that have Node.js.
 	Node string `yaml:"node"`
-}
-
-// Serverless says which Serverless Framework is installed.
-type Serverless struct {
-	Version string `yaml:"version"`
-	// Flavor is the npm package: serverless (the default), or osls, its
-	// maintained fork.
-	Flavor string `yaml:"flavor"`
-	// Lock is the path of a package-lock.json in the build context. It wins over
-	// the lock that samforge carries; a version that has neither is resolved
-	// afresh, with a warning.
-	Lock string `yaml:"lock"`
-	// SHA256 is the checksum of the release archive, in hexadecimal; version 4
-	// only, which is no npm package.
-	SHA256 string `yaml:"sha256"`
 }
 
 // NodeJS says how Node.js gets into the images.
@@ -106,12 +89,6 @@ const (
 	// DefaultGoTemplateVersion is the one the vendor's own delegate carried in
 	// July 2026. Versions before v0.4.8 lack security fixes.
 	DefaultGoTemplateVersion = "v0.4.15"
-	// DefaultServerlessVersion is the last open-source release of the vendor's.
-	DefaultServerlessVersion = "3.40.0"
-	// DefaultOSLSVersion is the one of the flavor osls.
-	DefaultOSLSVersion = "4.3.1"
-	// DefaultFlavor is the vendor's own package.
-	DefaultFlavor = "serverless"
 	// DefaultNodeLayout is the published pipeline's.
 	DefaultNodeLayout = "merged"
 )
@@ -120,15 +97,10 @@ func (f *File) setDefaults() {
 	if d := &f.Docker; !d.Disabled && d.Version == "" && d.Image == "" && d.Archive == "" {
 		d.Version = DefaultDockerVersion
 	}
-	if f.Kind == "serverless" {
-		f.Serverless.Flavor = cmp.Or(f.Serverless.Flavor, DefaultFlavor)
-		if f.Serverless.Flavor == "osls" {
-			f.Serverless.Version = cmp.Or(f.Serverless.Version, DefaultOSLSVersion)
-		}
-		f.Serverless.Version = cmp.Or(f.Serverless.Version, DefaultServerlessVersion)
-		f.Node.Layout = cmp.Or(f.Node.Layout, DefaultNodeLayout)
-	}
 	if g := &f.GoTemplate; !g.Disabled && g.Version == "" {
 		g.Version = DefaultGoTemplateVersion
+	}
+	if k, ok := kindNamed(f.Kind); ok {
+		k.setDefaults(f)
 	}
 }

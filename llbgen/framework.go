@@ -31,7 +31,7 @@ func (s Serverless) npm() npmPackage {
 // framework adds the Serverless Framework, installed by npm, or from a release archive where there
 // is no npm package of it.
 func (b *build) framework(ctx context.Context) (*Layer, error) {
-	s := b.plan.File.Serverless
+	s := b.plan.File.serverless()
 	if s.fromArchive() {
 		return b.frameworkArchive(ctx)
 	}
@@ -44,14 +44,14 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 
 // frameworkLayer adds the commands that start program to its files.
 func (b *build) frameworkLayer(files *llb.FileAction, program, source string, known software) *Layer {
-	s := b.plan.File.Serverless
+	s := b.plan.File.serverless()
 	files = files.Copy(b.frameworkCommands(program), "/", frameworkBinDir+"/", b.tree()).
 		Copy(b.directories(frameworkDir), "/", "/", b.tree())
 	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source, []software{known})
 }
 
 func (b *build) newFrameworkLayer(state llb.State, source string, known []software) *Layer {
-	s := b.plan.File.Serverless
+	s := b.plan.File.serverless()
 	return &Layer{
 		Name:   "serverless",
 		Source: source,

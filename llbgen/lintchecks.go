@@ -300,16 +300,11 @@ func (p *Plan) unverified(targets []Target) (found []*Diagnostic) {
 	if d := f.Docker; d.Archive != "" && !p.checked(targets, d.Archive, d.Version, d.SHA256) {
 		add("docker.archive", "%s is not checked against a known checksum: give docker.sha256, which a build tells", d.Archive)
 	}
-	if !slices.ContainsFunc(targets, func(t Target) bool { return t.Variant == variantServerless }) {
-		return found
-	}
-	s := f.Serverless
-	_, embedded := p.embeddedLock(s.npm())
-	switch {
-	case s.fromArchive() && s.SHA256 == "" && !p.checked(targets, frameworkArchiveURL, s.Version, nil):
-		add("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256, which a build tells", s.Version)
-	case !s.fromArchive() && s.Lock == "" && !embedded:
-		add("serverless.version", "%s", s.npm().noLock())
+	p.kind().unpinned(p, targets, add)
+	for _, pkg := range p.packages(targets...) {
+		if _, embedded := p.embeddedLock(pkg); pkg.lock == "" && !embedded {
+			add(pkg.field+".version", "%s", pkg.noLock())
+		}
 	}
 	return found
 }

@@ -3,6 +3,9 @@ package llbgen
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -118,6 +121,31 @@ func (b *build) lock(ctx context.Context, pkg npmPackage) (*npm.Lock, error) {
 		return nil, err
 	}
 	return lock, b.checkLock(pkg, lock)
+}
+
+// validatePackage checks the version and the lock of a package, and reports whether they are right.
+func (p *Plan) validatePackage(pkg npmPackage, example string) bool {
+	before := p.doc.count()
+	if !exactVersion.MatchString(pkg.version) {
+		p.doc.errorf(pkg.field+".version", "%q is not a version such as %s", pkg.version, example)
+	} else if pkg.lock != "" {
+		p.validateLockPath(pkg.field+".lock", pkg.lock)
+	}
+	return p.doc.count() == before
+}
+
+// exactVersion is one version and no range or tag of npm's, which would make
+// the image's own tag untrue: https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
+var exactVersion = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+func (p *Plan) validateLockPath(field, name string) {
+	clean := path.Clean(name)
+	switch {
+	case clean == "." || !fs.ValidPath(clean):
+		p.doc.errorf(field, "%q is no file within the build context: give a path such as package-lock.json, from the context on", name)
+	case clean != name:
+		p.doc.errorf(field, "%q has more in it than a path needs: write %s", name, clean)
+	}
 }
 
 // pinLock checks that the npm lock is the one of the lock file.

@@ -66,7 +66,7 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{catalogue: catalogue, checksums: checksums, doc: &document{
+	p := &Plan{File: newFile(), catalogue: catalogue, checksums: checksums, doc: &document{
 		filename: filename,
 		lines:    shownLines(data),
 		places:   map[string]place{},

@@ -2,9 +2,9 @@ package llbgen
 
 import "context"
 
-// samKind is the image that CI steps run the AWS SAM CLI in: an AWS SAM build
-// image, with the plugin, go-template and the Docker CLI added.
-type samKind struct{}
+// samKind is the image that CI steps run the AWS SAM CLI in: an AWS SAM build image, with the
+// plugin, go-template and the Docker CLI added.
+type samKind struct{ plainKind }
 
 func (samKind) build(ctx context.Context, b *build) (*Image, error) {
 	return b.assemble(ctx, recipe{
@@ -18,13 +18,25 @@ func (samKind) build(ctx context.Context, b *build) (*Image, error) {
 	})
 }
 
-func (samKind) variants() []string { return []string{""} }
+func (samKind) name() string { return "sam" }
+func (samKind) help() string { return "the AWS SAM CLI" }
 
-// SAMTag is the template of a SAM image's tag. An index that holds several
-// platforms has no Arch.
+// SAMTag is the template of a SAM image's tag. An index that holds several platforms has no Arch.
 const SAMTag = "{{.Version}}-{{.Runtime}}-{{.SAMVersion}}{{with .Arch}}-linux-{{.}}{{end}}"
 
 func (samKind) tag(string) string { return SAMTag }
 
-// validate refuses what only a Serverless image has.
-func (samKind) validate(p *Plan) { p.refuseServerlessFields() }
+func (samKind) describe(_ *Plan, t Target) string {
+	return t.Runtime + " with the plugin and SAM CLI " + t.SAMVersion
+}
+
+func (samKind) variables() []Variable {
+	return []Variable{{
+		Name: "SAM_BASE_IMAGE", Help: "the one base image to build on",
+		set: func(f *File, v string) string {
+			f.Runtimes = []RuntimeImage{{Image: v}}
+			return "runtimes[0].image"
+		},
+		get: func(_ *Plan, t Target) (string, string) { return t.path + ".image", t.Base },
+	}}
+}

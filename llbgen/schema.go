@@ -60,8 +60,8 @@ func schemaOf(fields map[string]Field, path string, t reflect.Type) object {
 	case reflect.Struct:
 		s["type"] = types("object")
 		properties := object{}
-		for key, i := range keysOf(t) {
-			properties[key] = schemaOf(fields, join(path, key), t.Field(i).Type)
+		for key, field := range keysOf(t) {
+			properties[key] = schemaOf(fields, join(path, key), field)
 		}
 		s["properties"] = properties
 		s["additionalProperties"] = false
@@ -118,11 +118,11 @@ func describeMap(s object, f Field, t reflect.Type) {
 // foreignKeys are a rule for each kind, which refuses the keys of other kinds.
 func foreignKeys() []object {
 	var rules []object
-	for _, kind := range kindNames() {
+	for _, kind := range KindNames() {
 		refused := object{}
-		for _, f := range fieldTable() {
-			if f.Kind != "" && f.Kind != kind {
-				refuse(refused, strings.Split(f.Path, "."))
+		for _, f := range foreignFields(kind) {
+			if path := strings.Split(f.Path, "."); len(path) == 1 || strings.HasSuffix(path[0], "[]") {
+				refuse(refused, path)
 			}
 		}
 		if len(refused) > 0 {

@@ -1,11 +1,8 @@
 package llbgen
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"io/fs"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,13 +10,17 @@ import (
 // serverlessKind are the images that CI steps run the Serverless Framework in:
 // for each runtime one with Node.js and the plugin ("base"), and one with the
 // framework too ("serverless").
-type serverlessKind struct{}
+type serverlessKind struct{ nodeKind }
 
 // The variants of a Serverless image.
 const (
 	variantBase       = "base"
 	variantServerless = "serverless"
 )
+
+func (serverlessKind) name() string { return "serverless" }
+func (serverlessKind) help() string { return "the Serverless Framework" }
+func (serverlessKind) section() any { return &Serverless{} }
 
 func (serverlessKind) variants() []string { return []string{variantBase, variantServerless} }
 
@@ -58,28 +59,62 @@ func (serverlessKind) tag(variant string) string {
 	return ServerlessBaseTag
 }
 
-func (serverlessKind) validate(p *Plan) {
-	f, doc := &p.File, p.doc
-	if !slices.Contains(nodeLayouts(), f.Node.Layout) {
-		doc.errorf("node.layout", "unknown layout %q: use %s", f.Node.Layout, strings.Join(nodeLayouts(), " or "))
+func (serverlessKind) tagFields(f *File) map[string]string {
+	return map[string]string{"ServerlessVersion": f.serverless().Version}
+}
+
+func (serverlessKind) describe(p *Plan, t Target) string {
+	what := t.Runtime + " with Node.js"
+	if t.Variant == variantServerless {
+		s := p.File.serverless()
+		return what + ", the plugin and " + s.Flavor + " " + s.Version
 	}
-	if !slices.Contains(frameworkFlavors(), f.Serverless.Flavor) {
-		doc.errorf("serverless.flavor", "unknown flavor %q: use %s", f.Serverless.Flavor, strings.Join(frameworkFlavors(), " or "))
+	return what + " and the plugin"
+}
+
+func (k serverlessKind) setDefaults(f *File) {
+	k.nodeKind.setDefaults(f)
+	s := f.serverless()
+	s.Flavor = cmp.Or(s.Flavor, DefaultFlavor)
+	if s.Flavor == "osls" {
+		s.Version = cmp.Or(s.Version, DefaultOSLSVersion)
+	}
+	s.Version = cmp.Or(s.Version, DefaultServerlessVersion)
+}
+
+func (k serverlessKind) validate(p *Plan) {
+	k.nodeKind.validate(p)
+	if s := p.File.serverless(); !slices.Contains(frameworkFlavors(), s.Flavor) {
+		p.doc.errorf("serverless.flavor", "unknown flavor %q: use %s", s.Flavor, strings.Join(frameworkFlavors(), " or "))
 		return
 	}
 	p.validateFramework()
-	for i, entry := range f.Runtimes {
-		if entry.Node == "" && entry.Image != "" {
-			doc.errorf(fmt.Sprintf("runtimes[%d].node", i), "missing: name the image that Node.js is taken from, here or with --build-arg NODEJS_BASE_IMAGE_VERSION=…")
-		}
+}
+
+func (serverlessKind) packageOf(f *File, variant string) (npmPackage, bool) {
+	s := f.serverless()
+	return s.npm(), variant == variantServerless && !s.fromArchive()
+}
+
+func (serverlessKind) checkNode(p *Plan, at string, node Runtime) {
+	s := p.File.serverless()
+	if s.fromArchive() && compareVersions(node.Version, frameworkArchiveNode) < 0 {
+		p.doc.errorf(at, "Serverless Framework %s needs Node.js %s or later, and %s has %s", s.Version, frameworkArchiveNode, node.Name, node.Version)
+	}
+}
+
+func (serverlessKind) unpinned(p *Plan, targets []Target, report func(field, format string, args ...any)) {
+	installs := slices.ContainsFunc(targets, func(t Target) bool { return t.Variant == variantServerless })
+	s := p.File.serverless()
+	if installs && s.fromArchive() && s.SHA256 == "" && !p.checked(targets, frameworkArchiveURL, s.Version, nil) {
+		report("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256, which a build tells", s.Version)
 	}
 }
 
 func (p *Plan) validateFramework() {
-	s, doc := p.File.Serverless, p.doc
+	s, doc := p.File.serverless(), p.doc
 	switch {
-	case !exactVersion.MatchString(s.Version):
-		doc.errorf("serverless.version", "%q is not a version such as %s", s.Version, DefaultServerlessVersion)
+	case !p.validatePackage(s.npm(), DefaultServerlessVersion):
 	case s.fromArchive():
 		if _, err := parseSHA256(s.SHA256); s.SHA256 != "" && err != nil {
 			doc.errorf("serverless.sha256", "%v", err)
@@ -89,37 +124,82 @@ func (p *Plan) validateFramework() {
 		}
 	case s.SHA256 != "":
 		doc.errorf("serverless.sha256", "belongs to version 4, which is a release archive; %s %s is an npm package, which serverless.lock pins", s.Flavor, s.Version)
-	case s.Lock != "":
-		p.validateLockPath(s.Lock)
 	}
 }
 
-// exactVersion is one version and no range or tag of npm's, which would make
-// the image's own tag untrue: https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
-var exactVersion = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
-
-func (p *Plan) validateLockPath(name string) {
-	clean := path.Clean(name)
-	switch {
-	case clean == "." || !fs.ValidPath(clean):
-		p.doc.errorf("serverless.lock", "%q is no file within the build context: give a path such as package-lock.json, from the context on", name)
-	case clean != name:
-		p.doc.errorf("serverless.lock", "%q has more in it than a path needs: write %s", name, clean)
-	}
+// Serverless is the section of the build file that says which Serverless Framework is installed.
+type Serverless struct {
+	Version string `yaml:"version"`
+	// Flavor is the npm package: serverless (the default), or osls, its
+	// maintained fork.
+	Flavor string `yaml:"flavor"`
+	// Lock is the path of a package-lock.json in the build context. It wins over
+	// the lock that samforge carries; a version that has neither is resolved
+	// afresh, with a warning.
+	Lock string `yaml:"lock"`
+	// SHA256 is the checksum of the release archive, in hexadecimal; version 4
+	// only, which is no npm package.
+	SHA256 string `yaml:"sha256"`
 }
 
-// refuseServerlessFields refuses what only a Serverless image has.
-func (p *Plan) refuseServerlessFields() {
-	fields := []string{"serverless", "node"}
-	if _, given := p.doc.places["serverless"]; !given {
-		fields = append(fields, "serverless.lock") // by a build argument
-	}
-	for i := range p.File.Runtimes {
-		fields = append(fields, fmt.Sprintf("runtimes[%d].node", i))
-	}
-	for _, field := range fields {
-		if _, given := p.doc.places[field]; given {
-			p.doc.errorf(field, "belongs to kind: serverless, and this is kind: %s", p.File.Kind)
-		}
-	}
+func (f *File) serverless() *Serverless { return section[Serverless](f, "serverless") }
+
+// Defaults of the Serverless Framework.
+const (
+	// DefaultServerlessVersion is the last open-source release of the vendor's.
+	DefaultServerlessVersion = "3.40.0"
+	// DefaultOSLSVersion is the one of the flavor osls.
+	DefaultOSLSVersion = "4.3.1"
+	// DefaultFlavor is the vendor's own package.
+	DefaultFlavor = "serverless"
+)
+
+func (k serverlessKind) fields() []Field {
+	return append(k.nodeKind.fields(), []Field{
+		{Path: "serverless", Help: "Which framework is installed."},
+		{
+			Path: "serverless.version", Default: DefaultServerlessVersion, pattern: exactVersion.String(),
+			Help: "The exact version of the framework. The default of the flavor osls is " + DefaultOSLSVersion + ".",
+		},
+		{
+			Path: "serverless.flavor", Default: DefaultFlavor, Values: frameworkFlavors(),
+			Help: "The npm package: the vendor's own, or osls, its maintained fork.",
+		},
+		{
+			Path: "serverless.lock", Example: "package-lock.json",
+			Help: "The path of a package-lock.json in the build context to install the framework from, in place of the lock that samforge has.",
+		},
+		{
+			Path: "serverless.sha256", pattern: sumPattern,
+			Help: "The SHA-256 checksum of the release archive. For version 4 only, which is no npm package.",
+		},
+	}...)
+}
+
+func (k serverlessKind) variables() []Variable {
+	return append(k.nodeKind.variables(), []Variable{
+		{
+			Name: "SERVERLESS_VERSION", Help: "version of the Serverless Framework",
+			set: func(f *File, v string) string {
+				if f.serverless().Version != v {
+					f.serverless().SHA256 = "" // it was for the other version
+				}
+				f.serverless().Version = v
+				return "serverless.version"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "serverless.version", p.File.serverless().Version
+			},
+		},
+		{
+			Name: "SAMFORGE_SERVERLESS_LOCK", Help: "npm lock of the framework, a path in the build context",
+			set: func(f *File, v string) string {
+				f.serverless().Lock = v
+				return "serverless.lock"
+			},
+			get: func(p *Plan, _ Target) (string, string) {
+				return "serverless.lock", p.File.serverless().Lock
+			},
+		},
+	}...)
 }

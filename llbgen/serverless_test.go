@@ -102,7 +102,7 @@ func TestDefaultVersions(t *testing.T) {
 	t.Parallel()
 	for flavor, want := range map[string]string{"serverless": "3.40.0", "osls": "4.3.1"} {
 		file := strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "version: 3.39.0", "flavor: "+flavor, 1)
-		if got := load(t, file, nil).File.Serverless.Version; got != want {
+		if got := load(t, file, nil).File.Own["serverless"].(*llbgen.Serverless).Version; got != want {
 			t.Errorf("%s is installed as %s, want %s", flavor, got, want)
 		}
 		if _, ok := npm.Embedded(flavor, want); !ok {
@@ -115,10 +115,10 @@ func TestALockGivenByABuildArgument(t *testing.T) {
 	t.Parallel()
 	args := map[string]string{"SAMFORGE_SERVERLESS_LOCK": "locks/sls.json"}
 	file := strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.39.0, lock: package-lock.json", 1)
-	if got := load(t, file, args).File.Serverless.Lock; got != "locks/sls.json" {
+	if got := load(t, file, args).File.Own["serverless"].(*llbgen.Serverless).Lock; got != "locks/sls.json" {
 		t.Errorf("the lock is %q", got)
 	}
-	if got := load(t, file, map[string]string{"SAMFORGE_SERVERLESS_LOCK": ""}).File.Serverless.Lock; got != "" {
+	if got := load(t, file, map[string]string{"SAMFORGE_SERVERLESS_LOCK": ""}).File.Own["serverless"].(*llbgen.Serverless).Lock; got != "" {
 		t.Errorf("the empty argument leaves the lock %q", got)
 	}
 	_, err := llbgen.Load("samforge.yaml", []byte(buildFile), args)

@@ -2,7 +2,9 @@ package llbgen
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/samforge/samforge/placeholder"
@@ -14,9 +16,9 @@ var legalTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // Tagger makes the references that the images of a plan are pushed under.
 type Tagger struct {
-	// Template is the tag with placeholders for Version, Runtime, SAMVersion, ServerlessVersion,
-	// Variant, Arch, Target and Timestamp, as [placeholder.Fill] has them; empty means the
-	// kind's own, such as [SAMTag].
+	// Template is the tag with placeholders for Version, Runtime, SAMVersion, Variant, Arch, Target,
+	// Timestamp and those of the kind, as [placeholder.Fill] has them; empty means the kind's own,
+	// such as [SAMTag].
 	Template string
 	// Time is what the template's Timestamp shows, as YYYYMMDDhhmmss in UTC.
 	Time time.Time
@@ -42,17 +44,34 @@ func (p *Plan) Reference(t Target, arch string, by Tagger) (string, error) {
 	return p.File.Repo + ":" + tag, nil
 }
 
+// TagFields returns the placeholders that a tag's template can have, those of one kind among them.
+func TagFields() []string {
+	fields := map[string]string{}
+	file := newFile()
+	for _, k := range kinds() {
+		maps.Copy(fields, k.tagFields(&file))
+	}
+	maps.Copy(fields, tagFields(&file, Target{}, "", time.Time{}))
+	return slices.Sorted(maps.Keys(fields))
+}
+
+// tagFields are the values of the placeholders that every kind has.
+func tagFields(f *File, t Target, arch string, at time.Time) map[string]string {
+	return map[string]string{
+		"Version":    f.Plugin.Version,
+		"Runtime":    t.Runtime,
+		"SAMVersion": t.SAMVersion,
+		"Variant":    t.Variant,
+		"Arch":       arch,
+		"Target":     t.Name,
+		"Timestamp":  at.UTC().Format("20060102150405"),
+	}
+}
+
 func (p *Plan) tag(t Target, text, arch string, at time.Time) (string, error) {
-	tag, err := placeholder.Fill(text, map[string]string{
-		"Version":           p.File.Plugin.Version,
-		"Runtime":           t.Runtime,
-		"SAMVersion":        t.SAMVersion,
-		"ServerlessVersion": p.File.Serverless.Version,
-		"Variant":           t.Variant,
-		"Arch":              arch,
-		"Target":            t.Name,
-		"Timestamp":         at.UTC().Format("20060102150405"),
-	})
+	fields := tagFields(&p.File, t, arch, at)
+	maps.Copy(fields, p.kind().tagFields(&p.File))
+	tag, err := placeholder.Fill(text, fields)
 	if err != nil {
 		return "", fmt.Errorf("tag template %.100q: %w", text, err)
 	}

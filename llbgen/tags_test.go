@@ -67,7 +67,7 @@ func TestReference(t *testing.T) {
 		{
 			name: "a template uses an unknown field",
 			file: buildFile, tagger: llbgen.Tagger{Template: "{{.Node}}"},
-			err: `tag template "{{.Node}}": there is no .Node: use .Arch, .Runtime, .SAMVersion, .ServerlessVersion, .Target, .Timestamp, .Variant, .Version`,
+			err: `tag template "{{.Node}}": there is no .Node: use .Arch, .Runtime, .SAMVersion, .Target, .Timestamp, .Variant, .Version`,
 		},
 		{
 			name: "a template is not closed",

@@ -16,8 +16,7 @@ import (
 type Target struct {
 	// Name selects the target: "nodejs22.x", or "python3.12-serverless".
 	Name string
-	// Variant is which of the runtime's images it is: "base" or "serverless"
-	// for kind serverless; empty for kind sam.
+	// Variant is which of the runtime's images it is; empty where the kind makes one image of each.
 	Variant string
 	// Runtime is the name of the Lambda runtime: "nodejs22.x".
 	Runtime string

@@ -20,10 +20,10 @@ func (p *Plan) validate() {
 	kind, ok := kindNamed(f.Kind)
 	switch {
 	case f.Kind == "":
-		doc.errorf("kind", "missing: say what to build with kind or --kind; the kinds are: %s", strings.Join(kindNames(), ", "))
+		doc.errorf("kind", "missing: say what to build with kind or --kind; the kinds are: %s", strings.Join(KindNames(), ", "))
 		return
 	case !ok:
-		doc.errorf("kind", "unknown kind %q; the kinds are: %s", f.Kind, strings.Join(kindNames(), ", "))
+		doc.errorf("kind", "unknown kind %q%s; the kinds are: %s", f.Kind, didYouMean(f.Kind, KindNames()), strings.Join(KindNames(), ", "))
 		return
 	}
 	p.validatePlugin()
@@ -41,6 +41,7 @@ func (p *Plan) validate() {
 		}
 	}
 	p.normalizeMirrors()
+	p.refuseForeignFields()
 	kind.validate(p)
 	p.validateRuntimes()
 }

@@ -131,14 +131,14 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags, o := c.Flags(), &f.input
 	flags.SortFlags = false
 	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default CONTEXT/samforge.yaml)")
-	flags.StringVar(&f.kind, "kind", "", "kind of the images: sam or serverless")
+	flags.StringVar(&f.kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
 	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
 	flags.BoolVar(&f.locked, "locked", false, "refuse what is not in the lock file (samforge.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 
-	completeFlag(c, "kind", kinds()...)
+	completeFlag(c, "kind", llbgen.KindNames()...)
 	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
 }
 
@@ -151,7 +151,7 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
 
 	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
-	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: .Version .Runtime .SAMVersion .ServerlessVersion .Variant .Arch .Target .Timestamp")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: "+strings.Join(llbgen.TagFields(), " "))
 	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
 
 	f.completeTarget(c)

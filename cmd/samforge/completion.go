@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/project"
-	"github.com/samforge/samforge/llbgen"
 )
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
@@ -56,14 +55,4 @@ func (f *buildFlags) targets(c *cobra.Command, args []string) []string {
 		cobra.CompDebugln(err.Error(), false)
 	}
 	return names
-}
-
-// kinds are those that a build file may name.
-func kinds() []string {
-	for _, f := range llbgen.Fields() {
-		if f.Path == "kind" {
-			return f.Values
-		}
-	}
-	return nil
 }

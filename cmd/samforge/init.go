@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/containerd/console"
 	"github.com/spf13/cobra"
@@ -37,15 +38,15 @@ what no flag gives. A file that is there already stays, but with --force.`,
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.Kind, "kind", "", "kind of the images: sam or serverless")
+	flags.StringVar(&o.Kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringVar(&o.Plugin, "plugin", "", "plugin `image`")
 	flags.StringVar(&o.PluginVersion, "plugin-version", "", "plugin `version`, a part of every tag")
 	flags.StringVar(&o.Repo, "repo", "", "`repository` the images are tagged in (optional)")
 	flags.StringArrayVar(&o.Runtimes, "runtime", nil, "base `image`; may be repeated")
-	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` that Node.js is taken from: one for all base images, or one for each (serverless)")
+	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` that Node.js is taken from: one for all base images, or one for each")
 	flags.StringVarP(&o.Path, "file", "f", llbgen.Filename, "build `file` to write, - for standard output")
 	flags.BoolVar(&o.Force, "force", false, "replace a file that is there")
-	completeFlag(c, "kind", kinds()...)
+	completeFlag(c, "kind", llbgen.KindNames()...)
 	return c
 }
 

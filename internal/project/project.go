@@ -79,7 +79,7 @@ func withMirrors(opt Options) map[string]string {
 }
 
 // ReadsContext reports whether building reads files of the build context.
-func (p *Project) ReadsContext() bool { return p.plan.File.Serverless.Lock != "" }
+func (p *Project) ReadsContext() bool { return p.plan.ReadsContext() }
 
 // HasRepo reports whether the targets have references to push to.
 func (p *Project) HasRepo() bool { return len(p.opt.Tags) > 0 || p.plan.File.Repo != "" }

@@ -19,8 +19,8 @@ type Answers struct {
 	Repo string
 	// Runtimes are the base images.
 	Runtimes []string
-	// Nodes are the images that Node.js is taken from, for kind serverless: one
-	// for all base images, or one for each in their order.
+	// Nodes are the images that Node.js is taken from, for kinds that have it: one for all base
+	// images, or one for each in their order.
 	Nodes []string
 }
 
@@ -72,7 +72,12 @@ func (a Answers) missing() []string {
 	return flags
 }
 
-func (a Answers) needsNode() bool { return a.Kind == "serverless" }
+// needsNode reports whether the images of the kind take Node.js from another image.
+func (a Answers) needsNode() bool {
+	return slices.ContainsFunc(llbgen.Fields(), func(f llbgen.Field) bool {
+		return f.Path == "runtimes[].node" && slices.Contains(f.Kinds, a.Kind)
+	})
+}
 
 // wrong returns what is wrong with the answers that there are, as an
 // [*InputError].

@@ -36,7 +36,7 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 		question
 		answer *string
 	}{
-		{question{text: "Kind of the images, sam or serverless", field: "kind"}, &a.Kind},
+		{question{text: "Kind of the images, " + strings.Join(llbgen.KindNames(), " or "), field: "kind"}, &a.Kind},
 		{question{text: "Plugin image, such as " + example("plugin.image"), field: "plugin.image"}, &a.Plugin},
 		{question{text: "Version of the plugin, for the tags, such as " + example("plugin.version"), field: "plugin.version"}, &a.PluginVersion},
 		{question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo},

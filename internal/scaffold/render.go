@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -25,10 +26,22 @@ func (a Answers) render() ([]byte, error) {
 	for _, f := range llbgen.Fields() {
 		fields[f.Path] = f
 	}
+	var own []section
+	for _, f := range llbgen.Fields() {
+		switch _, key, below := strings.Cut(f.Path, "."); {
+		case !slices.Contains(f.Kinds, a.Kind) || strings.Contains(f.Path, "[]"):
+		case !below:
+			own = append(own, section{Path: f.Path})
+		case f.Default != "":
+			last := &own[len(own)-1] // the section that it is in
+			last.Keys = append(last.Keys, key)
+		}
+	}
 	tmpl, err := template.New(llbgen.Filename).Funcs(template.FuncMap{
 		"schema":  func() string { return llbgen.SchemaURL },
 		"default": func(path string) string { return fields[path].Default },
 		"example": func(path string) string { return fields[path].Example },
+		"own":     func() []section { return own },
 		"yaml":    scalar,
 		"comment": func(start, path string) string { return comment(start, fields[path].Help) },
 	}).Parse(fileTemplate)
@@ -40,6 +53,12 @@ func (a Answers) render() ([]byte, error) {
 		return nil, fmt.Errorf("write the build file: %w", err)
 	}
 	return file.Bytes(), nil
+}
+
+// section is a section of the build file that not every kind has, with its keys that have a default.
+type section struct {
+	Path string
+	Keys []string
 }
 
 // scalar writes a string as YAML, in one line and quoted where it has to be.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -101,7 +102,7 @@ func TestWhatIsCommentedOutLoads(t *testing.T) {
 		}
 		plain := load(t, file)
 		if all.Docker.Version != plain.Docker.Version || all.GoTemplate.Version != plain.GoTemplate.Version ||
-			all.Serverless != plain.Serverless || all.Node != plain.Node {
+			!reflect.DeepEqual(all.Own, plain.Own) || all.Node != plain.Node {
 			t.Errorf("what is commented out is not the default: %+v, %+v", all, plain)
 		}
 	}
