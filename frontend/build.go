@@ -19,7 +19,6 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -175,18 +174,12 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	if b.Resolved != nil {
 		b.Resolved(ctx, *platform, image)
 	}
-	eg, egCtx := errgroup.WithContext(ctx)
-	for _, layer := range image.Layers {
-		eg.Go(func() error { return b.verify(egCtx, layer, *platform) })
-	}
-	if err := eg.Wait(); err != nil {
-		return nil, err
-	}
-	if err := b.verifyImage(ctx, image, *platform); err != nil {
+	checked, err := b.check(ctx, image, *platform)
+	if err != nil {
 		return nil, err
 	}
 	b.images.Store(platforms.FormatAll(*platform), image)
-	ref, err := b.solve(ctx, b.withChecks(image), false)
+	ref, err := b.solve(ctx, checked, false)
 	if err != nil {
 		return nil, err
 	}

@@ -15,30 +15,30 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// reportOverwritten warns of the files of the base image that a layer replaces
-// by others.
-func (b *build) reportOverwritten(ctx context.Context, image *llbgen.Image, layer *llbgen.Layer) error {
-	base, err := b.fileSystemOf(ctx, image.Base.State)
+// overwritesNothing reports whether a layer replaces no file of the base image by
+// another one. It warns of those that it replaces.
+func (c *checks) overwritesNothing(ctx context.Context, layer *llbgen.Layer) (bool, error) {
+	base, err := c.fileSystemOf(ctx, c.image.Base.State)
 	if err != nil {
-		return err
+		return false, err
 	}
-	added, err := b.fileSystemOf(ctx, layer.State)
+	added, err := c.fileSystemOf(ctx, layer.State)
 	if err != nil {
-		return err
+		return false, err
 	}
 	files, err := overwritten(base, added, "")
 	if err != nil {
-		return b.plan.At(layer.Field, err)
+		return false, c.plan.At(layer.Field, err)
 	}
 	if len(files) == 0 {
-		return nil
+		return true, nil
 	}
-	found := b.plan.Finding(llbgen.RuleOverwritesBase, layer.Field, fmt.Errorf(
+	found := c.plan.Finding(llbgen.RuleOverwritesBase, layer.Field, fmt.Errorf(
 		"the %s replaces %s of the runtime image: node.layout: isolated keeps them", layer.Source, listed(files)))
 	if found == nil {
-		return nil
+		return false, nil
 	}
-	return b.warn(ctx, []*llbgen.Diagnostic{found})
+	return false, c.warn(ctx, []*llbgen.Diagnostic{found})
 }
 
 func (b *build) fileSystemOf(ctx context.Context, state llb.State) (fileSystem, error) {

@@ -20,27 +20,27 @@ import (
 // verify builds a layer and makes sure that its programs are ones of the
 // platform. A layer that lacks a file fails here, by its source and the file's
 // path.
-//
-// With cache imports the programs are not looked at: reading a file of a layer
-// that came out of a cache would pull the layer.
-func (b *build) verify(ctx context.Context, layer *llbgen.Layer, platform ocispecs.Platform) error {
-	ref, err := b.solve(ctx, layer.State, true)
+func (c *checks) verify(ctx context.Context, layer *llbgen.Layer) error {
+	ref, err := c.solve(ctx, layer.State, true)
 	if err != nil {
-		return b.plan.At(layer.Field, explainLayer(layer, err))
+		return c.plan.At(layer.Field, explainLayer(layer, err))
 	}
-	if len(b.CacheImports) > 0 {
+	if len(layer.Executables) == 0 {
 		return nil
 	}
-	for _, path := range layer.Executables {
-		head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: path, Range: &client.FileRange{Length: 512}})
-		if err != nil {
-			return b.plan.At(layer.Field, fmt.Errorf("%s: read %s: %w", layer.Source, path, err))
+	name := "programs " + strings.Join(layer.Executables, " ")
+	return c.once(ctx, name, func() (bool, error) {
+		for _, path := range layer.Executables {
+			head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: path, Range: &client.FileRange{Length: 512}})
+			if err != nil {
+				return false, c.plan.At(layer.Field, fmt.Errorf("%s: read %s: %w", layer.Source, path, err))
+			}
+			if err := checkELF(head, c.platform); err != nil {
+				return false, c.plan.At(layer.Field, fmt.Errorf("%s: %s %w", layer.Source, path, err))
+			}
 		}
-		if err := checkELF(head, platform); err != nil {
-			return b.plan.At(layer.Field, fmt.Errorf("%s: %s %w", layer.Source, path, err))
-		}
-	}
-	return nil
+		return true, nil
+	}, layer.State)
 }
 
 // machine is the ELF machine of an architecture that images are built for.

@@ -88,7 +88,30 @@ func TestVerifyFullRefuses(t *testing.T) {
 	}
 }
 
-// What the merged layout replaces in the runtime image is told.
+// What the builder cannot run is not run: its programs' libraries are checked. That
+// reads the base image, unless a cache has the proof of it.
+func TestVerifyFullForAnotherMachine(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	b.base(testenv.Node22Base, "nodejs22.x", "amd64", "arm64")
+	build := func(args ...string) result {
+		d := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+		b.Registry.Reset()
+		return b.buildOn(d, append(args, "--repo", b.repo("ci/sam"), "--push", "--verify", "full", "--platform", "linux/arm64",
+			"--build-arg", "SAM_BASE_IMAGE="+testenv.Node22Base, "-f", example(t, "sam/samforge.yaml"))...)
+	}
+	cache := "type=registry,ref=" + b.repo("cache")
+	r := build("--cache-to", cache)
+	first := r.ok(t)
+	if !strings.Contains(r.stderr, "the programs of the image for linux/arm64 cannot be run on this builder") {
+		t.Errorf("there is no warning:\n%s", r.stderr)
+	}
+	wantDigests(t, build("--cache-from", cache).ok(t), first)
+	b.wantNothingPulled(testenv.Node22Base)
+}
+
+// What the merged layout replaces in the runtime image is told, whatever caches
+// there are.
 func TestVerifyFullReportsWhatMergedReplaces(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -111,13 +134,15 @@ func TestVerifyFullReportsWhatMergedReplaces(t *testing.T) {
 	b.push(withNode, image)
 
 	args := []string{"--repo", b.repo("ci/sls"), "--target", "base", "--verify", "full"}
-	r := b.build(append(args, "-f", pairFile(t, withNode, testenv.Node20Base, ""))...)
-	r.ok(t)
 	const want = "replaces /var/lang/bin/node of the runtime image: node.layout: isolated keeps them"
-	if !strings.Contains(r.stderr, want) {
-		t.Errorf("there is no warning that tells %q:\n%s", want, r.stderr)
+	for _, caches := range [][]string{nil, {"--cache-from", "type=registry,ref=" + b.repo("cache/none")}} {
+		r := b.build(append(append(args, "-f", pairFile(t, withNode, testenv.Node20Base, "")), caches...)...)
+		r.ok(t)
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("with %q there is no warning that says %q:\n%s", caches, want, r.stderr)
+		}
 	}
-	r = b.build(append(args, "-f", pairFile(t, withNode, testenv.Node20Base, "node: {layout: isolated}\n"))...)
+	r := b.build(append(args, "-f", pairFile(t, withNode, testenv.Node20Base, "node: {layout: isolated}\n"))...)
 	r.ok(t)
 	if strings.Contains(r.stderr, "replaces /") {
 		t.Errorf("the isolated layout replaces files:\n%s", r.stderr)

@@ -1,0 +1,91 @@
+package frontend
+
+import (
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/identity"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
+
+	"github.com/samforge/samforge/llbgen"
+)
+
+// A check that reads a layer must not run again for a layer that came out of an
+// imported cache, as the builder would pull the layer for it. It must not be left
+// out either: nothing says whether a layer came out of a cache or was built a
+// moment ago. So the caches themselves keep a proof that the check passed.
+//
+// A proof is a step of the graph that depends on what was checked. It is exported
+// with the image, so every cache of the image has it. A builder cannot be asked
+// whether it knows a step, only to make it. Hence a proof has two forms with the
+// same key in every cache: one that can be made, and one that can only be found.
+//
+// Both merge the difference between two notes with the same content. In the form
+// that can only be found the two are the same note. There is no difference and
+// nothing to merge: the solve fails, no step does, and BuildKit keeps no result.
+// In the form that can be made, the second note is written anew.
+
+// A proofForm says what a proof is asked for.
+type proofForm int
+
+const (
+	toFind proofForm = iota
+	toMake
+)
+
+// proof returns the proof that a check passed for some states. It is a step that
+// returns the first of them, so a cache that has this state's layer can have the
+// proof too.
+func proof(check string, form proofForm, of ...llb.State) llb.State {
+	first := note(check, of)
+	second, difference, merge, proven := first, hidden("compare notes"), hidden("merge the difference"), hidden("proof")
+	if form == toMake {
+		// What is required of the worker is not part of the key. Without it, the two
+		// notes would be one step.
+		second = note(check, of, llb.IgnoreCache, llb.Require("samforge==anew"))
+		difference, merge, proven = append(difference, llb.IgnoreCache), append(merge, llb.IgnoreCache), append(proven, llb.IgnoreCache)
+	}
+	d := llb.Diff(first, second, difference...)
+	return requires(of[0], []llb.State{llb.Merge([]llb.State{d, d}, merge...)}, proven)
+}
+
+// note is a file about a check, which depends on the states that were checked.
+func note(check string, of []llb.State, opts ...llb.ConstraintsOpt) llb.State {
+	file := llb.Mkfile("/note", 0o644, []byte(check), llb.WithCreatedTime(llbgen.DefaultEpoch()))
+	written := llb.Scratch().File(file, append(hidden("write a note"), opts...)...)
+	return requires(written, of, append(hidden("tie the note to what was checked"), opts...))
+}
+
+// requires returns state as a step that depends on other states too.
+func requires(state llb.State, others []llb.State, opts []llb.ConstraintsOpt) llb.State {
+	inputs := []llb.PassthroughInput{{State: state, Output: true}}
+	for _, other := range others {
+		inputs = append(inputs, llb.PassthroughInput{State: other})
+	}
+	return llb.NewPassthrough("proof", inputs, opts...)
+}
+
+// hidden names a step that progress displays leave out, which a weak group is.
+func hidden(name string) []llb.ConstraintsOpt {
+	return []llb.ConstraintsOpt{
+		llb.WithCustomName("[internal] " + name),
+		llb.ProgressGroup("samforge-proofs", "look for proofs of checks", true),
+	}
+}
+
+// impossibleProof is one that no cache can have. A builder that finds it would
+// make every proof that it is asked for.
+func impossibleProof() llb.State {
+	id := identity.NewID()
+	return proof(id, toFind, llb.Scratch().File(llb.Mkfile("/"+id, 0o644, nil), hidden("write what nobody checked")...))
+}
+
+// keepsProofs reports whether the builder has the steps that proofs are made of.
+func (b *build) keepsProofs() bool {
+	caps := b.BuildOpts().LLBCaps
+	for _, c := range []apicaps.CapID{pb.CapMergeOp, pb.CapDiffOp, pb.CapPassthroughOp} {
+		if caps.Supports(c) != nil {
+			return false
+		}
+	}
+	return true
+}
