@@ -136,6 +136,34 @@ func TestBuilderThatDoesNotAnswer(t *testing.T) {
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
 	r := run(t, b.env, b.seedPush("--builder", "unix:///nonexistent/buildkitd.sock")...)
 	b.wantFailure(r, "unix:///nonexistent/buildkitd.sock")
+	for _, nonsense := range [][]string{{"--builder", "nope"}, {"--builder", "tcp://a:1", "--builder", ""}} {
+		if r := run(t, b.env, b.seedPush(nonsense...)...); r.code != 2 || !strings.Contains(r.stderr, "is not the address of a builder") {
+			t.Errorf("exit code %d for %q:\n%s", r.code, nonsense, r.stderr)
+		}
+	}
+	if r := run(t, append(b.env, "BUILDKIT_HOST=nope"), b.seedPush()...); r.code != 2 || !strings.Contains(r.stderr, `"nope" is not the address of a builder`) {
+		t.Errorf("exit code %d for BUILDKIT_HOST=nope:\n%s", r.code, r.stderr)
+	}
+}
+
+// --load without an engine names it before anything is built.
+func TestLoadWithoutAnEngine(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	env := append(b.env, "DOCKER_HOST=unix:///nonexistent/docker.sock")
+	args := append([]string{"build", "--progress", "plain", "-f", example(t, "sam/samforge.yaml"), "--load", "--builder", b.Buildkitd.Addr}, b.mirrors()...)
+	r := run(t, env, args...)
+	if r.code != 1 || r.stdout != "" {
+		t.Errorf("exit code %d, stdout %q", r.code, r.stdout)
+	}
+	for _, want := range []string{"--load gives the images to a Docker engine, and the docker command reaches none", "unix:///nonexistent/docker.sock", "--output type=docker,dest=image.tar"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("stderr does not say %q:\n%s", want, r.stderr)
+		}
+	}
+	if strings.Contains(r.stderr, "broken pipe") || len(b.Registry.Pulls()) != 0 {
+		t.Errorf("it was built all the same:\n%s", r.stderr)
+	}
 }
 
 // A full disk is called that, and the build works when there is room.

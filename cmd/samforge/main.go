@@ -57,7 +57,8 @@ func run(ctx context.Context, args []string) int {
 func exitCode(err error) int {
 	var input *project.InputError
 	var usage *usageError
-	if errors.As(err, &input) || errors.As(err, &usage) {
+	var address *builder.AddressError
+	if errors.As(err, &input) || errors.As(err, &usage) || errors.As(err, &address) {
 		return exitInput
 	}
 	return exitFailed

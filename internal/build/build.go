@@ -111,6 +111,11 @@ func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) 
 	if err != nil {
 		return nil, project.BadInput(err)
 	}
+	if r.opt.Load && !inEngine {
+		if err := checkEngine(ctx); err != nil {
+			return nil, err
+		}
+	}
 	results := pool.Run(ctx, builder.SessionOptions{
 		Attachables: r.session,
 		LocalMounts: r.served.mounts,

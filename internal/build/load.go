@@ -1,11 +1,13 @@
 package build
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/session/filesync"
 )
@@ -28,6 +30,27 @@ func dockerLoad() (filesync.FileOutputFunc, error) {
 		return load, load.cmd.Start()
 	}, nil
 }
+
+// checkEngine returns an error unless the docker command reaches an engine. When that goes wrong in
+// the middle of a build, the builder only says that a pipe broke.
+func checkEngine(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, engineTimeout, fmt.Errorf("no answer within %s", engineTimeout))
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}").CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil && len(out) > 0:
+		err = errors.New(strings.TrimSpace(string(out)))
+	}
+	if err != nil {
+		return fmt.Errorf("--load gives the images to a Docker engine, and the docker command reaches none: start Docker or set DOCKER_HOST, or use --output type=docker,dest=image.tar: %w", err)
+	}
+	return nil
+}
+
+// engineTimeout bounds how long an engine may take to say its version.
+const engineTimeout = 30 * time.Second
 
 // loading is a running `docker load`; closing it waits for the engine.
 type loading struct {

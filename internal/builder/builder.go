@@ -34,8 +34,6 @@ const (
 // connectTimeout bounds the first answer of a builder that the user named. Ten seconds are enough for ssh and kubectl.
 const connectTimeout = 10 * time.Second
 
-var errNoAddress = errors.New("not an address such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name")
-
 // Builder is a buildkitd that has answered. Close it.
 type Builder struct {
 	Address string
@@ -44,6 +42,7 @@ type Builder struct {
 
 	client      *client.Client
 	dialSession session.Dialer
+	otherDigest bool    // images get another digest than on other builders
 	daemon      *daemon // nil unless Private
 }
 
@@ -65,16 +64,17 @@ func (b *Builder) String() string {
 }
 
 // connect returns a Builder for a buildkitd address, once it has answered.
-func connect(ctx context.Context, address string, tls TLS, timeout time.Duration) (*Builder, error) {
+func connect(ctx context.Context, address string, tls TLS, timeout time.Duration, opts ...client.ClientOpt) (*Builder, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "" {
-		return nil, errNoAddress
+	if err != nil {
+		return nil, err
 	}
-	var opts []client.ClientOpt
 	if u.Scheme == "tcp" {
-		if opts, err = tls.clientOpts(address); err != nil {
+		secure, err := tls.clientOpts(address)
+		if err != nil {
 			return nil, err
 		}
+		opts = append(opts, secure...)
 	}
 	c, err := client.New(ctx, address, opts...)
 	if err != nil {

@@ -1,8 +1,9 @@
 package builder
 
 import (
-	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,11 +14,15 @@ import (
 )
 
 // dockerListener turns l into a Docker engine's socket: it gives out each connection that asked for /grpc and has been
-// switched to h2c.
-func dockerListener(t *testing.T, l net.Listener) net.Listener {
+// switched to h2c. driver is how it stores images.
+func dockerListener(t *testing.T, l net.Listener, driver string) net.Listener {
 	t.Helper()
 	d := &upgraded{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/info") {
+			fmt.Fprintf(w, `{"DriverStatus": [["Backing Filesystem", "extfs"], ["driver-type", %q]]}`, driver)
+			return
+		}
 		if r.Method != http.MethodPost || r.URL.Path != "/grpc" || r.Header.Get("Upgrade") != "h2c" {
 			http.NotFound(w, r)
 			return
@@ -27,12 +32,20 @@ func dockerListener(t *testing.T, l net.Listener) net.Listener {
 			return
 		}
 		fmt.Fprint(conn, "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-		d.conns <- &bufferedConn{Conn: conn, r: bufio.NewReader(rw)}
+		d.conns <- &readFirst{Conn: conn, r: rw}
 	})}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	return d
 }
+
+// readFirst reads first what came together with the request.
+type readFirst struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c *readFirst) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 type upgraded struct {
 	net.Listener
@@ -62,8 +75,42 @@ func TestDockerEngineWithoutBuildKit(t *testing.T) {
 	_, err := Find(t.Context(), Options{Address: "docker://", Env: environment(map[string]string{
 		"DOCKER_HOST": "unix://" + l.Addr().String(),
 	})})
-	if err == nil || !strings.Contains(err.Error(), "the engine has no BuildKit to offer (404 Not Found") {
+	if err == nil || !strings.Contains(err.Error(), "the engine has no BuildKit to offer: POST /grpc: unable to upgrade to h2c, received 404") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestDockerEngineWithTheOlderImageStoreComesLast(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	serveFake(t, dockerListener(t, listen(t, "unix", dir+"/docker.sock"), "overlay2"), 1)
+	private := serveFake(t, listen(t, "unix", dir+"/private.sock"), 1)
+	var said []string
+	opt := Options{
+		Env:     environment(map[string]string{"DOCKER_HOST": "unix://" + dir + "/docker.sock", "PATH": dir}),
+		Log:     func(s string) { said = append(said, s) },
+		rootful: "unix://" + dir + "/none.sock",
+	}
+	b, err := Find(t.Context(), opt) // no private buildkitd can be started
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if b.Kind != Docker || len(said) != 1 || !strings.HasPrefix(said[0], "WARNING: building on the docker engine at unix://"+dir+"/docker.sock: it has Docker's older image store, which gives images another digest") {
+		t.Errorf("found %s and said %q", b, said)
+	}
+
+	said = nil
+	steps := discovery(opt)
+	steps[len(steps)-1] = step{"private buildkitd", func(ctx context.Context) (*Builder, error) {
+		return connect(ctx, private, TLS{}, discoverTimeout)
+	}}
+	if b, err = discover(t.Context(), opt, steps); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if b.Address != private || len(said) != 1 || !strings.HasPrefix(said[0], "building on the private buildkitd and not on the docker engine") {
+		t.Errorf("found %s and said %q", b, said)
 	}
 }
 
@@ -75,46 +122,57 @@ func TestDockerEndpointIsTheOneOfTheDockerCLI(t *testing.T) {
 	far := config + "/contexts/%s/512eea46ceb3921dff4363c7069d89d4964d1d9fccaa0f411851a7aa60a5c868"      // sha256 of "far"
 	writeFile(t, fmt.Sprintf(rootless, "meta")+"/meta.json", `{"Name": "rootless", "Endpoints": {"docker": {"Host": "unix:///run/user/1000/docker.sock"}}}`)
 	writeFile(t, fmt.Sprintf(far, "meta")+"/meta.json", `{"Name": "far", "Endpoints": {"docker": {"Host": "tcp://far:2376"}}}`)
-	writeFile(t, fmt.Sprintf(far, "tls")+"/docker/ca.pem", "")
+	writeFile(t, fmt.Sprintf(far, "tls")+"/docker/ca.pem", "far's")
 
+	writeFile(t, config+"/certs/ca.pem", "authority")
+	type want struct {
+		host, ca string
+		insecure bool
+		named    bool
+	}
 	for name, tc := range map[string]struct {
 		vars map[string]string
-		want endpoint
+		want want
 	}{
 		"the default socket": {
 			map[string]string{"DOCKER_CONFIG": t.TempDir()},
-			endpoint{host: "unix:///var/run/docker.sock"},
+			want{host: "unix:///var/run/docker.sock"},
 		},
 		"the current context": {
 			map[string]string{"DOCKER_CONFIG": config},
-			endpoint{host: "unix:///run/user/1000/docker.sock"},
+			want{host: "unix:///run/user/1000/docker.sock", named: true},
 		},
 		"DOCKER_CONTEXT before the current context": {
 			map[string]string{"DOCKER_CONFIG": config, "DOCKER_CONTEXT": "far"},
-			endpoint{host: "tcp://far:2376", certs: fmt.Sprintf(far, "tls") + "/docker"},
+			want{host: "tcp://far:2376", ca: "far's", named: true},
 		},
 		"DOCKER_HOST before a context": {
 			map[string]string{"DOCKER_CONFIG": config, "DOCKER_HOST": "tcp://near:2375"},
-			endpoint{host: "tcp://near:2375"},
+			want{host: "tcp://near:2375", named: true},
 		},
 		"DOCKER_HOST with verified TLS": {
-			map[string]string{"DOCKER_HOST": "tcp://near:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"},
-			endpoint{host: "tcp://near:2376", certs: "/certs"},
+			map[string]string{"DOCKER_HOST": "tcp://near:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": config + "/certs"},
+			want{host: "tcp://near:2376", ca: "authority", named: true},
 		},
 		"DOCKER_HOST with TLS and the CLI's own certificates": {
-			map[string]string{"DOCKER_CONFIG": config, "DOCKER_HOST": "tcp://near:2376", "DOCKER_TLS": "1"},
-			endpoint{host: "tcp://near:2376", certs: config, insecure: true},
+			map[string]string{"DOCKER_CONFIG": config + "/certs", "DOCKER_HOST": "tcp://near:2376", "DOCKER_TLS": "1"},
+			want{host: "tcp://near:2376", ca: "authority", insecure: true, named: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := (Options{Env: environment(tc.vars)}).dockerEndpoint(); got != tc.want {
-				t.Errorf("got %+v, want %+v", got, tc.want)
+			e := Options{Env: environment(tc.vars)}.dockerEndpoint()
+			got := want{host: e.Host, insecure: e.SkipTLSVerify, named: e.named}
+			if e.TLSData != nil {
+				got.ca = string(e.TLSData.CA)
+			}
+			if got != tc.want || e.err != nil {
+				t.Errorf("got %+v, %v, want %+v", got, e.err, tc.want)
 			}
 		})
 	}
 	gone := Options{Env: environment(map[string]string{"DOCKER_CONFIG": config, "DOCKER_CONTEXT": "gone"})}.dockerEndpoint()
-	if gone.host != "context gone" || gone.err == nil {
+	if gone.name != "context gone" || gone.err == nil {
 		t.Errorf("a context that is not there: %+v", gone)
 	}
 }

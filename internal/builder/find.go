@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/appdefaults"
 
 	"github.com/samforge/samforge/credentials"
@@ -47,11 +49,11 @@ func listed(attempts []Attempt) string {
 
 // Find returns the buildkitd to build with. One that the user named, in opt.Address or BUILDKIT_HOST, is used or is an
 // error. Otherwise the first that answers, of: the rootful socket, the rootless socket, the Docker engine, a private
-// buildkitd. When none does, the error is a *NotFoundError.
+// buildkitd; an engine that would give images another digest comes last. When none does, the error is a *NotFoundError.
 func Find(ctx context.Context, opt Options) (*Builder, error) {
 	if address := cmp.Or(opt.Address, opt.env("BUILDKIT_HOST")); address != "" {
-		if credentials.In(address) {
-			return nil, errCredentials(address)
+		if err := checkAddress(address); err != nil {
+			return nil, err
 		}
 		b, err := named(ctx, address, opt)
 		if err != nil {
@@ -59,23 +61,42 @@ func Find(ctx context.Context, opt Options) (*Builder, error) {
 		}
 		return b, nil
 	}
+	return discover(ctx, opt, discovery(opt))
+}
+
+// discover returns the first builder that answers. One that gives images another digest comes last.
+func discover(ctx context.Context, opt Options, steps []step) (*Builder, error) {
 	var tried []Attempt
-	for _, step := range discovery(opt) {
+	var other *Builder
+	for _, step := range steps {
 		b, err := step.find(ctx)
-		if err == nil {
+		switch {
+		case err == nil && b.otherDigest:
+			other = b
+		case err == nil && other != nil:
+			opt.log("building on the %s and not on the %s: %s (--builder docker:// builds there all the same)", step.what, other, whyOtherDigest)
+			return b, other.Close()
+		case err == nil:
+			opt.log("building on the %s", step.what)
 			return b, nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return nil, fmt.Errorf("look for a builder: %w", context.Cause(ctx))
+		default:
+			tried = append(tried, Attempt{What: step.what, Err: err})
 		}
-		tried = append(tried, Attempt{What: step.what, Err: err})
+	}
+	if other != nil {
+		opt.warnOfDigest(other)
+		return other, nil
 	}
 	return nil, &NotFoundError{Tried: tried}
 }
 
-// errCredentials refuses an address with a user or a password in it, which logs would show.
-func errCredentials(address string) error {
-	return fmt.Errorf("the address of the builder %s has a user or a password in it: leave it out; a builder knows its clients by certificates (--tlscert, --tlskey) or by SSH keys", credentials.Mask(address))
+// whyOtherDigest is what to know about a builder with otherDigest.
+const whyOtherDigest = "it has Docker's older image store, which gives images another digest than every other builder"
+
+func (o Options) warnOfDigest(b *Builder) {
+	o.log("WARNING: building on the %s: %s, and unpacks their bases; for the same digest enable its containerd image store, or name a buildkitd with --builder", b, whyOtherDigest)
 }
 
 // named connects to the builder that the user named.
@@ -83,7 +104,11 @@ func named(ctx context.Context, address string, opt Options) (*Builder, error) {
 	if u, err := url.Parse(address); err == nil {
 		switch u.Scheme {
 		case "docker":
-			return dockerEngine(ctx, opt.dockerEndpoint(), connectTimeout)
+			b, err := dockerEngine(ctx, opt.dockerEndpoint(), connectTimeout)
+			if err == nil && b.otherDigest {
+				opt.warnOfDigest(b)
+			}
+			return b, err
 		case "private":
 			return startPrivate(ctx, opt)
 		}
@@ -100,7 +125,7 @@ type step struct {
 func discovery(opt Options) []step {
 	socket := func(address string) func(context.Context) (*Builder, error) {
 		return func(ctx context.Context) (*Builder, error) {
-			return connect(ctx, address, TLS{}, discoverTimeout)
+			return connect(ctx, address, TLS{}, discoverTimeout, client.WithContextDialer(dialTrusted))
 		}
 	}
 	rootful := cmp.Or(opt.rootful, appdefaults.Address)
@@ -114,13 +139,27 @@ func discovery(opt Options) []step {
 	}
 	docker := opt.dockerEndpoint()
 	return append(steps,
-		step{"Docker engine " + credentials.Mask(docker.host), func(ctx context.Context) (*Builder, error) {
+		step{"Docker engine " + credentials.Mask(docker.name), func(ctx context.Context) (*Builder, error) {
 			return dockerEngine(ctx, docker, discoverTimeout)
 		}},
 		step{"private buildkitd", func(ctx context.Context) (*Builder, error) {
 			return startPrivate(ctx, opt)
 		}},
 	)
+}
+
+// dialTrusted connects to a Unix socket that nobody named.
+func dialTrusted(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", strings.TrimPrefix(address, "unix://"))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPeer(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // rootlessAddress is where a rootless buildkitd listens (appdefaults.UserAddress with our environment), or "".

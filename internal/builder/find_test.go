@@ -93,17 +93,21 @@ func TestFindUsesTheFirstThatAnswers(t *testing.T) {
 				l := listen(t, "unix", sockets[name])
 				switch name {
 				case "docker":
-					l = dockerListener(t, l)
+					l = dockerListener(t, l, "io.containerd.snapshotter.v1")
 				case "host":
 					vars["BUILDKIT_HOST"] = "unix://" + sockets[name]
 				}
 				serveFake(t, l, 1)
 			}
-			b, err := Find(t.Context(), Options{Env: environment(vars), rootful: "unix://" + sockets["rootful"]})
+			var said []string
+			b, err := Find(t.Context(), Options{Env: environment(vars), rootful: "unix://" + sockets["rootful"], Log: func(s string) { said = append(said, s) }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer b.Close()
+			if named := tc.want == "host"; named != (len(said) == 0) || !named && !strings.HasSuffix(said[0], "unix://"+sockets[tc.want]) {
+				t.Errorf("said %q", said)
+			}
 			if want := "unix://" + sockets[tc.want]; b.Address != want || b.Kind != tc.kind || len(b.Workers) != 1 {
 				t.Errorf("found %s with %d workers, want %s at %s", b, len(b.Workers), tc.kind, want)
 			}
@@ -143,7 +147,6 @@ func TestFindDoesNotFallThroughFromANamedBuilder(t *testing.T) {
 		"unix://" + dir + "/none.sock": "connect: no such file or directory",
 		"tcp://127.0.0.1:1":            "connect: connection refused",
 		"docker://":                    "docker.sock: connect: no such file or directory",
-		"nonsense":                     "not an address such as unix:///run/buildkit/buildkitd.sock",
 	} {
 		_, err := Find(t.Context(), Options{
 			Address: address,

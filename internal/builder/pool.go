@@ -5,13 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 
 	"github.com/moby/buildkit/session"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/samforge/samforge/credentials"
 )
 
 // Pool is the builders that share the jobs of a build; often it is one. Close it.
@@ -34,33 +31,6 @@ type UnreachableError struct {
 // Error lists each builder with its reason, one a line.
 func (e *UnreachableError) Error() string {
 	return "none of the builders can be reached:\n" + listed(e.Tried) + "start one of them, or name others with --builder"
-}
-
-// CheckAddresses refuses addresses with credentials in them, and a list of several builders that cannot be a Pool: with
-// one that is given twice, one that is no address, or the Docker engine, which keeps its images to itself.
-func CheckAddresses(addresses []string) error {
-	for _, address := range addresses {
-		if credentials.In(address) {
-			return errCredentials(address)
-		}
-	}
-	if len(addresses) < 2 {
-		return nil
-	}
-	given := map[string]bool{}
-	for _, address := range addresses {
-		u, err := url.Parse(address)
-		switch {
-		case err != nil || u.Scheme == "":
-			return fmt.Errorf("%q: %w", address, errNoAddress)
-		case u.Scheme == "docker":
-			return fmt.Errorf("%s cannot be one of several builders, as the Docker engine keeps the images that it builds: name it alone, or leave it out", address)
-		case given[address]:
-			return fmt.Errorf("%s is given twice", address)
-		}
-		given[address] = true
-	}
-	return nil
 }
 
 // FindPool connects to the builders at several addresses, in place of opt.Address. One that does not answer is told to

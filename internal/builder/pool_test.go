@@ -7,30 +7,6 @@ import (
 	"testing"
 )
 
-func TestCheckAddresses(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		addresses []string
-		want      string // "" when the list is right
-	}{
-		"none is left to discovery":            {nil, ""},
-		"one may be anything that Find takes":  {[]string{"docker://"}, ""},
-		"several":                              {[]string{"tcp://a:1234", "ssh://b", "private://"}, ""},
-		"one that is given twice":              {[]string{"tcp://a:1234", "ssh://b", "tcp://a:1234"}, "tcp://a:1234 is given twice"},
-		"one that is empty":                    {[]string{"tcp://a:1234", ""}, `"": not an address such as unix://`},
-		"one without a scheme":                 {[]string{"tcp://a:1234", "buildkitd"}, `"buildkitd": not an address`},
-		"the Docker engine beside a buildkitd": {[]string{"tcp://a:1234", "docker://"}, "docker:// cannot be one of several builders"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			err := CheckAddresses(tc.addresses)
-			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("got %v, want %q", err, tc.want)
-			}
-		})
-	}
-}
-
 func TestFindPoolWarnsOfABuilderThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)

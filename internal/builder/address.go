@@ -1,0 +1,56 @@
+package builder
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/samforge/samforge/credentials"
+)
+
+// AddressError says that an address, or a list of several, cannot be a builder's.
+type AddressError struct{ reason string }
+
+func (e *AddressError) Error() string { return e.reason }
+
+// schemes are those of the addresses that named understands.
+var schemes = []string{"unix", "tcp", "ssh", "npipe", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "docker", "private"}
+
+// CheckAddresses refuses what is no address of a builder, and a list of several that cannot be a Pool: with one that is
+// given twice, or with the Docker engine, which keeps its images to itself. A single empty address means discovery.
+func CheckAddresses(addresses []string) error {
+	given := map[string]bool{}
+	for _, address := range addresses {
+		if address == "" && len(addresses) == 1 {
+			return nil
+		}
+		if err := checkAddress(address); err != nil {
+			return err
+		}
+		if len(addresses) > 1 && strings.HasPrefix(address, "docker://") {
+			return &AddressError{address + " cannot be one of several builders, as the Docker engine keeps the images that it builds: name it alone, or leave it out"}
+		}
+		if given[address] {
+			return &AddressError{address + " is given twice"}
+		}
+		given[address] = true
+	}
+	return nil
+}
+
+func checkAddress(address string) error {
+	if credentials.In(address) {
+		return &AddressError{fmt.Sprintf("the address of the builder %s has a user or a password in it: leave it out; a builder knows its clients by certificates (--tlscert, --tlskey) or by SSH keys", credentials.Mask(address))}
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || !slices.Contains(schemes, u.Scheme):
+		return &AddressError{fmt.Sprintf("%q is not the address of a builder, such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name (schemes: %s)", address, strings.Join(schemes, ", "))}
+	case u.Scheme == "tcp" && u.Host == "":
+		return &AddressError{fmt.Sprintf("%q has no host: tcp://host:1234", address)}
+	case u.Scheme == "unix" && u.Path == "":
+		return &AddressError{fmt.Sprintf("%q has no path: unix:///run/buildkit/buildkitd.sock", address)}
+	}
+	return nil
+}
