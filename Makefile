@@ -45,7 +45,7 @@ golden: ## rewrite the golden graphs and what is generated in docs
 	$(GO) test ./llbgen -run Golden -update
 
 fuzz: ## every parser for a minute
-	for f in $$(grep -o 'func Fuzz[A-Za-z]*' llbgen/*_test.go npm/*_test.go | sed 's|/.*:func |:|'); do \
+	for f in $$(grep -o '^func Fuzz[A-Za-z]*' $$(git ls-files "*_test.go") | sed 's|/[^/]*:func |:|'); do \
 	  $(GO) test ./$${f%:*} -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime 1m || exit 1; done
 
 bench: deps build tools ## side by side with what users do today

@@ -15,7 +15,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/llbgen"
 )
 

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/llbgen"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/samforge/samforge/placeholder"
+	"github.com/samforge/samforge/internal/placeholder"
 )
 
 // Variable is a build argument that gives or overrides a value of the build

@@ -146,6 +146,27 @@ func TestArgumentsOverrideTheFile(t *testing.T) {
 	}
 }
 
+// TestAnEmptyArgumentIsNotGiven: a CI system sets a variable that nobody filled in to nothing.
+func TestAnEmptyArgumentIsNotGiven(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{
+		buildFile + "docker: {version: 27.5.1}\ngoTemplate: {version: v0.4.11}\nmirrors: {docker.io: mirror.example.com}\n",
+		strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.39.0, lock: package-lock.json", 1),
+	} {
+		empty := map[string]string{"DOCKER_PASSWORD": "", "UNHEARD_OF": ""}
+		for _, v := range llbgen.Variables() {
+			empty[v.Name] = ""
+		}
+		got, want := load(t, file, empty), load(t, file, nil)
+		if !reflect.DeepEqual(got.File, want.File) || got.Verify != want.Verify {
+			t.Errorf("empty arguments change the build file to %+v, want %+v", got.File, want.File)
+		}
+		if len(got.Warnings) != len(want.Warnings) {
+			t.Errorf("empty arguments are warned of: %v", got.Warnings)
+		}
+	}
+}
+
 func TestArgumentMistakes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, arg, with, want string }{
@@ -170,19 +191,14 @@ func TestArgumentMistakes(t *testing.T) {
 			want: `build argument SAMFORGE_KIND: unknown kind "lambda"; the kinds are: sam, serverless`,
 		},
 		{
-			name: "a plugin image that is empty",
-			arg:  "HARNESS_BASE_IMAGE", with: "",
-			want: `build argument HARNESS_BASE_IMAGE: missing: name the plugin's base image here or with --build-arg HARNESS_BASE_IMAGE=…`,
-		},
-		{
 			name: "something else than true or false",
 			arg:  "INSTALL_GO_TEMPLATE_BINARY", with: "no",
 			want: `build argument INSTALL_GO_TEMPLATE_BINARY: expected true or false, found "no"`,
 		},
 		{
-			name: "something else than true or false again",
-			arg:  "UNIFIED_PIPELINE", with: "",
-			want: `build argument UNIFIED_PIPELINE: expected true or false, found ""`,
+			name: "a repository with upper case",
+			arg:  "TARGET_REPO", with: "registry.example.com/CI/sam",
+			want: `build argument TARGET_REPO: "registry.example.com/CI/sam" is not a repository: invalid reference format: repository name (CI/sam) must be lowercase`,
 		},
 		{
 			name: "a mirror for nothing",

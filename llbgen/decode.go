@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 // document decodes a build file strictly and remembers where each value
@@ -42,7 +42,7 @@ func (d *document) decode(data []byte, out any) {
 		return
 	}
 	var root yaml.Node
-	err := yaml.Load(data, &root, yaml.WithV4Defaults())
+	err := yaml.Load(withoutVersion(data), &root, yaml.WithV4Defaults())
 	if err != nil && strings.Contains(err.Error(), "no documents in stream") {
 		return // nothing, or comments only: the checks say what is missing
 	}
@@ -52,6 +52,22 @@ func (d *document) decode(data []byte, out any) {
 	}
 	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
 		d.value("", root.Content[0], reflect.ValueOf(out).Elem())
+	}
+}
+
+// versionDirective says which YAML a file is written in, as one of 1.2 may. The parser knows the
+// directive of 1.1 only, and reads both.
+var versionDirective = regexp.MustCompile(`^(\x{feff}?(?:(?:#[^\n]*)?\r?\n)*)%(YAML[ \t]+1\.[0-9]+[ \t]*(?:#[^\n]*)?\r?\n)`)
+
+// withoutVersion makes a comment of the version directive, at the same place.
+func withoutVersion(data []byte) []byte { return versionDirective.ReplaceAll(data, []byte("$1#$2")) }
+
+// checkTag refuses a tag that is written in the file and not one of YAML's own simple types. It is
+// meant for another program, such as one that puts a variable there.
+func (d *document) checkTag(path string, node *yaml.Node) {
+	known := []string{"!", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"}
+	if node.Style&yaml.TaggedStyle != 0 && !slices.Contains(known, node.Tag) {
+		d.fail(place{line: node.Line, column: node.Column}, path, "the tag %s is unknown: write the value itself, or give it with a build argument", node.Tag)
 	}
 }
 
@@ -79,7 +95,8 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 		node = node.Alias
 	}
 	d.places[path] = place{line: node.Line, column: node.Column}
-	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
+	d.checkTag(path, node)
+	if isNull(node) {
 		return // as if it was not there
 	}
 	if off, ok := v.Addr().Interface().(interface{ disable() }); ok && node.Kind == yaml.ScalarNode {
@@ -109,6 +126,9 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		d.mapping(path, node, func(key *yaml.Node, node *yaml.Node) {
+			if isNull(node) {
+				return
+			}
 			item := reflect.New(v.Type().Elem()).Elem()
 			d.value(join(path, key.Value), node, item)
 			v.SetMapIndex(reflect.ValueOf(key.Value), item)
@@ -126,12 +146,22 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 	}
 }
 
+// isNull reports whether a value is a null, which is as if it was not there.
+func isNull(node *yaml.Node) bool {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	return node.Kind == yaml.ScalarNode && node.Tag == "!!null"
+}
+
 // boolean handles the fields that may be switched off with `false`.
 func (d *document) boolean(path string, node *yaml.Node, off interface{ disable() }) {
-	switch node.Value {
-	case "false":
+	switch value := strings.ToLower(node.Value); {
+	case node.Tag == "!!bool" && value == "false":
 		off.disable()
-	case "true": // the default
+	case node.Tag == "!!bool" && value == "true": // the default
+	case value == "false":
+		d.errorf(path, "%q in quotes is a string: write it without quotes", node.Value)
 	default:
 		d.wrongType(path, node, "a mapping, or false to leave it out")
 	}
@@ -147,6 +177,7 @@ func (d *document) mapping(path string, node *yaml.Node, fn func(key, value *yam
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i]
 		at := place{line: key.Line, column: key.Column}
+		d.checkTag(path, key)
 		switch line, repeated := first[key.Value]; {
 		case key.Value == "<<":
 			d.fail(at, path, "merge keys (<<) are not supported: write the keys out, or use an anchor and an alias for the whole value")

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	digest "github.com/opencontainers/go-digest"
 
-	"github.com/samforge/samforge/placeholder"
+	"github.com/samforge/samforge/internal/placeholder"
 )
 
 // urlFields are the values of the placeholders of a URL, which also has .Machine.

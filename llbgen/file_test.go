@@ -3,6 +3,7 @@ package llbgen_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -31,6 +32,26 @@ runtimes:
 	// Output:
 	// nodejs22.x registry.example.com/ci/aws-sam-plugin:1.1.3-nodejs22.x-1.144.0-linux-amd64
 	// python3.12 registry.example.com/ci/aws-sam-plugin:1.1.3-python3.12-1.143.0-linux-amd64
+}
+
+// TestYAML12: what YAML 1.2 allows is read as it says, and a null is as if it was not there.
+func TestYAML12(t *testing.T) {
+	t.Parallel()
+	want := load(t, buildFile+"docker: false\nlabels: {b: c}\n", nil).File
+	for _, file := range []string{
+		"%YAML 1.2\n---\n" + buildFile + "docker: false\nlabels: {b: c}\n",
+		"\ufeff# a comment\r\n\r\n%YAML 1.2 # the newest\r\n---\r\n" + buildFile + "docker: False\nlabels: {a: null, b: c, d: }\n",
+		"%YAML 1.1\n---\n" + buildFile + "docker: FALSE\nlabels: {b: !!str c}\nmirrors: {docker.io: null}\n",
+		buildFile + "docker: !!bool false\nlabels: {b: ! c, a: &x !!null ~, d: *x}\n",
+	} {
+		if got := load(t, file, nil).File; !reflect.DeepEqual(got.Labels, want.Labels) || !got.Docker.Disabled || len(got.Mirrors) > 0 {
+			t.Errorf("%s\ngives %+v, want %+v", file, got, want)
+		}
+	}
+	_, err := llbgen.Load("samforge.yaml", []byte("%YAML 1.2\n---\nkind: !env KIND\n"), nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "samforge.yaml:3:7: kind: the tag !env is unknown") {
+		t.Errorf("below the directive, a mistake is at another place: %v", err)
+	}
 }
 
 // TestVeryManyMistakes: a file that is made of mistakes, on one line, gives a message of a sensible
@@ -410,6 +431,34 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
          ^`,
 		},
 		{
+			name: "a value has a tag of another program",
+			file: strings.Replace(buildFile, "version: 1.1.2", "version: !env VERSION", 1),
+			want: `samforge.yaml:4:12: plugin.version: the tag !env is unknown: write the value itself, or give it with a build argument
+   4 |   version: !env VERSION
+                  ^`,
+		},
+		{
+			name: "a mapping has a tag of another program",
+			file: buildFile + "labels: !include {}\n",
+			want: `samforge.yaml:8:9: labels: the tag !include is unknown: write the value itself, or give it with a build argument
+   8 | labels: !include {}
+               ^`,
+		},
+		{
+			name: "the repository has upper case",
+			file: strings.Replace(buildFile, "ci/aws-sam-plugin", "CI/aws-sam-plugin", 1),
+			want: `samforge.yaml:5:7: repo: "registry.example.com/CI/aws-sam-plugin" is not a repository: invalid reference format: repository name (CI/aws-sam-plugin) must be lowercase
+   5 | repo: registry.example.com/CI/aws-sam-plugin
+             ^`,
+		},
+		{
+			name: "false is in quotes",
+			file: buildFile + "docker: \"false\"\n",
+			want: `samforge.yaml:8:9: docker: "false" in quotes is a string: write it without quotes
+   8 | docker: "false"
+               ^`,
+		},
+		{
 			name: "a mirror for no registry",
 			file: buildFile + "mirrors: {harness: mirror.example.com}\n",
 			want: `samforge.yaml:8:20: mirrors.harness: "harness" does not begin with a registry, and no image would match it: write docker.io/harness for a repository of Docker Hub
@@ -439,9 +488,9 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 		},
 		{
 			name: "a mirror is empty",
-			file: buildFile + "mirrors: {docker.io: }\n",
+			file: buildFile + "mirrors: {docker.io: ''}\n",
 			want: `samforge.yaml:8:22: mirrors.docker.io: "" cannot stand for "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix
-   8 | mirrors: {docker.io: }
+   8 | mirrors: {docker.io: ''}
                             ^`,
 		},
 

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/distribution/reference"
+	digest "github.com/opencontainers/go-digest"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -132,6 +133,33 @@ func FuzzTagTemplate(f *testing.F) {
 		}
 		if ref, err := plan.Reference(plan.Targets[0], arch, llbgen.Tagger{Template: template}); err == nil {
 			checkReference(t, ref)
+		}
+	})
+}
+
+// FuzzLockfile: what is written parses back, whatever is locked.
+func FuzzLockfile(f *testing.F) {
+	for _, key := range []string{
+		"https://files.example.com/go-template", "https://files.example.com/a: b", "https://files.example.com/a #b", "https://files.example.com/a?b=c&d=#e:",
+		"docker.io/library/docker:28.5.2-cli", "<<", "null", "- a", "'", "\"", "a\nb: c", "{{.Arch}}", "\u0085\u2028", "",
+	} {
+		f.Add(key, "samforge.lock")
+	}
+	f.Add("a", "a\nb: c.lock")
+	f.Fuzz(func(t *testing.T, key, name string) {
+		if !utf8.ValidString(key) || key == "<<" {
+			t.Skip("no build file gives it")
+		}
+		sum := digest.FromString("content")
+		before := llbgen.NewLockfile(name)
+		before.Images[key] = map[string]digest.Digest{"digest": sum, "linux/amd64": sum}
+		before.Downloads[key], before.Packages[key] = sum, sum
+		after, err := llbgen.ParseLockfile(name, before.Marshal())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, before.Marshal())
+		}
+		if changes := before.Diff(after); len(changes) > 0 || len(after.Images) != 1 || len(after.Downloads) != 1 || len(after.Packages) != 1 {
+			t.Errorf("%q is read as %v\n%s", key, changes, before.Marshal())
 		}
 	})
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // Which rules count, and what becomes of what they find. A build file says so
@@ -21,42 +21,58 @@ const checkArg = "BUILDKIT_DOCKERFILE_CHECK"
 
 // readChecks finds out which rules count.
 func (p *Plan) readChecks(data []byte, args map[string]string) {
-	options, given := args[checkArg]
-	at, err := place{arg: checkArg}, error(nil)
-	if !given {
-		options, at, err = checkDirective(data)
+	found := checkDirectives(data)
+	if options, given := args[checkArg]; given {
+		found = []checkDirective{{options: options, at: place{arg: checkArg}}}
 	}
-	if err != nil {
-		p.doc.fail(at, "", "cannot read the directive: %v", err)
+	if len(found) == 0 {
 		return
 	}
-	checks, err := linter.ParseLintOptions(options)
-	if err != nil {
-		p.doc.fail(at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
-		return
+	first := found[0]
+	if !first.ignored {
+		checks, err := linter.ParseLintOptions(first.options)
+		if err != nil {
+			p.doc.fail(first.at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
+			return
+		}
+		p.checks = *checks
 	}
-	p.checks = *checks
-	for _, name := range slices.Concat(checks.SkipRules, checks.ExperimentalRules) {
+	for _, name := range slices.Concat(p.checks.SkipRules, p.checks.ExperimentalRules) {
 		if ruleNamed(name) == (Rule{}) {
-			p.find(RuleUnknownRule, p.doc.diagnostic(at, "", "there is no rule %q%s", name, didYouMean(name, ruleNames())))
+			p.find(RuleUnknownRule, p.doc.diagnostic(first.at, "", "there is no rule %q%s", name, didYouMean(name, ruleNames())))
+		}
+	}
+	for _, d := range found {
+		switch {
+		case d.ignored:
+			p.find(RuleUnknownRule, p.doc.diagnostic(d.at, "", "this check directive does not count: move it to the comments that begin the file"))
+		case d != first:
+			p.doc.fail(d.at, "", "there is a check directive on line %d already: write all in one, as in check=skip=RULE,RULE;error=true", first.at.line)
 		}
 	}
 }
 
-// checkDirective returns the value of the check directive and its place.
-// Directives are the first lines of a file, before any other comment.
-func checkDirective(data []byte) (value string, at place, err error) {
-	var head parser.DirectiveParser
-	directives, err := head.ParseAll(bytes.TrimPrefix(data, []byte("\ufeff")))
-	if err != nil {
-		return "", place{line: len(directives) + 1, column: 1}, err
-	}
-	for i, d := range directives {
-		if d.Name == "check" {
-			return d.Value, place{line: i + 1, column: 1}, nil
+// checkDirective is a comment that says which rules count.
+type checkDirective struct {
+	options string
+	at      place
+	ignored bool // it is not among the comments that begin the file
+}
+
+var directive = regexp.MustCompile(`^#[ \t]*(?i:check)[ \t]*=[ \t]*(\S.*?)[ \t\r]*$`)
+
+// checkDirectives returns the check directives of a file. A Dockerfile has its directives before any
+// other comment; here they may be below one, since `samforge init` begins a file with comments.
+func checkDirectives(data []byte) (all []checkDirective) {
+	atTop := true
+	for i, line := range splitLines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+		text := strings.TrimSpace(line)
+		atTop = atTop && (text == "" || text[0] == '#' || text[0] == '%')
+		if found := directive.FindStringSubmatch(line); found != nil {
+			all = append(all, checkDirective{options: found[1], at: place{line: i + 1, column: 1}, ignored: !atTop})
 		}
 	}
-	return "", place{}, nil
+	return all
 }
 
 func didYouMean(word string, known []string) string {

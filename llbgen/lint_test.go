@@ -212,7 +212,9 @@ func TestWhichRulesCount(t *testing.T) {
 		"after the syntax":              {"# syntax=example.com/frontend\n#check = skip=TagDropsVersion, RuntimeEndOfLife\n", "", nil},
 		"before the syntax":             {"# check=skip=all\r\n# syntax=example.com/frontend\r\n", "", nil},
 		"behind a byte order mark":      {"\ufeff# check=skip=all\n", "", nil},
-		"behind a comment":              {"# Our images.\n# check=skip=all\n", "", []string{"TagDropsVersion", "RuntimeEndOfLife"}},
+		"behind a comment":              {"# Our images.\n#\n\n#Check = skip=all \r\n", "", nil},
+		"behind a version of YAML":      {"%YAML 1.2\n# check=skip=all\n---\n", "", nil},
+		"too late":                      {"labels: {a: b}\n# check=skip=all\n", "", []string{"UnknownRule", "TagDropsVersion", "RuntimeEndOfLife"}},
 		"an experimental one":           {"# check=experimental=OverwritesBase;skip=TagDropsVersion\n", "", []string{"OverwritesBase", "RuntimeEndOfLife"}},
 		"nothing but experimental ones": {"# check=skip=all;experimental=all\n", "", []string{"OverwritesBase"}},
 		"the argument wins":             {"# check=skip=all\n", "skip=RuntimeEndOfLife", []string{"TagDropsVersion"}},
@@ -241,7 +243,7 @@ func TestMistakesInTheCheckDirective(t *testing.T) {
    2 | # check=skp=all
        ^`},
 		"no truth":                  {"# check=error=maybe\n", "", `samforge.yaml:1:1: failed to parse check option "error=maybe"`},
-		"two of them":               {"# check=skip=all\n# check=skip=all\n", "", "samforge.yaml:2:1: cannot read the directive: only one check parser directive can be used"},
+		"two of them":               {"# check=skip=all\n# check=skip=all\n", "", "samforge.yaml:2:1: there is a check directive on line 1 already: write all in one"},
 		"a mistake in the argument": {"", "skip", `build argument BUILDKIT_DOCKERFILE_CHECK: invalid check option "skip"`},
 	} {
 		args := map[string]string{}

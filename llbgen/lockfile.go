@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
@@ -99,12 +101,12 @@ func (l *Lockfile) Marshal() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# What %s was locked to. `samforge lock` writes this file and every build reads it:\n"+
 		"# commit it. `samforge lock --update` moves it on, `samforge outdated` tells whether there is a need.\n"+
-		"version: %s\n", strings.TrimSuffix(l.Name, ".lock"), lockfileVersion)
+		"version: %s\n", oneLine(strings.TrimSuffix(l.Name, ".lock")), lockfileVersion)
 	if len(l.Images) > 0 {
 		b.WriteString("\n# Images: what the reference points at, and in it the image for each platform.\nimages:\n")
 	}
 	for _, ref := range slices.Sorted(maps.Keys(l.Images)) {
-		fmt.Fprintf(&b, "  %s:\n", ref)
+		fmt.Fprintf(&b, "  %s:\n", yamlKey(ref))
 		writeDigests(&b, "    ", l.Images[ref])
 	}
 	if len(l.Downloads) > 0 {
@@ -120,8 +122,29 @@ func (l *Lockfile) Marshal() []byte {
 
 func writeDigests(b *bytes.Buffer, indent string, digests map[string]digest.Digest) {
 	for _, key := range slices.Sorted(maps.Keys(digests)) {
-		fmt.Fprintf(b, "%s%s: %s\n", indent, key, digests[key])
+		fmt.Fprintf(b, "%s%s: %s\n", indent, yamlKey(key), digests[key])
 	}
+}
+
+// plainKey is a key that means itself in YAML: most URLs and all image references.
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._/@%+=&?~-]|:[A-Za-z0-9._/@%+=&?~-])*$`)
+
+// yamlKey writes a key, in quotes where it has to be.
+func yamlKey(key string) string {
+	if plainKey.MatchString(key) {
+		return key
+	}
+	return strconv.QuoteToASCII(key) // its escapes are YAML's too
+}
+
+// oneLine returns text with a space for each character that could end a comment.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // Add pins an input of an image.

@@ -3,6 +3,7 @@ package llbgen
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -74,6 +75,9 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	for _, opt := range opts {
 		opt(p)
 	}
+	// An empty variable of a CI system is one that was not given.
+	args = maps.Clone(args)
+	maps.DeleteFunc(args, func(name, value string) bool { return value == "" && name != checkArg })
 	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
 	p.readLocked(args[LockedArg])
 	p.readChecks(data, args)

@@ -100,13 +100,13 @@ func describeString(s object, f Field) {
 func describeMap(s object, f Field, t reflect.Type) {
 	switch {
 	case t == reflect.TypeFor[Mirrors]():
-		url := object{"type": "string", "pattern": urlPattern}
+		url := object{"type": types("string"), "pattern": urlPattern}
 		s["patternProperties"] = object{urlPattern: url}
-		s["additionalProperties"] = object{"type": "string", "minLength": 1, "not": url}
+		s["additionalProperties"] = object{"type": types("string"), "minLength": 1, "not": object{"type": "string", "pattern": urlPattern}}
 	case len(f.keys) > 0:
 		properties := object{}
 		for _, key := range f.keys {
-			properties[key] = object{"type": "string", "pattern": f.pattern}
+			properties[key] = object{"type": types("string"), "pattern": f.pattern}
 		}
 		s["properties"] = properties
 		s["additionalProperties"] = false

@@ -118,9 +118,6 @@ func TestALockGivenByABuildArgument(t *testing.T) {
 	if got := load(t, file, args).File.Own["serverless"].(*llbgen.Serverless).Lock; got != "locks/sls.json" {
 		t.Errorf("the lock is %q", got)
 	}
-	if got := load(t, file, map[string]string{"SAMFORGE_SERVERLESS_LOCK": ""}).File.Own["serverless"].(*llbgen.Serverless).Lock; got != "" {
-		t.Errorf("the empty argument leaves the lock %q", got)
-	}
 	_, err := llbgen.Load("samforge.yaml", []byte(buildFile), args)
 	wantError(t, err, "build argument SAMFORGE_SERVERLESS_LOCK: belongs to kind: serverless, and this is kind: sam")
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/samforge/samforge/placeholder"
+	"github.com/samforge/samforge/internal/placeholder"
 )
 
 // legalTag follows the OCI distribution specification, "Pulling manifests":

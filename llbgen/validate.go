@@ -9,9 +9,9 @@ import (
 
 	"github.com/distribution/reference"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/npm"
-	"github.com/samforge/samforge/placeholder"
 )
 
 // validate checks the values of the file and lists its targets.

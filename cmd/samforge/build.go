@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"

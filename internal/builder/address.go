@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 // AddressError says that an address, or a list of several, cannot be a builder's.

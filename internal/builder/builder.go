@@ -18,7 +18,7 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 // Kind says what stands behind a Builder.

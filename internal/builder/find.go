@@ -15,7 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/appdefaults"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 // discoverTimeout bounds each step of the discovery; all of them are on this machine, or a DOCKER_HOST.

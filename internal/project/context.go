@@ -10,8 +10,8 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerui"
 
-	"github.com/samforge/samforge/credentials"
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 // Context is the build context: a folder, or an address that the builder fetches. One of the two

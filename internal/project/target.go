@@ -14,8 +14,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/llbgen"
-	"github.com/samforge/samforge/placeholder"
 )
 
 // Target is one image to make.

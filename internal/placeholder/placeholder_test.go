@@ -5,7 +5,7 @@ import (
 	"testing"
 	"text/template"
 
-	"github.com/samforge/samforge/placeholder"
+	"github.com/samforge/samforge/internal/placeholder"
 )
 
 var values = map[string]string{"Version": "1.2.3", "Arch": "arm64", "Empty": ""}

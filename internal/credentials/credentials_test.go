@@ -3,7 +3,7 @@ package credentials_test
 import (
 	"testing"
 
-	"github.com/samforge/samforge/credentials"
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 func TestMask(t *testing.T) {
