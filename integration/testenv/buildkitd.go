@@ -28,6 +28,9 @@ type BuildkitdOptions struct {
 	// Mirrors maps a registry to where buildkitd shall pull its images from, over
 	// plain HTTP: "public.ecr.aws" -> "127.0.0.1:5000/ecr". See [Registry.Mirrors].
 	Mirrors map[string]string
+	// PlainHTTP are hosts that buildkitd uses in plain HTTP, and Authorities the files of the authorities of others.
+	PlainHTTP   []string
+	Authorities map[string]string
 	// Proxy is what buildkitd reaches everything by that is not on loopback, as in
 	// HTTPS_PROXY; empty means directly.
 	Proxy string
@@ -125,8 +128,14 @@ func (b *Buildkitd) writeConfig(options BuildkitdOptions) error {
 		host, _, _ := strings.Cut(mirror, "/")
 		hosts[host] = true
 	}
+	for _, host := range options.PlainHTTP {
+		hosts[host] = true
+	}
 	for _, host := range slices.Sorted(maps.Keys(hosts)) {
 		fmt.Fprintf(&config, "[registry.%q]\n  http = true\n", host)
+	}
+	for _, host := range slices.Sorted(maps.Keys(options.Authorities)) {
+		fmt.Fprintf(&config, "[registry.%q]\n  http = false\n  ca = [%q]\n", host, options.Authorities[host])
 	}
 	if err := os.WriteFile(b.dir.join("buildkitd.toml"), []byte(config.String()), 0o644); err != nil {
 		return fmt.Errorf("configuring buildkitd: %w", err)

@@ -49,7 +49,7 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		Name:  t.Name,
 		Group: t.Entry,
 		Build: t.Build(frontend.Frontend{Warn: r.opt.warn(t), Resolved: base.resolved}),
-		Retry: base.copyUnmounted,
+		Retry: base.uploadUnmounted,
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,

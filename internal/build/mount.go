@@ -2,6 +2,8 @@ package build
 
 import (
 	"context"
+	"errors"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	bkclient "github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
@@ -80,26 +83,64 @@ func (b *baseLayers) mountTargets(base baseImage) []string {
 // the time that BuildKit tells.
 var refused = regexp.MustCompile(`(?i)failed to push .*(\bdenied\b|\bunknown\b|bad request|invalid|unsupported|\b40[0345]\b)`)
 
-// copyUnmounted uploads the layers of the base where the registry refused a push and may have done so
-// because it does not mount layers of another repository. BuildKit, which gives up then, finds them
-// there at its second try. The result is whether there was any to upload.
-func (b *baseLayers) copyUnmounted(ctx context.Context, err error) bool {
-	if !refused.MatchString(err.Error()) {
+// uploadUnmounted uploads the layers of an image where the registry refused a push and may have done so
+// because it does not mount layers of another repository: those of the base, and those that the builder
+// pushed elsewhere before. BuildKit, which gives up then, finds them there at its second try. The result
+// is whether there was any to upload.
+func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result) bool {
+	if !refused.MatchString(failed.Err.Error()) {
 		return false
 	}
-	b.mu.Lock()
-	bases := slices.Clone(b.bases)
-	b.mu.Unlock()
-	copied := 0
-	for _, base := range bases {
-		for _, to := range b.mountTargets(base) {
-			n, err := b.client.Copy(ctx, base.ref, base.platform, to)
-			if copied += n; err != nil && b.warn != nil && !registry.Denied(err) {
-				b.warn("the registry may have refused to mount the base's layers, and they could not be copied either: " + err.Error())
-			}
+	layers, err := b.layers(ctx, failed)
+	uploaded := 0
+	for _, to := range b.repositories {
+		if err != nil {
+			break
 		}
+		var n int
+		n, err = b.client.Upload(ctx, layers, to)
+		uploaded += n
 	}
-	return copied > 0
+	if err != nil && b.warn != nil && !registry.Denied(err) {
+		b.warn("the registry may have refused to mount layers, and samforge could not upload them: " + err.Error())
+	}
+	return uploaded > 0
+}
+
+// layers returns the layers and the config of an image that was not pushed: the builder has them, but for
+// the layers of a base that it has not pulled.
+func (b *baseLayers) layers(ctx context.Context, failed builder.Result) ([]registry.Layer, error) {
+	found, err := failed.Blobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var layers []registry.Layer
+	for _, descriptor := range found {
+		layer := registry.Layer{Descriptor: descriptor}
+		reader, err := failed.Builder.Blob(ctx, descriptor)
+		switch {
+		case err == nil:
+			layer.Open = func() (io.ReadCloser, error) { return failed.Builder.Blob(ctx, descriptor) }
+			err = reader.Close()
+		case errors.Is(err, builder.ErrNotKept):
+			layer.From, err = b.baseRepository()
+		}
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, layer)
+	}
+	return layers, nil
+}
+
+// baseRepository returns the repository of the base.
+func (b *baseLayers) baseRepository() (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.bases) == 0 {
+		return "", errors.New("the base image is in no registry")
+	}
+	return registry.Repository(b.bases[0].ref), nil
 }
 
 // pushedTo returns the repositories that the exports push to, each once.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -163,6 +164,47 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// exported returns the digests of the manifests that a builder says it exported.
+func exported(st *client.SolveStatus) (manifests []digest.Digest) {
+	for _, status := range st.Statuses {
+		dgst, ok := strings.CutPrefix(status.ID, "exporting manifest ")
+		if ok && digest.Digest(dgst).Validate() == nil {
+			manifests = append(manifests, digest.Digest(dgst))
+		}
+	}
+	return manifests
+}
+
+// Blobs returns the layers and the configs of the images that a job exported, though it may have failed then.
+func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
+	store := proxy.NewContentStore(r.Builder.client.ContentClient())
+	var blobs []ocispecs.Descriptor
+	for _, dgst := range r.manifests {
+		data, err := content.ReadBlob(ctx, store, ocispecs.Descriptor{Digest: dgst})
+		if err != nil {
+			return nil, fmt.Errorf("read the manifest %s: %w: %w", dgst, ErrNotKept, reason(err))
+		}
+		var manifest ocispecs.Manifest
+		if err := json.Unmarshal(data, &manifest); err != nil {
+			return nil, fmt.Errorf("read the manifest %s: %w", dgst, err)
+		}
+		blobs = append(append(blobs, manifest.Config), manifest.Layers...)
+	}
+	return blobs, nil
+}
+
+// Blob opens a layer or a config that the builder has. [ErrNotKept] is its error for one that it has not pulled.
+func (b *Builder) Blob(ctx context.Context, blob ocispecs.Descriptor) (io.ReadCloser, error) {
+	reader, err := proxy.NewContentStore(b.client.ContentClient()).ReaderAt(ctx, blob)
+	if err != nil {
+		return nil, fmt.Errorf("read the blob %s: %w: %w", blob.Digest, ErrNotKept, reason(err))
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(reader, 0, reader.Size()), reader}, nil
 }
 
 // ErrNotKept says that a builder does not keep what it exports, or not so long.

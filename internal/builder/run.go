@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/util/grpcerrors"
+	digest "github.com/opencontainers/go-digest"
 	"google.golang.org/grpc/codes"
 )
 
@@ -23,8 +24,8 @@ type Job struct {
 	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores, SharedKey and the shared
 	// session are set by Run.
 	Opt client.SolveOpt
-	// Retry is asked once why the job failed; true has it solved again. It may be nil.
-	Retry func(ctx context.Context, err error) bool
+	// Retry is shown the result of a job that failed; true has it solved again, once. It may be nil.
+	Retry func(ctx context.Context, failed Result) bool
 	// After are solved on the same builder when the job succeeded, and shown as part of it.
 	After []Job
 }
@@ -38,6 +39,8 @@ type Result struct {
 	Warnings []client.VertexWarning
 	Log      string // the end of what the step that failed printed
 	After    []Result
+
+	manifests []digest.Digest // of the images that were exported
 }
 
 // LostError says that the connection to the builder broke while it was building.
@@ -102,7 +105,7 @@ func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func(
 func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
 	res := b.solveOne(ctx, so, shared, job, out)
-	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res.Err) {
+	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res) {
 		res = b.solveOne(ctx, so, shared, job, out)
 	}
 	for _, next := range job.After {
@@ -142,6 +145,7 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 				res.Warnings = append(res.Warnings, *w)
 			}
 			logs.add(st)
+			res.manifests = append(res.manifests, exported(st)...)
 			out.write(st)
 		}
 	}()

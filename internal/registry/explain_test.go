@@ -38,6 +38,35 @@ func TestExplain(t *testing.T) {
 			`failed to load cache key: Get "https://files.example.com/go-template": dial tcp: lookup files.example.com: no such host`,
 			"files.example.com cannot be reached",
 		},
+		"expired login to ECR Public": {
+			`failed to resolve source metadata for public.ecr.aws/sam/build-java21:1: failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://public.ecr.aws/token/: 403 Forbidden: denied: Your Authorization Token has expired. Please run 'aws ecr-public get-login-password'`,
+			"the login to public.ecr.aws has expired; log in again with `aws ecr-public get-login-password --region us-east-1 | docker login --username AWS --password-stdin public.ecr.aws`, or run `docker logout public.ecr.aws`",
+		},
+		"push that is denied in the standard words": {
+			`failed to solve: failed to push registry.example.com/ci/plugin:1: denied: requested access to the resource is denied`,
+			"these credentials give no right to registry.example.com/ci/plugin;",
+		},
+		"push that is denied in one word, as BuildKit leaves standard messages out": {
+			`failed to solve: failed to push registry.example.com/ci/plugin:1: denied`,
+			"these credentials give no right to registry.example.com/ci/plugin;",
+		},
+		"push that wants credentials in one word": {
+			`failed to solve: failed to push registry.example.com/ci/plugin:1: unauthorized`,
+			"registry.example.com wants credentials for registry.example.com/ci/plugin",
+		},
+		"repository that ECR does not have": {
+			`failed to push 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin:1: name unknown: The repository with name 'ci/plugin' does not exist in the registry with id '123456789012'`,
+			"123456789012.dkr.ecr.eu-west-1.amazonaws.com has no repository 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin and does not make it by itself; " +
+				"make it first with `aws ecr create-repository --region eu-west-1 --repository-name ci/plugin`",
+		},
+		"mount that is refused": {
+			`failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/?from=base%2Fimage&mount=sha256%3Aab: 403 Forbidden`,
+			"registry.example.com does not give layers of base/image to registry.example.com/ci/plugin; let these credentials read base/image",
+		},
+		"authority that the builder does not know": {
+			`failed to do request: Head "https://registry.example.com/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`,
+			`the builder does not know the authority that signed the certificate of registry.example.com; name it in buildkitd.toml: [registry."registry.example.com"]`,
+		},
 		"registry in plain HTTP": {
 			`Head "https://registry.example.com/v2/": http: server gave HTTP response to HTTPS client`,
 			"registry.example.com speaks plain HTTP",
@@ -54,6 +83,20 @@ func TestExplain(t *testing.T) {
 				t.Errorf("explained twice: %v", again)
 			}
 		})
+	}
+}
+
+// Without a builder there is no buildkitd.toml to change.
+func TestExplainWithoutABuilder(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`Get "https://registry.example.com/v2/": http: server gave HTTP response to HTTPS client`:                                  "registry.example.com speaks plain HTTP, and without a builder",
+		`Get "https://registry.example.com/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`: "this machine does not know the authority",
+	} {
+		err := explain(errors.New(text), "registry.example.com/ci/plugin:1")
+		if !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "buildkitd.toml") {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 )
@@ -47,45 +49,70 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 	return eg.Wait()
 }
 
-// Copy uploads the layers of the image at ref, for the platform, to the repository that to is in, without asking for
-// them to be mounted. It returns how many the repository did not have.
-func (c *Client) Copy(ctx context.Context, ref string, platform ocispecs.Platform, to string) (copied int, err error) {
-	if copied, err = c.copy(ctx, ref, platform, to); err != nil {
-		return copied, fmt.Errorf("copy the layers of %s to %s: %w", ref, to, explain(err, to))
-	}
-	return copied, nil
+// Layer is a layer to upload.
+type Layer struct {
+	ocispecs.Descriptor
+	// Open returns its bytes. Nil takes them from the repository From.
+	Open func() (io.ReadCloser, error)
+	From string
 }
 
-func (c *Client) copy(ctx context.Context, ref string, platform ocispecs.Platform, to string) (int, error) {
-	_, layers, err := c.layers(ctx, ref, platform)
-	if err != nil {
-		return 0, err
-	}
+// Upload uploads layers to the repository that to is in, without asking for them to be mounted. It returns how many the
+// repository did not have.
+func (c *Client) Upload(ctx context.Context, layers []Layer, to string) (uploaded int, err error) {
 	pusher, into, err := c.pusher(to)
 	if err != nil {
 		return 0, err
 	}
-	var copied atomic.Int64
+	var count atomic.Int64
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(4) // as many as BuildKit sends at a time
 	for _, layer := range layers {
 		eg.Go(func() error {
-			dgst, err := layer.Digest()
+			there, err := c.HasBlob(ctx, to, layer.Digest.String())
+			if err != nil || there {
+				return err
+			}
+			blob, err := c.blob(ctx, layer)
+			if err == nil {
+				err = pusher.Upload(ctx, into, blob)
+			}
 			if err != nil {
-				return err
+				return fmt.Errorf("upload the layer %s to %s: %w", layer.Digest, to, explain(err, to))
 			}
-			if there, err := c.HasBlob(ctx, to, dgst.String()); err != nil || there {
-				return err
-			}
-			if err := pusher.Upload(ctx, into, sent{layer}); err != nil {
-				return err
-			}
-			copied.Add(1)
+			count.Add(1)
 			return nil
 		})
 	}
 	err = eg.Wait()
-	return int(copied.Load()), err
+	return int(count.Load()), err
+}
+
+// blob returns a layer as what uploads it wants it.
+func (c *Client) blob(ctx context.Context, layer Layer) (v1.Layer, error) {
+	if layer.Open != nil {
+		return partial.CompressedToLayer(kept{layer})
+	}
+	from, err := name.ParseReference(layer.From)
+	if err != nil {
+		return nil, invalid(layer.From, err)
+	}
+	puller, err := remote.NewPuller(c.forLayers()...)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := puller.Layer(ctx, from.Context().Digest(layer.Digest.String()))
+	return sent{blob}, err
+}
+
+// kept is a layer that is not in a registry.
+type kept struct{ Layer }
+
+func (k kept) Digest() (v1.Hash, error)           { return v1.NewHash(k.Descriptor.Digest.String()) }
+func (k kept) Compressed() (io.ReadCloser, error) { return k.Open() }
+func (k kept) Size() (int64, error)               { return k.Descriptor.Size, nil }
+func (k kept) MediaType() (types.MediaType, error) {
+	return types.MediaType(k.Descriptor.MediaType), nil
 }
 
 // layers returns the layers of the image at ref for the platform.

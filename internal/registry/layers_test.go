@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -96,6 +97,49 @@ func TestMountSendsNothing(t *testing.T) {
 	}
 	if posts != 1 {
 		t.Errorf("the registry was asked %d times, want once: %q", posts, queries())
+	}
+}
+
+// What the repository has not is uploaded, from a file or from another repository, without asking for a mount.
+func TestUploadSendsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	host, _, queries := mountable(t, false)
+	image, err := remote.Image(mustParse(t, host+"/ci/from:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given []Layer
+	for i, l := range manifest.Layers {
+		layer := Layer{Descriptor: ocispecs.Descriptor{MediaType: string(l.MediaType), Digest: digest.Digest(l.Digest.String()), Size: l.Size}}
+		if i%2 == 0 {
+			layer.Open = layers[i].Compressed
+		} else {
+			layer.From = host + "/ci/from"
+		}
+		given = append(given, layer)
+	}
+	if n, err := testClient().Upload(t.Context(), given, host+"/ci/to"); n != len(given) || err != nil {
+		t.Errorf("%d layers were uploaded, want %d: %v", n, len(given), err)
+	}
+	puts := 0
+	for _, q := range queries() {
+		if strings.Contains(q, "mount") {
+			t.Errorf("a mount was asked for: %s", q)
+		}
+		if strings.HasPrefix(q, "PUT ") {
+			puts++
+		}
+	}
+	if puts != len(given) {
+		t.Errorf("%d uploads were finished, want %d: %q", puts, len(given), queries())
 	}
 }
 

@@ -1,0 +1,138 @@
+package integration
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// quirk is a registry that is not the usual one, and what samforge is told of it.
+type quirk struct {
+	front testenv.FrontOptions
+	any   bool     // use the front's address that clients take for a host elsewhere
+	env   []string // added to the environment
+	// noPlan is what a plan says, which has no builder to ask; empty where it works.
+	noPlan []string
+	warns  string // what is said of it while it works
+}
+
+// A push of several platforms, the same again with --skip-existing, and a plan work with every registry that the builder
+// can use, or say what to do. The builder alone is asked where there is one.
+func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	b.base("public.ecr.aws/sam/build-python3.12:1.143.0", "python3.12", "amd64", "arm64")
+	noHelper := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(noHelper, "config.json"), []byte(`{"credsStore": "nope"}`), 0o600))
+	podman := filepath.Join(t.TempDir(), "auth.json")
+	const login = `{"auths": {"HOST": {"auth": "Y2k6c2VjcmV0"}}}` // ci:secret
+
+	quirks := map[string]quirk{
+		"credentials in DOCKER_AUTH_CONFIG only": {front: testenv.FrontOptions{User: "ci", Password: "secret"}, env: []string{"DOCKER_AUTH_CONFIG=" + login}},
+		"credentials in Podman's file only":      {front: testenv.FrontOptions{User: "ci", Password: "secret"}, env: []string{"REGISTRY_AUTH_FILE=" + podman}},
+		"an authority that the builder knows": {front: testenv.FrontOptions{TLS: true},
+			noPlan: []string{"this machine does not know the authority", "SSL_CERT_FILE"}},
+		"plain HTTP that the builder knows of": {any: true,
+			noPlan: []string{"speaks plain HTTP", "without a builder"}},
+		"no HEAD":                    {front: testenv.FrontOptions{NoHEAD: true}},
+		"HEAD without a digest":      {front: testenv.FrontOptions{BareHEAD: true}},
+		"manifests that appear late": {front: testenv.FrontOptions{Late: true}},
+		"a helper that is missing": {env: []string{"DOCKER_CONFIG=" + noHelper},
+			warns: "the credential helper docker-credential-nope, which is not on PATH"},
+		"mounts refused with 403": {front: testenv.FrontOptions{RefuseMounts: http.StatusForbidden}},
+		"mounts refused with 400": {front: testenv.FrontOptions{RefuseMounts: http.StatusBadRequest}},
+		"mounts refused with 404": {front: testenv.FrontOptions{RefuseMounts: http.StatusNotFound}},
+	}
+	fronts := map[string]*testenv.Front{}
+	options := testenv.BuildkitdOptions{Mirrors: b.Registry.Mirrors(), Rootless: true, NoRunc: true, Authorities: map[string]string{}}
+	for name, q := range quirks {
+		front, err := b.Registry.Front(q.front)
+		must(t, err)
+		t.Cleanup(func() { front.Close() })
+		fronts[name] = front
+		switch {
+		case q.front.TLS:
+			options.Authorities[front.Addr] = front.CAFile
+		case q.any:
+			options.PlainHTTP = append(options.PlainHTTP, front.AnyAddr())
+		default:
+			options.PlainHTTP = append(options.PlainHTTP, front.Addr)
+		}
+		if strings.HasPrefix(name, "credentials in Podman") {
+			must(t, os.WriteFile(podman, []byte(strings.Replace(login, "HOST", front.Addr, 1)), 0o600))
+		}
+	}
+	var err error
+	b.Buildkitd, err = testenv.StartBuildkitd(t.Context(), options)
+	must(t, err)
+	t.Cleanup(func() { must(t, b.Buildkitd.Close()) })
+
+	for name, q := range quirks {
+		t.Run(name, func(t *testing.T) {
+			front := fronts[name]
+			host := front.Addr
+			if q.any {
+				host = front.AnyAddr()
+			}
+			env := slices.Clone(b.env)
+			for _, variable := range q.env {
+				env = append(env, strings.Replace(variable, "HOST", host, 1))
+			}
+			repo := host + "/" + strings.NewReplacer(" ", "-", "'", "").Replace(strings.ToLower(name)) + "/sam"
+			input := append([]string{"--build-arg", "SAM_BASE_IMAGE=public.ecr.aws/sam/build-python3.12:1.143.0", "-f", example(t, "sam/samforge.yaml"),
+				"--platform", "linux/amd64,linux/arm64", "--repo", repo}, b.mirrors()...)
+			if q.front.RefuseMounts != 0 { // the base is in the same registry, so that BuildKit asks for mounts
+				input = append(input, "--mirror", "public.ecr.aws="+front.Addr+"/ecr")
+			}
+			push := append([]string{"build", "--progress", "plain", "--builder", b.Buildkitd.Addr, "--push"}, input...)
+
+			first := run(t, env, push...)
+			lines := first.ok(t)
+			if len(lines) != 3 {
+				t.Errorf("stdout has %d lines, want an index and two members:\n%s", len(lines), first.stdout)
+			}
+			if q.front.RefuseMounts != 0 && front.Refused() == 0 {
+				t.Error("nothing was asked to be mounted")
+			}
+			front.Settle()
+			for i, arch := range []string{"amd64", "arm64"} {
+				tag := b.Registry.Addr + strings.TrimPrefix(strings.SplitN(lines[0], "@", 2)[0], host)
+				ofIndex, err := b.Registry.ReadImage(t.Context(), tag, "linux/"+arch)
+				must(t, err)
+				if digestOf(lines[i+1]) != ofIndex.Digest {
+					t.Errorf("%s is not what the index has for %s: %s", lines[i+1], arch, ofIndex.Digest)
+				}
+			}
+
+			b.Registry.Reset()
+			if again := run(t, env, append(push, "--skip-existing")...).ok(t); !slices.Equal(again, lines) {
+				t.Errorf("with --skip-existing stdout is %q, want %q", again, lines)
+			}
+			if stats := b.Registry.Stats(); stats.ManifestPuts != 0 || stats.Uploads != 0 {
+				t.Errorf("with --skip-existing it pushed %+v", stats)
+			}
+
+			plan := run(t, env, append([]string{"plan"}, input...)...)
+			if len(q.noPlan) == 0 {
+				plan.ok(t)
+				if !strings.Contains(plan.stderr, q.warns) {
+					t.Errorf("plan does not say %q:\n%s", q.warns, plan.stderr)
+				}
+				return
+			}
+			for _, want := range q.noPlan {
+				if plan.code != 1 || !strings.Contains(plan.stderr, want) {
+					t.Errorf("plan ends with %d and does not say %q:\n%s", plan.code, want, plan.stderr)
+				}
+			}
+			if q.front.TLS { // the remedy
+				run(t, append(env, "SSL_CERT_FILE="+front.CAFile), append([]string{"plan"}, input...)...).ok(t)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+// Ways into a registry that behave as some registries do.
+
+package testenv
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// FrontOptions says how a [Front] behaves. The zero value is an open one in plain HTTP.
+type FrontOptions struct {
+	// TLS serves with a certificate of an authority that nobody knows, see [Front.CAFile].
+	TLS bool
+	// User and Password are asked for with basic authentication.
+	User, Password string
+	// NoHEAD answers HEAD requests for manifests with 405, and BareHEAD without any header.
+	NoHEAD, BareHEAD bool
+	// Late hides manifests that were pushed until [Front.Settle].
+	Late bool
+	// RefuseMounts is the status that requests to mount a blob are answered with; 0 mounts.
+	RefuseMounts int
+}
+
+// Front is one more address of a registry, with the same images. Its methods are safe for concurrent use.
+type Front struct {
+	// Addr is the host and port that clients use.
+	Addr string
+	// CAFile is the certificate of the authority, with TLS.
+	CAFile string
+
+	registry *Registry
+	options  FrontOptions
+	server   *http.Server
+	settled  atomic.Bool
+	pushed   sync.Map // paths of manifests that were pushed, by tag and by digest
+	refused  atomic.Int64
+}
+
+// Front opens one more way into the registry. It ends with the registry, or with Close.
+func (r *Registry) Front(options FrontOptions) (*Front, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("starting a front of a registry: %w", err)
+	}
+	f := &Front{Addr: listener.Addr().String(), registry: r, options: options}
+	if options.TLS {
+		certificate, authority, err := ServerCertificate()
+		if err == nil {
+			f.CAFile = r.dir.join("front-" + f.Addr + ".pem")
+			err = os.WriteFile(f.CAFile, authority, 0o644)
+		}
+		if err != nil {
+			listener.Close()
+			return nil, fmt.Errorf("making the certificate of a front: %w", err)
+		}
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}
+	f.server = &http.Server{Handler: f}
+	go func() { _ = f.server.Serve(listener) }()
+	return f, nil
+}
+
+// Close stops the front. The registry goes on.
+func (f *Front) Close() error { return f.server.Close() }
+
+// Settle shows all manifests from now on.
+func (f *Front) Settle() { f.settled.Store(true) }
+
+// Refused returns how many requests to mount a blob were refused.
+func (f *Front) Refused() int { return int(f.refused.Load()) }
+
+// ServeHTTP answers as the options say, and has the registry answer the rest.
+func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	_, kind, _ := splitPath(req.URL.Path)
+	head := req.Method == http.MethodHead && kind == "manifests"
+	user, password, _ := req.BasicAuth()
+	switch {
+	case f.options.User != "" && (user != f.options.User || password != f.options.Password):
+		w.Header().Set("WWW-Authenticate", `Basic realm="front"`)
+		writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+	case head && f.options.NoHEAD:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case f.options.Late && !f.settled.Load() && kind == "manifests" && f.hides(req):
+		writeError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
+	case f.options.RefuseMounts != 0 && req.Method == http.MethodPost && req.URL.Query().Has("mount"):
+		f.refused.Add(1)
+		writeError(w, f.options.RefuseMounts, "DENIED", "requested access to the resource is denied")
+	case head && f.options.BareHEAD:
+		f.registry.serve(&bare{ResponseWriter: w}, req)
+	default:
+		f.registry.serve(w, req)
+	}
+}
+
+// hides reports whether a request reads a manifest that was pushed through the front, and notes a push.
+func (f *Front) hides(req *http.Request) bool {
+	repository, _, name := splitPath(req.URL.Path)
+	if req.Method == http.MethodPut {
+		f.pushed.Store(repository, true)
+		return false
+	}
+	_, pushed := f.pushed.Load(repository)
+	return pushed && name != ""
+}
+
+// bare leaves the headers out by which a manifest is recognized.
+type bare struct{ http.ResponseWriter }
+
+func (b *bare) WriteHeader(status int) {
+	for _, name := range []string{"Docker-Content-Digest", "Etag"} {
+		b.Header().Del(name)
+	}
+	b.ResponseWriter.WriteHeader(status)
+}
+
+// AnyAddr is the same address without the loopback interface in it, which clients take for a host elsewhere and so use
+// with TLS only.
+func (f *Front) AnyAddr() string { return strings.Replace(f.Addr, "127.0.0.1", "0.0.0.0", 1) }
