@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildctl buildx runc rootlesskit registry crane
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo-deps demo test lint golden bench fuzz frontend-image image clean
+.PHONY: build tools deps demo-deps demo test unit integration lint golden bench fuzz frontend-image image clean
 
 build: ## bin/samforge and bin/samforge-frontend
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
@@ -33,8 +33,16 @@ demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
 demo: demo-deps build tools ## the main job: the examples, built and pushed on loopback
 	$(GO) run ./integration/demo $(if $(REAL),-real)
 
-test: deps build tools lint ## unit, golden and integration tests
-	$(GO) test -timeout 60m ./...
+test: deps ## unit, golden and integration tests
+	$(MAKE) -j2 build tools lint unit
+	$(MAKE) integration
+
+unit: ## unit and golden tests, with the race detector
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /integration)
+
+# More tests side by side than processors: they wait for programs and for npm.
+integration: build tools ## the real command on real buildkitds and registries
+	$(GO) test -timeout 60m -parallel 4 ./integration/...
 
 lint: bin/staticcheck ## gofmt, go vet, staticcheck
 	test -z "$$(gofmt -l .)"
