@@ -23,6 +23,10 @@ bin/runc: integration/tools/go.mod
 bin/%: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)
 
+# A module of its own: it needs other versions of what the tools are made of.
+bin/golangci-lint: integration/lint/go.mod
+	cd integration/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool)
+
 deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine
 	sh integration/deps.sh uidmap docker.io
 
@@ -44,10 +48,9 @@ unit: ## unit and golden tests, with the race detector
 integration: build tools ## the real command on real buildkitds and registries
 	$(GO) test -timeout 60m -parallel 4 ./integration/...
 
-lint: bin/staticcheck ## gofmt, go vet, staticcheck
+lint: bin/golangci-lint ## gofmt, and what .golangci.yml lists
 	test -z "$$(gofmt -l .)"
-	$(GO) vet ./...
-	bin/staticcheck ./...
+	bin/golangci-lint run ./...
 
 golden: ## rewrite the golden graphs and what is generated in docs
 	$(GO) test ./llbgen -run Golden -update

@@ -5,6 +5,7 @@ package testenv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,9 +75,9 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s exited while starting (%v); its log ends with:\n%s", name, p.err, p.log)
+			return fmt.Errorf("%s exited while starting (%w); its log ends with:\n%s", name, p.err, p.log)
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready (%v; %w); its log ends with:\n%s", name, err, ctx.Err(), p.log)
+			return fmt.Errorf("%s is not ready (%w); its log ends with:\n%s", name, errors.Join(err, ctx.Err()), p.log)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -97,7 +97,7 @@ func killOrphans() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		for pid, err := 1, error(nil); pid > 0; {
-			if pid, err = syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.ECHILD {
+			if pid, err = syscall.Wait4(-1, nil, syscall.WNOHANG, nil); errors.Is(err, syscall.ECHILD) {
 				return
 			}
 		}

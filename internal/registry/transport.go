@@ -134,7 +134,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if n > 0 {
 		b.moved()
 	}
-	if err != nil && err != io.EOF && b.ctx != nil {
+	if err != nil && !errors.Is(err, io.EOF) && b.ctx != nil {
 		err = stalled(b.ctx, err)
 	}
 	return n, err
