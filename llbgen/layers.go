@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -22,26 +23,38 @@ const (
 // goTemplateURL is where the vendor publishes go-template, without checksums.
 const goTemplateURL = "https://app.harness.io/public/shared/tools/go-template/release/{{.Version}}/bin/linux/{{.Arch}}/go-template"
 
+// pluginFiles says where a plugin image has its files.
+type pluginFiles struct {
+	name   string // of the program
+	source string // path of the program in the plugin image; empty where it is at the same place
+	binary string // its path in our image
+	script string // path of the entrypoint, in both
+}
+
+// harnessPlugin is a plugin at the usual places.
+func harnessPlugin(name, script string) pluginFiles {
+	return pluginFiles{name: name, binary: pluginBinDir + "/" + name, script: pluginScriptsDir + "/" + script}
+}
+
 // plugin copies the plugin's binary and scripts out of the plugin image. The
 // entrypoint is made executable, as it is not always so in the image.
-func (b *build) plugin(binary, script string) layerFunc {
+func (b *build) plugin(plugin pluginFiles) layerFunc {
 	return func(ctx context.Context) (*Layer, error) {
 		image, err := b.image(ctx, "plugin.image", b.plan.File.Plugin.Image)
 		if err != nil {
 			return nil, err
 		}
-		name, version := binary, b.plan.File.Plugin.Version
-		binary, script := pluginBinDir+"/"+name, pluginScriptsDir+"/"+script
-		files := llb.Copy(image.State, binary, binary, b.file(0o755)).
+		name, version := plugin.name, b.plan.File.Plugin.Version
+		files := llb.Copy(image.State, cmp.Or(plugin.source, plugin.binary), plugin.binary, b.file(0o755)).
 			Copy(image.State, pluginScriptsDir+"/", pluginScriptsDir+"/", b.tree()).
-			Copy(image.State, script, script, b.file(0o755)).
+			Copy(image.State, plugin.script, plugin.script, b.file(0o755)).
 			Copy(b.directories(), "/", "/", b.tree())
 		return &Layer{
 			Name:        "plugin",
 			Source:      "plugin image " + image.Name,
 			Field:       "plugin.image",
 			State:       llb.Scratch().File(files, b.step("plugin.image", "copy the plugin from %s", image.Name)...),
-			Executables: []string{binary},
+			Executables: []string{plugin.binary},
 			labels:      map[string]string{labelPluginImage: image.Name, labelPluginVersion: version},
 			software:    []software{{name: name, version: version, purl: purl("generic", name, version, nil), image: image}},
 		}, nil

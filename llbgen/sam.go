@@ -10,7 +10,7 @@ func (samKind) build(ctx context.Context, b *build) (*Image, error) {
 	return b.assemble(ctx, recipe{
 		entrypoint: pluginScriptsDir + "/sam-plugin.sh",
 		layers: []layerFunc{
-			b.plugin("harness-sam-plugin", "sam-plugin.sh"),
+			b.plugin(harnessPlugin("harness-sam-plugin", "sam-plugin.sh")),
 			b.goTemplate,
 			b.dockerCLI,
 		},

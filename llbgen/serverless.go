@@ -32,7 +32,7 @@ func (serverlessKind) build(ctx context.Context, b *build) (*Image, error) {
 		path:       node.path,
 		layers: []layerFunc{
 			node.layer,
-			b.plugin("harness-serverless-plugin", "serverless-plugin.sh"),
+			b.plugin(harnessPlugin("harness-serverless-plugin", "serverless-plugin.sh")),
 			b.goTemplate,
 			b.dockerCLI,
 		},

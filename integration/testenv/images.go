@@ -81,15 +81,21 @@ type PluginOptions struct {
 	Docker     bool
 }
 
-// PluginImage stands for harness/aws-sam-plugin and harness/serverless-plugin:
+// PluginImage stands for harness/aws-sam-plugin, harness/serverless-plugin and harness/aws-cdk-plugin:
 // only /opt/harness, with scripts that are not executable, as published.
 func PluginImage(ctx context.Context, options PluginOptions) (v1.Image, error) {
-	var program string
+	var program, path, entrypoint string
+	started := "" // by the entrypoint, in the image that the plugin is copied into
 	switch options.Kind {
 	case "sam", "serverless":
-		program = "harness-" + options.Kind + "-plugin"
+		program, entrypoint = "harness-"+options.Kind+"-plugin", options.Kind+"-plugin.sh"
+		path = "/opt/harness/bin/" + program
+		started = path
+	case "cdk":
+		program, path, entrypoint = "aws-cdk-plugin", "/opt/harness/plugin", "run.sh"
+		started = "/opt/harness/aws-cdk-plugin"
 	default:
-		return nil, fmt.Errorf("no plugin image of the kind %q: use sam or serverless", options.Kind)
+		return nil, fmt.Errorf("no plugin image of the kind %q: use sam, serverless or cdk", options.Kind)
 	}
 	image := ImageOptions{Arch: options.Arch, Docker: options.Docker, Config: v1.Config{Env: []string{"PATH=" + defaultPath}}}
 	if !options.NoBinary {
@@ -101,14 +107,14 @@ func PluginImage(ctx context.Context, options PluginOptions) (v1.Image, error) {
 			}
 			binary = Pad(binary, options.BinarySize)
 		}
-		image.Layers = append(image.Layers, Layer{Files: []File{{Path: "/opt/harness/bin/" + program, Mode: 0o755, Data: binary}}})
-		image.History = append(image.History, "COPY "+program+" /opt/harness/bin/ # buildkit")
+		image.Layers = append(image.Layers, Layer{Files: []File{{Path: path, Mode: 0o755, Data: binary}}})
+		image.History = append(image.History, "COPY "+program+" "+path+" # buildkit")
 	}
 	if !options.NoScripts {
-		script := fmt.Sprintf("#!/bin/bash\nset -e\n. \"$(dirname \"$0\")/lib/common.sh\"\nwait_for_docker\nexec /opt/harness/bin/%s \"$@\"\n", program)
+		script := fmt.Sprintf("#!/bin/bash\nset -e\n. \"$(dirname \"$0\")/lib/common.sh\"\nwait_for_docker\nexec %s \"$@\"\n", started)
 		common := "# Functions that the plugin scripts share.\nwait_for_docker() {\n  [ \"$PLUGIN_WAIT_FOR_DOCKER_RUN\" = false ] || docker ps >/dev/null\n}\n"
 		image.Layers = append(image.Layers, Layer{Files: []File{
-			{Path: "/opt/harness/scripts/" + options.Kind + "-plugin.sh", Mode: 0o644, Data: []byte(script)},
+			{Path: "/opt/harness/scripts/" + entrypoint, Mode: 0o644, Data: []byte(script)},
 			{Path: "/opt/harness/scripts/lib/common.sh", Mode: 0o644, Data: []byte(common)},
 			{Path: "/opt/harness/scripts/VERSION", Mode: 0o644, Data: []byte(options.Version + "\n")},
 		}})
