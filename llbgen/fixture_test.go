@@ -32,6 +32,14 @@ runtimes:
   - image: public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138
 `
 
+// cdkFile is an image for the AWS CDK.
+const cdkFile = `kind: cdk
+plugin: {image: harness/aws-cdk-plugin:1.0.0-base, version: 1.0.0}
+repo: registry.example.com/ci/aws-cdk-plugin
+runtimes:
+  - {image: 'public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415', node: '` + lambdaNode22 + `'}
+`
+
 // load reads a build file that has no mistakes; the empty one does not exist.
 func load(t *testing.T, file string, args map[string]string) *llbgen.Plan {
 	t.Helper()

@@ -114,6 +114,8 @@ goTemplate: false
 			options: withFile("locks/package-lock.json", framework(locked("a", "1.0.0"))),
 		},
 		{name: "serverless without a lock", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "3.37.0", 1), platform: amd64},
+		{name: "cdk", file: cdkFile, platform: amd64},
+		{name: "cdk of another version for arm64", file: cdkFile + "cdk: {version: 2.1000.0}\n", platform: arm64},
 		{name: "serverless 4", file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "3.39.0", "4.18.0", 1), platform: arm64},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -53,6 +53,7 @@ func kinds() []kind {
 	return []kind{
 		samKind{},
 		serverlessKind{},
+		cdkKind{},
 	}
 }
 
