@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/samforge/samforge/integration/testenv"
 )
 
@@ -134,5 +136,83 @@ func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 				run(t, append(env, "SSL_CERT_FILE="+front.CAFile), append([]string{"plan"}, input...)...).ok(t)
 			}
 		})
+	}
+}
+
+// The members of an index get their own tags from the builder, out of its cache: nothing is pulled, sent or run for them,
+// whatever else the index has.
+func TestMembersOfAnIndex(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
+	base := "public.ecr.aws/sam/build-python3.12:1.143.0"
+	b.base(base, "python3.12", "amd64", "arm64")
+	for name, args := range map[string][]string{
+		"plain":                  nil,
+		"with an inline cache":   {"--cache-to", "type=inline"},
+		"with attestations":      {"--provenance", "mode=max", "--sbom", "true"},
+		"with annotations":       {"--annotation", "index:a=1", "--annotation", "manifest:b=2", "--annotation", "manifest-descriptor:c=3"},
+		"without the cache":      {"--no-cache"},
+		"of another compression": {"--output", "type=image,push=false,compression=gzip"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			repo := b.repo(strings.ReplaceAll(name, " ", "-") + "/sam")
+			b.Registry.Reset()
+			lines := b.build(append([]string{"--build-arg", "SAM_BASE_IMAGE=" + base, "-f", example(t, "sam/samforge.yaml"),
+				"--platform", "linux/amd64,linux/arm64", "--repo", repo, "--push"}, args...)...).ok(t)
+			b.wantNothingPulled(base)
+			tag, _, _ := strings.Cut(lines[0], "@")
+			for i, arch := range []string{"amd64", "arm64"} {
+				member, err := b.Registry.ReadImage(t.Context(), lines[i+1], "linux/"+arch)
+				must(t, err)
+				ofIndex, err := b.Registry.ReadImage(t.Context(), tag, "linux/"+arch)
+				must(t, err)
+				if member.Digest != ofIndex.Digest || digestOf(lines[i+1]) != member.Digest {
+					t.Errorf("%s is %s under its own tag and %s in the index", arch, member.Digest, ofIndex.Digest)
+				}
+			}
+			if name == "plain" {
+				stats := b.Registry.Stats() // the index, its two images, and the two tags
+				if stats.ManifestPuts != 5 {
+					t.Errorf("%d manifests were pushed, want 5", stats.ManifestPuts)
+				}
+			}
+		})
+	}
+}
+
+// docker:28-cli as Docker Hub has it: 386 before amd64, arm before arm64, an attestation for each. The lock has the image
+// for each platform that BuildKit takes.
+func TestLockOfAnOfficialImage(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	b.base("public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138", "nodejs22.x", "amd64", "arm64")
+	var images []v1.Image
+	digests := map[string]string{}
+	for _, arch := range []string{"amd64", "arm64"} {
+		image, err := testenv.DockerCLI(t.Context(), testenv.DockerCLIOptions{Version: "28.5.2", Arch: arch})
+		must(t, err)
+		digest, err := image.Digest()
+		must(t, err)
+		digests[arch] = digest.String()
+		images = append(images, image)
+	}
+	index, err := testenv.OfficialIndex(append([]string{"386"}, testenv.DockerPlatforms()...), images...)
+	must(t, err)
+	whole, err := b.Registry.PushIndex(t.Context(), "docker.io/library/docker:28.5.2-cli", index)
+	must(t, err)
+
+	file := filepath.Join(t.TempDir(), "samforge.yaml")
+	text := strings.ReplaceAll(seedFile(t), "-x86_64", "")
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+	run(t, b.env, append([]string{"lock", "-f", file}, b.mirrors()...)...).ok(t)
+	lock, err := os.ReadFile(filepath.Join(filepath.Dir(file), "samforge.lock"))
+	must(t, err)
+	for _, want := range []string{whole, digests["amd64"], digests["arm64"]} {
+		if !strings.Contains(string(lock), want) {
+			t.Errorf("the lock file does not have %s:\n%s", want, lock)
+		}
+	}
+	for _, verb := range []string{"plan", "graph"} {
+		run(t, b.env, append([]string{verb, "-f", file, "--repo", b.repo("ci/sam"), "--platform", "linux/amd64,linux/arm64"}, b.mirrors()...)...).ok(t)
 	}
 }
