@@ -9,6 +9,8 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/samforge/samforge/llbgen"
 )
 
 // solve hands a graph to buildkitd. With evaluate it waits until the graph has
@@ -31,7 +33,8 @@ func (b *build) solve(ctx context.Context, state llb.State, evaluate bool) (clie
 }
 
 // checksum downloads url and returns the SHA-256 digest of what came.
-func (b *build) checksum(ctx context.Context, url, filename string) (digest.Digest, error) {
+func (b *build) checksum(ctx context.Context, d llbgen.Download) (digest.Digest, error) {
+	url, filename := d.URL, d.Filename
 	source := &pb.SourceOp{Identifier: url, Attrs: map[string]string{pb.AttrHTTPFilename: filename}}
 	meta, err := b.gateway.ResolveSourceMetadata(ctx, source, sourceresolver.Opt{LogName: "download " + url + " for its checksum"})
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *checks) verify(ctx context.Context, layer *llbgen.Layer) error {
 			if err != nil {
 				return false, c.plan.At(layer.Field, fmt.Errorf("%s: read %s: %w", layer.Source, path, err))
 			}
-			if err := checkELF(head, c.platform); err != nil {
+			if err := CheckProgram(head, c.platform); err != nil {
 				return false, c.plan.At(layer.Field, fmt.Errorf("%s: %s %w", layer.Source, path, err))
 			}
 		}
@@ -51,9 +51,9 @@ func machine(arch string) elf.Machine {
 	return elf.EM_X86_64
 }
 
-// checkELF tells whether a file that begins with head is a program for the
+// CheckProgram returns an error unless a file that begins with head is a program for the
 // platform, by the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
-func checkELF(head []byte, platform ocispecs.Platform) error {
+func CheckProgram(head []byte, platform ocispecs.Platform) error {
 	const machineOffset = 18
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) || len(head) < machineOffset+2 {
 		kind, _, _ := strings.Cut(http.DetectContentType(head), ";")

@@ -40,7 +40,7 @@ func TestCheckELF(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := checkELF(c.head, c.platform)
+			err := CheckProgram(c.head, c.platform)
 			if c.want == "" && err != nil {
 				t.Error(err)
 			}

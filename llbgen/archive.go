@@ -39,7 +39,7 @@ func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	archive, err := b.fetch(ctx, "serverless", url, s.SHA256, "sha256: %s")
+	archive, err := b.fetch(ctx, "serverless", url, s.SHA256, "sha256: %s", content{path: strings.TrimPrefix(frameworkCore, frameworkDir+"/")})
 	if err != nil {
 		return nil, b.plan.At("serverless", err)
 	}

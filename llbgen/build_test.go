@@ -42,7 +42,7 @@ func TestBuildErrors(t *testing.T) {
 			name: "a download that fails names its address, after mirrors",
 			file: buildFile + "goTemplate: {version: v0.4.5}\nmirrors: {'https://app.harness.io/': 'https://files.example.com/'}\n",
 			options: func(o *llbgen.Options) {
-				o.Checksum = func(context.Context, string, string) (digest.Digest, error) { return "", offline }
+				o.Checksum = func(context.Context, llbgen.Download) (digest.Digest, error) { return "", offline }
 			},
 			want: `samforge.yaml:8:13: goTemplate: download https://files.example.com/public/shared/tools/go-template/release/v0.4.5/bin/linux/amd64/go-template (check the version, or set mirrors): no route to host
    8 | goTemplate: {version: v0.4.5}
@@ -52,7 +52,7 @@ func TestBuildErrors(t *testing.T) {
 			name: "an archive that cannot be downloaded is shown too",
 			file: buildFile + "docker: {archive: 'https://files.example.com/docker.tgz'}\ngoTemplate: false\n",
 			options: func(o *llbgen.Options) {
-				o.Checksum = func(context.Context, string, string) (digest.Digest, error) { return "", offline }
+				o.Checksum = func(context.Context, llbgen.Download) (digest.Digest, error) { return "", offline }
 			},
 			want: `samforge.yaml:8:19: docker.archive: download https://files.example.com/docker.tgz (check the version, or set mirrors): no route to host
    8 | docker: {archive: 'https://files.example.com/docker.tgz'}
@@ -112,7 +112,8 @@ func TestAGivenChecksumIsTakenAtItsWord(t *testing.T) {
 	sum := digest.FromString("go-template v0.4.5 for arm64")
 	plan := load(t, buildFile+"goTemplate:\n  version: v0.4.5\n  sha256:\n    arm64: "+strings.ToUpper(sum.Encoded())+"\n", nil)
 	opt := fakeOptions(plan, "linux/arm64")
-	opt.Checksum = func(_ context.Context, url, _ string) (digest.Digest, error) {
+	opt.Checksum = func(_ context.Context, d llbgen.Download) (digest.Digest, error) {
+		url := d.URL
 		return "", errors.New("nothing needs to be downloaded, but this was: " + url)
 	}
 	image := build(t, plan, opt)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/placeholder"
 )
@@ -49,12 +50,28 @@ type download struct {
 	sum   digest.Digest
 }
 
+// content is what a download has to be.
+type content struct {
+	path    string // of a file in the archive that it is; empty where it is that file
+	program bool   // the file is a program
+}
+
+// Download is a file that is fetched over HTTP, and what it has to be for the image to work.
+type Download struct {
+	URL, Filename string
+	// Path is the file that is taken out of the archive; empty where the download is that file.
+	Path string
+	// Program is true where that file is an executable for Platform.
+	Program  bool
+	Platform ocispecs.Platform
+}
+
 // fetch downloads url, or what the mirrors have for it. The checksum is the
 // given one, else a known one; else the one it has today, with a warning that
 // says how to pin it: pin is the key of the build file, with %s for the sum.
-func (b *build) fetch(ctx context.Context, field, url, given, pin string) (download, error) {
+func (b *build) fetch(ctx context.Context, field, url, given, pin string, want content) (download, error) {
 	from, name := b.plan.File.Mirrors.URL(url), path.Base(url)
-	sum, err := b.sum(ctx, field, url, given, pin)
+	sum, err := b.sum(ctx, field, url, given, pin, want)
 	if err != nil {
 		return download{}, err
 	}
@@ -72,7 +89,7 @@ func (b *build) fetch(ctx context.Context, field, url, given, pin string) (downl
 // sum returns the checksum of a download: the given one or a known one, which the
 // lock file has to agree with; else the lock file's; else the one it has today. It
 // is empty only where nobody can tell.
-func (b *build) sum(ctx context.Context, field, url, given, pin string) (digest.Digest, error) {
+func (b *build) sum(ctx context.Context, field, url, given, pin string, want content) (digest.Digest, error) {
 	locked, err := b.lockedSum(field, url, func(l *Lockfile) map[string]digest.Digest { return l.Downloads })
 	if err != nil {
 		return "", err
@@ -95,7 +112,8 @@ func (b *build) sum(ctx context.Context, field, url, given, pin string) (digest.
 		return "", nil
 	}
 	from := b.plan.File.Mirrors.URL(url)
-	if sum, err = b.opt.Checksum(ctx, from, path.Base(url)); err != nil {
+	d := Download{URL: from, Filename: path.Base(url), Path: want.path, Program: want.program, Platform: b.opt.Platform}
+	if sum, err = b.opt.Checksum(ctx, d); err != nil {
 		return "", fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
 	}
 	b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: pin what it is today with %s", url, fmt.Sprintf(pin, sum.Encoded()))

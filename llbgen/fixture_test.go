@@ -91,7 +91,7 @@ func fakeOptions(plan *llbgen.Plan, platform string) llbgen.Options {
 		ReadFile: func(_ context.Context, path string) ([]byte, error) {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		},
-		Checksum: func(context.Context, string, string) (digest.Digest, error) {
+		Checksum: func(context.Context, llbgen.Download) (digest.Digest, error) {
 			return digest.FromString("a download"), nil
 		},
 	}

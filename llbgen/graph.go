@@ -33,9 +33,9 @@ type Options struct {
 	// CacheNamespace keeps the folders that steps cache files in apart from those
 	// of other builds; optional.
 	CacheNamespace string
-	// Checksum downloads url as filename and returns its SHA-256 digest. Without
-	// it, a download that nothing pins goes into the graph unpinned.
-	Checksum func(ctx context.Context, url, filename string) (digest.Digest, error)
+	// Checksum downloads a file and returns its SHA-256 digest. Without it, a
+	// download that nothing pins goes into the graph unpinned.
+	Checksum func(ctx context.Context, d Download) (digest.Digest, error)
 	// NoMerge assembles the image by copies, for a worker without MergeOp.
 	NoMerge bool
 	// NoCache makes every step of the image run again.

@@ -18,6 +18,7 @@ const (
 	clientToolsDir   = "/opt/harness/client-tools"
 	goTemplatePath   = clientToolsDir + "/go-template"
 	dockerPath       = "/usr/local/bin/docker"
+	dockerInArchive  = "docker/docker" // of a static archive
 )
 
 // goTemplateURL is where the vendor publishes go-template, without checksums.
@@ -72,7 +73,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := b.fetch(ctx, "goTemplate", url, g.SHA256[b.arch()], b.pinByArch())
+	binary, err := b.fetch(ctx, "goTemplate", url, g.SHA256[b.arch()], b.pinByArch(), content{program: true})
 	if err != nil {
 		return nil, b.plan.At("goTemplate", err)
 	}
@@ -128,7 +129,7 @@ func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error)
 	if err != nil {
 		return nil, b.plan.At("docker.archive", err)
 	}
-	archive, err := b.fetch(ctx, "docker.archive", url, d.SHA256[b.arch()], b.pinByArch())
+	archive, err := b.fetch(ctx, "docker.archive", url, d.SHA256[b.arch()], b.pinByArch(), content{path: dockerInArchive, program: true})
 	if err != nil {
 		return nil, b.plan.At("docker.archive", err)
 	}
@@ -136,7 +137,7 @@ func (b *build) dockerFromArchive(ctx context.Context, d Docker) (*Layer, error)
 		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: rootOwner(), CreatedTime: &b.opt.Epoch}),
 		b.step("docker.archive", "unpack %s", url)...)
 	layer := b.dockerLayer("docker.archive", "archive "+url, d.Version,
-		llb.Copy(unpacked, "/docker/docker", dockerPath, b.file(0o755)))
+		llb.Copy(unpacked, "/"+dockerInArchive, dockerPath, b.file(0o755)))
 	layer.software[0].url, layer.software[0].sums = url, checksums(archive.sum)
 	return layer, nil
 }

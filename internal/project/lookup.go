@@ -3,12 +3,8 @@ package project
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +32,7 @@ type Lookup struct {
 
 	project  *Project
 	registry *registry.Resolver
-	sums     sync.Map // func() (digest.Digest, error) by URL
+	sums     sync.Map // func() (digest.Digest, error) by download
 }
 
 // NewLookup returns a lookup of what the project's targets need, by a resolver of images.
@@ -211,30 +207,4 @@ func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read the build context: %w", err)
 	}
 	return frontend.ReadContextFile(folder, name)
-}
-
-// checksum fetches a file, once, and returns its checksum.
-func (l *Lookup) checksum(ctx context.Context, url, _ string) (digest.Digest, error) {
-	once, _ := l.sums.LoadOrStore(url, sync.OnceValues(func() (digest.Digest, error) { return download(ctx, url) }))
-	return once.(func() (digest.Digest, error))()
-}
-
-func download(ctx context.Context, url string) (_ digest.Digest, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, res.Body.Close()) }()
-	if res.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("the server says %s", res.Status)
-	}
-	hash := sha256.New()
-	if _, err := io.Copy(hash, res.Body); err != nil {
-		return "", err
-	}
-	return digest.NewDigest(digest.SHA256, hash), nil
 }
