@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/samforge/samforge/integration/testenv"
 	"github.com/samforge/samforge/internal/plan"
 )
@@ -161,6 +163,29 @@ func TestLockfile(t *testing.T) {
 		b.samforge("outdated").ok(t)
 		if got := digestOf(b.push(fresh, "--locked").ok(t)[0]); got == unlocked {
 			t.Error("the update did not change the image")
+		}
+	})
+	t.Run("the Docker CLI for each platform, whatever stands first in its index", func(t *testing.T) {
+		images := map[string]v1.Image{}
+		for _, arch := range []string{"amd64", "arm64"} {
+			image, err := testenv.DockerCLI(t.Context(), testenv.DockerCLIOptions{Version: "28.4.0", Arch: arch})
+			must(t, err)
+			images[arch] = image
+		}
+		index, err := testenv.OfficialIndex(append([]string{"386"}, testenv.DockerPlatforms()...), images["amd64"], images["arm64"])
+		must(t, err)
+		_, err = b.Registry.PushIndex(t.Context(), "docker:28.4.0-cli", index)
+		must(t, err)
+		dir := b.folder(samFile + "docker: {version: 28.4.0}\n")
+		run(t, b.env, append([]string{"lock", "-f", filepath.Join(dir, "samforge.yaml")}, b.mirrors()...)...).ok(t)
+		data, err := os.ReadFile(filepath.Join(dir, "samforge.lock"))
+		must(t, err)
+		for arch, image := range images {
+			digest, err := image.Digest()
+			must(t, err)
+			if want := "linux/" + arch + ": " + digest.String(); !strings.Contains(string(data), want) {
+				t.Errorf("the lock does not have %s:\n%s", want, data)
+			}
 		}
 	})
 	t.Run("offline", func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,7 +20,8 @@ import (
 
 // Push puts one image, or an index of several platforms' images, under ref and
 // returns its digest. ref is a reference to the registry or a public name (see
-// [Registry.Ref]). It needs no credentials, is not counted and not intercepted.
+// [Registry.Ref]). It needs no credentials, is not counted and not intercepted. The
+// index of a Docker Official Image is as Docker Hub has it, see [OfficialIndex].
 func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (digest string, err error) {
 	if len(images) == 0 {
 		return "", fmt.Errorf("pushing %s: %w", ref, errors.New("no image was given"))
@@ -27,7 +29,16 @@ func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (di
 	if len(images) == 1 {
 		return r.push(ref, images[0], images, func(to name.Reference) error { return remote.Write(to, images[0], r.remoteOptions(ctx)...) })
 	}
-	index, err := indexOf(images)
+	own, err := r.Ref(ref)
+	if err != nil {
+		return "", err
+	}
+	var index v1.ImageIndex
+	if strings.HasPrefix(own, r.Addr+"/"+publicPrefixes["index.docker.io"]+"/library/") {
+		index, err = OfficialIndex(DockerPlatforms(), images...)
+	} else {
+		index, err = indexOf(images)
+	}
 	if err != nil {
 		return "", fmt.Errorf("pushing %s: %w", ref, err)
 	}
