@@ -188,7 +188,7 @@ func TestArgumentMistakes(t *testing.T) {
 		{
 			name: "an unknown kind",
 			arg:  "SAMFORGE_KIND", with: "lambda",
-			want: `build argument SAMFORGE_KIND: unknown kind "lambda"; the kinds are: sam, serverless`,
+			want: `build argument SAMFORGE_KIND: unknown kind "lambda"; the kinds are: sam, serverless, cdk`,
 		},
 		{
 			name: "something else than true or false",

@@ -156,7 +156,7 @@ func mistakes() []mistake {
 		{
 			name: "a key is like no other",
 			file: buildFile + "entrypoint: /bin/sh\n",
-			want: `samforge.yaml:8:1: unknown key "entrypoint"; known keys are docker, goTemplate, kind, labels, mirrors, node, plugin, repo, runtimes, serverless
+			want: `samforge.yaml:8:1: unknown key "entrypoint"; known keys are cdk, docker, goTemplate, kind, labels, mirrors, node, plugin, repo, runtimes, serverless
    8 | entrypoint: /bin/sh
        ^`,
 		},
@@ -251,12 +251,12 @@ func mistakes() []mistake {
 		{
 			name: "the file is empty",
 			file: "",
-			want: "samforge.yaml: kind: missing: say what to build with kind or --kind; the kinds are: sam, serverless",
+			want: "samforge.yaml: kind: missing: say what to build with kind or --kind; the kinds are: sam, serverless, cdk",
 		},
 		{
 			name: "the file has a comment only",
 			file: "# syntax=registry.example.com/samforge-frontend:1\n",
-			want: "samforge.yaml: kind: missing: say what to build with kind or --kind; the kinds are: sam, serverless",
+			want: "samforge.yaml: kind: missing: say what to build with kind or --kind; the kinds are: sam, serverless, cdk",
 		},
 		{
 			name: "nothing but the kind is given",
@@ -293,7 +293,7 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 		{
 			name: "the kind is unknown",
 			file: "kind: lambda\n",
-			want: `samforge.yaml:1:7: kind: unknown kind "lambda"; the kinds are: sam, serverless
+			want: `samforge.yaml:1:7: kind: unknown kind "lambda"; the kinds are: sam, serverless, cdk
    1 | kind: lambda
              ^`,
 		},

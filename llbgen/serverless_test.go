@@ -83,7 +83,7 @@ func TestServerlessMistakes(t *testing.T) {
 		},
 		"its fields in a SAM file": {
 			strings.Replace(good, "kind: serverless", "kind: sam", 1),
-			"runtimes[0].node: belongs to kind: serverless, and this is kind: sam",
+			"runtimes[0].node: belongs to kind: serverless or cdk, and this is kind: sam",
 		},
 		"a runtime twice gives one tag": {
 			good + "  - image: public.ecr.aws/sam/build-python3.12:1.144.0\n    node: public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712\n",
