@@ -145,7 +145,7 @@ func TestMistakesNameTheFlag(t *testing.T) {
 		},
 		{
 			"a node image for SAM", func(a *scaffold.Answers) { a.Kind, a.Runtimes = "sam", []string{java} },
-			"--node: belongs to kind: serverless, and this is kind: sam",
+			"--node: belongs to kind: serverless or cdk, and this is kind: sam",
 		},
 		{
 			"more node images than base images", func(a *scaffold.Answers) { a.Nodes = []string{node20, node20, node22} },
