@@ -6,19 +6,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/samforge/samforge/catalogue"
 )
 
 // checkPair refuses a node image that cannot run on the target's runtime image,
 // as far as the catalogue knows both, and warns of a pair that works by luck.
 func (p *Plan) checkPair(t Target) {
 	at := t.path + ".node"
-	ref, err := parseNodeReference(t.Node)
+	ref, err := catalogue.ParseNodeReference(t.Node)
 	if err != nil {
 		p.findf(RuleUnknownPair, at, "%s cannot be checked against the runtime: %v", t.Node, err)
 		return
 	}
-	if !ref.isNode() {
-		p.doc.errorf(at, "the name of %s says that it has no Node.js: use a Lambda base image, such as %s, or a SAM image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node, p.catalogue.newestNodeImage())
+	if !ref.IsNode() {
+		p.doc.errorf(at, "the name of %s says that it has no Node.js: use a Lambda base image, such as %s, or a SAM image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node, p.catalogue.NewestNodeImage())
 		return
 	}
 	runtime, known := p.catalogue.Runtime(t.Runtime)
@@ -47,7 +49,7 @@ func (p *Plan) checkPair(t Target) {
 }
 
 // checkNode refuses programs that say themselves that they do not run on the node image's Node.js.
-func (p *Plan) checkNode(at string, node Runtime) {
+func (p *Plan) checkNode(at string, node catalogue.Runtime) {
 	k := p.kind()
 	k.checkNode(p, at, node)
 	for _, variant := range k.variants() {
@@ -70,27 +72,27 @@ func (p *Plan) checkNode(at string, node Runtime) {
 
 // knownNode is what the catalogue has of the target's node image; empty where it
 // does not know the image.
-func (b *build) knownNode() Runtime {
-	ref, _ := parseNodeReference(b.target.Node)
+func (b *build) knownNode() catalogue.Runtime {
+	ref, _ := catalogue.ParseNodeReference(b.target.Node)
 	node, _ := b.plan.catalogue.Runtime(ref.Runtime)
 	return node
 }
 
 // pairProblem says why a pair cannot work, or "".
-func (p *Plan) pairProblem(runtime, node Runtime) string {
+func (p *Plan) pairProblem(runtime, node catalogue.Runtime) string {
 	if runtime.Language == "nodejs" && p.File.Node.Layout == layoutMerged {
 		return fmt.Sprintf("%s and %s both have Node.js in %s, and one would overwrite the other", runtime.Name, node.Name, languageDir)
 	}
 	os, _ := p.catalogue.OS(runtime.OS)
 	needs, _ := p.catalogue.Node(node.Name)
-	if needs.AWS.Bound != BoundAtMost && compareVersions(os.Glibc, needs.AWS.Glibc) < 0 {
+	if needs.AWS.Bound != catalogue.BoundAtMost && compareVersions(os.Glibc, needs.AWS.Glibc) < 0 {
 		return fmt.Sprintf("%s is %s (glibc %s); %s needs glibc %s", runtime.Name, os.Title, os.Glibc, node.Name, needs.AWS.Glibc)
 	}
 	return ""
 }
 
 // whatWorks names the node images that go with a runtime.
-func (p *Plan) whatWorks(runtime Runtime) string {
+func (p *Plan) whatWorks(runtime catalogue.Runtime) string {
 	if len(runtime.Nodes) == 0 {
 		return ""
 	}

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/suggest"
 )
 
 // document decodes a build file strictly and remembers where each value
@@ -199,7 +200,7 @@ func (d *document) unknownKey(path string, key *yaml.Node, fields map[string]ref
 	}
 	slices.Sort(known)
 	message := fmt.Sprintf("unknown key %q; known keys are %s", key.Value, strings.Join(known, ", "))
-	if near := nearest(key.Value, known); near != "" {
+	if near := suggest.Nearest(key.Value, known); near != "" {
 		message = fmt.Sprintf("unknown key %q: did you mean %q?", key.Value, near)
 	}
 	mistake := d.diagnostic(place{line: key.Line, column: key.Column}, path, "%s", message)

@@ -11,6 +11,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/internal/placeholder"
 )
 
@@ -23,7 +24,7 @@ type urlFields struct {
 // expandURL fills in the placeholders of a URL.
 func expandURL(text string, fields urlFields) (string, error) {
 	url, err := placeholder.Fill(text, map[string]string{
-		"Version": fields.Version, "Arch": fields.Arch, "Machine": machine(fields.Arch),
+		"Version": fields.Version, "Arch": fields.Arch, "Machine": catalogue.Machine(fields.Arch),
 	})
 	if err != nil {
 		return "", fmt.Errorf("the placeholders of the URL: %w", err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/npm"
 )
 
@@ -41,7 +42,7 @@ type kind interface {
 	packageOf(f *File, variant string) (npmPackage, bool)
 	// checkNode refuses a Node.js that the kind's programs do not run on; npm packages with a lock
 	// are checked for every kind.
-	checkNode(p *Plan, at string, node Runtime)
+	checkNode(p *Plan, at string, node catalogue.Runtime)
 	// unpinned reports the downloads of the kind that nothing pins.
 	unpinned(p *Plan, targets []Target, report func(field, format string, args ...any))
 	// build expresses one target as a graph.
@@ -67,7 +68,7 @@ func (plainKind) validate(*Plan)                                                
 func (plainKind) variants() []string                                                { return []string{""} }
 func (plainKind) tagFields(*File) map[string]string                                 { return nil }
 func (plainKind) packageOf(*File, string) (npmPackage, bool)                        { return npmPackage{}, false }
-func (plainKind) checkNode(*Plan, string, Runtime)                                  {}
+func (plainKind) checkNode(*Plan, string, catalogue.Runtime)                        {}
 func (plainKind) unpinned(*Plan, []Target, func(field, format string, args ...any)) {}
 
 // KindNames returns the kinds of images that a build file can be for.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
+
+	"github.com/samforge/samforge/internal/suggest"
 )
 
 // Which rules count, and what becomes of what they find. A build file says so
@@ -76,7 +78,7 @@ func checkDirectives(data []byte) (all []checkDirective) {
 }
 
 func didYouMean(word string, known []string) string {
-	if near := nearest(word, known); near != "" {
+	if near := suggest.Nearest(word, known); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	return ""

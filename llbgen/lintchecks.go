@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"github.com/samforge/samforge/catalogue"
 )
 
 // The checks behind the rules, one function a rule, of what a build file tells
@@ -67,9 +69,9 @@ func (p *Plan) lintPinned(field, ref string) {
 		p.findf(RuleUnpinnedBase, field, "%s has no tag, which means latest: add a tag that does not move, or a digest", ref)
 		return
 	}
-	sam, _ := ParseSAMReference(ref)
+	sam, _ := catalogue.ParseSAMReference(ref)
 	switch tag := tagged.Tag(); {
-	case lambdaLanguage(named) != "" && movingTag.MatchString(tag):
+	case catalogue.LambdaLanguage(named) != "" && movingTag.MatchString(tag):
 		p.findf(RuleUnpinnedBase, field, "the tag %s moves when AWS builds the image again: use one with the time of a build, such as 22.2025.08.04.11, or a digest", tag)
 	case sam.Runtime != "" && sam.SAMVersion != "" && sam.Timestamp == "":
 		p.findf(RuleUnpinnedBase, field, "the tag %s moves when AWS builds the image again: use one with the time of a build, such as 1.143.0-20250822194415, or a digest", tag)
@@ -87,7 +89,7 @@ const (
 // lintOfficial finds images that are neither in AWS's gallery nor where the
 // build file says that a mirror of it is.
 func (p *Plan) lintOfficial(field, ref string) {
-	image, _ := ParseSAMReference(ref)
+	image, _ := catalogue.ParseSAMReference(ref)
 	if image.Runtime == "" || !p.isAt(ref, samGallery+"/build-"+image.Runtime) {
 		p.findf(RuleUnofficialBase, field, "%s is not in the gallery %s: name the image there, and a copy of it under mirrors", ref, samGallery)
 	}
@@ -95,7 +97,7 @@ func (p *Plan) lintOfficial(field, ref string) {
 
 // lintOfficialNode does so for a node image, which two galleries have.
 func (p *Plan) lintOfficialNode(field, ref string) {
-	node, _ := parseNodeReference(ref)
+	node, _ := catalogue.ParseNodeReference(ref)
 	if node.SAM {
 		p.lintOfficial(field, ref)
 	} else if !p.isAt(ref, lambdaGallery+"/nodejs") {
@@ -119,7 +121,7 @@ func (p *Plan) isAt(ref, official string) bool {
 // lintLargeNode finds SAM images that are pulled for their Node.js alone. One that
 // is also a runtime image of the build file is left as it is.
 func (p *Plan) lintLargeNode(field, ref string) {
-	node, _ := parseNodeReference(ref)
+	node, _ := catalogue.ParseNodeReference(ref)
 	known, ok := p.catalogue.Node(node.Runtime)
 	if !node.SAM || !ok {
 		return
@@ -131,11 +133,11 @@ func (p *Plan) lintLargeNode(field, ref string) {
 }
 
 // lintEndOfLife finds runtimes that AWS does not maintain any more.
-func (p *Plan) lintEndOfLife(field string, r Runtime) {
+func (p *Plan) lintEndOfLife(field string, r catalogue.Runtime) {
 	switch p.status(r) {
-	case StatusRemoved:
+	case catalogue.StatusRemoved:
 		p.findf(RuleRuntimeEndOfLife, field, "AWS no longer publishes images for %s: it stays at its last version", r.Name)
-	case StatusDeprecated:
+	case catalogue.StatusDeprecated:
 		advice := ""
 		if r.Successor != "" {
 			advice = ": move to " + r.Successor
@@ -146,13 +148,13 @@ func (p *Plan) lintEndOfLife(field string, r Runtime) {
 
 // lintNodeEndOfLife does so for a node image, where a runtime can take another
 // one that is maintained.
-func (p *Plan) lintNodeEndOfLife(field string, runtime, node Runtime) {
-	if runtime.Name == node.Name || p.status(node) == StatusCurrent {
+func (p *Plan) lintNodeEndOfLife(field string, runtime, node catalogue.Runtime) {
+	if runtime.Name == node.Name || p.status(node) == catalogue.StatusCurrent {
 		return
 	}
 	maintained := slices.DeleteFunc(slices.Clone(runtime.Nodes), func(name string) bool {
 		r, _ := p.catalogue.Runtime(name)
-		return p.status(r) != StatusCurrent
+		return p.status(r) != catalogue.StatusCurrent
 	})
 	if len(maintained) > 0 {
 		p.findf(RuleRuntimeEndOfLife, field, "%s is past its end of life, %s: use %s", node.Name, node.EOL, strings.Join(maintained, " or "))
@@ -160,7 +162,7 @@ func (p *Plan) lintNodeEndOfLife(field string, runtime, node Runtime) {
 }
 
 // status is that of a runtime today, as far as the caller told what day it is.
-func (p *Plan) status(r Runtime) Status {
+func (p *Plan) status(r catalogue.Runtime) catalogue.Status {
 	if p.today.IsZero() {
 		return r.Status
 	}

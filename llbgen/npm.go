@@ -13,6 +13,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/npm"
 )
 
@@ -51,8 +52,8 @@ func (p *Plan) embeddedLock(pkg npmPackage) (*npm.Lock, bool) {
 // which is the smallest to pull, or else the first one.
 func (p *Plan) npmTarget() Target {
 	i := slices.IndexFunc(p.Targets, func(t Target) bool {
-		node, _ := parseNodeReference(t.Node)
-		return node.Lambda && node.isNode()
+		node, _ := catalogue.ParseNodeReference(t.Node)
+		return node.Lambda && node.IsNode()
 	})
 	return p.Targets[max(i, 0)]
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 
+	"github.com/samforge/samforge/catalogue"
+	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/npm"
 )
 
@@ -29,8 +31,8 @@ type Plan struct {
 	lockfile  *Lockfile // nil where there is none
 	locked    bool      // everything has to be in it
 	doc       *document
-	catalogue *Catalogue
-	checksums *Checksums
+	catalogue *catalogue.Catalogue
+	checksums *catalogue.Checksums
 	checks    linter.Config // which rules count
 	today     time.Time     // zero where nobody told
 
@@ -59,15 +61,15 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	if len(data) > MaxFileSize {
 		return nil, fmt.Errorf("%s: %d bytes are more than a build file may have (%d)", filename, len(data), MaxFileSize)
 	}
-	catalogue, err := LoadCatalogue()
+	known, err := catalogue.Load()
 	if err != nil {
 		return nil, err
 	}
-	checksums, err := LoadChecksums()
+	checksums, err := catalogue.LoadChecksums()
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{File: newFile(), catalogue: catalogue, checksums: checksums, doc: &document{
+	p := &Plan{File: newFile(), catalogue: known, checksums: checksums, doc: &document{
 		filename: filename,
 		lines:    shownLines(data),
 		places:   map[string]place{},
@@ -112,7 +114,7 @@ func (p *Plan) Select(name string) ([]Target, error) {
 		return selected, nil
 	}
 	message := fmt.Sprintf("unknown target %q", name)
-	if near := nearest(name, p.targetNames()); near != "" {
+	if near := suggest.Nearest(name, p.targetNames()); near != "" {
 		message += fmt.Sprintf(": did you mean %q?", near)
 	}
 	return nil, fmt.Errorf("%s (targets: %s)", message, strings.Join(p.targetNames(), ", "))

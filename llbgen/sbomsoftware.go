@@ -15,6 +15,7 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/npm"
 )
 
@@ -106,7 +107,7 @@ func (i *SourceImage) software(arch string) software {
 func (b *build) inBase(base *SourceImage) []software {
 	var known []software
 	if runtime, ok := b.plan.catalogue.Runtime(b.target.Runtime); ok && runtime.Language != "provided" {
-		known = append(known, runtime.software(base))
+		known = append(known, languageSoftware(runtime, base))
 	}
 	return append(known, software{
 		name: "aws-sam-cli", version: b.target.SAMVersion, image: base,
@@ -114,8 +115,8 @@ func (b *build) inBase(base *SourceImage) []software {
 	})
 }
 
-// software is the language runtime in an image; only its release line is known.
-func (r Runtime) software(image *SourceImage) software {
+// languageSoftware is the language runtime in an image; only its release line is known.
+func languageSoftware(r catalogue.Runtime, image *SourceImage) software {
 	s := software{name: r.Language, version: r.Version, image: image}
 	if r.Language == "nodejs" {
 		s.name = "node"
@@ -131,7 +132,7 @@ func (r Runtime) software(image *SourceImage) software {
 func (b *build) node(image *SourceImage) software {
 	r := b.knownNode()
 	r.Language = "nodejs"
-	return r.software(image)
+	return languageSoftware(r, image)
 }
 
 // dockerSoftware is the Docker CLI of a version or a tag. A tag such as 28-cli

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/samforge/samforge/catalogue"
 )
 
 // serverlessKind are the images that CI steps run the Serverless Framework in:
@@ -96,7 +98,7 @@ func (serverlessKind) packageOf(f *File, variant string) (npmPackage, bool) {
 	return s.npm(), variant == variantServerless && !s.fromArchive()
 }
 
-func (serverlessKind) checkNode(p *Plan, at string, node Runtime) {
+func (serverlessKind) checkNode(p *Plan, at string, node catalogue.Runtime) {
 	s := p.File.serverless()
 	if s.fromArchive() && compareVersions(node.Version, frameworkArchiveNode) < 0 {
 		p.doc.errorf(at, "Serverless Framework %s needs Node.js %s or later, and %s has %s", s.Version, frameworkArchiveNode, node.Name, node.Version)

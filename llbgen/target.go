@@ -10,6 +10,8 @@ import (
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/catalogue"
 )
 
 // Target is one image that a build file makes.
@@ -73,8 +75,8 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 		doc.errorf(path+".image", "missing: name the base image, such as public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415")
 		return Target{}, false
 	}
-	ref, err := ParseSAMReference(entry.Image)
-	var missing *ReferenceError
+	ref, err := catalogue.ParseSAMReference(entry.Image)
+	var missing *catalogue.ReferenceError
 	if err != nil && !errors.As(err, &missing) {
 		doc.errorf(path+".image", "%v", err)
 		return Target{}, false

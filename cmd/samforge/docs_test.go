@@ -8,23 +8,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/catalogue"
 )
 
 // docs/compatibility.md has the table of what samforge knows, as of the day that
 // the catalogue was made.
 func TestCompatibilityPage(t *testing.T) {
 	t.Parallel()
-	catalogue, err := llbgen.LoadCatalogue()
+	known, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	day, err := time.Parse(time.DateOnly, catalogue.AsOf)
+	day, err := time.Parse(time.DateOnly, known.AsOf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var table strings.Builder
-	if err := runtimesTable(&table, catalogue, day); err != nil {
+	if err := runtimesTable(&table, known, day); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile("../../docs/compatibility.md")

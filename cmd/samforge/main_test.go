@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/catalogue"
 )
 
 // execute runs samforge in process and returns its standard output.
@@ -112,7 +112,7 @@ func TestRuntimesAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var runtimes []llbgen.Runtime
+	var runtimes []catalogue.Runtime
 	if err := json.Unmarshal([]byte(out), &runtimes); err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +126,12 @@ func TestRuntimesAsJSON(t *testing.T) {
 
 // The table shows what is true on the day, not on the day of the catalogue.
 func TestRuntimesTable(t *testing.T) {
-	catalogue, err := llbgen.LoadCatalogue()
+	known, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var table bytes.Buffer
-	if err := runtimesTable(&table, catalogue, time.Date(2027, 5, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+	if err := runtimesTable(&table, known, time.Date(2027, 5, 1, 0, 0, 0, 0, time.UTC)); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(table.String()) {

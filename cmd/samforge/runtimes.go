@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/catalogue"
 )
 
 func runtimesCommand() *cobra.Command {
@@ -20,17 +20,17 @@ func runtimesCommand() *cobra.Command {
 		Short: "List the Lambda runtimes that base images exist for",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			catalogue, err := llbgen.LoadCatalogue()
+			known, err := catalogue.Load()
 			if err != nil {
 				return err
 			}
 			switch format {
 			case "table":
-				return runtimesTable(c.OutOrStdout(), catalogue, time.Now())
+				return runtimesTable(c.OutOrStdout(), known, time.Now())
 			case "json":
 				encoder := json.NewEncoder(c.OutOrStdout())
 				encoder.SetIndent("", "  ")
-				return encoder.Encode(catalogue.Runtimes())
+				return encoder.Encode(known.Runtimes())
 			default:
 				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
 			}
@@ -41,10 +41,10 @@ func runtimesCommand() *cobra.Command {
 	return c
 }
 
-func runtimesTable(w io.Writer, catalogue *llbgen.Catalogue, today time.Time) error {
+func runtimesTable(w io.Writer, known *catalogue.Catalogue, today time.Time) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "RUNTIME\tOS\tARCHITECTURES\tSTATUS\tEND OF LIFE\tNODE.JS IMAGES")
-	for _, r := range catalogue.Runtimes() {
+	for _, r := range known.Runtimes() {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.OS,
 			strings.Join(r.Architectures, ","), r.StatusOn(today), orDash(r.EOL), orDash(strings.Join(r.Nodes, ",")))
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -78,14 +79,14 @@ func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
 // askNodes asks for the node image of each base image, and proposes the smallest one
 // that runs on it.
 func (p prompt) askNodes(ctx context.Context, a *Answers) error {
-	catalogue, err := llbgen.LoadCatalogue()
+	known, err := catalogue.Load()
 	if err != nil {
 		return err
 	}
 	var nodes []string
 	for i, image := range a.Runtimes {
 		q := question{text: "Image to take Node.js from for " + image, field: fmt.Sprintf("runtimes[%d].node", i)}
-		if proposed := catalogue.NodeImage(image); proposed != "" {
+		if proposed := known.NodeImage(image); proposed != "" {
 			q.text += " (Enter for " + proposed + ")"
 			q.enter = &proposed
 		}

@@ -1,4 +1,4 @@
-package llbgen
+package suggest
 
 import "testing"
 
@@ -17,8 +17,8 @@ func TestNearest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := nearest(test.word, known); got != test.want {
-				t.Errorf("nearest(%q) = %q, want %q", test.word, got, test.want)
+			if got := Nearest(test.word, known); got != test.want {
+				t.Errorf("Nearest(%q) = %q, want %q", test.word, got, test.want)
 			}
 		})
 	}
@@ -26,7 +26,7 @@ func TestNearest(t *testing.T) {
 
 func TestNearestTakesTheFirstOfEquals(t *testing.T) {
 	t.Parallel()
-	if got := nearest("nodejs26.x", []string{"nodejs24.x", "nodejs22.x", "nodejs20.x"}); got != "nodejs24.x" {
+	if got := Nearest("nodejs26.x", []string{"nodejs24.x", "nodejs22.x", "nodejs20.x"}); got != "nodejs24.x" {
 		t.Errorf("got %q, want nodejs24.x", got)
 	}
 }

@@ -1,4 +1,6 @@
-package llbgen
+// Package catalogue knows the AWS images that samforge builds on: their runtimes and how they fit
+// together, the checksums of downloads, and what an image reference says.
+package catalogue
 
 import (
 	_ "embed"
@@ -7,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/samforge/samforge/internal/suggest"
 )
 
 //go:embed catalogue.yaml
@@ -122,9 +126,9 @@ type Runtime struct {
 	Nodes []string `yaml:"-" json:"nodes"`
 }
 
-// LoadCatalogue parses the embedded catalogue. It is cheap, but not free: a
+// Load parses the embedded catalogue. It is cheap, but not free: a
 // caller keeps the result.
-func LoadCatalogue() (*Catalogue, error) {
+func Load() (*Catalogue, error) {
 	c := new(Catalogue)
 	if err := yaml.Load(catalogueYAML, c, yaml.WithKnownFields()); err != nil {
 		return nil, fmt.Errorf("reading the embedded runtime catalogue: %w", err)
@@ -162,7 +166,7 @@ func (c *Catalogue) Nearest(name string) string {
 			others = append(others, row.Name)
 		}
 	}
-	return nearest(name, append(maintained, others...))
+	return suggest.Nearest(name, append(maintained, others...))
 }
 
 // OS returns the operating system generation of that name.
@@ -200,8 +204,8 @@ func (c *Catalogue) NodeImage(runtimeImage string) string {
 	}
 }
 
-// newestNodeImage is the Lambda base image of the newest Node.js.
-func (c *Catalogue) newestNodeImage() string {
+// NewestNodeImage returns the Lambda base image of the newest Node.js.
+func (c *Catalogue) NewestNodeImage() string {
 	if len(c.Nodes) == 0 {
 		return ""
 	}

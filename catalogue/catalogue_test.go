@@ -1,4 +1,4 @@
-package llbgen
+package catalogue
 
 import (
 	"encoding/json"
@@ -98,7 +98,7 @@ func TestCatalogueSystemsAndNodes(t *testing.T) {
 		check := checker(t, node.Runtime)
 		r, ok := catalogue.Runtime(node.Runtime)
 		check(ok && r.Language == "nodejs", "not a node runtime")
-		image, err := parseNodeReference(node.Image)
+		image, err := ParseNodeReference(node.Image)
 		check(err == nil && image.Lambda && image.Build && image.Runtime == node.Runtime, "the image %q is not one build of its Lambda base image", node.Image)
 		for _, needs := range []LibraryNeeds{node.AWS, node.Official} {
 			check(slices.Contains([]Bound{BoundExactly, BoundAtLeast, BoundAtMost}, needs.Bound), "unknown bound %q", needs.Bound)
@@ -202,7 +202,7 @@ func TestRuntimeJSON(t *testing.T) {
 
 func loadCatalogue(t *testing.T) *Catalogue {
 	t.Helper()
-	catalogue, err := LoadCatalogue()
+	catalogue, err := Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package llbgen
+package catalogue
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 // own base image, which the SAM image is built on. Both have the same /var/lang,
 // as https://github.com/aws/aws-sam-build-images adds nothing there.
 
-// nodeReference is what the reference of a node image says.
-type nodeReference struct {
+// NodeReference is what the reference of a node image says.
+type NodeReference struct {
 	// Runtime is the Lambda runtime of the image, such as nodejs22.x.
 	Runtime string
 	// Lambda is set for Lambda's own base image, and SAM for a SAM build image.
@@ -22,18 +22,22 @@ type nodeReference struct {
 	Build bool
 }
 
-// parseNodeReference reads the reference of a node image. An error says why the
+// ParseNodeReference reads the reference of a node image. An error says why the
 // runtime cannot be read.
-func parseNodeReference(ref string) (nodeReference, error) {
-	named, err := parseReference(ref)
+func ParseNodeReference(ref string) (NodeReference, error) {
+	named, err := ParseReference(ref)
 	if err != nil {
-		return nodeReference{}, err
+		return NodeReference{}, err
 	}
-	if language := lambdaLanguage(named); language != "" {
-		return parseLambdaTag(language, tagOf(ref))
+	if language := LambdaLanguage(named); language != "" {
+		tag := ""
+		if tagged, ok := named.(reference.Tagged); ok {
+			tag = tagged.Tag()
+		}
+		return parseLambdaTag(language, tag)
 	}
 	sam, _ := ParseSAMReference(ref) // which has no tag to be of any use here
-	node := nodeReference{Runtime: sam.Runtime, SAM: sam.Runtime != "", Build: sam.Timestamp != ""}
+	node := NodeReference{Runtime: sam.Runtime, SAM: sam.Runtime != "", Build: sam.Timestamp != ""}
 	if node.Runtime == "" {
 		return node, fmt.Errorf("its name is neither that of a SAM image, such as sam/build-nodejs22.x, nor that of a Lambda base image, such as lambda/nodejs:22")
 	}
@@ -45,8 +49,8 @@ func parseNodeReference(ref string) (nodeReference, error) {
 // that flattens paths.
 var lambdaImage = regexp.MustCompile(`(?:^|[/-])lambda[/-](nodejs|python|java|ruby|dotnet|go|provided)$`)
 
-// lambdaLanguage is the language of a Lambda base image; empty for any other image.
-func lambdaLanguage(named reference.Named) string {
+// LambdaLanguage returns the language of a Lambda base image; empty for any other image.
+func LambdaLanguage(named reference.Named) string {
 	if m := lambdaImage.FindStringSubmatch(reference.Path(named)); m != nil {
 		return m[1]
 	}
@@ -62,8 +66,8 @@ func lambdaLanguage(named reference.Named) string {
 var lambdaTag = regexp.MustCompile(`^(\d{1,3}(?:\.\d{1,3})?|al2|al2023)(\.\d{4}\.\d{2}\.\d{2}\.\d{2})?(?:-preview)?(?:-x86_64|-arm64)?$`)
 
 // parseLambdaTag reads the tag of a Lambda base image.
-func parseLambdaTag(language, tag string) (nodeReference, error) {
-	node := nodeReference{Lambda: true}
+func parseLambdaTag(language, tag string) (NodeReference, error) {
+	node := NodeReference{Lambda: true}
 	m := lambdaTag.FindStringSubmatch(tag)
 	switch {
 	case m != nil && language == "nodejs":
@@ -80,5 +84,5 @@ func parseLambdaTag(language, tag string) (nodeReference, error) {
 	return node, nil
 }
 
-// isNode reports whether the image has Node.js, as far as its name says.
-func (r nodeReference) isNode() bool { return strings.HasPrefix(r.Runtime, "nodejs") }
+// IsNode reports whether the image has Node.js, as far as its name says.
+func (r NodeReference) IsNode() bool { return strings.HasPrefix(r.Runtime, "nodejs") }

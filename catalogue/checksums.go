@@ -1,4 +1,4 @@
-package llbgen
+package catalogue
 
 import (
 	_ "embed"
@@ -34,12 +34,6 @@ func LoadChecksums() (*Checksums, error) {
 	return &Checksums{archives: file.DockerArchives}, nil
 }
 
-// DockerArchive returns the sum of the static archive of a Docker version,
-// such as 28.5.2, for amd64 or arm64.
-func (c *Checksums) DockerArchive(version, arch string) (digest.Digest, bool) {
-	return c.lookup("docker-"+version+".tgz", machine(arch))
-}
-
 // ForURL returns the sum of what lies at url, for amd64 or arm64. It knows
 // Docker's static archives at their own address only: another host may serve
 // something else under the same name. A url for another architecture than
@@ -50,7 +44,7 @@ func (c *Checksums) ForURL(url, arch string) (digest.Digest, bool) {
 		return "", false
 	}
 	urlMachine, file, _ := strings.Cut(path, "/")
-	if urlMachine != machine(arch) {
+	if urlMachine != Machine(arch) {
 		return "", false
 	}
 	return c.lookup(file, urlMachine)
@@ -64,8 +58,8 @@ func (c *Checksums) lookup(file, machine string) (digest.Digest, bool) {
 	return digest.NewDigestFromEncoded(digest.SHA256, sum), true
 }
 
-// machine returns what `uname -m` and Docker's archives call an architecture.
-func machine(arch string) string {
+// Machine returns what `uname -m` and Docker's archives call an architecture.
+func Machine(arch string) string {
 	switch arch {
 	case "amd64":
 		return "x86_64"

@@ -1,4 +1,4 @@
-package llbgen
+package catalogue
 
 import (
 	_ "crypto/sha256" // the digests a reference may hold, see
@@ -64,7 +64,7 @@ var (
 // read; the error then is a [*ReferenceError], or two joined by [errors.Join],
 // runtime first, for what cannot.
 func ParseSAMReference(ref string) (SAMReference, error) {
-	named, err := parseReference(ref)
+	named, err := ParseReference(ref)
 	if err != nil {
 		return SAMReference{}, err
 	}
@@ -142,10 +142,10 @@ func (r *SAMReference) missingVersion() error {
 	return &ReferenceError{Ref: r.Image, Missing: "samVersion", Field: "runtimes[].samVersion", Reason: reason}
 }
 
-// parseReference checks the reference against the grammar that container
+// ParseReference checks the reference against the grammar that container
 // tools share (https://pkg.go.dev/github.com/distribution/reference), which
 // tells less of what is wrong than people need to mend it.
-func parseReference(ref string) (reference.Named, error) {
+func ParseReference(ref string) (reference.Named, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err == nil {
 		return named, nil

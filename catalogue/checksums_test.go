@@ -1,4 +1,4 @@
-package llbgen
+package catalogue
 
 import (
 	"maps"
@@ -38,7 +38,7 @@ func TestChecksumsAreWellFormed(t *testing.T) {
 	}
 }
 
-func TestDockerArchive(t *testing.T) {
+func TestDockerArchives(t *testing.T) {
 	t.Parallel()
 	checksums := loadChecksums(t)
 	for name, test := range map[string]struct {
@@ -55,7 +55,7 @@ func TestDockerArchive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, ok := checksums.DockerArchive(test.version, test.arch)
+			got, ok := checksums.ForURL(dockerArchives+Machine(test.arch)+"/docker-"+test.version+".tgz", test.arch)
 			if got != test.want || ok != (test.want != "") {
 				t.Errorf("got %q, %v, want %q", got, ok, test.want)
 			}
