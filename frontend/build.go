@@ -44,6 +44,7 @@ type Frontend struct {
 // its platforms and returns the result for the exporter. Mistakes in the build
 // file come back with their lines.
 func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	c = Patient(c)
 	opts := c.BuildOpts().Opts
 	if err := checkCaps(opts["frontend.caps"]); err != nil {
 		return nil, err

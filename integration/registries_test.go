@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -215,4 +216,25 @@ func TestLockOfAnOfficialImage(t *testing.T) {
 	for _, verb := range []string{"plan", "graph"} {
 		run(t, b.env, append([]string{verb, "-f", file, "--repo", b.repo("ci/sam"), "--platform", "linux/amd64,linux/arm64"}, b.mirrors()...)...).ok(t)
 	}
+}
+
+// A registry that breaks off requests now and then is asked again, by the builder and without one.
+func TestRegistryThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
+	var broken sync.Map
+	b.Registry.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if _, again := broken.LoadOrStore(r.Method+" "+r.URL.Path, true); !again && strings.Contains(r.URL.Path, "/manifests/") && r.Method == http.MethodHead {
+			panic(http.ErrAbortHandler) // which closes the connection
+		}
+		return false
+	})
+	push := []string{"-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push"}
+	lines := b.build(push...).ok(t)
+	broken.Clear()
+	if again := b.build(append(push, "--skip-existing")...).ok(t); !slices.Equal(again, lines) {
+		t.Errorf("with --skip-existing stdout is %q, want %q", again, lines)
+	}
+	broken.Clear()
+	run(t, b.env, append([]string{"plan", "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam")}, b.mirrors()...)...).ok(t)
 }

@@ -23,6 +23,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
+
+	"github.com/samforge/samforge/frontend"
 )
 
 const (
@@ -118,52 +120,24 @@ func digestOf(ctx context.Context, c gateway.Client, ref string, platform ocispe
 		Platform:    &platform,
 		ResolveMode: pb.AttrImageResolveModeForcePull, // an engine would answer from its own images
 	}}
-	for pause := time.Second; ; pause *= 2 {
-		_, dgst, _, err := c.ResolveImageConfig(limited, ref, opt)
-		switch {
-		case err == nil:
-			return dgst, nil
-		case limited.Err() != nil:
-			return "", &AskError{ref, context.Cause(limited)}
-		case strings.Contains(err.Error(), "no match for platform"):
-			return "", &OtherPlatformError{ref, platforms.Format(platform)}
-		case isNotFound(err):
-			return "", nil
-		case !isTransient(err) || pause > 4*time.Second:
-			return "", &AskError{ref, err}
-		}
-		if err := sleep(limited, pause); err != nil {
-			return "", &AskError{ref, err}
-		}
+	_, dgst, _, err := frontend.Patient(c).ResolveImageConfig(limited, ref, opt)
+	switch {
+	case err == nil:
+		return dgst, nil
+	case limited.Err() != nil:
+		return "", &AskError{ref, context.Cause(limited)}
+	case strings.Contains(err.Error(), "no match for platform"):
+		return "", &OtherPlatformError{ref, platforms.Format(platform)}
+	case isNotFound(err):
+		return "", nil
+	default:
+		return "", &AskError{ref, err}
 	}
 }
 
 // isNotFound reports whether a builder says that there is no such tag or repository. Old ones say it in words only.
 func isNotFound(err error) bool {
 	return grpcerrors.Code(err) == codes.NotFound || strings.HasSuffix(err.Error(), ": not found")
-}
-
-// isTransient reports whether a builder's own request failed in a way that may be gone at the next try. It has the words
-// of that only.
-func isTransient(err error) bool {
-	text := err.Error()
-	for _, words := range []string{"connection reset", "broken pipe", "EOF", "500 Internal", "502 Bad Gateway", "503 Service", "504 Gateway"} {
-		if strings.Contains(text, words) {
-			return true
-		}
-	}
-	return false
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // exported returns the digests of the manifests that a builder says it exported.
