@@ -2,7 +2,7 @@
 # everything. Both need Go, gcc, git, make and root.
 
 GO      ?= go
-TOOLS   := buildkitd buildctl buildx runc rootlesskit registry crane
+TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry crane
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -19,6 +19,10 @@ tools: $(TOOLS:%=bin/%) ## what demo, test and bench run: buildkitd and others
 bin/runc: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w' \
 	  $$(pkg-config --exists libseccomp 2>/dev/null && echo -tags seccomp) -o ../../bin/ github.com/opencontainers/runc
+
+# The BuildKit before the one in go.mod: samforge works with both.
+bin/buildkitd-v0.33: integration/tools/buildkit-v0.33/go.mod
+	cd integration/tools/buildkit-v0.33 && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../$@ github.com/moby/buildkit/cmd/buildkitd
 
 bin/%: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)

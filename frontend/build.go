@@ -1,13 +1,11 @@
 // Package frontend is the BuildKit frontend: what lies between the gateway and
-// the graphs of llbgen. [Build] is the one function behind every door, the
+// the graphs of llbgen. [Frontend.Build] is the one function behind every door, the
 // samforge command and the `# syntax=` image.
 package frontend
 
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,11 +20,6 @@ import (
 
 	"github.com/samforge/samforge/llbgen"
 )
-
-// Build builds with the zero [Frontend]. It is a [client.BuildFunc].
-func Build(ctx context.Context, c client.Client) (*client.Result, error) {
-	return Frontend{}.Build(ctx, c)
-}
 
 // Frontend is the frontend with what the program that runs it tells it.
 type Frontend struct {
@@ -60,7 +53,7 @@ func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, e
 		return nil, err
 	}
 	filename := opts["filename"]
-	b := &build{Frontend: f, Client: ui, gateway: c, lockName: llbgen.LockFilename(filename)}
+	b := &build{Frontend: f, Client: ui, gateway: newResolveCache(c), lockName: llbgen.LockFilename(filename)}
 	// The lock file comes with the build file.
 	if b.src, err = ui.ReadEntrypoint(ctx, "yaml", llb.FollowPaths([]string{filename, filename + ".dockerignore", b.lockName})); err != nil {
 		return nil, explainRead(filename, err)
@@ -104,7 +97,11 @@ func (b *build) load(ctx context.Context) error {
 	if b.TargetPlatforms, err = b.plan.Platforms(b.target, b.TargetPlatforms, b.BuildPlatforms[0]); err != nil {
 		return err
 	}
-	b.epoch, err = epoch(b.BuildArgs["SOURCE_DATE_EPOCH"])
+	if value := b.BuildArgs[llbgen.EpochArg]; value != "" {
+		b.epoch, err = llbgen.ParseEpoch(value)
+	} else {
+		b.epoch = llbgen.DefaultEpoch()
+	}
 	return err
 }
 
@@ -207,17 +204,4 @@ func proxy(args map[string]string) *llb.ProxyEnv {
 		return nil
 	}
 	return &env
-}
-
-// epoch reads SOURCE_DATE_EPOCH, seconds since 1970; empty means the default.
-// See https://reproducible-builds.org/specs/source-date-epoch/
-func epoch(value string) (time.Time, error) {
-	if value == "" {
-		return llbgen.DefaultEpoch(), nil
-	}
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || seconds < 0 {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: expected seconds since 1970, found %q", value)
-	}
-	return time.Unix(seconds, 0).UTC(), nil
 }

@@ -2,9 +2,8 @@ package frontend
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"sync"
+	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
@@ -20,66 +19,95 @@ type checks struct {
 	image    *llbgen.Image
 	platform ocispecs.Platform
 
-	mu     sync.Mutex
-	proofs map[string]llb.State // of what passed, by check
-	ran    []llb.State          // checks that are steps themselves
+	steps []llb.State // checks that are steps themselves
+
+	// What reads files: each function reports whether it has nothing to say the next time.
+	names  []string
+	reads  []func(ctx context.Context) (passed bool, err error)
+	states []llb.State // what is read
 }
 
 // check checks the layers of an image and, where the build asks for it, the whole
-// image. It returns the image as it is exported: with its proofs and checks in
+// image. It returns the image as it is exported: with its proof and its checks in
 // the graph, so that an exported cache has them too.
 func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispecs.Platform) (llb.State, error) {
-	c := &checks{build: b, image: image, platform: platform, proofs: map[string]llb.State{}}
+	c := &checks{build: b, image: image, platform: platform}
 	eg, egCtx := errgroup.WithContext(ctx)
 	for _, layer := range image.Layers {
-		eg.Go(func() error { return c.verify(egCtx, layer) })
+		c.addFiles(layer)
+		eg.Go(func() error {
+			if _, err := c.solve(egCtx, layer.State, true); err != nil {
+				return c.plan.At(layer.Field, explainLayer(layer, err))
+			}
+			return nil
+		})
 	}
 	if err := eg.Wait(); err != nil {
 		return llb.State{}, err
 	}
-	if err := c.verifyImage(ctx); err != nil {
+	if len(image.Checks) > 0 {
+		if err := c.addImage(ctx); err != nil {
+			return llb.State{}, err
+		}
+	}
+	proofs, err := c.once(ctx)
+	if err != nil {
 		return llb.State{}, err
 	}
-	return c.exported(), nil
+	done := append(c.steps, proofs...)
+	if len(done) == 0 || !c.keepsProofs() {
+		return image.State, nil
+	}
+	tied := requires("checks", image.State, done, hidden("tie the checks to the image"))
+	if _, err := c.solve(ctx, tied, true); err != nil {
+		return image.State, ctx.Err() // the checks passed: only their proof is lost
+	}
+	return tied, nil
 }
 
-func (c *checks) exported() llb.State {
-	if !c.keepsProofs() {
-		return c.image.State
-	}
-	done := c.ran
-	for _, name := range slices.Sorted(maps.Keys(c.proofs)) {
-		done = append(done, c.proofs[name])
-	}
-	if len(done) == 0 {
-		return c.image.State
-	}
-	return requires(c.image.State, done, hidden("tie the checks to the image"))
+// add adds a check that reads some states.
+func (c *checks) add(name string, read func(context.Context) (bool, error), states ...llb.State) {
+	c.names = append(c.names, name)
+	c.reads = append(c.reads, read)
+	c.states = append(c.states, states...)
 }
 
-// once runs a check that reads some states, unless a cache has the proof that it
-// passed for them. The check reports whether it has nothing to say the next time.
-func (c *checks) once(ctx context.Context, name string, check func() (passed bool, err error), of ...llb.State) error {
-	if !c.keepsProofs() {
-		_, err := check()
-		return err
+// once runs the checks that read, unless a cache has the proof that they passed. It
+// returns the proof, if there is one.
+func (c *checks) once(ctx context.Context) ([]llb.State, error) {
+	if len(c.reads) == 0 {
+		return nil, nil
 	}
-	name = platforms.FormatAll(c.platform) + ": " + name
-	found := proof(name, toFind, of...)
-	if c.finds(ctx, found) {
-		c.keep(name, found)
-		return nil
+	name := platforms.FormatAll(c.platform) + ": " + strings.Join(c.names, "; ")
+	found := c.keepsProofs() && c.finds(ctx, proof(name, toFind, c.states...))
+	if !found {
+		passed, err := c.read(ctx)
+		if err != nil || !passed || !c.keepsProofs() {
+			return nil, err
+		}
+		if _, err := c.solve(ctx, proof(name, toMake, c.states...), true); err != nil {
+			return nil, ctx.Err() // without a proof, the checks run again the next time
+		}
 	}
-	passed, err := check()
-	if err != nil || !passed {
-		return err
+	kept := proof(name, toKeep, c.states...)
+	if _, err := c.solve(ctx, kept, true); err != nil {
+		return nil, ctx.Err()
 	}
-	made := proof(name, toMake, of...)
-	if _, err := c.solve(ctx, made, true); err != nil {
-		return ctx.Err() // without a proof, the check runs again the next time
+	return []llb.State{kept}, nil
+}
+
+// read runs the checks that read, and reports whether all passed.
+func (c *checks) read(ctx context.Context) (bool, error) {
+	passed := make([]bool, len(c.reads))
+	eg, egCtx := errgroup.WithContext(ctx)
+	for i, read := range c.reads {
+		eg.Go(func() (err error) {
+			passed[i], err = read(egCtx)
+			return err
+		})
 	}
-	c.keep(name, made)
-	return nil
+	err := eg.Wait()
+	return !slices.Contains(passed, false), err
 }
 
 // finds reports whether a cache has a proof.
@@ -92,10 +120,4 @@ func (c *checks) finds(ctx context.Context, proof llb.State) bool {
 	}
 	_, err := c.solve(ctx, impossibleProof(), true)
 	return err != nil
-}
-
-func (c *checks) keep(name string, proof llb.State) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.proofs[name] = proof
 }

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -90,6 +91,36 @@ func (f *refFile) ReadAt(p []byte, offset int64) (n int, err error) {
 		n += copy(p[n:], data)
 	}
 	return n, nil
+}
+
+// readHead reads the beginning of a file, as much as tells what it is.
+func (s fileSystem) readHead(name string) ([]byte, error) {
+	const length = 512
+	head, err := s.ref.ReadFile(s.ctx, client.ReadRequest{Filename: "/" + name, Range: &client.FileRange{Length: length}})
+	if err != nil {
+		return nil, pathError("read", name, err)
+	}
+	return head, nil
+}
+
+// readLimited reads a regular file of at most so many bytes.
+func readLimited(files fs.FS, name string, limit int64) ([]byte, error) {
+	file, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch size := info.Size(); {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("/%s is not a regular file but %s", name, kindOfFile(info.Mode()))
+	case size > limit:
+		return nil, fmt.Errorf("/%s has %d bytes, and %d is the most that is read of it", name, size, limit)
+	}
+	return io.ReadAll(io.LimitReader(file, limit))
 }
 
 // pathError is err with the kind of error that package fs promises: the

@@ -112,10 +112,23 @@ func sameContent(a, b fileSystem, name string, statA, statB *fstypes.Stat) (bool
 	if !typeA.IsRegular() {
 		return true, nil
 	}
-	dataA, err := fs.ReadFile(a, name)
-	if err != nil {
-		return false, err
+	return sameBytes(a, b, name, statA.Size)
+}
+
+// sameBytes compares two files of one size, piece by piece.
+func sameBytes(a, b fileSystem, name string, size int64) (bool, error) {
+	fileA, fileB := &refFile{fileSystem: a, name: name}, &refFile{fileSystem: b, name: name}
+	for offset := int64(0); offset < size; offset += maxRead {
+		pieceA, pieceB := make([]byte, min(maxRead, size-offset)), make([]byte, min(maxRead, size-offset))
+		if _, err := fileA.ReadAt(pieceA, offset); err != nil {
+			return false, err
+		}
+		if _, err := fileB.ReadAt(pieceB, offset); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(pieceA, pieceB) {
+			return false, nil
+		}
 	}
-	dataB, err := fs.ReadFile(b, name)
-	return bytes.Equal(dataA, dataB), err
+	return true, nil
 }

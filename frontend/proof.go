@@ -30,38 +30,48 @@ type proofForm int
 const (
 	toFind proofForm = iota
 	toMake
+	// toKeep is found, too, in steps of its own: a build that looked for a proof in
+	// vain would not find it afterwards.
+	toKeep
 )
 
 // proof returns the proof that a check passed for some states. It is a step that
 // returns the first of them, so a cache that has this state's layer can have the
 // proof too.
+//
+// An image has one proof. An inline cache has steps of the same kind in any order,
+// and two proofs would make one image two.
 func proof(check string, form proofForm, of ...llb.State) llb.State {
-	first := note(check, of)
-	second, difference, merge, proven := first, hidden("compare notes"), hidden("merge the difference"), hidden("proof")
-	if form == toMake {
-		// What is required of the worker is not part of the key. Without it, the two
-		// notes would be one step.
-		second = note(check, of, llb.IgnoreCache, llb.Require("samforge==anew"))
-		difference, merge, proven = append(difference, llb.IgnoreCache), append(merge, llb.IgnoreCache), append(proven, llb.IgnoreCache)
+	var opts []llb.ConstraintsOpt
+	if form == toKeep {
+		opts = append(opts, llb.Require("samforge==kept")) // part of a step, but not of its key
 	}
-	d := llb.Diff(first, second, difference...)
-	return requires(of[0], []llb.State{llb.Merge([]llb.State{d, d}, merge...)}, proven)
+	first := note(check, of, opts...)
+	second, compared := first, opts
+	if form == toMake {
+		second = note(check, of, llb.IgnoreCache, llb.Require("samforge==anew"))
+		compared = []llb.ConstraintsOpt{llb.IgnoreCache}
+	}
+	d := llb.Diff(first, second, append(hidden("compare notes"), compared...)...)
+	merged := llb.Merge([]llb.State{d, d}, append(hidden("merge the difference"), compared...)...)
+	// Builds side by side make the proof itself once: an inline cache has its time.
+	return requires("proof", of[0], []llb.State{merged}, append(hidden("proof"), opts...))
 }
 
 // note is a file about a check, which depends on the states that were checked.
 func note(check string, of []llb.State, opts ...llb.ConstraintsOpt) llb.State {
 	file := llb.Mkfile("/note", 0o644, []byte(check), llb.WithCreatedTime(llbgen.DefaultEpoch()))
 	written := llb.Scratch().File(file, append(hidden("write a note"), opts...)...)
-	return requires(written, of, append(hidden("tie the note to what was checked"), opts...))
+	return requires("note", written, of, append(hidden("tie the note to what was checked"), opts...))
 }
 
 // requires returns state as a step that depends on other states too.
-func requires(state llb.State, others []llb.State, opts []llb.ConstraintsOpt) llb.State {
+func requires(id string, state llb.State, others []llb.State, opts []llb.ConstraintsOpt) llb.State {
 	inputs := []llb.PassthroughInput{{State: state, Output: true}}
 	for _, other := range others {
 		inputs = append(inputs, llb.PassthroughInput{State: other})
 	}
-	return llb.NewPassthrough("proof", inputs, opts...)
+	return llb.NewPassthrough(id, inputs, opts...)
 }
 
 // hidden names a step that progress displays leave out, which a weak group is.

@@ -13,9 +13,11 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/util/grpcerrors"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/grpc/codes"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -92,7 +94,7 @@ func (b *build) lockedImage(ctx context.Context, ref string, platform *ocispecs.
 
 // explainPin names the lock file where what it pins is not there.
 func (b *build) explainPin(dgst digest.Digest, err error) error {
-	if strings.HasSuffix(err.Error(), ": not found") {
+	if grpcerrors.Code(err) == codes.NotFound || strings.HasSuffix(err.Error(), ": not found") {
 		return fmt.Errorf("%s has %s, which is not in its registry, or not any more: run samforge lock --update (%w)", b.lockName, dgst, err)
 	}
 	return err
@@ -113,6 +115,9 @@ func (b *build) pinnedImage(ctx context.Context, ref string, platform *ocispecs.
 	ref, dgst, data, err := b.resolveConfig(ctx, ref, platform)
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > maxImageConfig {
+		return nil, errors.New(configTooLarge(ref))
 	}
 	var config dockerspec.DockerOCIImage
 	if err := json.Unmarshal(data, &config); err != nil {
@@ -141,13 +146,26 @@ func withDigest(ref string, dgst digest.Digest) (string, error) {
 	return pinned.String(), nil
 }
 
-// explainResolve says in the user's terms why an image was not found.
+// maxImageConfig is what registries and container engines take at most of an image's config. The
+// gateway itself passes on 16 MiB.
+const maxImageConfig = 4 << 20
+
+// configTooLarge says what is wrong with an image of a larger one.
+func configTooLarge(ref string) string {
+	return fmt.Sprintf("the image config of %s has more than %d bytes: name another image", ref, maxImageConfig)
+}
+
+// explainResolve says in the user's terms why an image was not found. Builders tell most by codes;
+// older ones, and the platforms of an image, by text.
 func explainResolve(ref string, platform *ocispecs.Platform, err error) error {
-	switch text := err.Error(); {
+	text := err.Error()
+	switch code := grpcerrors.Code(err); {
 	case strings.Contains(text, "no match for platform"):
 		return fmt.Errorf("%s has no image for %s: name one that has, or leave the platform out: %w", ref, platforms.Format(*platform), err)
-	case strings.HasSuffix(text, ": not found"):
+	case code == codes.NotFound, strings.HasSuffix(text, ": not found"):
 		return fmt.Errorf("%s was not found in its registry: check the name and the tag: %w", ref, err)
+	case code == codes.ResourceExhausted && strings.Contains(text, "larger than max"):
+		return fmt.Errorf("%s: %w", configTooLarge(ref), err)
 	default:
 		return fmt.Errorf("failed to resolve reference %s: %w", ref, err)
 	}

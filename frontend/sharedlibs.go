@@ -3,6 +3,7 @@ package frontend
 import (
 	"cmp"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,7 +36,11 @@ type demand struct{ by, version, has string }
 // does not have, one sentence each; nothing for a static program.
 func (l *linker) missing(program string) ([]string, error) {
 	l.visited, l.tooOld = map[string]bool{}, map[string]demand{}
-	l.system = append(l.configured("etc/ld.so.conf"), "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+	configured, err := l.configured("etc/ld.so.conf")
+	if err != nil {
+		return nil, err
+	}
+	l.system = append(configured, "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 	if err := l.check(program, nil); err != nil {
 		return nil, err
 	}
@@ -47,30 +52,46 @@ func (l *linker) missing(program string) ([]string, error) {
 	return problems, nil
 }
 
-// configured reads the directories of /etc/ld.so.conf; a file that is not there
-// has none.
-func (l *linker) configured(name string) (dirs []string) {
-	data, err := fs.ReadFile(l.root, name)
+// maxLinkerConfig is far more than a file of the dynamic linker's configuration has.
+const maxLinkerConfig = 1 << 20
+
+// configured returns the directories of /etc/ld.so.conf and of the files that it includes, each
+// read once. A file that is not there has none.
+func (l *linker) configured(name string) (dirs []string, err error) {
+	if l.visited[name] {
+		return nil, nil
+	}
+	l.visited[name] = true
+	data, err := readLimited(l.root, name, maxLinkerConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	for line := range strings.Lines(string(data)) {
 		line, _, _ = strings.Cut(line, "#")
 		line = strings.TrimSpace(line)
-		if pattern, ok := strings.CutPrefix(line, "include "); ok {
-			pattern = strings.TrimSpace(pattern)
-			if !path.IsAbs(pattern) {
-				pattern = path.Join("/etc", pattern)
+		pattern, ok := strings.CutPrefix(line, "include ")
+		if !ok {
+			if line != "" {
+				dirs = append(dirs, line)
 			}
-			files, _ := fs.Glob(l.root, inRoot(pattern)) // a bad pattern includes nothing
-			for _, file := range files {
-				dirs = append(dirs, l.configured(file)...)
+			continue
+		}
+		if pattern = strings.TrimSpace(pattern); !path.IsAbs(pattern) {
+			pattern = path.Join("/etc", pattern)
+		}
+		files, _ := fs.Glob(l.root, inRoot(pattern)) // a bad pattern includes nothing
+		for _, file := range files {
+			more, err := l.configured(file)
+			if err != nil {
+				return nil, err
 			}
-		} else if line != "" {
-			dirs = append(dirs, line)
+			dirs = append(dirs, more...)
 		}
 	}
-	return dirs
+	return dirs, nil
 }
 
 // check looks at one file and then at what it needs. inherited is the DT_RPATH

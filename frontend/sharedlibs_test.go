@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -98,6 +99,27 @@ func TestMissingLibraries(t *testing.T) {
 				t.Errorf("missing are %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A base image may have any file as its linker's configuration.
+func TestLinkerConfiguration(t *testing.T) {
+	t.Parallel()
+	l := linker{visited: map[string]bool{}, root: fileSystemWith(t, map[string]string{
+		"etc/ld.so.conf":          "include ld.so.conf\ninclude ld.so.conf.d/*.conf\n/opt/lib\n",
+		"etc/ld.so.conf.d/a.conf": "/opt/a\ninclude /etc/ld.so.conf\ninclude ld.so.conf.d/a.conf\n",
+	})}
+	if dirs, err := l.configured("etc/ld.so.conf"); err != nil || !slices.Equal(dirs, []string{"/opt/a", "/opt/lib"}) {
+		t.Errorf("the directories are %q, %v", dirs, err)
+	}
+	for want, content := range map[string]string{
+		"/etc/ld.so.conf has 1048577 bytes, and 1048576 is the most that is read of it": strings.Repeat("#", maxLinkerConfig+1),
+		"is not a regular file but a directory":                                         "-> /etc",
+	} {
+		l := linker{root: fileSystemWith(t, map[string]string{"etc/ld.so.conf": content})}
+		if _, err := l.missing("/bin/program"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want %q", err, want)
+		}
 	}
 }
 

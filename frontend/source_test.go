@@ -82,18 +82,3 @@ func TestAnOldFrontendSaysSo(t *testing.T) {
 		t.Errorf("without an unknown key the error is %q", err)
 	}
 }
-
-func TestEpoch(t *testing.T) {
-	t.Parallel()
-	if e, err := epoch(""); err != nil || !e.Equal(llbgen.DefaultEpoch()) {
-		t.Errorf("without a value: %v, %v", e, err)
-	}
-	if e, err := epoch("1700000000"); err != nil || e.Unix() != 1700000000 {
-		t.Errorf("with a number: %v, %v", e, err)
-	}
-	for _, value := range []string{"yesterday", "-1", "1e9", "context"} {
-		if _, err := epoch(value); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
-			t.Errorf("%q: the error is %v", value, err)
-		}
-	}
-}

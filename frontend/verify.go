@@ -6,41 +6,77 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
 )
 
-// verify builds a layer and makes sure that its programs are ones of the
-// platform. A layer that lacks a file fails here, by its source and the file's
-// path.
-func (c *checks) verify(ctx context.Context, layer *llbgen.Layer) error {
-	ref, err := c.solve(ctx, layer.State, true)
-	if err != nil {
-		return c.plan.At(layer.Field, explainLayer(layer, err))
+// addFiles adds the check of what a layer brings.
+func (c *checks) addFiles(layer *llbgen.Layer) {
+	if len(layer.Executables)+len(layer.Scripts) == 0 {
+		return
 	}
-	if len(layer.Executables) == 0 {
-		return nil
-	}
-	name := "programs " + strings.Join(layer.Executables, " ")
-	return c.once(ctx, name, func() (bool, error) {
-		for _, path := range layer.Executables {
-			head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: path, Range: &client.FileRange{Length: 512}})
-			if err != nil {
-				return false, c.plan.At(layer.Field, fmt.Errorf("%s: read %s: %w", layer.Source, path, err))
-			}
-			if err := CheckProgram(head, c.platform); err != nil {
-				return false, c.plan.At(layer.Field, fmt.Errorf("%s: %s %w", layer.Source, path, err))
-			}
+	name := "programs " + strings.Join(layer.Executables, " ") + ", scripts " + strings.Join(layer.Scripts, " ")
+	c.add(name, func(ctx context.Context) (bool, error) {
+		files, err := c.fileSystemOf(ctx, layer.State)
+		if err == nil {
+			err = c.checkFiles(files, layer)
+		}
+		if err != nil {
+			return false, c.plan.At(layer.Field, fmt.Errorf("%s: %w", layer.Source, err))
 		}
 		return true, nil
 	}, layer.State)
+}
+
+// checkFiles checks that a layer's programs and scripts are regular files, and that the programs
+// are ones of the platform. It opens nothing else: to open a pipe is to wait.
+func (c *checks) checkFiles(files fileSystem, layer *llbgen.Layer) error {
+	for _, name := range slices.Concat(layer.Executables, layer.Scripts) {
+		info, err := fs.Stat(files, inRoot(name))
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", name, err)
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a regular file but %s", name, kindOfFile(info.Mode()))
+		}
+		if info.Size() == 0 {
+			return fmt.Errorf("%s is an empty file", name)
+		}
+	}
+	for _, name := range layer.Executables {
+		head, err := files.readHead(inRoot(name))
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if err := CheckProgram(head, c.platform); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	return nil
+}
+
+// kindOfFile names a kind of file that is not a regular one.
+func kindOfFile(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	case mode&fs.ModeSymlink != 0:
+		return "a link"
+	default:
+		return "something else"
+	}
 }
 
 // machine is the ELF machine of an architecture that images are built for.

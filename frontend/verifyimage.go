@@ -15,14 +15,12 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// verifyImage runs the checks of an image. They are steps like any other, and
-// come out of the cache where nothing has changed, with nothing pulled. On a
-// platform that the builder cannot run, the programs' shared libraries are
-// checked instead, which is also how a program that does not start is explained.
-func (c *checks) verifyImage(ctx context.Context) error {
-	if len(c.image.Checks) == 0 {
-		return nil
-	}
+// addImage runs the checks of the whole image and adds those that read it. The first
+// are steps like any other, and come out of the cache where nothing has changed, with
+// nothing pulled. On a platform that the builder cannot run, the programs' shared
+// libraries are checked instead, which is also how a program that does not start is
+// explained.
+func (c *checks) addImage(ctx context.Context) error {
 	runs := c.canRun(c.platform)
 	if !runs {
 		if err := c.warn(ctx, []*llbgen.Diagnostic{{Message: fmt.Sprintf(
@@ -34,21 +32,18 @@ func (c *checks) verifyImage(ctx context.Context) error {
 	eg, egCtx := errgroup.WithContext(ctx)
 	for _, check := range c.image.Checks {
 		if runs {
-			c.ran = append(c.ran, check.State)
+			c.steps = append(c.steps, check.State)
 			eg.Go(func() error { return c.run(egCtx, check) })
 		} else if check.Program != "" {
-			eg.Go(func() error {
-				return c.once(egCtx, "libraries of "+check.Program+" in "+strings.Join(check.LibraryPath, ":"),
-					func() (bool, error) { return true, c.libraries(egCtx, check) }, c.all()...)
-			})
+			c.add("libraries of "+check.Program+" in "+strings.Join(check.LibraryPath, ":"),
+				func(ctx context.Context) (bool, error) { return true, c.libraries(ctx, check) }, c.all()...)
 		}
 	}
 	for _, layer := range c.image.Layers {
 		if layer.Overlays {
-			eg.Go(func() error {
-				return c.once(egCtx, "files that the "+layer.Name+" layer replaces", func() (bool, error) { return c.overwritesNothing(egCtx, layer) },
-					layer.State, c.image.Base.State)
-			})
+			c.add("files that the "+layer.Name+" layer replaces", func(ctx context.Context) (bool, error) {
+				return c.overwritesNothing(ctx, layer)
+			}, layer.State, c.image.Base.State)
 		}
 	}
 	return eg.Wait()

@@ -1,10 +1,17 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/samforge/samforge/integration/testenv"
 )
@@ -79,4 +86,66 @@ func TestChecksOfAFolder(t *testing.T) {
 	build().ok(t)
 	write("opt/harness/bin/harness-sam-plugin", []byte("#!/bin/sh\n"))
 	b.wantFailure(build(), "/opt/harness/bin/harness-sam-plugin is not a program but text/plain")
+}
+
+// pluginWith is the stand-in for the plugin image with other files over its own.
+func pluginWith(t *testing.T, entries ...tar.Header) v1.Image {
+	t.Helper()
+	image, err := testenv.PluginImage(t.Context(), testenv.PluginOptions{Kind: "sam", Version: "1.1.2-beta", Arch: "amd64"})
+	must(t, err)
+	var content bytes.Buffer
+	w := tar.NewWriter(&content)
+	for _, entry := range entries {
+		must(t, w.WriteHeader(&entry))
+		_, err := w.Write(bytes.Repeat([]byte("x"), int(entry.Size)))
+		must(t, err)
+	}
+	must(t, w.Close())
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content.Bytes())), nil })
+	must(t, err)
+	image, err = mutate.AppendLayers(image, layer)
+	must(t, err)
+	return image
+}
+
+// A plugin image writes nothing outside of its place in the image, and its
+// entrypoint and its binary are regular files.
+func TestHostilePluginImages(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	const script, binary = "opt/harness/scripts/sam-plugin.sh", "opt/harness/bin/harness-sam-plugin"
+	rootful := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}) // a rootless one makes no devices
+	build := func(tag string, entries ...tar.Header) result {
+		ref := "docker.io/harness/aws-sam-plugin:" + tag
+		b.push(ref, pluginWith(t, entries...))
+		return b.buildOn(rootful, "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push", "--build-arg", "HARNESS_BASE_IMAGE="+ref)
+	}
+	lines := build("link",
+		tar.Header{Name: "etc/passwd", Typeflag: tar.TypeReg, Mode: 0o600, Size: 5},
+		tar.Header{Name: script, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}).ok(t)
+	base, err := b.Registry.ReadImage(t.Context(), seedBase, "linux/amd64", testenv.OnlyLayers(1000))
+	must(t, err)
+	image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64", testenv.OnlyLayers(len(base.Layers)))
+	must(t, err)
+	for name, file := range image.Files {
+		if !strings.HasPrefix(name, "/opt") && !strings.HasPrefix(name, "/usr") {
+			t.Errorf("the image has %s over the base's (mode %o)", name, file.Mode)
+		}
+	}
+	if got := image.Files["/"+script]; got.Type != tar.TypeReg || got.Mode != 0o755 {
+		t.Errorf("the entrypoint is %+v, want a regular file", got)
+	}
+	for tag, c := range map[string]struct {
+		entry tar.Header
+		want  string
+	}{
+		"pipe":       {tar.Header{Name: script, Typeflag: tar.TypeFifo, Mode: 0o755}, "is not a regular file but a pipe"},
+		"device":     {tar.Header{Name: script, Typeflag: tar.TypeChar, Mode: 0o755, Devmajor: 1, Devminor: 5}, "is not a regular file but a device"},
+		"empty":      {tar.Header{Name: script, Typeflag: tar.TypeReg, Mode: 0o755}, "is an empty file"},
+		"bin-pipe":   {tar.Header{Name: binary, Typeflag: tar.TypeFifo, Mode: 0o755}, "is not a regular file but a pipe"},
+		"bin-nobody": {tar.Header{Name: binary, Typeflag: tar.TypeReg, Mode: 0o755}, "is an empty file"},
+	} {
+		r := build(tag, c.entry)
+		b.wantFailure(r, "plugin image docker.io/harness/aws-sam-plugin:"+tag+": /"+c.entry.Name+" "+c.want)
+	}
 }

@@ -37,7 +37,7 @@ func TestVerifyFull(t *testing.T) {
 	for _, ref := range []string{testenv.Python312Base, testenv.Node20Base, testenv.ServerlessPlugin, testenv.DockerCLIImage} {
 		b.wantNothingPulled(ref)
 	}
-	for _, name := range []string{"python", "node", "docker", "go-template", "serverless"} {
+	for _, name := range []string{"python", "sam", "node", "docker", "go-template", "serverless"} {
 		if want := fmt.Sprintf(" check %s in the image\n", name); !strings.Contains(r.stderr, want) || !cachedStep(r.stderr, want) {
 			t.Errorf("the check of %s did not come out of the cache", name)
 		}
@@ -78,6 +78,10 @@ func TestVerifyFullRefuses(t *testing.T) {
 	b.wantFailure(build(testenv.Python312Base, testenv.Node20Base, "", "--verify", "full"),
 		"runtimes[0].image: python does not work in the image: ", "use node.layout: isolated")
 	build(testenv.Python312Base, testenv.Node20Base, "node: {layout: isolated}\n", "--verify", "full").ok(t)
+
+	// The system has a Python too, whatever the runtime is.
+	b.wantFailure(build(testenv.Java21Base, testenv.Node20Base, "", "--verify", "full"),
+		"runtimes[0].image: python does not work in the image: ", "use node.layout: isolated")
 
 	// A program that cannot be run here is checked all the same: the stand-ins
 	// for arm64 have no C library.

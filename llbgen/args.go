@@ -258,7 +258,7 @@ func argProblem(name, value string) string {
 // its own.
 func predefined(name string) bool {
 	switch strings.ToUpper(name) {
-	case "SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY":
+	case EpochArg, "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY":
 		return true
 	}
 	return strings.HasPrefix(name, "BUILDKIT_")

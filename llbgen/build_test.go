@@ -170,6 +170,42 @@ func TestTheBaseConfigStaysAsItIs(t *testing.T) {
 	}
 }
 
+// The exporter gives the layers to the history in its order: our entries name our layers, whatever
+// the base's history is like.
+func TestHistoryHasOneEntryALayer(t *testing.T) {
+	t.Parallel()
+	entry := func(by string, empty bool) ocispecs.History {
+		return ocispecs.History{CreatedBy: by, EmptyLayer: empty}
+	}
+	for name, c := range map[string]struct {
+		history []ocispecs.History
+		want    string // the entries with a layer, of which the base has two
+	}{
+		"as many":         {[]ocispecs.History{entry("one", false), entry("ENV", true), entry("two", false)}, "one, two"},
+		"none":            {nil, "base image, base image"},
+		"one too few":     {[]ocispecs.History{entry("one", false), entry("ENV", true)}, "one, base image"},
+		"two too many":    {[]ocispecs.History{entry("a", false), entry("b", false), entry("one", false), entry("two", false)}, "one, two"},
+		"empty ones, too": {[]ocispecs.History{entry("a", false), entry("one", false), entry("two", false), entry("CMD", true)}, "one, two"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plan := load(t, buildFile, nil)
+			opt := fakeOptions(plan, "linux/amd64")
+			withBase(func(image *llbgen.SourceImage) { image.Config.History = c.history })(&opt)
+			image := build(t, plan, opt)
+			var by []string
+			for _, h := range image.Config.History {
+				if !h.EmptyLayer {
+					by = append(by, h.CreatedBy)
+				}
+			}
+			if len(by) != 2+len(image.Layers) || strings.Join(by[:2], ", ") != c.want || !strings.HasPrefix(by[2], "plugin from ") {
+				t.Errorf("the entries with a layer are %q", by)
+			}
+		})
+	}
+}
+
 func TestStepsPointAtTheBuildFile(t *testing.T) {
 	t.Parallel()
 	plan := load(t, buildFile+"goTemplate: false\n", nil)

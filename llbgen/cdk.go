@@ -24,7 +24,7 @@ func (cdkKind) build(ctx context.Context, b *build) (*Image, error) {
 			b.dockerCLI,
 			b.cdk,
 		},
-		checks: append(b.languageChecks(), node.checks...),
+		checks: append(b.baseChecks(), node.checks...),
 	})
 }
 

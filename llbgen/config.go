@@ -97,19 +97,25 @@ func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {
 	return labels
 }
 
-// history is the base's, entry for entry, and one entry for each layer. Where
-// the base has layers without history, BuildKit would fill the gap with the
-// time of the build; ours are the same each time.
+// history returns the base's history and one entry for each of our layers. The exporter gives the
+// layers to the entries in their order, so the base must have one entry for each of its own. Where
+// it has fewer, BuildKit would fill the gap with the time of the build; ours are the same each
+// time. Where it has more, as after its layers were squashed, the oldest count as empty.
 func (b *build) history(base *dockerspec.DockerOCIImage, layers []*Layer) []ocispecs.History {
 	history := slices.Clone(base.History)
 	missing := len(base.RootFS.DiffIDs)
-	for i, h := range history {
+	for i, h := range slices.Backward(history) {
 		if h.Created == nil {
 			history[i].Created = &b.opt.Epoch
 		}
-		if !h.EmptyLayer {
-			missing--
+		if h.EmptyLayer {
+			continue
 		}
+		if missing == 0 {
+			history[i].EmptyLayer = true
+			continue
+		}
+		missing--
 	}
 	for range missing {
 		history = append(history, ocispecs.History{Created: &b.opt.Epoch, CreatedBy: "base image"})

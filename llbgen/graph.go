@@ -106,6 +106,8 @@ type Layer struct {
 	// Executables are the paths in it that must be ELF files for the
 	// platform.
 	Executables []string
+	// Scripts are the paths in it that must be regular files.
+	Scripts []string
 	// Overlays is true where the layer's tree lies over one of the base image,
 	// some of whose files it may replace.
 	Overlays bool

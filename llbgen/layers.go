@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -38,7 +39,8 @@ func harnessPlugin(name, script string) pluginFiles {
 }
 
 // plugin copies the plugin's binary and scripts out of the plugin image. The
-// entrypoint is made executable, as it is not always so in the image.
+// entrypoint is made executable, as it is not always so in the image. It is left
+// out of the scripts, because a copy follows a link that is already at its place.
 func (b *build) plugin(plugin pluginFiles) layerFunc {
 	return func(ctx context.Context) (*Layer, error) {
 		image, err := b.image(ctx, "plugin.image", b.plan.File.Plugin.Image)
@@ -46,8 +48,10 @@ func (b *build) plugin(plugin pluginFiles) layerFunc {
 			return nil, err
 		}
 		name, version := plugin.name, b.plan.File.Plugin.Version
+		others := b.tree()
+		others.ExcludePatterns = []string{path.Base(plugin.script)}
 		files := llb.Copy(image.State, cmp.Or(plugin.source, plugin.binary), plugin.binary, b.file(0o755)).
-			Copy(image.State, pluginScriptsDir+"/", pluginScriptsDir+"/", b.tree()).
+			Copy(image.State, pluginScriptsDir+"/", pluginScriptsDir+"/", others).
 			Copy(image.State, plugin.script, plugin.script, b.file(0o755)).
 			Copy(b.directories(), "/", "/", b.tree())
 		return &Layer{
@@ -56,6 +60,7 @@ func (b *build) plugin(plugin pluginFiles) layerFunc {
 			Field:       "plugin.image",
 			State:       llb.Scratch().File(files, b.step("plugin.image", "copy the plugin from %s", image.Name)...),
 			Executables: []string{plugin.binary},
+			Scripts:     []string{plugin.script},
 			labels:      map[string]string{labelPluginImage: image.Name, labelPluginVersion: version},
 			software:    []software{{name: name, version: version, purl: purl("generic", name, version, nil), image: image}},
 		}, nil

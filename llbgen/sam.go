@@ -14,7 +14,7 @@ func (samKind) build(ctx context.Context, b *build) (*Image, error) {
 			b.goTemplate,
 			b.dockerCLI,
 		},
-		checks: append(b.languageChecks(), check{name: "sam", field: b.target.path + ".image", script: "sam --version"}),
+		checks: b.baseChecks(),
 	})
 }
 

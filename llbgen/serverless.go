@@ -38,7 +38,7 @@ func (serverlessKind) build(ctx context.Context, b *build) (*Image, error) {
 			b.goTemplate,
 			b.dockerCLI,
 		},
-		checks: append(b.languageChecks(), node.checks...),
+		checks: append(b.baseChecks(), node.checks...),
 	}
 	if b.target.Variant == variantServerless {
 		r.layers = append(r.layers, b.framework)

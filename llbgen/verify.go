@@ -58,17 +58,26 @@ echo 'name: samforge' >values.yaml
 test "$(cat rendered/template.txt)" = 'Hello samforge'
 `
 
-// languageChecks are for the runtime's own language, which libraries that come
-// with another one can break.
-func (b *build) languageChecks() []check {
-	if !strings.HasPrefix(b.target.Runtime, "python") {
-		return nil
+// sslScript has each Python of the image load its ssl module: the runtime's own, and the system's,
+// which the system's tools are written in. An image may have neither.
+const sslScript = `for python in python3 /usr/bin/python3; do
+  if command -v "$python" >/dev/null; then "$python" -c 'import ssl'; fi
+done
+`
+
+// baseChecks are for what the base image brings, which libraries that come with another runtime
+// can break: Python, the runtime's own language or the system's, and the SAM CLI.
+func (b *build) baseChecks() []check {
+	field := b.target.path + ".image"
+	ssl := check{name: "python", field: field, script: sslScript}
+	sam := check{name: "sam", field: field, script: "sam --version"}
+	if b.target.Node != "" {
+		sam.script = "if command -v sam >/dev/null; then sam --version; fi" // a Lambda base image has none
+		if b.plan.File.Node.Layout == layoutMerged {
+			ssl.remedy = "Node.js's libraries come before Python's own there: use node.layout: isolated"
+		}
 	}
-	ssl := check{name: "python", field: b.target.path + ".image", script: "python3 -c 'import ssl'"}
-	if b.plan.File.Node.Layout == layoutMerged {
-		ssl.remedy = "Node.js's libraries come before Python's own there: use node.layout: isolated"
-	}
-	return []check{ssl}
+	return []check{ssl, sam}
 }
 
 // checks are the steps that check the image: each runs on its own, with the

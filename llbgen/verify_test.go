@@ -20,17 +20,17 @@ func TestChecks(t *testing.T) {
 		want []string // name@field program
 	}{
 		"sam": {buildFile, []string{
-			"sam@runtimes[0].image", "go-template@goTemplate /opt/harness/client-tools/go-template", "docker@docker.version /usr/local/bin/docker",
+			"python@runtimes[0].image", "sam@runtimes[0].image", "go-template@goTemplate /opt/harness/client-tools/go-template", "docker@docker.version /usr/local/bin/docker",
 		}},
 		"merged": {serverlessFile("python3.12", "nodejs20.x", ""), []string{
-			"python@runtimes[0].image", "node@runtimes[0].node /var/lang/bin/node /var/lang/lib:/opt/lib",
+			"python@runtimes[0].image", "sam@runtimes[0].image", "node@runtimes[0].node /var/lang/bin/node /var/lang/lib:/opt/lib",
 			"go-template@goTemplate /opt/harness/client-tools/go-template", "docker@docker.version /usr/local/bin/docker", "serverless@serverless",
 		}},
 		"isolated": {serverlessFile("java21", "nodejs22.x", "node: {layout: isolated}\ngoTemplate: false\ndocker: false\n"), []string{
-			"node@runtimes[0].node /opt/harness/node/libexec/node /opt/harness/node/lib:/var/lang/lib:/opt/lib", "serverless@serverless",
+			"python@runtimes[0].image", "sam@runtimes[0].image", "node@runtimes[0].node /opt/harness/node/libexec/node /opt/harness/node/lib:/var/lang/lib:/opt/lib", "serverless@serverless",
 		}},
 		"on node itself": {serverlessFile("nodejs20.x", "nodejs20.x", "goTemplate: false\ndocker: false\n"), []string{
-			"node@runtimes[0].node /var/lang/bin/node /var/lang/lib:/opt/lib", "serverless@serverless",
+			"python@runtimes[0].image", "sam@runtimes[0].image", "node@runtimes[0].node /var/lang/bin/node /var/lang/lib:/opt/lib", "serverless@serverless",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

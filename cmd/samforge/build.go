@@ -243,8 +243,8 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 			}
 		}
 	}
-	if epoch, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
-		args["SOURCE_DATE_EPOCH"] = epoch
+	if epoch, ok := os.LookupEnv(llbgen.EpochArg); ok {
+		args[llbgen.EpochArg] = epoch
 	}
 	for _, arg := range f.args {
 		name, value, ok := strings.Cut(arg, "=")

@@ -34,6 +34,8 @@ type BuildkitdOptions struct {
 	// Proxy is what buildkitd reaches everything by that is not on loopback, as in
 	// HTTPS_PROXY; empty means directly.
 	Proxy string
+	// Program is the name of the buildkitd in bin/, where it is not buildkitd.
+	Program string
 	// NoRunc makes every exec fail, for graphs that must not contain one.
 	NoRunc bool
 	// TLS makes it listen on TCP too, for clients with the certificate in TLSDir.
@@ -150,7 +152,7 @@ func (b *Buildkitd) writeConfig(options BuildkitdOptions) error {
 // rootfulCommand wraps buildkitd in unshare of util-linux, which is there on
 // every Linux distribution.
 func (b *Buildkitd) rootfulCommand(options BuildkitdOptions) (*exec.Cmd, error) {
-	buildkitd, err := Tool("buildkitd")
+	buildkitd, err := Tool(cmp.Or(options.Program, "buildkitd"))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -178,15 +177,8 @@ func ParsePlatforms(values []string) ([]ocispecs.Platform, error) {
 
 // buildTime returns what {{.Timestamp}} in a tag shows: SOURCE_DATE_EPOCH, or now.
 func buildTime(args map[string]string) (time.Time, error) {
-	value := args[epochArg]
-	if value == "" {
+	if args[llbgen.EpochArg] == "" {
 		return time.Now(), nil
 	}
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: expected seconds since 1970, found %q", epochArg, value)
-	}
-	return time.Unix(seconds, 0), nil
+	return llbgen.ParseEpoch(args[llbgen.EpochArg])
 }
-
-const epochArg = "SOURCE_DATE_EPOCH"

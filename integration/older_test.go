@@ -1,0 +1,42 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// The BuildKit before the one that samforge is made with gives the same images. Each takes the
+// other's caches, with nothing pulled.
+func TestTheBuildKitBefore(t *testing.T) {
+	t.Parallel()
+	before := testenv.BuildkitdOptions{Program: "buildkitd-v0.33"}
+	both := func(t *testing.T, b *bed, args ...string) {
+		t.Helper()
+		cache := "type=registry,ref=" + b.repo("cache") + ":{{.Target}}"
+		first := b.buildOn(startBuildkitd(t, b.Registry, before), append(args, "--cache-to", cache+",mode=max")...).ok(t)
+		now := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+		wantDigests(t, b.buildOn(now, args...).ok(t), first)
+		for _, options := range []testenv.BuildkitdOptions{{NoRunc: true}, {NoRunc: true, Program: before.Program}} {
+			fresh := startBuildkitd(t, b.Registry, options)
+			b.Registry.Reset()
+			wantDigests(t, b.buildOn(fresh, append(args, "--cache-from", cache)...).ok(t), first)
+			for _, p := range b.Registry.Pulls() {
+				if p.Kind == "layer" {
+					t.Errorf("%q pulled %s of %s", options.Program, p.Digest, p.Repository)
+				}
+			}
+		}
+	}
+	t.Run("sam", func(t *testing.T) {
+		t.Parallel()
+		b := newBed(t, testenv.Options{})
+		both(t, b, "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push")
+	})
+	t.Run("serverless", func(t *testing.T) {
+		t.Parallel()
+		b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+		file := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
+		both(t, b, "-f", file, "--repo", b.repo("ci/sls"), "--push", "--mirror", "https://registry.npmjs.org/="+npm.URL()+"/")
+	})
+}
