@@ -171,7 +171,7 @@ func (s *serverlessBed) contenders(ctx context.Context) ([]*contender, error) {
 			build: func(ctx context.Context, d *testenv.Buildkitd, repo, change string, cache registryCache) (result, error) {
 				p, version := of(change)
 				args := append(p.args(), "--build-arg", "SERVERLESS_VERSION="+version)
-				return s.buildServerless(ctx, d, repo, append(args, cache.samforge()...)...)
+				return s.buildServerless(ctx, d, s.file, repo, append(args, cache.samforge()...)...)
 			}},
 		{what: what, by: "published Dockerfiles, BuildKit", changes: changes,
 			build: func(ctx context.Context, d *testenv.Buildkitd, repo, change string, cache registryCache) (result, error) {

@@ -17,9 +17,11 @@ type serverlessResults struct {
 	irreducible   samples // of a pair
 	floorOfAll    samples // what is irreducible of the eighteen
 	pair          samples // the two images of a runtime
+	samPair       samples // the same with a SAM image as node image
 	framework     samples // once more with another version of the framework
 	runtime       samples // once more with another version of the runtime image
 	all           samples // the eighteen images
+	samAll        samples // the same with SAM images as node images
 	published     samples // a run of the published pipeline: the pair
 	withoutDebian samples // that less its steps that install Debian packages
 	nine          samples // nine runs, from two that were measured
@@ -29,7 +31,7 @@ type serverlessResults struct {
 
 	onFramework, onRuntime work
 	npm                    int // most runs of npm for the eighteen images
-	pulled                 int // layers of runtime images that are no node images
+	pulled                 int // layers of runtime images
 	planned                int // layers that plans pulled
 	digests                [][]string
 }
@@ -57,7 +59,7 @@ func (b *bench) serverless(ctx context.Context) (err error) {
 	var r serverlessResults
 	for i := range b.runs {
 		for _, measure := range []func(context.Context, *serverlessResults, int) error{
-			s.measureIrreducible, s.measurePair, s.measurePublished, s.measureAll,
+			s.measureIrreducible, s.measurePair, s.measureSAMNodes, s.measurePublished, s.measureAll,
 		} {
 			if err := measure(ctx, &r, i); err != nil {
 				return err
@@ -75,7 +77,7 @@ func (b *bench) serverless(ctx context.Context) (err error) {
 
 func (s *serverlessBed) measureIrreducible(ctx context.Context, r *serverlessResults, i int) error {
 	return s.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
-		took, err := s.irreducible(ctx, d, measuredPairs()[0].node, s.repo("irreducible-%d", i))
+		took, err := s.irreducible(ctx, d, lambdaPair().node, s.repo("irreducible-%d", i))
 		r.irreducible = append(r.irreducible, took)
 		s.say("serverless %d: irreducible part of a pair: %s", i+1, seconds(took))
 		return err
@@ -85,7 +87,7 @@ func (s *serverlessBed) measureIrreducible(ctx context.Context, r *serverlessRes
 // measurePair builds a pair cold, and then twice on the same buildkitd with one
 // thing changed.
 func (s *serverlessBed) measurePair(ctx context.Context, r *serverlessResults, i int) error {
-	p := measuredPairs()[0]
+	p := lambdaPair()
 	bumped, err := s.bumpRuntime(ctx, p, i)
 	if err != nil {
 		return err
@@ -94,7 +96,7 @@ func (s *serverlessBed) measurePair(ctx context.Context, r *serverlessResults, i
 	return s.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
 		build := func(into *samples, args ...string) (work, error) {
 			s.registry.Reset()
-			built, err := s.buildServerless(ctx, d, repo, args...)
+			built, err := s.buildServerless(ctx, d, s.file, repo, args...)
 			*into = append(*into, built.wall)
 			return s.work(built), err
 		}
@@ -121,6 +123,23 @@ func (s *serverlessBed) measurePair(ctx context.Context, r *serverlessResults, i
 		})
 		return err
 	})
+}
+
+// measureSAMNodes builds the pair and the eighteen images cold with SAM images as node
+// images, each on a buildkitd of its own.
+func (s *serverlessBed) measureSAMNodes(ctx context.Context, r *serverlessResults, i int) error {
+	cold := func(into *samples, what, file, repo string, args ...string) error {
+		return s.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
+			built, err := s.buildServerless(ctx, d, file, repo, args...)
+			*into = append(*into, built.wall)
+			s.say("serverless %d: %s with SAM images as node images: %s", i+1, what, seconds(built.wall))
+			return err
+		})
+	}
+	if err := cold(&r.samPair, "pair", s.file, s.repo("serverless-sam-pair-%d", i), measuredPairs()[0].args()...); err != nil {
+		return err
+	}
+	return cold(&r.samAll, "eighteen images", s.sam, s.repo("serverless-sam-all-%d", i))
 }
 
 // bumpRuntime publishes a newer version of a pair's runtime image.
@@ -178,14 +197,14 @@ func (s *serverlessBed) measureAll(ctx context.Context, r *serverlessResults, i 
 	repo := s.repo("serverless-all-%d", i)
 	return s.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
 		s.registry.Reset()
-		built, err := s.buildServerless(ctx, d, repo)
+		built, err := s.buildServerless(ctx, d, s.file, repo)
 		if err != nil {
 			return err
 		}
 		r.all = append(r.all, built.wall)
 		s.say("serverless %d: eighteen images: %s", i+1, seconds(built.wall))
 		r.npm = max(r.npm, s.work(built).npm)
-		r.pulled += s.pulledOf(runtimeImages()...)
+		r.pulled += s.pulledOf(append(samNodeImages(), runtimeImages()...)...)
 		var digests []string
 		for _, image := range strings.Fields(built.stdout) {
 			digests = append(digests, strings.TrimPrefix(image, repo)) // :python3.12-…@sha256:…
@@ -246,20 +265,22 @@ func (s *serverlessBed) reportServerless(r serverlessResults) {
 	}
 	none := serverlessSizes{}
 	printTable("Serverless", fmt.Sprintf("The image without the framework and the one with it, of %s; and the 18 images of %s.\n"+
-		"Stand-ins that run: a real Node.js and npm, on Debian. The node images are about %d MB compressed, as are the runtime images\n"+
-		"that the published Dockerfiles pull. npm's registry is on this machine and has all packages; the published Dockerfile gets its\n"+
+		"Stand-ins that run: a real Node.js and npm, on Debian. Node.js comes from Lambda base images of %d MB compressed; the published\n"+
+		"Dockerfiles, and samforge in two rows, take it from SAM images of %d MB. npm's registry is on this machine and has all packages; the published Dockerfile gets its\n"+
 		"address with ENV npm_config_registry, and go-template and Docker's archive (only the client, %d MB) from here.\n"+
 		"Nine runs of the published pipeline: those for %s and %s were measured, and their mean is multiplied by nine.",
-		first.runtime, serverlessFile, s.nodeMB, dockerSize>>20, first.runtime, second.runtime),
+		first.runtime, serverlessFile, s.lambdaMB, s.samMB, dockerSize>>20, first.runtime, second.runtime),
 		[]string{"X IRREDUCIBLE", "X PAIR", "WALL", "MIN-MAX", "FRAMEWORK LAYER MB", "ADDED MB", ""}, [][]string{
 			row("irreducible: pull and unpack the node image, npm ci, push its layer, cold", r.irreducible, none),
 			row("samforge, a pair, cold", r.pair, r.sizes),
+			row("samforge, a pair, SAM image as node image, cold", r.samPair, none),
 			row("samforge, a pair, framework bumped, same buildkitd", r.framework, none),
 			row("samforge, a pair, runtime image bumped, same buildkitd", r.runtime, none),
 			row("published, a pair, less the time of the step that installs Debian packages", r.withoutDebian, none),
 			row("published, a pair: two Dockerfiles one after the other on one BuildKit, cold", r.published, r.publishedSizes),
 			row("irreducible: pull and unpack 3 node images, push a layer of each one's Node.js and npm's, cold", r.floorOfAll, none),
 			row("samforge, 18 images, cold", r.all, none),
+			row("samforge, 18 images, SAM images as node images, cold", r.samAll, none),
 			row("published, 9 runs, cold", r.nine, none),
 		})
 	for _, f := range []struct {
@@ -267,29 +288,36 @@ func (s *serverlessBed) reportServerless(r serverlessResults) {
 		wall samples
 	}{
 		{"nobody can leave this out", r.irreducible}, {"samforge, cold", r.pair},
+		{"samforge, SAM image as node image, cold", r.samPair},
 		{"published Dockerfiles, BuildKit, cold", r.published},
 	} {
 		s.figure("Serverless pair", f.by, f.wall.median(), f.by == "samforge, cold")
 	}
 	s.figure("18 Serverless images", "nobody can leave this out", r.floorOfAll.median(), false)
 	s.figure("18 Serverless images", "samforge, cold", r.all.median(), true)
+	s.figure("18 Serverless images", "samforge, SAM images as node images, cold", r.samAll.median(), false)
 	s.figure("18 Serverless images", "published pipeline, nine runs, cold", r.nine.median(), false)
 	s.claimServerless(r)
 }
 
 func (s *serverlessBed) claimServerless(r serverlessResults) {
 	pair, all := r.pair.median(), r.all.median()
+	samPair, samAll := r.samPair.median(), r.samAll.median() // of the same images as the published pipeline
 	fmt.Printf("  without the step that installs packages from Debian's mirror, the published Dockerfiles take %s samforge\n",
-		ratio(r.withoutDebian.median(), pair))
+		ratio(r.withoutDebian.median(), samPair))
 	overFloor := quotient(pair, r.irreducible.median())
 	s.claim(overFloor <= 1.3, "a pair takes at most 1.3x its irreducible part", fmt.Sprintf("%.2fx", overFloor))
-	faster := quotient(r.published.median(), pair)
+	faster := quotient(r.published.median(), samPair)
 	s.claim(faster >= 2, "the published Dockerfiles of a pair take at least 2x samforge", fmt.Sprintf("%.1fx", faster))
 	overPair := quotient(all, pair)
-	s.claim(overPair <= 1.5, "18 images take at most 1.5x a pair", fmt.Sprintf("%.2fx", overPair))
+	s.claim(overPair <= 1.4, "18 images take at most 1.4x a pair", fmt.Sprintf("%.2fx", overPair))
+	overSAM := quotient(pair, samPair)
+	s.claim(overSAM <= 0.8, "with a Lambda base image as node image a pair takes at most 0.8x what it takes with a SAM image", fmt.Sprintf("%.2fx", overSAM))
+	overSAM = quotient(all, samAll)
+	s.claim(overSAM <= 0.75, "with Lambda base images as node images 18 images take at most 0.75x what they take with SAM images", fmt.Sprintf("%.2fx", overSAM))
 	overFloor = quotient(all, r.floorOfAll.median())
 	s.claim(overFloor <= 1.3, "18 images take at most 1.3x their irreducible part", fmt.Sprintf("%.2fx", overFloor))
-	fasterAll := quotient(r.nine.median(), all)
+	fasterAll := quotient(r.nine.median(), samAll)
 	s.claim(fasterAll >= 12, "nine runs of the published pipeline take at least 12x the 18 images", fmt.Sprintf("%.1fx", fasterAll))
 	s.claim(r.pulled == 0, "0 layers of runtime images are pulled", fmt.Sprint(r.pulled))
 	s.claimBelow("samforge plan of the 18 images", r.plan.median(), time.Second)

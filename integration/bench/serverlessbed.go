@@ -24,10 +24,11 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// The build file of the section on Serverless images, the framework in it, and the
-// one after that.
+// The build file of the section on Serverless images, the same with SAM images as
+// node images, the framework in them, and the one after that.
 const (
 	serverlessFile = "examples/serverless/samforge.yaml"
+	samNodesFile   = "integration/testdata/serverless-sam-nodes.yaml"
 	framework      = "3.39.0"
 	nextFramework  = "3.40.0"
 )
@@ -46,8 +47,8 @@ func (p pair) args() []string {
 	return []string{"--build-arg", "RUNTIME_BASE_IMAGE_VERSION=" + p.image, "--build-arg", "NODEJS_BASE_IMAGE_VERSION=" + p.node}
 }
 
-// measuredPairs are those that the published pipeline builds. The first is also
-// the one that a single pair of samforge's is.
+// measuredPairs are those that the published pipeline builds, with SAM images as node
+// images. The first is also the one that a single pair of samforge's is.
 func measuredPairs() []pair {
 	return []pair{
 		{"python3.12", testenv.Python312Base, testenv.Node20Base},
@@ -55,22 +56,37 @@ func measuredPairs() []pair {
 	}
 }
 
+// lambdaPair is the first of them with the Node.js of Lambda's own base image.
+func lambdaPair() pair {
+	p := measuredPairs()[0]
+	p.node = testenv.Lambda20Base
+	return p
+}
+
 // runtimeImages are those of the build file that are no node images.
 func runtimeImages() []string {
 	return []string{testenv.Java8AL2Base, testenv.Java17Base, testenv.Java21Base, testenv.Python311Base, testenv.Python312Base, testenv.Ruby32Base}
 }
 
+// nodeImages are the Lambda base images of the build file, samNodeImages the SAM
+// images of the same runtimes.
 func nodeImages() []string {
+	return []string{testenv.Lambda18Base, testenv.Lambda20Base, testenv.Lambda22Base}
+}
+
+func samNodeImages() []string {
 	return []string{testenv.Node18Base, testenv.Node20Base, testenv.Node22Base}
 }
 
 // serverlessBed is what the section runs on, beside what all sections do.
 type serverlessBed struct {
 	*bench
-	npm    *testenv.NPMRegistry
-	file   string   // the build file
-	base   v1.Image // the first pair's runtime image
-	nodeMB int64    // compressed size of that pair's node image
+	npm  *testenv.NPMRegistry
+	file string   // the build file
+	sam  string   // the same with SAM images as node images
+	base v1.Image // the first pair's runtime image
+	// Compressed sizes of its node images.
+	lambdaMB, samMB int64
 }
 
 // prepareServerless publishes the stand-ins and starts an npm registry that has
@@ -79,6 +95,9 @@ func (b *bench) prepareServerless(ctx context.Context) (_ *serverlessBed, err er
 	b.say("making the images of nine pairs, and an npm registry with all that is installed from it")
 	s := &serverlessBed{bench: b}
 	if s.file, err = filepath.Abs(serverlessFile); err != nil {
+		return nil, err
+	}
+	if s.sam, err = filepath.Abs(samNodesFile); err != nil {
 		return nil, err
 	}
 	if s.npm, err = testenv.StartNPMRegistry(ctx); err != nil {
@@ -99,18 +118,24 @@ func (s *serverlessBed) publishBases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	large := nodeImages()
+	sizes := map[string]int{}
+	for _, ref := range nodeImages() {
+		sizes[ref] = lambdaPrograms
+	}
+	for _, ref := range samNodeImages() {
+		sizes[ref] = samPrograms
+	}
 	for _, p := range measuredPairs() {
-		large = append(large, p.image)
+		sizes[p.image] = samPrograms
 	}
 	programs := testenv.Pad(nil, 32<<20)
-	for _, ref := range append(nodeImages(), runtimeImages()...) {
+	for _, ref := range slices.Concat(nodeImages(), samNodeImages(), runtimeImages()) {
 		image, err := withSystemPath(set[ref][0]) // of amd64
 		if err != nil {
 			return err
 		}
-		if slices.Contains(large, ref) {
-			if image, err = withPrograms(image, ref, programs); err != nil {
+		if size, ok := sizes[ref]; ok {
+			if image, err = withPrograms(image, ref, programs, size); err != nil {
 				return err
 			}
 		}
@@ -121,28 +146,42 @@ func (s *serverlessBed) publishBases(ctx context.Context) error {
 			s.base = image
 		}
 	}
-	layers, err := s.registry.ImageLayers(ctx, measuredPairs()[0].node)
-	for _, size := range layers {
-		s.nodeMB += size >> 20
+	if s.lambdaMB, err = s.megabytesOf(ctx, lambdaPair().node); err != nil {
+		return err
 	}
+	s.samMB, err = s.megabytesOf(ctx, measuredPairs()[0].node)
 	return err
 }
 
-// programsSize is what the images that are pulled have beside Debian, Node.js and
-// the CLIs: unpacked, in files of 64 KiB that compress to a bit more than a third.
-const programsSize = 640 << 20
+// megabytesOf is the compressed size of an image.
+func (s *serverlessBed) megabytesOf(ctx context.Context, ref string) (int64, error) {
+	layers, err := s.registry.ImageLayers(ctx, ref)
+	var total int64
+	for _, size := range layers {
+		total += size
+	}
+	return total >> 20, err
+}
+
+// What the images that are pulled have beside Debian, Node.js and the CLIs: unpacked,
+// in files of 64 KiB that compress to a bit more than a third. With it a Lambda base
+// image has 95 MB and a SAM image 700 MB, as the real ones.
+const (
+	lambdaPrograms = 26 << 20
+	samPrograms    = 1600 << 20
+)
 
 // withPrograms adds a tool chain to an image, in three layers, where neither
 // pipeline copies it from.
-func withPrograms(image v1.Image, ref string, programs []byte) (v1.Image, error) {
+func withPrograms(image v1.Image, ref string, programs []byte, size int) (v1.Image, error) {
 	const each = 64 << 10
 	options := testenv.ImageOptions{Arch: "amd64", Docker: true}
 	for part, percent := range []int{25, 45, 30} {
 		var files []testenv.File
-		for i := range programsSize / each * percent / 100 {
+		for i := range size / each * percent / 100 {
 			at := i * each % len(programs)
 			files = append(files, testenv.File{
-				Path: fmt.Sprintf("/usr/lib/%s/%d/%03d/%03d", path.Base(ref), part, i/1000, i%1000),
+				Path: fmt.Sprintf("/usr/lib/programs/%s/%d/%03d/%03d", path.Base(ref), part, i/1000, i%1000),
 				Data: programs[at : at+each],
 			})
 		}
@@ -305,8 +344,8 @@ func get(ctx context.Context, address string) error {
 	return err
 }
 
-// buildServerless runs `samforge build --push` on the build file.
-func (s *serverlessBed) buildServerless(ctx context.Context, d *testenv.Buildkitd, repo string, args ...string) (result, error) {
-	args = append([]string{"-f", s.file, "--mirror", "https://registry.npmjs.org/=" + s.npm.URL() + "/"}, args...)
+// buildServerless runs `samforge build --push` on a build file.
+func (s *serverlessBed) buildServerless(ctx context.Context, d *testenv.Buildkitd, file, repo string, args ...string) (result, error) {
+	args = append([]string{"-f", file, "--mirror", "https://registry.npmjs.org/=" + s.npm.URL() + "/"}, args...)
 	return s.build(ctx, d.Addr, repo, args...)
 }

@@ -121,7 +121,7 @@ func (d *demo) publishServerless(ctx context.Context, size int64) (err error) {
 	if d.npm, err = testenv.StartNPMRegistry(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("\nMaking stand-ins for nine runtime images with systems that run …\n")
+	fmt.Printf("\nMaking stand-ins for nine runtime images and three node images with systems that run …\n")
 	set, err := testenv.ServerlessBases(ctx, testenv.ServerlessOptions{Size: size})
 	if err != nil {
 		return err
@@ -135,7 +135,8 @@ func (d *demo) publishServerless(ctx context.Context, size int64) (err error) {
 	}
 	d.images = []string{
 		testenv.Java8AL2Base, testenv.Java17Base, testenv.Java21Base, testenv.Python311Base, testenv.Python312Base, testenv.Ruby32Base,
-		testenv.Node18Base, testenv.Node20Base, testenv.Node22Base, testenv.ServerlessPlugin, testenv.DockerCLIImage,
+		testenv.Node18Base, testenv.Node20Base, testenv.Node22Base,
+		testenv.Lambda18Base, testenv.Lambda20Base, testenv.Lambda22Base, testenv.ServerlessPlugin, testenv.DockerCLIImage,
 	}
 	return d.registry.PublishAll(ctx, set)
 }
