@@ -37,6 +37,20 @@ func TestNPMFailures(t *testing.T) {
 		defer npm.Intercept(nil)
 		b.wantFailure(build(npm.URL()), "wants other credentials", "--secret id=npmrc")
 	})
+	t.Run("a registry that echoes the token", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, `{"error": "\u001b]0;owned\u0007 you sent %s"}`, r.Header.Get("Authorization"))
+			return true
+		})
+		defer npm.Intercept(nil)
+		npmrc := filepath.Join(t.TempDir(), "npmrc")
+		must(t, os.WriteFile(npmrc, []byte(strings.TrimPrefix(npm.URL(), "http:")+"/:_authToken=npm_0123456789\n"), 0o600))
+		r := build(npm.URL(), "--secret", "id=npmrc,src="+npmrc)
+		if r.code != 1 || !strings.Contains(r.stderr, "you sent Bearer ***") || strings.Contains(r.stderr, "npm_0123456789") || strings.ContainsAny(r.stderr, "\x1b\x07") {
+			t.Errorf("exit code %d:\n%q", r.code, r.stderr)
+		}
+	})
 	t.Run("a package that the registry does not have", func(t *testing.T) {
 		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/lodash" && !strings.HasPrefix(r.URL.Path, "/lodash/") {

@@ -226,7 +226,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	if f.quiet {
 		b.Progress = "quiet"
 	} else {
-		b.Builder.Log = func(sentence string) { fmt.Fprintln(os.Stderr, "samforge: "+sentence) }
+		b.Builder.Log = func(sentence string) { fmt.Fprintln(b.Stderr, "samforge: "+sentence) }
 	}
 	return o, nil
 }

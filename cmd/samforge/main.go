@@ -11,11 +11,13 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/containerd/log"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/project"
 )
 
@@ -28,6 +30,7 @@ const (
 
 func main() {
 	builder.Keeper()
+	_ = log.SetLevel("panic") // libraries of containerd, BuildKit and Docker log what their errors say
 	// The first Ctrl-C cancels the build and waits for it; the second kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -35,9 +38,13 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) int {
+	secrets := &printer.Secrets{}
+	stderr := printer.Stderr(secrets)
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	root.SetOut(printer.Stdout(secrets))
+	root.SetErr(stderr)
+	err := root.ExecuteContext(printer.NewContext(ctx, secrets))
 	if err == nil {
 		return 0
 	}
@@ -47,9 +54,9 @@ func run(ctx context.Context, args []string) int {
 	if errors.Is(err, errFindings) {
 		return exitFailed
 	}
-	fmt.Fprintln(os.Stderr, "samforge: "+strings.TrimSpace(err.Error()))
+	fmt.Fprintln(stderr, "samforge: "+strings.TrimSpace(err.Error()))
 	if sources := errdefs.Sources(err); len(sources) > 0 {
-		_ = sources[0].Print(os.Stderr) // the innermost is the most exact
+		_ = sources[0].Print(stderr) // the innermost is the most exact
 	}
 	return exitCode(err)
 }

@@ -4,40 +4,77 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/docker/cli/cli/config/types"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth"
 	"github.com/moby/buildkit/session/auth/authprovider"
+	"github.com/moby/buildkit/util/progress/progresswriter"
+	"google.golang.org/grpc"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // Auth returns what answers a builder's questions for registry credentials: from the keychain, which samforge's own
 // requests use too.
 func Auth(keychain authn.Keychain) session.Attachable {
-	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: func(ctx context.Context, host string, scopes []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
-			target, err := resource(host, scopes)
-			if err != nil {
-				return types.AuthConfig{}, err
-			}
-			auth, err := authn.Resolve(ctx, keychain, target)
-			if err != nil {
-				return types.AuthConfig{}, err
-			}
-			found, err := authn.Authorization(ctx, auth)
-			if err != nil {
-				return types.AuthConfig{}, fmt.Errorf("credentials for %s: %w", host, err)
-			}
-			return types.AuthConfig{
-				Username:      found.Username,
-				Password:      found.Password,
-				Auth:          found.Auth,
-				IdentityToken: found.IdentityToken,
-				RegistryToken: found.RegistryToken,
-			}, nil
-		},
-	})
+	a := &registryAuth{keychain: keychain}
+	a.secrets.Store(&printer.Secrets{})
+	a.provider = authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: a.credentials})
+	return a
+}
+
+// registryAuth serves credentials and notes them as secrets.
+type registryAuth struct {
+	keychain authn.Keychain
+	provider session.Attachable
+	secrets  atomic.Pointer[printer.Secrets]
+}
+
+// Register implements session.Attachable.
+func (a *registryAuth) Register(server *grpc.Server) {
+	inner, ok := a.provider.(auth.AuthServer)
+	if !ok { // which BuildKit's is
+		a.provider.Register(server)
+		return
+	}
+	auth.RegisterAuthServer(server, &recordedTokens{inner, a.secrets.Load()})
+}
+
+// SetLogger has the display say which credentials are served.
+func (a *registryAuth) SetLogger(l progresswriter.Logger) {
+	if inner, ok := a.provider.(interface{ SetLogger(progresswriter.Logger) }); ok {
+		inner.SetLogger(l)
+	}
+}
+
+// credentials looks a host's credentials up. What a token service answers to them may show them, too.
+func (a *registryAuth) credentials(ctx context.Context, host string, scopes []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
+	target, err := resource(host, scopes)
+	if err != nil {
+		return types.AuthConfig{}, err
+	}
+	found, err := authn.Resolve(ctx, a.keychain, target)
+	if err != nil {
+		return types.AuthConfig{}, err
+	}
+	config, err := authn.Authorization(ctx, found)
+	if err != nil {
+		return types.AuthConfig{}, fmt.Errorf("credentials for %s: %w", host, err)
+	}
+	secrets := a.secrets.Load()
+	secrets.AddLogin(config.Username, config.Password)
+	secrets.Add(config.Auth, config.IdentityToken, config.RegistryToken)
+	return types.AuthConfig{
+		Username:      config.Username,
+		Password:      config.Password,
+		Auth:          config.Auth,
+		IdentityToken: config.IdentityToken,
+		RegistryToken: config.RegistryToken,
+	}, nil
 }
 
 // resource returns what credentials are asked for: the repository that the scopes name (repository:ci/app:pull,push),

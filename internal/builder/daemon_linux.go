@@ -14,12 +14,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // daemon is a private buildkitd, or the rootlesskit that runs one, under its keeper.
 type daemon struct {
-	state *state // buildkitd's root, kept; nil until locked
-	run   string // sockets, removed by stop
+	state   *state // buildkitd's root, kept; nil until locked
+	run     string // sockets, removed by stop
+	secrets *printer.Secrets
 
 	cmd    *exec.Cmd     // the keeper; nil until started
 	exited chan struct{} // closed when cmd has ended
@@ -30,38 +33,44 @@ type daemon struct {
 func (d *daemon) address() string { return "unix://" + d.socket() }
 func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock") }
 
+// logDelay bounds the wait for the log of what a killed keeper left behind.
+const logDelay = 500 * time.Millisecond
+
 // start runs argv under a keeper, in a process group of its own, so that the Ctrl-C of a terminal reaches us alone and
 // builds can be cancelled in order; and with a parent-death signal, so that it ends when we are killed. That signal is
 // sent when the thread that forked dies, hence a goroutine that keeps its thread until the daemon has ended. keeper and
 // rootlesskit pass SIGTERM on and set the same signal for their children.
 func (d *daemon) start(argv, env []string) error {
-	log, err := createOwn(d.state.log())
-	if err != nil {
-		return fmt.Errorf("write its log: %w", err)
-	}
-	defer log.Close()
 	if err := adopt(); err != nil {
 		return err
 	}
+	file, err := createOwn(d.state.log())
+	if err != nil {
+		return fmt.Errorf("write its log: %w", err)
+	}
+	log := printer.NewLines(d.secrets, file)
 	cmd := keeperCommand(d.run, argv)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
+	cmd.WaitDelay = logDelay
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := cmd.Start()
-		if err == nil {
-			d.cmd = cmd
+		if err != nil {
+			_ = file.Close()
+			started <- err
+			return
 		}
-		started <- err
-		if err == nil {
-			d.err = cmd.Wait()
-			if cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
-				killAdopted(cmd.Process.Pid)
-			}
-			close(d.exited)
+		d.cmd = cmd
+		started <- nil
+		d.err = cmd.Wait()
+		_ = errors.Join(log.Flush(), file.Close())
+		if cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+			killAdopted(cmd.Process.Pid)
 		}
+		close(d.exited)
 	}()
 	return <-started
 }
@@ -88,10 +97,6 @@ func (d *daemon) waitSocket(ctx context.Context) error {
 func (d *daemon) startError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
-	}
-	select { // listening comes before failing: give it the time to say why
-	case <-d.exited:
-	case <-time.After(time.Second):
 	}
 	if tail := d.logTail(); tail != "" {
 		return fmt.Errorf("%w; the end of its log %s:\n%s", err, d.state.log(), tail)
@@ -134,8 +139,13 @@ func (d *daemon) ended() <-chan struct{} { return d.exited }
 // tailLines is how much of a log an error quotes.
 const tailLines = 8
 
-// logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its errors.
+// logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its errors. One that fails
+// stops listening before it says why: it is given a second for that.
 func (d *daemon) logTail() string {
+	select {
+	case <-d.exited:
+	case <-time.After(time.Second):
+	}
 	dt, err := os.ReadFile(d.state.log())
 	if err != nil {
 		return ""

@@ -13,6 +13,8 @@ import (
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/moby/buildkit/util/progress/progresswriter"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // Display shows the progress of all jobs of one Run.
@@ -21,15 +23,18 @@ import (
 // name and all of its log. The display shows it once, under the name of the job that reported it first. Several builders
 // each have vertices of their own (displaypool.go).
 type Display struct {
-	ui   progressui.Display
-	ch   chan *client.SolveStatus
-	done chan struct{}
+	ui      progressui.Display
+	mode    progressui.DisplayMode
+	secrets *printer.Secrets
+	ch      chan *client.SolveStatus
+	done    chan struct{}
 
 	mu       sync.Mutex
 	closed   bool
 	vertices map[digest.Digest]*shown
 	groups   map[string]string // ProgressGroup id to the name shown
 	warnings map[string]bool
+	outputs  map[output]*printer.Stream
 }
 
 // shown is what the display knows about a vertex.
@@ -46,11 +51,11 @@ func NewDisplay(out io.Writer, mode string) (*Display, error) {
 	if env := os.Getenv("BUILDKIT_PROGRESS"); env != "" && (mode == "" || mode == string(progressui.AutoMode)) {
 		mode = env
 	}
-	ui, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
+	ui, err := progressui.NewDisplay(printer.Raw(out), progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, err
 	}
-	return &Display{ui: ui}, nil
+	return &Display{ui: ui, mode: progressui.DisplayMode(mode)}, nil
 }
 
 func quiet() *Display {
@@ -58,8 +63,9 @@ func quiet() *Display {
 	return d
 }
 
-// start begins to show. Attachables that log, as the credentials do ("[auth] … token for …"), log to the display.
-func (d *Display) start(attachables []session.Attachable) {
+// start begins to show, with secrets masked. Attachables that log, as the credentials do ("[auth] … token for …"), log to the display.
+func (d *Display) start(secrets *printer.Secrets, attachables []session.Attachable) {
+	d.secrets, d.outputs = secrets, map[output]*printer.Stream{}
 	d.ch, d.done = make(chan *client.SolveStatus), make(chan struct{})
 	d.vertices, d.groups, d.warnings = map[digest.Digest]*shown{}, map[string]string{}, map[string]bool{}
 	go func() {
@@ -99,6 +105,7 @@ func (d *Display) send(st *client.SolveStatus) {
 
 func (d *Display) sendLocked(st *client.SolveStatus) {
 	if !d.closed {
+		d.clean(st)
 		d.ch <- st
 	}
 }

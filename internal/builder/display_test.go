@@ -10,6 +10,8 @@ import (
 
 	"github.com/moby/buildkit/client"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // vertex returns a vertex as BuildKit reports it: waiting, running or done, at seconds since an epoch.
@@ -43,7 +45,7 @@ func plain(t *testing.T, feed func(*Display)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.start(nil)
+	d.start(&printer.Secrets{}, nil)
 	feed(d)
 	d.stop()
 	return regexp.MustCompile(`\b\d+\.\d+s?`).ReplaceAllString(out.String(), "T")
@@ -157,7 +159,7 @@ func TestDisplayDropsWhatComesLateAndLeavesNoGoroutine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.start(nil)
+		d.start(&printer.Secrets{}, nil)
 		d.stop()
 		d.send(vertices(vertex("late", 0)))
 	}

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/printer"
 )
 
 const (
@@ -93,6 +94,7 @@ func (b *Builder) Digests(ctx context.Context, attachables []session.Attachable,
 		}
 		return gateway.NewResult(), nil
 	}
+	attachables = recorded(printer.FromContext(ctx), attachables)
 	var failed error // as it was before it went through the builder
 	_, err := b.client.Build(ctx, client.SolveOpt{Session: attachables, FrontendAttrs: map[string]string{}, Internal: true}, "",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/moby/buildkit/session"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // Pool is the builders that share the jobs of a build; often it is one. Close it.
@@ -114,8 +116,10 @@ func (p *Pool) Close() error {
 // repeated, and does not stop the others; ctx does. The display is used up; nil shows nothing.
 func (p *Pool) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
 	d = cmp.Or(d, quiet())
-	d.start(so.Attachables)
+	secrets := printer.FromContext(ctx)
+	d.start(secrets, so.Attachables)
 	defer d.stop()
+	so.Attachables = recorded(secrets, so.Attachables)
 
 	several := len(p.members) > 1
 	solvers := map[string]solver{}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // startTimeout bounds the start of a private buildkitd, which takes a few tenths of a second on an idle machine.
@@ -23,7 +25,7 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{exited: make(chan struct{})}
+	d := &daemon{secrets: printer.FromContext(ctx), exited: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			d.stop()

@@ -23,6 +23,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/google"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 // Keychain finds the credentials for a registry. It asks, in this order: DOCKER_AUTH_CONFIG, Docker's config.json with
@@ -100,6 +102,9 @@ func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 	if found == (authn.AuthConfig{}) {
 		return authn.Anonymous, nil
 	}
+	secrets := printer.FromContext(ctx)
+	secrets.AddLogin(found.Username, found.Password)
+	secrets.Add(found.Auth, found.IdentityToken, found.RegistryToken)
 	return authn.FromConfig(found), nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/samforge/samforge/internal/printer"
 )
 
 const (
@@ -98,8 +100,10 @@ type streams struct {
 
 func newStreams(silence time.Duration) streams { return streams{remote.DefaultTransport, silence} }
 
-// RoundTrip starts the clock, which every byte of either body sets back.
+// RoundTrip starts the clock, which every byte of either body sets back. What it sends to log in is a secret, should the
+// answer show it.
 func (t streams) RoundTrip(req *http.Request) (*http.Response, error) {
+	printer.FromContext(req.Context()).AddAuthorization(req.Header.Get("Authorization"))
 	ctx, cancel := context.WithCancelCause(req.Context())
 	clock := time.AfterFunc(t.silence, func() { cancel(&StalledError{Host: req.URL.Host, Limit: t.silence}) })
 	moved := func() { clock.Reset(t.silence) }

@@ -1,0 +1,76 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth"
+	"github.com/moby/buildkit/session/secrets"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"google.golang.org/grpc"
+
+	"github.com/samforge/samforge/internal/printer"
+)
+
+type oneLogin struct{}
+
+func (oneLogin) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return authn.FromConfig(authn.AuthConfig{Username: "ci", Password: "sw0rdfish"}), nil
+}
+
+func TestWhatIsServedIsASecret(t *testing.T) {
+	t.Parallel()
+	var s printer.Secrets
+	all := recorded(&s, []session.Attachable{
+		Auth(oneLogin{}),
+		secretsprovider.FromMap(map[string][]byte{"npmrc": []byte("registry=https://npm.example.com/\n//npm.example.com/:_authToken=npm_0123456789\n")}),
+	})
+	server := grpc.NewServer()
+	for _, a := range all {
+		a.Register(server)
+	}
+	for _, service := range []string{"moby.filesync.v1.Auth", "moby.buildkit.secrets.v1.Secrets"} {
+		if _, ok := server.GetServiceInfo()[service]; !ok {
+			t.Errorf("%s is not served", service)
+		}
+	}
+	text := "sw0rdfish, Y2k6c3cwcmRmaXNo, npm_0123456789 of https://npm.example.com/"
+	if got := s.Mask(text); got != text {
+		t.Errorf("before it is served: %s", got)
+	}
+	if _, err := all[0].(*registryAuth).provider.(auth.AuthServer).Credentials(t.Context(), &auth.CredentialsRequest{Host: "registry.example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all[1].(secrets.SecretsServer).GetSecret(t.Context(), &secrets.GetSecretRequest{ID: "npmrc"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Mask(text), "***, ***, *** of https://npm.example.com/"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+type tokens struct {
+	auth.UnimplementedAuthServer
+	err error
+}
+
+func (t tokens) FetchToken(context.Context, *auth.FetchTokenRequest) (*auth.FetchTokenResponse, error) {
+	return &auth.FetchTokenResponse{Token: "bearer-token"}, t.err
+}
+
+func TestATokenThatIsServedIsASecret(t *testing.T) {
+	t.Parallel()
+	var s printer.Secrets
+	if _, err := (&recordedTokens{tokens{}, &s}).FetchToken(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Mask("bearer-token"); got != "***" {
+		t.Errorf("got %s", got)
+	}
+	if _, err := (&recordedTokens{tokens{err: errors.New("no")}, &s}).FetchToken(t.Context(), nil); err == nil {
+		t.Error("the error is lost")
+	}
+}

@@ -1,0 +1,150 @@
+package printer
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Secrets are what must not be printed. The zero value knows none. It is safe for concurrent use.
+type Secrets struct {
+	mu     sync.RWMutex
+	values [256][]string // by their first byte, the longest first
+}
+
+type contextKey struct{}
+
+// NewContext returns a context that carries the secrets to whoever serves some.
+func NewContext(ctx context.Context, s *Secrets) context.Context {
+	return context.WithValue(ctx, contextKey{}, s)
+}
+
+// FromContext returns the secrets that ctx carries, or new ones.
+func FromContext(ctx context.Context) *Secrets {
+	if s, ok := ctx.Value(contextKey{}).(*Secrets); ok {
+		return s
+	}
+	return &Secrets{}
+}
+
+const (
+	mask = "***"
+	// shortest is the least length of what is masked: something shorter is found in too many words.
+	shortest = 6
+)
+
+// Add has these values masked from now on, in plain and in the encodings that servers and programs write them in.
+func (s *Secrets) Add(values ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, value := range values {
+		for _, form := range encoded(strings.TrimSpace(value)) {
+			if len(form) >= shortest {
+				s.add(form)
+			}
+		}
+	}
+}
+
+func (s *Secrets) add(form string) {
+	known := &s.values[form[0]]
+	if slices.Contains(*known, form) {
+		return
+	}
+	*known = append(*known, form)
+	slices.SortStableFunc(*known, func(a, b string) int { return len(b) - len(a) })
+}
+
+// AddLogin has a password or token masked, and what HTTP's Basic authentication sends of it.
+func (s *Secrets) AddLogin(user, password string) {
+	if password != "" {
+		s.Add(password, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	}
+}
+
+// AddAuthorization has masked what HTTP's header of that name holds.
+func (s *Secrets) AddAuthorization(header string) {
+	_, value, _ := strings.Cut(header, " ")
+	s.Add(value)
+}
+
+// encoded returns the forms in which a value may be written. Of base64 the last characters depend on what follows.
+func encoded(value string) []string {
+	if value == "" {
+		return nil
+	}
+	text, _ := json.Marshal(value) // cannot fail
+	b64 := base64.StdEncoding.EncodeToString([]byte(value))
+	return []string{
+		value,
+		strings.Trim(string(text), `"`),
+		url.QueryEscape(value),
+		url.PathEscape(value),
+		b64,
+		strings.TrimRight(b64, "="),
+		base64.RawURLEncoding.EncodeToString([]byte(value)),
+	}
+}
+
+// Mask returns text with *** in place of each secret.
+func (s *Secrets) Mask(text string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out strings.Builder
+	at := 0
+	for start, end := s.find(text, 0); start < len(text); start, end = s.find(text, end) {
+		out.WriteString(text[at:start] + mask)
+		at = end
+	}
+	if at == 0 {
+		return text
+	}
+	return out.String() + text[at:]
+}
+
+// find returns where the first secret in text[from:] starts and ends, len(text) for both when there is none.
+func (s *Secrets) find(text string, from int) (start, end int) {
+	for i := from; i < len(text); i++ {
+		for _, value := range s.values[text[i]] {
+			if strings.HasPrefix(text[i:], value) {
+				return i, i + len(value)
+			}
+		}
+	}
+	return len(text), len(text)
+}
+
+// Text returns text as it may be printed: masked and escaped.
+func (s *Secrets) Text(text string) string { return Escape(s.Mask(text)) }
+
+// Line is Text for what must stay on one line.
+func (s *Secrets) Line(text string) string { return EscapeLine(s.Mask(text)) }
+
+// begun returns how many bytes at the end of text may be the beginning of a secret. They are never part of a whole one.
+func (s *Secrets) begun(text string) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	cut := s.firstBegun(text, 0)
+	for start, end := s.find(text, 0); start < cut; start, end = s.find(text, end) {
+		if cut < end {
+			cut = s.firstBegun(text, end)
+		}
+	}
+	return len(text) - cut
+}
+
+// firstBegun returns where in text[from:] the rest of the text may be the beginning of a secret.
+func (s *Secrets) firstBegun(text string, from int) int {
+	for i := from; i < len(text); i++ {
+		for _, value := range s.values[text[i]] {
+			if len(value) > len(text)-i && strings.HasPrefix(value, text[i:]) {
+				return i
+			}
+		}
+	}
+	return len(text)
+}
