@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/containerd/log"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -26,14 +27,25 @@ import (
 const (
 	exitFailed = 1
 	exitInput  = 2
+	exitGaveUp = 130 // as a shell has it for a program that Ctrl-C ended
 )
+
+// patience bounds what a command may take to end in order after it was cancelled. A private buildkitd ends by itself when
+// samforge has ended.
+const patience = 25 * time.Second
 
 func main() {
 	builder.Keeper()
 	_ = log.SetLevel("panic") // libraries of containerd, BuildKit and Docker log what their errors say
 	// The first Ctrl-C cancels the build and waits for it; the second kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		stop()
+		time.AfterFunc(patience, func() {
+			fmt.Fprintln(os.Stderr, "samforge: cancelled, and something does not end: giving up on it")
+			os.Exit(exitGaveUp)
+		})
+	})
 	os.Exit(run(ctx, os.Args[1:]))
 }
 

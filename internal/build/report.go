@@ -95,7 +95,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 			if sentence := targets[n].Explain(result.Log); sentence != "" {
 				err = fmt.Errorf("%s: %w", sentence, err)
 			}
-			err = explain(err, targets[n])
+			err = explain(err, targets[n], result.Builder)
 		}
 		if err != nil {
 			result.Err = err
@@ -111,9 +111,9 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 }
 
 // explain adds what to do to the errors that say only what happened.
-func explain(err error, t project.Target) error {
+func explain(err error, t project.Target, b *builder.Builder) error {
 	if strings.Contains(err.Error(), "no space left on device") {
-		return fmt.Errorf("the builder's disk is full: make room, for example with `buildctl prune`, and run the same command again: %w", err)
+		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", b.MakeRoom(), err)
 	}
 	ref := t.Base
 	if len(t.Refs) > 0 {
@@ -130,7 +130,7 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	if r.inEngine && r.opt.Push {
 		var err error
 		if digest, err = enginePush(ctx, t.Refs); err != nil {
-			return explain(err, t)
+			return explain(err, t, result.Builder)
 		}
 	}
 	if digest == "" { // nothing that has a digest was exported

@@ -98,7 +98,11 @@ func (d *daemon) startError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	if tail := d.logTail(); tail != "" {
+	tail := d.logTail()
+	if hint := startHint(tail); hint != "" {
+		err = fmt.Errorf("%s: %w", hint, err)
+	}
+	if tail != "" {
 		return fmt.Errorf("%w; the end of its log %s:\n%s", err, d.state.log(), tail)
 	}
 	return err
@@ -132,6 +136,8 @@ func (d *daemon) end() {
 		<-d.exited
 	}
 }
+
+func (d *daemon) stateDir() string { return d.state.dir }
 
 // ended is closed when the daemon has ended.
 func (d *daemon) ended() <-chan struct{} { return d.exited }

@@ -125,6 +125,7 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
 	w.ofBuilder(st)
+	w.sayNewCaches(st)
 	warnings := w.newWarnings(st)
 	out := &client.SolveStatus{Warnings: warnings}
 	for _, v := range st.Vertexes {

@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"strings"
+
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
 	digest "github.com/opencontainers/go-digest"
@@ -38,6 +40,20 @@ func (d *Display) clean(st *client.SolveStatus) {
 		}
 	}
 	d.cleanLogs(st)
+}
+
+// sayNewCaches makes one line of the import of a cache that is not there yet, which BuildKit shows as an error of a build
+// that goes well.
+func (w *jobWriter) sayNewCaches(st *client.SolveStatus) {
+	for _, v := range st.Vertexes {
+		if v.Completed != nil && strings.Contains(v.Name, "importing cache manifest from") && strings.HasSuffix(v.Error, ": not found") {
+			v.Error = ""
+			if s := w.d.vertices[v.Digest]; s != nil && s.completed != nil {
+				continue // said before
+			}
+			st.Logs = append(st.Logs, &client.VertexLog{Vertex: v.Digest, Stream: 2, Data: []byte("there is none yet: the cache is new\n"), Timestamp: *v.Completed})
+		}
+	}
 }
 
 // cleanLogs cleans what steps print, which comes in pieces. What is kept of an output is shown when its step ends.

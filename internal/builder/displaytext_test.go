@@ -81,3 +81,20 @@ func TestDisplayCleansBeforeTheTerminalModeDraws(t *testing.T) {
 		}
 	}
 }
+
+func TestDisplaySaysThatACacheIsNew(t *testing.T) {
+	t.Parallel()
+	got := plain(t, func(d *Display) {
+		w := d.writer("java21")
+		name := "importing cache manifest from registry.example.com/cache:java21"
+		w.write(vertices(vertex(name, 0)))
+		for _, job := range []*jobWriter{w, w, d.writer("python3.12")} {
+			missing := vertex(name, 0, 1)
+			missing.Error = "failed to configure registry cache importer: registry.example.com/cache:java21: not found"
+			job.write(vertices(missing))
+		}
+	})
+	if strings.Contains(got, "------") || strings.Contains(got, "ERROR") || strings.Count(got, "the cache is new") != 1 {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -17,6 +17,8 @@ func Keeper() {}
 func (*daemon) stop()           {}
 func (*daemon) logTail() string { return "" }
 
+func (*daemon) stateDir() string { return "" }
+
 func (*daemon) ended() <-chan struct{} { return nil }
 
 func startPrivate(context.Context, Options) (*Builder, error) {
