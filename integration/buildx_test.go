@@ -29,6 +29,7 @@ import (
 
 	"github.com/samforge/samforge/integration/testenv"
 	"github.com/samforge/samforge/llbgen"
+	npmlock "github.com/samforge/samforge/npm"
 )
 
 // frontendImage is the frontend's image as `make frontend-image` makes it, once
@@ -408,7 +409,7 @@ func TestBuildxCalls(t *testing.T) {
 		if o.Name != "python3.12-serverless" || values["SERVERLESS_VERSION"] != "3.40.0" || values["NODEJS_BASE_IMAGE_VERSION"] != testenv.Node20Base {
 			t.Errorf("the outline is %+v", o)
 		}
-		if len(o.Secrets) != 2 {
+		if len(o.Secrets) != len(npmlock.Secrets()) {
 			t.Errorf("the secrets are %v", o.Secrets)
 		}
 		if text := x.build(dir, "--call=outline", "--target", "java21-base"); !strings.Contains(text.stdout, "java21 with Node.js and the plugin") {

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,18 +77,43 @@ func TestNPMFailures(t *testing.T) {
 	})
 }
 
-// A registry that takes connections and answers none is given up before npm has
-// tried hundreds of packages.
-func TestNPMRegistryThatNeverAnswers(t *testing.T) {
+// oneLock is a lock of serverless without what it depends on: it takes npm less time to fail with.
+const oneLock = `{"lockfileVersion": 3, "packages": {"": {"dependencies": {"serverless": "3.39.0"}}, "node_modules/serverless": {"version": "3.39.0",
+	"integrity": "sha512-FHI3fhe4TRS8+ez/KA7HmO3lt3fAynO+N1pCCzYRThMWG0J8RWCI0BI+K0mw9+sEV+QpBCpZRZbuGyUaTsaQew=="}}}`
+
+// Whatever npm the node image has, and through whichever door, the user reads why it failed. What the
+// npm of Node.js 22 and 24 says itself is that its exit handler was never called.
+func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-	npm.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-		<-r.Context().Done()
-		return true
-	})
-	r := b.build("-f", pairFile(t, testenv.Python312Base, testenv.Node20Base, ""), "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
-		"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/")
-	b.wantFailure(r, "the npm registry cannot be reached", npm.URL(), "network timeout", "HTTPS_PROXY")
+	node24, err := testenv.NodeBase(t.Context(), testenv.Node24Base, "nodejs24.x", "24.21.0")
+	must(t, err)
+	must(t, b.Registry.PublishAll(t.Context(), node24))
+	x := b.newBuildx(b.Buildkitd)
+	secure := httptest.NewUnstartedServer(npm)
+	pair, _, err := testenv.ServerCertificate()
+	must(t, err)
+	secure.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	for _, node := range []string{testenv.Node20Base, testenv.Node22Base, testenv.Node24Base} {
+		content, err := os.ReadFile(pairFile(t, testenv.Python312Base, node, ""))
+		must(t, err)
+		dir := x.folder(strings.Replace(string(content), "version: 3.39.0", "version: 3.39.0, lock: package-lock.json", 1))
+		file := filepath.Join(dir, "samforge.yaml")
+		must(t, os.WriteFile(filepath.Join(dir, "package-lock.json"), []byte(oneLock), 0o600))
+		for registry, want := range map[string]string{
+			"http://127.0.0.1:9": "the npm registry cannot be reached (http://127.0.0.1:9/",
+			secure.URL:           "the npm registry's certificate is not trusted: pass the authority's with --secret id=ca,src=FILE",
+		} {
+			b.wantFailure(b.build("-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
+				"--mirror", "https://registry.npmjs.org/="+registry+"/"), "python3.12-serverless: "+want)
+			x.npm = registry
+			if r := x.build(dir, "--target", "python3.12-serverless"); r.code == 0 || !strings.Contains(r.stderr, "samforge: "+want) {
+				t.Errorf("docker buildx build with %s and %s: exit code %d, want %q:\n%s", node, registry, r.code, want, r.stderr)
+			}
+		}
+	}
 }
 
 // The network and the hosts of the command line are those of the npm step, through
@@ -98,7 +125,7 @@ func TestNetworkOfTheNPMStep(t *testing.T) {
 	const host = "npm.registry.test" // which nothing but --add-host leads to
 	registry := strings.Replace(npm.URL(), "127.0.0.1", host, 1)
 	args := []string{"-f", path, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + registry + "/"}
-	b.wantFailure(b.build(append(args, "--network", "none", "--add-host", host+":127.0.0.1")...), "the npm registry cannot be reached")
+	b.wantFailure(b.build(append(args, "--network", "none", "--add-host", host+":127.0.0.1")...), "the npm registry cannot be reached", "build without --network none")
 	b.wantFailure(b.build(append(args, "--network", "host")...), "network.host")
 	file, err := os.ReadFile(path)
 	must(t, err)

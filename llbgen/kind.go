@@ -186,7 +186,7 @@ func (p *Plan) Secrets(t Target) []string {
 	if len(p.packages(t)) == 0 {
 		return nil
 	}
-	return []string{npm.SecretNPMRC, npm.SecretCA}
+	return npm.Secrets()
 }
 
 // Description says in a few words what a target is.

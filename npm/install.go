@@ -1,7 +1,7 @@
 package npm
 
 import (
-	_ "embed"
+	"embed"
 	"path"
 	"slices"
 	"strconv"
@@ -23,6 +23,13 @@ const (
 	SecretCA = "ca"
 )
 
+// tokens are secrets that become variables for the npm configuration to use, under the names that
+// people give them: //HOST/:_authToken=${NPM_TOKEN}.
+func tokens() []string { return []string{"NPM_TOKEN", "NODE_AUTH_TOKEN"} }
+
+// Secrets returns the names of the secrets that a step can use. All are optional.
+func Secrets() []string { return append([]string{SecretNPMRC, SecretCA}, tokens()...) }
+
 // Where npm works during the step.
 const (
 	workDir  = "/samforge/install"
@@ -36,15 +43,30 @@ const (
 // nodeProgram is Node.js in Lambda's images and in those built on them.
 const nodeProgram = "/var/lang/bin/node"
 
-// installScript runs npm in the node image.
+// scripts run npm in the node image, and check what it installed.
 //
-//go:embed install.cjs
-var installScript []byte
+//go:embed scripts/*.cjs
+var scripts embed.FS
 
-// checkScript looks at what npm installed.
-//
-//go:embed check.cjs
-var checkScript []byte
+// installScripts and checkScripts are what install.cjs and check.cjs need.
+func installScripts() []string {
+	return []string{"install.cjs", "explain.cjs", "lock.cjs", "npmrc.cjs", "progress.cjs", "run.cjs", "tidy.cjs"}
+}
+
+func checkScripts() []string { return []string{"check.cjs", "lock.cjs"} }
+
+// addScripts adds scripts to the files of a folder; nil begins one.
+func addScripts(files *llb.FileAction, names []string) *llb.FileAction {
+	for _, name := range names {
+		data, _ := scripts.ReadFile("scripts/" + name) // a test reads them all
+		if files == nil {
+			files = llb.Mkfile("/"+name, 0o644, data)
+		} else {
+			files = files.Mkfile("/"+name, 0o644, data)
+		}
+	}
+	return files
+}
 
 // Install is an npm package on its way into an image.
 type Install struct {
@@ -80,10 +102,13 @@ type Step struct {
 // twenty thousand files takes its time. It depends on the lock and on the image that npm runs in
 // alone, so that all images which are to have the package share it.
 func (i Install) Layer(s Step) llb.State {
-	args := append([]string{
-		nodeProgram, "install.cjs", layerDir, i.Prefix, strconv.FormatInt(s.Epoch.Unix(), 10),
-		i.Lock.command(), "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev",
-	}, i.Lock.flags(s.Arch)...)
+	args := []string{nodeProgram, "install.cjs"}
+	if i.Lock.embedded {
+		args = append(args, "--prune") // nothing in these locks reads what it removes
+	}
+	args = append(args, layerDir, i.Prefix, strconv.FormatInt(s.Epoch.Unix(), 10),
+		i.Lock.command(), "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--omit=dev")
+	args = append(args, i.Lock.flags(s.Arch)...)
 	opts := append(slices.Clone(s.Run),
 		llb.Args(args),
 		llb.Dir(workDir),
@@ -92,6 +117,9 @@ func (i Install) Layer(s Step) llb.State {
 		llb.AddSecret(npmrc, llb.SecretID(SecretNPMRC), llb.SecretOptional),
 		llb.AddSecret(caBundle, llb.SecretID(SecretCA), llb.SecretOptional),
 	)
+	for _, name := range tokens() {
+		opts = append(opts, llb.AddSecret(name, llb.SecretAsEnv(true), llb.SecretOptional))
+	}
 	env := append(slices.Clone(s.Env), settings(i.Registry)...)
 	return s.run(opts, env, s.Name("npm %s %s", i.Lock.command(), i.Lock)).AddMount(layerDir, llb.Scratch())
 }
@@ -100,7 +128,7 @@ func (i Install) Layer(s Step) llb.State {
 // image, whose Node.js is of version node, or "" where that is not known. No lock tells that: a
 // package may have native modules for one architecture only, or need its install script for them.
 func (i Install) Check(s Step, installed llb.State, node string) llb.State {
-	script := llb.Scratch().File(llb.Mkfile("/check.cjs", 0o644, checkScript), s.Name("write the check of what npm installed")...)
+	script := llb.Scratch().File(addScripts(nil, checkScripts()), s.Name("write the check of what npm installed")...)
 	opts := append(slices.Clone(s.Run),
 		llb.Args([]string{nodeProgram, checkDir + "/check.cjs", s.Arch, i.Lock.Name, node}),
 		llb.Dir(layerDir+i.Prefix),
@@ -132,7 +160,7 @@ func (i Install) folder(s Step) llb.State {
 	if i.Lock.Data != nil {
 		files, what = files.Mkfile("/package-lock.json", 0o644, i.Lock.Data), "lock"
 	}
-	files = files.Mkfile("/install.cjs", 0o644, installScript).Mkdir("/bin", 0o755)
+	files = addScripts(files, installScripts()).Mkdir("/bin", 0o755)
 	program := path.Join(i.Prefix, modulesDir, i.Lock.Name, i.Program)
 	for _, name := range i.Commands {
 		files = files.Mkfile("/bin/"+name, 0o755, Command(program))

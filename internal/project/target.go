@@ -15,6 +15,7 @@ import (
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/npm"
 )
 
 // Target is one image to make.
@@ -141,7 +142,7 @@ func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platfor
 
 // Explain returns a sentence on why the target's build failed, by what the failed step printed, or
 // the empty string.
-func (t Target) Explain(log string) string { return t.project.plan.ExplainInstall(log) }
+func (t Target) Explain(log string) string { return npm.Explain(log) }
 
 // Warnings returns what is to be said of the target before it is built.
 func (t Target) Warnings() []*llbgen.Diagnostic { return t.project.plan.WarningsOf(t.source) }

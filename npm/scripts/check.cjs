@@ -5,6 +5,7 @@
 'use strict';
 const fs = require('fs');
 const path = require('path');
+const { accepts } = require('./lock.cjs');
 
 const [arch, framework, node] = process.argv.slice(2);
 const cpu = arch === 'amd64' ? 'x64' : arch;
@@ -25,13 +26,6 @@ function problem(place) {
   if (optional || devOptional || hasModule(place) || platformPackages(place).some(hasModule)) return;
   if (modules(place).length > 0) return `${name} has native modules, and none of them for linux/${arch} with glibc: ${remedy}`;
   if (compiles(place)) return `${name} has to be compiled by its install script, which is not run, and has no native module for linux/${arch} with glibc: ${remedy}`;
-}
-
-// accepts reads os, cpu and libc as npm does.
-function accepts(list, word) {
-  const words = [].concat(list || []);
-  if (words.includes('any') || words.includes(word)) return true;
-  return words.every((w) => w.startsWith('!')) && !words.includes(`!${word}`);
 }
 
 // platformPackages are what a package has its native modules in, one package for
