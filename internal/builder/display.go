@@ -43,6 +43,8 @@ type shown struct {
 	owner     *jobWriter     // whose statuses and logs are shown; nil when that job has ended
 	last      *client.Vertex // as last shown; nil at first
 	completed *time.Time     // when it last completed without error; nil while it runs
+
+	jobs map[*jobWriter]bool // that have reported it and have not ended
 }
 
 // NewDisplay returns a display on out, usually os.Stderr. The mode is auto, tty, plain, rawjson or quiet; auto is what
@@ -115,25 +117,29 @@ type jobWriter struct {
 	d       *Display
 	prefix  string
 	builder string // address of the one of several builders that solves the job; empty when there is one
+	exports map[digest.Digest]bool
 }
 
 // writer returns a job's way to the display. Its vertices are named "[prefix …] …"; an empty prefix adds nothing.
-func (d *Display) writer(prefix string) *jobWriter { return &jobWriter{d: d, prefix: prefix} }
+func (d *Display) writer(prefix string) *jobWriter {
+	return &jobWriter{d: d, prefix: prefix, exports: map[digest.Digest]bool{}}
+}
 
 // write shows what of st is not shown yet. It takes st over.
 func (w *jobWriter) write(st *client.SolveStatus) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	w.ofBuilder(st)
+	w.ownNames(st)
 	w.sayNewCaches(st)
 	warnings := w.newWarnings(st)
 	out := &client.SolveStatus{Warnings: warnings}
 	for _, v := range st.Vertexes {
 		s := w.d.vertices[v.Digest]
 		if s == nil {
-			s = &shown{name: w.named(v.Name)}
+			s = &shown{name: w.named(v.Name), jobs: map[*jobWriter]bool{}}
 			w.d.vertices[v.Digest] = s
 		}
+		s.jobs[w] = true
 		if !w.news(s, v) {
 			continue
 		}
@@ -214,13 +220,22 @@ func (w *jobWriter) owns(s *shown) bool {
 	return s.owner == w
 }
 
-// close gives up what w owns; a job that still waits for such a vertex goes on showing it.
+// close gives up what w owns; a job that still waits for such a vertex goes on showing it. A vertex that no other job
+// waits for has ended, though BuildKit may not have said so.
 func (w *jobWriter) close() {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
+	now := time.Now()
 	for _, s := range w.d.vertices {
 		if s.owner == w {
 			s.owner = nil
+		}
+		delete(s.jobs, w)
+		if s.last != nil && s.last.Started != nil && s.last.Completed == nil && len(s.jobs) == 0 {
+			v := *s.last
+			v.Completed = &now
+			s.last, s.completed = &v, &now
+			w.d.sendLocked(vertexes(&v))
 		}
 	}
 }

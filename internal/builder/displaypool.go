@@ -2,24 +2,28 @@ package builder
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
 	digest "github.com/opencontainers/go-digest"
 )
 
-// ofBuilder gives what st tells the names of w's builder. The same step has the same digest on every builder, and the
-// display would take two runs of it, at different times, for one.
-func (w *jobWriter) ofBuilder(st *client.SolveStatus) {
-	if w.builder == "" {
-		return
+// ownNames renames the vertices of st that are not the same for every job. The same step has the same digest on every
+// builder, and the display would take two runs of it, at different times, for one; and an export has the same digest for
+// every job of a session, though each exports an image of its own.
+func (w *jobWriter) ownNames(st *client.SolveStatus) {
+	for _, v := range st.Vertexes {
+		if isExport(v.Name) {
+			w.exports[v.Digest] = true
+		}
 	}
 	for _, v := range st.Vertexes {
 		v.Digest = w.own(v.Digest)
 		for i, input := range v.Inputs {
 			v.Inputs[i] = w.own(input)
 		}
-		if v.ProgressGroup != nil {
+		if v.ProgressGroup != nil && w.builder != "" {
 			v.ProgressGroup.Id = string(w.own(digest.Digest(v.ProgressGroup.Id)))
 		}
 	}
@@ -34,9 +38,24 @@ func (w *jobWriter) ofBuilder(st *client.SolveStatus) {
 	}
 }
 
-// own returns what a vertex of w's builder is called in the display.
+// isExport says whether a vertex with that name is about the result of one job.
+func isExport(name string) bool {
+	return strings.HasPrefix(name, "exporting ") || strings.HasPrefix(name, "preparing ") || strings.HasPrefix(name, "pushing ")
+}
+
+// own returns what a vertex of w's job is called in the display.
 func (w *jobWriter) own(vertex digest.Digest) digest.Digest {
-	return digest.FromString(w.builder + "\n" + string(vertex))
+	name := string(vertex)
+	if w.exports[vertex] {
+		name = w.prefix + "\n" + name
+	}
+	if w.builder != "" {
+		name = w.builder + "\n" + name
+	}
+	if name == string(vertex) {
+		return vertex
+	}
+	return digest.FromString(name)
 }
 
 // abandon shows as cancelled what w's job was doing when one of several builders was lost, as nobody else tells its end.
