@@ -60,6 +60,24 @@ func TestBuildkitdGoneMidBuild(t *testing.T) {
 	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "nothing was pushed")
 }
 
+// A builder that reports nothing is told of while it answers, and is lost when it does not.
+func TestBuilderThatFallsSilent(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	pulling := b.hold()
+	p := start(t, append(b.env, "SAMFORGE_SILENCE=1s"), b.seedPush("--builder", b.Buildkitd.Addr)...)
+	waitFor(t, "a pull", pulling)
+	for !strings.Contains(p.stderr.String(), "has reported nothing for 1s; it is at: ") {
+		if t.Context().Err() != nil {
+			t.Fatalf("nothing is told of a builder that is silent:\n%s", p.stderr.String())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	must(t, syscall.Kill(b.Buildkitd.PID, syscall.SIGSTOP))
+	defer func() { must(t, syscall.Kill(b.Buildkitd.PID, syscall.SIGCONT)) }()
+	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "and does not answer", "nothing was pushed")
+}
+
 // Ctrl-C ends the build, says so, and leaves no buildkitd behind.
 func TestInterruptStopsThePrivateBuildkitd(t *testing.T) {
 	t.Parallel()

@@ -5,10 +5,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
@@ -77,6 +79,19 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 	}
 	f.register(c)
 	return c
+}
+
+// silence reads how long a builder may report nothing from the environment.
+func silence() (time.Duration, error) {
+	value := os.Getenv("SAMFORGE_SILENCE")
+	if value == "" {
+		return builder.DefaultSilence, nil
+	}
+	limit, err := time.ParseDuration(value)
+	if err != nil || limit < 0 {
+		return 0, &usageError{fmt.Errorf("SAMFORGE_SILENCE=%s: expected a duration such as 90s or 5m, or 0 to wait for ever", value)}
+	}
+	return limit, nil
 }
 
 // oneContext refuses more than one argument, and the empty one that a variable

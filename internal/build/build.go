@@ -120,6 +120,7 @@ func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) 
 		Attachables: r.session,
 		LocalMounts: r.served.mounts,
 		OCIStores:   r.served.stores,
+		Silence:     r.opt.Silence,
 	}, jobs, r.display)
 	err = report.finish(ctx, targets, results)
 	return report.built, err

@@ -107,6 +107,10 @@ func killOrphans() {
 // adopt makes this process the parent of what a keeper leaves behind that was itself killed.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
+// settleTime is how long nothing must be left before nothing more is expected: each process becomes a child of this one
+// only when the one that started it has ended, and a listing of children may miss some meanwhile.
+const settleTime = 500 * time.Millisecond
+
 // killAdopted kills what a killed keeper's process group left behind. Build steps have sessions of their own; they are
 // those of this process's children that are in another mount namespace, and no keepers.
 func killAdopted(group int) {
@@ -114,7 +118,8 @@ func killAdopted(group int) {
 	if err != nil {
 		return
 	}
-	for deadline := time.Now().Add(stopTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	seen := time.Now()
+	for deadline := seen.Add(stopTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		left := syscall.Kill(-group, syscall.SIGKILL) == nil
 		for _, pid := range children() {
 			dir := fmt.Sprintf("/proc/%d/", pid)
@@ -127,7 +132,10 @@ func killAdopted(group int) {
 				_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 			}
 		}
-		if !left {
+		switch {
+		case left:
+			seen = time.Now()
+		case time.Since(seen) > settleTime:
 			return
 		}
 	}

@@ -135,12 +135,23 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		opt.Session, opt.LocalMounts, opt.OCIStores = nil, nil, nil
 	}
 
+	ctx, cancel := context.WithCancelCause(ctx)
+	quiet := newSilence(so.Silence, b.answers, func(sentence string) { out.d.tell(out.named(sentence)) })
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if err := quiet.watch(ctx); err != nil {
+			cancel(b.lost(err))
+		}
+	})
+	defer watching.Wait()
+	defer cancel(nil)
 	logs := stepLogs{}
 	status := make(chan *client.SolveStatus)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		for st := range status {
+			quiet.hear(st)
 			for _, w := range st.Warnings {
 				res.Warnings = append(res.Warnings, *w)
 			}
@@ -158,6 +169,12 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		}
 	}
 	return res
+}
+
+// answers returns nil where the builder answers before ctx ends.
+func (b *Builder) answers(ctx context.Context) error {
+	_, err := b.client.ListWorkers(ctx)
+	return err
 }
 
 // explain tells a cancelled build and a lost connection from a build that failed.
