@@ -2,9 +2,14 @@ package llbgen
 
 import (
 	"context"
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 )
 
 // The layouts of Node.js in an image.
@@ -31,9 +36,13 @@ const mergedNode = languageDir + "/bin/node"
 const (
 	isolatedNodeDir = "/opt/harness/node"
 	isolatedNodeBin = isolatedNodeDir + "/bin"
-	isolatedNode    = isolatedNodeDir + "/libexec/node"
-	isolatedPreload = isolatedNodeDir + "/libexec/preload.cjs"
+	isolatedNode    = isolatedNodeBin + "/node"
 )
+
+// rpathScript writes a copy of a program that finds its libraries beside itself.
+//
+//go:embed rpath.cjs
+var rpathScript []byte
 
 // stage is a part of the recipe: a layer, what it puts on PATH, and what checks
 // it where there is no layer to do so.
@@ -84,51 +93,58 @@ func (b *build) nodeCheck(path string, libraries ...string) check {
 	}
 }
 
-// nodeIsolated has Node.js below a prefix of its own. The image's library path
-// names the node image's libraries for node alone: a wrapper sets it, and a
-// script that node loads first takes it back, so that what node starts finds
-// the libraries of the runtime image.
+// nodeIsolated has Node.js below a prefix of its own. The image's library path names folders of other
+// languages, so the copy of node looks for its libraries in its own prefix first, however it is
+// started; what it starts finds the libraries of the runtime image.
 func (b *build) nodeIsolated(ctx context.Context) (*Layer, error) {
 	image, err := b.nodeImage(ctx)
 	if err != nil {
 		return nil, err
 	}
+	program, err := b.nodeWithLibraries(ctx, image)
+	if err != nil {
+		return nil, err
+	}
 	withoutNode := b.tree()
 	withoutNode.ExcludePatterns = []string{"bin/node"}
-	wrapper := llb.Scratch().File(
-		llb.Mkdir("/bin", 0o755).
-			Mkfile("/bin/node", 0o755, []byte(nodeWrapper)).
-			Mkdir("/libexec", 0o755).
-			Mkfile("/libexec/preload.cjs", 0o644, []byte(nodePreload)),
-		b.step("node", "write node's wrapper")...)
 	files := llb.Copy(image.State, languageDir+"/", isolatedNodeDir+"/", withoutNode).
-		Copy(image.State, languageDir+"/bin/node", isolatedNode, b.file(0o755)).
-		Copy(wrapper, "/", isolatedNodeDir+"/", b.tree()).
+		Copy(program, "/node", isolatedNode, b.file(0o755)).
 		Copy(b.directories(isolatedNodeDir), "/", "/", b.tree())
 	layer := b.nodeLayer(image, isolatedNode, files)
 	layer.checks = []check{b.nodeCheck(isolatedNode, isolatedNodeDir+"/lib")}
 	return layer, nil
 }
 
-const nodeWrapper = `#!/bin/sh
-# Runs Node.js with its own libraries, for itself alone: see preload.cjs.
-SAMFORGE_LD_LIBRARY_PATH="${LD_LIBRARY_PATH-}"
-LD_LIBRARY_PATH="` + isolatedNodeDir + `/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-export LD_LIBRARY_PATH SAMFORGE_LD_LIBRARY_PATH
-exec ` + isolatedNode + ` --require ` + isolatedPreload + ` "$@"
-`
-
-const nodePreload = `// Gives the programs that Node.js starts the library path that it was started
-// with, and has it start itself through the wrapper.
-'use strict';
-if ('SAMFORGE_LD_LIBRARY_PATH' in process.env) {
-  const before = process.env.SAMFORGE_LD_LIBRARY_PATH;
-  delete process.env.SAMFORGE_LD_LIBRARY_PATH;
-  if (before) process.env.LD_LIBRARY_PATH = before;
-  else delete process.env.LD_LIBRARY_PATH;
+// nodeWithLibraries is node of an image with an rpath. Nothing but a program can write into a program:
+// this is the one step that an image in the isolated layout executes beside npm. It runs in the node
+// image of the builder's own platform, edits bytes, and so serves any architecture without emulation.
+func (b *build) nodeWithLibraries(ctx context.Context, image *SourceImage) (llb.State, error) {
+	field := b.target.path + ".node"
+	runner, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, b.target.Node))
+	if err != nil {
+		return llb.State{}, err
+	}
+	if runner.Config == nil {
+		return llb.State{}, b.plan.At(field, fmt.Errorf("%s is replaced by plain files, and node.layout: isolated has to run it: use docker-image:// or oci-layout://", b.target.Node))
+	}
+	const dir = "/samforge/rpath"
+	given := llb.Scratch().File(
+		llb.Copy(image.State, mergedNode, "/node", b.file(0o755)).Mkfile("/rpath.cjs", 0o644, rpathScript),
+		b.step(field, "copy node from %s", image.Name)...)
+	opts := append(slices.Clone(b.opt.Run),
+		llb.Args([]string{mergedNode, dir + "/given/rpath.cjs", dir + "/given/node", dir + "/made/node", "$ORIGIN/../lib"}),
+		llb.Network(pb.NetMode_NONE),
+		llb.AddMount(dir+"/given", given, llb.Readonly),
+	)
+	for _, variable := range runner.Config.Config.Env {
+		name, value, _ := strings.Cut(variable, "=")
+		opts = append(opts, llb.AddEnv(name, value))
+	}
+	for _, o := range b.step(field, "have node find its own libraries") {
+		opts = append(opts, o)
+	}
+	return runner.State.Run(opts...).AddMount(dir+"/made", llb.Scratch()), nil
 }
-process.execPath = '` + isolatedNodeBin + `/node';
-`
 
 func (b *build) nodeLayer(image *SourceImage, node string, files *llb.FileAction) *Layer {
 	return &Layer{

@@ -27,7 +27,7 @@ func TestChecks(t *testing.T) {
 			"go-template@goTemplate /opt/harness/client-tools/go-template", "docker@docker.version /usr/local/bin/docker", "serverless@serverless",
 		}},
 		"isolated": {serverlessFile("java21", "nodejs22.x", "node: {layout: isolated}\ngoTemplate: false\ndocker: false\n"), []string{
-			"python@runtimes[0].image", "sam@runtimes[0].image", "node@runtimes[0].node /opt/harness/node/libexec/node /opt/harness/node/lib:/var/lang/lib:/opt/lib", "serverless@serverless",
+			"python@runtimes[0].image", "sam@runtimes[0].image", "node@runtimes[0].node /opt/harness/node/bin/node /opt/harness/node/lib:/var/lang/lib:/opt/lib", "serverless@serverless",
 		}},
 		"on node itself": {serverlessFile("nodejs20.x", "nodejs20.x", "goTemplate: false\ndocker: false\n"), []string{
 			"python@runtimes[0].image", "sam@runtimes[0].image", "node@runtimes[0].node /var/lang/bin/node /var/lang/lib:/opt/lib", "serverless@serverless",
