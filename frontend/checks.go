@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispec
 		})
 	}
 	if err := eg.Wait(); err != nil {
-		return llb.State{}, err
+		return llb.State{}, c.reason(ctx, err)
 	}
 	if len(image.Checks) > 0 {
 		if err := c.addImage(ctx); err != nil {
@@ -63,6 +64,24 @@ func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispec
 		return image.State, ctx.Err() // the checks passed: only their proof is lost
 	}
 	return tied, nil
+}
+
+// reason returns why a layer could not be made: what the node layer lacks, as npm runs in the image that it is copied
+// from, or else err.
+func (c *checks) reason(ctx context.Context, err error) error {
+	for _, layer := range c.image.Layers {
+		if len(layer.Executables) == 0 || !layer.Overlays {
+			continue
+		}
+		files, unmade := c.fileSystemOf(ctx, layer.State)
+		if unmade != nil {
+			continue
+		}
+		if found := c.checkFiles(files, layer); found != nil {
+			return c.plan.At(layer.Field, fmt.Errorf("%s: %w", layer.Source, found))
+		}
+	}
+	return err
 }
 
 // add adds a check that reads some states.
