@@ -166,8 +166,8 @@ func (s *serverlessBed) megabytesOf(ctx context.Context, ref string) (int64, err
 // files of 64 KiB that compress to half. With it a Lambda base image has 95 MB and a
 // SAM image 700 MB, as the real ones.
 const (
-	lambdaPrograms = 20 << 20
-	samPrograms    = 1200 << 20
+	lambdaPrograms = 44 << 20
+	samPrograms    = 1250 << 20
 )
 
 // withPrograms adds a tool chain to an image, in three layers, where neither

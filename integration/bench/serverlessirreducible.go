@@ -72,13 +72,15 @@ func (s *serverlessBed) pushLayers(ctx context.Context, d *testenv.Buildkitd, re
 	return time.Since(begin), err
 }
 
-// npmScript installs into the layer, and removes what samforge leaves out too.
+// npmScript installs into the layer, and removes what samforge leaves out too. A Lambda
+// base image has no find.
 const npmScript = `set -e
 mkdir -p /layer/opt/harness/serverless
 cd /layer/opt/harness/serverless
 cp /lock/package.json /lock/package-lock.json .
 npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --omit=dev
-find . -name '*.d.[mc]ts' -o -name '*.d.ts' -o -name '*.map' -o -name CHANGELOG.md | xargs -d '\n' rm
+node -e 'for (const file of fs.readdirSync(".", { recursive: true }))
+  if (/\.d\.[mc]?ts$|\.map$|CHANGELOG\.md$/.test(file)) fs.rmSync(file, { recursive: true, force: true })'
 `
 
 // npmLayer is the layer that npm writes.
