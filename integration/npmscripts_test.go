@@ -170,7 +170,6 @@ func TestNPMStepExplains(t *testing.T) {
 			return true
 		}
 	}
-	const token = "//HOST/:_authToken="
 	for name, c := range map[string]struct {
 		code        int
 		body, npmrc string
