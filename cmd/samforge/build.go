@@ -72,6 +72,9 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 			if err != nil {
 				return err
 			}
+			if f.build.Silence, err = silence(); err != nil {
+				return err
+			}
 			f.build.Registries = f.registries(c)
 			_, err = build.Build(c.Context(), p, f.build)
 			return err
