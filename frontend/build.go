@@ -172,15 +172,11 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	if b.Resolved != nil {
 		b.Resolved(ctx, *platform, image)
 	}
-	checked, err := b.check(ctx, image, *platform)
+	ref, err := b.check(ctx, image, *platform)
 	if err != nil {
 		return nil, err
 	}
 	b.images.Store(platforms.FormatAll(*platform), image)
-	ref, err := b.solve(ctx, checked, false)
-	if err != nil {
-		return nil, err
-	}
 	return &dockerui.BuildResult{
 		Reference: ref,
 		Image:     image.Config,

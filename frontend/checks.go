@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -31,7 +32,7 @@ type checks struct {
 // check checks the layers of an image and, where the build asks for it, the whole
 // image. It returns the image as it is exported: with its proof and its checks in
 // the graph, so that an exported cache has them too.
-func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispecs.Platform) (llb.State, error) {
+func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispecs.Platform) (client.Reference, error) {
 	c := &checks{build: b, image: image, platform: platform}
 	eg, egCtx := errgroup.WithContext(ctx)
 	for _, layer := range image.Layers {
@@ -44,26 +45,25 @@ func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispec
 		})
 	}
 	if err := eg.Wait(); err != nil {
-		return llb.State{}, c.reason(ctx, err)
+		return nil, c.reason(ctx, err)
 	}
 	if len(image.Checks) > 0 {
 		if err := c.addImage(ctx); err != nil {
-			return llb.State{}, err
+			return nil, err
 		}
 	}
 	proofs, err := c.once(ctx)
 	if err != nil {
-		return llb.State{}, err
+		return nil, err
 	}
-	done := append(c.steps, proofs...)
-	if len(done) == 0 || !c.keepsProofs() {
-		return image.State, nil
+	if done := append(c.steps, proofs...); len(done) > 0 && c.keepsProofs() {
+		tied := requires("checks", image.State, done, hidden("tie the checks to the image"))
+		if ref, err := c.solve(ctx, tied, true); err == nil {
+			return ref, nil
+		}
+		// The checks passed: only what caches would know of them is lost.
 	}
-	tied := requires("checks", image.State, done, hidden("tie the checks to the image"))
-	if _, err := c.solve(ctx, tied, true); err != nil {
-		return image.State, ctx.Err() // the checks passed: only their proof is lost
-	}
-	return tied, nil
+	return c.solve(ctx, image.State, false)
 }
 
 // reason returns why a layer could not be made: what the node layer lacks, as npm runs in the image that it is copied

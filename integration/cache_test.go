@@ -118,3 +118,38 @@ func TestServerlessCacheThroughBuildx(t *testing.T) {
 	wantWorked(t, r, "npm ci serverless@3.40.0")
 	b.wantNoLayer(t, "samforge-frontend", "ecr/sam/build-nodejs20.x", "cache/sls")
 }
+
+// Law 2 for several targets of several platforms: the index and its members, which
+// are pushed by builds of their own, come out of the cache.
+func TestCachesOfIndexes(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	b.base(testenv.Node22Base, "nodejs22.x", "amd64", "arm64")
+	b.base(testenv.Python312Base, "python3.12", "amd64", "arm64")
+	b.plugin("docker.io/harness/aws-sam-plugin:newer", "amd64", "arm64")
+	file := filepath.Join(t.TempDir(), "samforge.yaml")
+	must(t, os.WriteFile(file, []byte("kind: sam\nplugin: {image: harness/aws-sam-plugin:1.1.2-beta-base-image, version: 1.1.2}\nruntimes:\n  - {image: "+testenv.Node22Base+"}\n  - {image: "+testenv.Python312Base+"}\n"), 0o600))
+	for _, c := range []struct {
+		to   string
+		from []string
+	}{
+		{"type=registry,ref=" + b.repo("cache") + ":{{.Target}},mode=max", []string{"--cache-from", "type=registry,ref=" + b.repo("cache") + ":{{.Target}}"}},
+		{"type=inline", []string{"--cache-from", b.repo("ci/sam:1.1.2-nodejs22.x-1.144.0"), "--cache-from", b.repo("ci/sam:1.1.2-python3.12-1.143.0"), "--cache-to", "type=inline"}},
+	} {
+		args := []string{"-f", file, "--repo", b.repo("ci/sam"), "--push", "--platform", "linux/amd64,linux/arm64"}
+		first := b.build(append(args, "--cache-to", c.to)...).ok(t)
+		for range 2 {
+			d := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+			b.Registry.Reset()
+			wantDigests(t, b.buildOn(d, append(args, c.from...)...).ok(t), first)
+			for _, p := range b.Registry.Pulls() {
+				if p.Kind == "layer" {
+					t.Errorf("%s: %s of %s was pulled", c.to, p.Digest, p.Repository)
+				}
+			}
+		}
+		// A newer plugin is no part of the cache.
+		d := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+		b.buildOn(d, append(append(args, c.from...), "--build-arg", "HARNESS_BASE_IMAGE=harness/aws-sam-plugin:newer", "--repo", b.repo("ci/other"))...).ok(t)
+	}
+}

@@ -49,6 +49,7 @@ func (r *request) pushMembers(job *builder.Job, t project.Target) {
 			Opt: bkclient.SolveOpt{
 				Exports:       []bkclient.ExportEntry{{Type: push.Type, Attrs: kept.Attrs(push.Attrs, m.platform, m.ref)}},
 				FrontendAttrs: map[string]string{},
+				CacheImports:  job.Opt.CacheImports,
 				CacheExports:  inline(job.Opt.CacheExports),
 			},
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -66,10 +67,17 @@ func (m *Members) keep(ctx context.Context, res *gateway.Result) error {
 	return nil
 }
 
-// withCache lets every step be taken from the cache: it was run a moment ago.
+// withCache lets every step be taken from the cache: it was run a moment ago. A merge stays as it is:
+// it costs nothing, and BuildKit would fetch its inputs to look for it in the cache.
 func withCache(definition *pb.Definition) *pb.Definition {
-	for _, meta := range definition.Metadata {
-		meta.IgnoreCache = false
+	for _, data := range definition.Def {
+		var op pb.Op
+		if op.UnmarshalVT(data) != nil || op.GetMerge() != nil {
+			continue
+		}
+		if meta := definition.Metadata[digest.FromBytes(data).String()]; meta != nil {
+			meta.IgnoreCache = false
+		}
 	}
 	return definition
 }
@@ -143,7 +151,11 @@ func (m *Members) Build(platform ocispecs.Platform) gateway.BuildFunc {
 		}
 		res := gateway.NewResult()
 		if kept.definition != nil {
-			solved, err := c.Solve(ctx, gateway.SolveRequest{Definition: kept.definition})
+			imports, err := cacheImports(c.BuildOpts().Opts)
+			if err != nil {
+				return nil, err
+			}
+			solved, err := c.Solve(ctx, gateway.SolveRequest{Definition: kept.definition, CacheImports: imports})
 			if err != nil {
 				return nil, err
 			}
@@ -158,4 +170,17 @@ func (m *Members) Build(platform ocispecs.Platform) gateway.BuildFunc {
 		}
 		return res, nil
 	}
+}
+
+// cacheImports returns the caches that a build imports. What came out of one is in the builder's own
+// cache only where it was pulled.
+func cacheImports(opts map[string]string) (imports []gateway.CacheOptionsEntry, err error) {
+	value := opts["cache-imports"]
+	if value == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(value), &imports); err != nil {
+		return nil, fmt.Errorf("read the caches to import: %w", err)
+	}
+	return imports, nil
 }
