@@ -195,7 +195,7 @@ func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning 
 func (w *jobWriter) news(s *shown, v *client.Vertex) bool {
 	if s.completed != nil {
 		again := v.Started != nil && v.Started.After(*s.completed) // such as a layer that only this job needs
-		if !again || v.Cached && !w.owns(s) {
+		if !again || v.Cached {
 			return false
 		}
 		s.completed = nil
