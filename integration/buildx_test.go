@@ -406,7 +406,7 @@ func TestBuildxCalls(t *testing.T) {
 		for _, arg := range o.Args {
 			values[arg.Name] = arg.Value
 		}
-		if o.Name != "python3.12-serverless" || values["SERVERLESS_VERSION"] != "3.40.0" || values["NODEJS_BASE_IMAGE_VERSION"] != testenv.Node20Base {
+		if o.Name != "python3.12-serverless" || values["SERVERLESS_VERSION"] != "3.40.0" || values["NODEJS_BASE_IMAGE_VERSION"] != testenv.Lambda20Base {
 			t.Errorf("the outline is %+v", o)
 		}
 		if len(o.Secrets) != len(npmlock.Secrets()) {
@@ -431,7 +431,7 @@ func TestBuildxCalls(t *testing.T) {
 	t.Run("convertllb", func(t *testing.T) {
 		r := x.build(dir, "--call=convertllb", "--target", "python3.12-base")
 		r.ok(t)
-		if !strings.Contains(r.stdout, "copy Node.js from "+testenv.Node20Base) {
+		if !strings.Contains(r.stdout, "copy Node.js from "+testenv.Lambda20Base) {
 			t.Errorf("the graph is\n%s", r.stdout)
 		}
 	})

@@ -52,8 +52,7 @@ func linkedContext(t *testing.T, dir, lock string) string {
 	return dir
 }
 
-// A lock in the build context is installed from as the one that samforge
-// carries is, and nothing else of the context is sent.
+// A lock in the build context is installed from, and nothing else of the context is sent.
 func TestLockOfTheBuildContext(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -62,16 +61,12 @@ func TestLockOfTheBuildContext(t *testing.T) {
 		t.Fatal("there is no lock of osls 4.3.1")
 	}
 	args := []string{"--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}
-	carried := b.build(append(args, frameworkContext(t, "version: 4.3.1, flavor: osls", nil))...).ok(t)
 	dir := frameworkContext(t, "version: 4.3.1, flavor: osls, lock: locks/osls.json", map[string]string{
 		"locks/osls.json": string(lock.Data),
 		"other/file":      strings.Repeat("not to be sent ", 1<<20),
 	})
 	r := b.build(append(args, dir)...)
 	given := r.ok(t)
-	if digestOf(given[0]) != digestOf(carried[0]) {
-		t.Errorf("the lock of the build context gave %s, the same one of samforge's %s", given[0], carried[0])
-	}
 	if want := "check that osls@4.3.1 runs on linux/amd64"; !strings.Contains(r.stderr, want) {
 		t.Errorf("there is no step %q", want)
 	}
@@ -203,8 +198,8 @@ func TestLocksAndTheirPackages(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ lock, platform, want string }{
 		"an integrity was tampered with": {
-			strings.Replace(lockOf(t, framework, both), both.integrity(t), "sha512-"+strings.Repeat("A", 86)+"==", 1), "linux/amd64",
-			"other bytes for both@1.0.0 than locks/sls.json (integrity " + both.integrity(t) + ", expected sha512-AAAA",
+			strings.Replace(lockOf(t, framework, both), both.integrity(t), "sha512-"+strings.Repeat("B", 85)+"A==", 1), "linux/amd64",
+			"other bytes for both@1.0.0 than the lock (integrity " + both.integrity(t) + ", expected sha512-BBBB",
 		},
 		"native modules for another architecture": {
 			lockOf(t, framework, both, x64), "linux/arm64",
@@ -236,7 +231,7 @@ func TestLocksAndTheirPackages(t *testing.T) {
 // run in the node image.
 func TestCheckOfInstalledPackages(t *testing.T) {
 	t.Parallel()
-	script, err := filepath.Abs("../llbgen/check.cjs")
+	script, err := filepath.Abs("../npm/scripts/check.cjs")
 	must(t, err)
 	x64, arm64 := elfHeader(elf.EM_X86_64), elfHeader(elf.EM_AARCH64)
 	native := func(files map[string]string, manifest map[string]any) npmPackage {
