@@ -68,8 +68,7 @@ type NamedContext struct {
 	Source string
 }
 
-// Image is the prefix of a source that is an image, and Layout that of one that is an OCI layout on
-// this machine.
+// The schemes of a source that is an image, and of one that is an OCI layout on this machine.
 const (
 	ImageScheme  = "docker-image://"
 	LayoutScheme = "oci-layout://"
