@@ -2,7 +2,6 @@ package frontend
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -103,25 +102,8 @@ func (s fileSystem) readHead(name string) ([]byte, error) {
 	return head, nil
 }
 
-// readLimited reads a regular file of at most so many bytes.
-func readLimited(files fs.FS, name string, limit int64) ([]byte, error) {
-	file, err := files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	switch size := info.Size(); {
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("/%s is not a regular file but %s", name, kindOfFile(info.Mode()))
-	case size > limit:
-		return nil, fmt.Errorf("/%s has %d bytes, and %d is the most that is read of it", name, size, limit)
-	}
-	return io.ReadAll(io.LimitReader(file, limit))
-}
+// inRoot is an absolute path as package fs has it.
+func inRoot(name string) string { return strings.TrimPrefix(path.Clean(name), "/") }
 
 // pathError is err with the kind of error that package fs promises: the
 // gateway passes on the text alone.

@@ -1,20 +1,15 @@
 package frontend
 
 import (
-	"bytes"
 	"context"
-	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/containerd/platforms"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
+	"github.com/samforge/samforge/internal/elf"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -45,7 +40,7 @@ func (c *checks) checkFiles(files fileSystem, layer *llbgen.Layer) error {
 			return fmt.Errorf("look for %s: %w", name, err)
 		}
 		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is not a regular file but %s", name, kindOfFile(info.Mode()))
+			return fmt.Errorf("%s is not a regular file but %s", name, userfile.KindOf(info.Mode()))
 		}
 		if info.Size() == 0 {
 			return fmt.Errorf("%s is an empty file", name)
@@ -56,52 +51,9 @@ func (c *checks) checkFiles(files fileSystem, layer *llbgen.Layer) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if err := CheckProgram(head, c.platform); err != nil {
+		if err := elf.CheckProgram(head, c.platform); err != nil {
 			return fmt.Errorf("%s %w", name, err)
 		}
-	}
-	return nil
-}
-
-// kindOfFile names a kind of file that is not a regular one.
-func kindOfFile(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "a directory"
-	case mode&fs.ModeNamedPipe != 0:
-		return "a pipe"
-	case mode&fs.ModeDevice != 0:
-		return "a device"
-	case mode&fs.ModeSymlink != 0:
-		return "a link"
-	default:
-		return "something else"
-	}
-}
-
-// machine is the ELF machine of an architecture that images are built for.
-func machine(arch string) elf.Machine {
-	if arch == "arm64" {
-		return elf.EM_AARCH64
-	}
-	return elf.EM_X86_64
-}
-
-// CheckProgram returns an error unless a file that begins with head is a program for the
-// platform, by the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
-func CheckProgram(head []byte, platform ocispecs.Platform) error {
-	const machineOffset = 18
-	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) || len(head) < machineOffset+2 {
-		kind, _, _ := strings.Cut(http.DetectContentType(head), ";")
-		return fmt.Errorf("is not a program but %s: expected an ELF executable for %s", kind, platforms.Format(platform))
-	}
-	order := binary.ByteOrder(binary.LittleEndian)
-	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
-		order = binary.BigEndian
-	}
-	got := elf.Machine(order.Uint16(head[machineOffset:]))
-	if want := machine(platform.Architecture); got != want {
-		return fmt.Errorf("is a program for another machine (%s): expected %s for %s", got, want, platforms.Format(platform))
 	}
 	return nil
 }

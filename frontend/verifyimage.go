@@ -12,6 +12,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/samforge/samforge/internal/elf"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -89,8 +90,8 @@ func (c *checks) libraries(ctx context.Context, check *llbgen.Check) error {
 	if err != nil {
 		return c.plan.At(check.Field, err)
 	}
-	l := linker{root: fileSystem{ctx, ref}, machine: machine(c.platform.Architecture), path: check.LibraryPath}
-	problems, err := l.missing(check.Program)
+	l := elf.Linker{Root: fileSystem{ctx, ref}, Arch: c.platform.Architecture, Path: check.LibraryPath}
+	problems, err := l.Missing(check.Program)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("the image has no %s", check.Program)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/moby/buildkit/util/archiveutil"
 	digest "github.com/opencontainers/go-digest"
 
-	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/elf"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -79,7 +79,7 @@ func checkFile(head []byte, d llbgen.Download) error {
 	if !d.Program {
 		return nil
 	}
-	if err := frontend.CheckProgram(head, d.Platform); err != nil {
+	if err := elf.CheckProgram(head, d.Platform); err != nil {
 		return fmt.Errorf("the file %w", err)
 	}
 	return nil

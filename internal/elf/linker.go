@@ -1,4 +1,4 @@
-package frontend
+package elf
 
 import (
 	"cmp"
@@ -12,16 +12,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/samforge/samforge/internal/userfile"
 )
 
-// linker looks shared libraries up in a root file system as the dynamic linker
+// Linker looks shared libraries up in a root file system as the dynamic linker
 // would: see ld.so(8), and the symbol versions in
 // https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
-type linker struct {
-	root    fs.FS
-	machine elf.Machine
-	// path are the directories of LD_LIBRARY_PATH.
-	path []string
+type Linker struct {
+	// Root is the root file system.
+	Root fs.FS
+	// Arch is the architecture of the program, by its OCI name.
+	Arch string
+	// Path are the directories of LD_LIBRARY_PATH.
+	Path []string
 
 	system  []string          // directories
 	visited map[string]bool   // files that were looked at
@@ -32,9 +36,9 @@ type linker struct {
 // demand is a version of its symbols that a library does not have.
 type demand struct{ by, version, has string }
 
-// missing tells what a program and its libraries need and the root file system
+// Missing tells what a program and its libraries need and the root file system
 // does not have, one sentence each; nothing for a static program.
-func (l *linker) missing(program string) ([]string, error) {
+func (l *Linker) Missing(program string) ([]string, error) {
 	l.visited, l.tooOld = map[string]bool{}, map[string]demand{}
 	configured, err := l.configured("etc/ld.so.conf")
 	if err != nil {
@@ -57,12 +61,12 @@ const maxLinkerConfig = 1 << 20
 
 // configured returns the directories of /etc/ld.so.conf and of the files that it includes, each
 // read once. A file that is not there has none.
-func (l *linker) configured(name string) (dirs []string, err error) {
+func (l *Linker) configured(name string) (dirs []string, err error) {
 	if l.visited[name] {
 		return nil, nil
 	}
 	l.visited[name] = true
-	data, err := readLimited(l.root, name, maxLinkerConfig)
+	data, err := userfile.ReadFS(l.Root, name, maxLinkerConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -82,7 +86,7 @@ func (l *linker) configured(name string) (dirs []string, err error) {
 		if pattern = strings.TrimSpace(pattern); !path.IsAbs(pattern) {
 			pattern = path.Join("/etc", pattern)
 		}
-		files, _ := fs.Glob(l.root, inRoot(pattern)) // a bad pattern includes nothing
+		files, _ := fs.Glob(l.Root, inRoot(pattern)) // a bad pattern includes nothing
 		for _, file := range files {
 			more, err := l.configured(file)
 			if err != nil {
@@ -96,7 +100,7 @@ func (l *linker) configured(name string) (dirs []string, err error) {
 
 // check looks at one file and then at what it needs. inherited is the DT_RPATH
 // of the files that led to it.
-func (l *linker) check(name string, inherited []string) error {
+func (l *Linker) check(name string, inherited []string) error {
 	l.visited[name] = true
 	file, err := l.open(name)
 	if err != nil {
@@ -114,7 +118,7 @@ func (l *linker) check(name string, inherited []string) error {
 	}
 	before, after := searchPaths(file, path.Dir(name))
 	before = append(before, inherited...)
-	dirs := slices.Concat(before, l.path, after, l.system)
+	dirs := slices.Concat(before, l.Path, after, l.system)
 	var absent []string
 	for _, library := range libraries {
 		found, where := l.find(library, dirs)
@@ -155,13 +159,13 @@ func searchPaths(file *elf.File, origin string) (before, after []string) {
 }
 
 // find returns the first library of that name for the machine, and its path.
-func (l *linker) find(library string, dirs []string) (*elf.File, string) {
+func (l *Linker) find(library string, dirs []string) (*elf.File, string) {
 	if strings.Contains(library, "/") {
 		dirs = []string{""} // a path is not searched for
 	}
 	for _, dir := range dirs {
 		where := path.Join("/", dir, library)
-		if file, err := l.open(where); err == nil && file.Machine == l.machine {
+		if file, err := l.open(where); err == nil && file.Machine == machine(l.Arch) {
 			return file, where
 		}
 	}
@@ -169,8 +173,8 @@ func (l *linker) find(library string, dirs []string) (*elf.File, string) {
 }
 
 // open reads the header of an ELF file.
-func (l *linker) open(name string) (*elf.File, error) {
-	file, err := l.root.Open(inRoot(name))
+func (l *Linker) open(name string) (*elf.File, error) {
+	file, err := l.Root.Open(inRoot(name))
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +196,7 @@ func hasVersions(file *elf.File) bool { return file.SectionByType(elf.SHT_GNU_VE
 
 // compare notes the newest version that a file needs of a library which does
 // not define it.
-func (l *linker) compare(by, name string, library *elf.File, needs []elf.DynamicVersionNeed) error {
+func (l *Linker) compare(by, name string, library *elf.File, needs []elf.DynamicVersionNeed) error {
 	if !hasVersions(library) {
 		return nil // the dynamic linker takes any symbol then
 	}

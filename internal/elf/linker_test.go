@@ -1,8 +1,8 @@
-package frontend
+package elf
 
 import (
-	"debug/elf"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +11,38 @@ import (
 	"strings"
 	"testing"
 )
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// files is the file system below dir.
+func files(t *testing.T, dir string) fs.FS {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	t.Cleanup(func() { must(t, root.Close()) })
+	return root.FS()
+}
+
+// filesWith is a file system with these files; "-> x" is a link to x.
+func filesWith(t *testing.T, contents map[string]string) fs.FS {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range contents {
+		file := filepath.Join(dir, name)
+		must(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		if target, link := strings.CutPrefix(content, "-> "); link {
+			must(t, os.Symlink(target, file))
+		} else {
+			must(t, os.WriteFile(file, []byte(content), 0o644))
+		}
+	}
+	return files(t, dir)
+}
 
 // compile builds a shared library, or a program that uses one, with gcc.
 func compile(t *testing.T, output, source string, args ...string) {
@@ -89,8 +121,8 @@ func TestMissingLibraries(t *testing.T) {
 			dir := t.TempDir()
 			compile(t, dir+"/bin/program", calls, append(c.link, newer)...)
 			c.make(dir)
-			l := linker{root: fileSystem{t.Context(), folder{dir: dir}}, machine: machine(runtime.GOARCH), path: c.path}
-			problems, err := l.missing("/bin/program")
+			l := Linker{Root: files(t, dir), Arch: runtime.GOARCH, Path: c.path}
+			problems, err := l.Missing("/bin/program")
 			must(t, err)
 			if c.want == "" && len(problems) > 0 {
 				t.Errorf("missing are %q, want nothing", problems)
@@ -105,7 +137,7 @@ func TestMissingLibraries(t *testing.T) {
 // A base image may have any file as its linker's configuration.
 func TestLinkerConfiguration(t *testing.T) {
 	t.Parallel()
-	l := linker{visited: map[string]bool{}, root: fileSystemWith(t, map[string]string{
+	l := Linker{visited: map[string]bool{}, Root: filesWith(t, map[string]string{
 		"etc/ld.so.conf":          "include ld.so.conf\ninclude ld.so.conf.d/*.conf\n/opt/lib\n",
 		"etc/ld.so.conf.d/a.conf": "/opt/a\ninclude /etc/ld.so.conf\ninclude ld.so.conf.d/a.conf\n",
 	})}
@@ -114,10 +146,10 @@ func TestLinkerConfiguration(t *testing.T) {
 	}
 	for want, content := range map[string]string{
 		"/etc/ld.so.conf has 1048577 bytes, and 1048576 is the most that is read of it": strings.Repeat("#", maxLinkerConfig+1),
-		"is not a regular file but a directory":                                         "-> /etc",
+		"is not a regular file but a directory":                                         "-> .",
 	} {
-		l := linker{root: fileSystemWith(t, map[string]string{"etc/ld.so.conf": content})}
-		if _, err := l.missing("/bin/program"); err == nil || !strings.Contains(err.Error(), want) {
+		l := Linker{Root: filesWith(t, map[string]string{"etc/ld.so.conf": content})}
+		if _, err := l.Missing("/bin/program"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 	}
@@ -131,8 +163,8 @@ func TestMissingLibraryOfALibrary(t *testing.T) {
 	compile(t, dir+"/lib/libother.so", "int greet9(void); int other(void) { return greet9(); }", "-shared", "-Wl,-soname,libother.so", newer)
 	compile(t, dir+"/bin/program", "int other(void); int _start(void) { return other(); }", dir+"/lib/libother.so", "-Wl,--allow-shlib-undefined")
 	library(t, dir+"/lib/libgreet.so.1", 8)
-	l := linker{root: fileSystem{t.Context(), folder{dir: dir}}, machine: machine(runtime.GOARCH)}
-	problems, err := l.missing("/bin/program")
+	l := Linker{Root: files(t, dir), Arch: runtime.GOARCH}
+	problems, err := l.Missing("/bin/program")
 	want := "libother.so needs GREET_1.9 of libgreet.so.1, and the image's ends at GREET_1.8"
 	if err != nil || len(problems) != 1 || !strings.HasSuffix(problems[0], want) {
 		t.Errorf("missing are %q, %v; want %q", problems, err, want)
@@ -143,11 +175,11 @@ func TestStaticProgramMissesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	compile(t, dir+"/bin/program", "int _start(void) { return 0; }", "-static")
-	l := linker{root: fileSystem{t.Context(), folder{dir: dir}}, machine: elf.EM_X86_64}
-	if problems, err := l.missing("/bin/program"); err != nil || len(problems) > 0 {
+	l := Linker{Root: files(t, dir), Arch: "amd64"}
+	if problems, err := l.Missing("/bin/program"); err != nil || len(problems) > 0 {
 		t.Errorf("missing are %q, %v", problems, err)
 	}
-	if _, err := l.missing("/bin/other"); err == nil {
+	if _, err := l.Missing("/bin/other"); err == nil {
 		t.Error("a program that is not there is no error")
 	}
 }
