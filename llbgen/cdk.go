@@ -43,7 +43,7 @@ func (b *build) cdk(ctx context.Context) (*Layer, error) {
 		Source:   "npm package " + lock.String(),
 		Field:    "cdk",
 		State:    installed,
-		labels:   map[string]string{labelFrameworkName: pkg.name, labelFrameworkVersion: pkg.version},
+		labels:   frameworkLabels(pkg.name, pkg.version),
 		checks:   []check{{name: "cdk", field: "cdk", script: "cdk --version"}},
 		software: npmSoftware(lock, b.arch()),
 	}, nil

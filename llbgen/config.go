@@ -10,18 +10,11 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Labels that tell what an image was made of, where the OCI image specification
-// has no annotation key for it: https://github.com/opencontainers/image-spec/blob/main/annotations.md
+// Labels for facts that have no annotation key in the OCI image specification. Those of a layer stand
+// beside its code. https://github.com/opencontainers/image-spec/blob/main/annotations.md
 const (
-	labelRuntime           = "io.samforge.runtime"
-	labelSAMVersion        = "io.samforge.sam.version"
-	labelPluginImage       = "io.samforge.plugin.image"
-	labelPluginVersion     = "io.samforge.plugin.version"
-	labelGoTemplateVersion = "io.samforge.go-template.version"
-	labelDockerVersion     = "io.samforge.docker.version"
-	labelNodeImage         = "io.samforge.node.image"
-	labelFrameworkName     = "io.samforge.framework.name"
-	labelFrameworkVersion  = "io.samforge.framework.version"
+	labelRuntime    = "io.samforge.runtime"
+	labelSAMVersion = "io.samforge.sam.version"
 )
 
 // config is the base image's config with ours on top. The entrypoint takes the

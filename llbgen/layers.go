@@ -22,6 +22,14 @@ const (
 	dockerInArchive  = "docker/docker" // of a static archive
 )
 
+// Labels of the layers that every kind has.
+const (
+	labelPluginImage       = "io.samforge.plugin.image"
+	labelPluginVersion     = "io.samforge.plugin.version"
+	labelGoTemplateVersion = "io.samforge.go-template.version"
+	labelDockerVersion     = "io.samforge.docker.version"
+)
+
 // goTemplateURL is where the vendor publishes go-template, without checksums.
 const goTemplateURL = "https://app.harness.io/public/shared/tools/go-template/release/{{.Version}}/bin/linux/{{.Arch}}/go-template"
 

@@ -29,6 +29,9 @@ const (
 // nodeLayerName is the layer that has Node.js.
 const nodeLayerName = "node"
 
+// labelNodeImage names the image that Node.js was copied from.
+const labelNodeImage = "io.samforge.node.image"
+
 // mergedNode is Node.js in the merged layout.
 const mergedNode = languageDir + "/bin/node"
 

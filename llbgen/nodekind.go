@@ -51,6 +51,11 @@ func (nodeKind) variables() []Variable {
 	}
 }
 
+// frameworkLabels say which framework an image has.
+func frameworkLabels(name, version string) map[string]string {
+	return map[string]string{"io.samforge.framework.name": name, "io.samforge.framework.version": version}
+}
+
 // firstNode is the node image of the first runtime, which stays where the
 // runtime image alone is replaced.
 func firstNode(f *File) string {

@@ -18,6 +18,16 @@ func (samKind) build(ctx context.Context, b *build) (*Image, error) {
 	})
 }
 
+// samCheck checks the SAM CLI of the base image. A Lambda base image, which the kinds with Node.js can
+// be built on, has none.
+func (b *build) samCheck() check {
+	script := "sam --version"
+	if b.target.Node != "" {
+		script = "if command -v sam >/dev/null; then sam --version; fi"
+	}
+	return check{name: "sam", field: b.target.path + ".image", script: script}
+}
+
 func (samKind) name() string { return "sam" }
 func (samKind) help() string { return "the AWS SAM CLI" }
 

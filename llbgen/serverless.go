@@ -3,10 +3,14 @@ package llbgen
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/client/llb"
+
 	"github.com/samforge/samforge/catalogue"
+	"github.com/samforge/samforge/npm"
 )
 
 // serverlessKind are the images that CI steps run the Serverless Framework in:
@@ -45,6 +49,123 @@ func (serverlessKind) build(ctx context.Context, b *build) (*Image, error) {
 		r.path = append([]string{frameworkBinDir}, r.path...)
 	}
 	return b.assemble(ctx, r)
+}
+
+// Where the Serverless Framework is in the image.
+const (
+	frameworkDir    = "/opt/harness/serverless"
+	frameworkBinDir = frameworkDir + "/bin"
+)
+
+// frameworkFlavors are the npm packages that the framework is installed from.
+func frameworkFlavors() []string { return []string{DefaultFlavor, "osls"} }
+
+// npm is the framework as an npm package.
+func (s Serverless) npm() npmPackage {
+	return npmPackage{
+		field: "serverless", name: s.Flavor, version: s.Version, lock: s.Lock,
+		prefix: frameworkDir, program: "bin/serverless.js",
+		commands: slices.Compact([]string{s.Flavor, "serverless", "sls"}),
+	}
+}
+
+// framework adds the Serverless Framework, installed by npm, or from a release archive where there
+// is no npm package of it.
+func (b *build) framework(ctx context.Context) (*Layer, error) {
+	s := b.plan.File.serverless()
+	if s.fromArchive() {
+		return b.frameworkArchive(ctx)
+	}
+	installed, lock, err := b.npmLayer(ctx, s.npm())
+	if err != nil {
+		return nil, err
+	}
+	return b.newFrameworkLayer(installed, fmt.Sprintf("npm package %s", lock), npmSoftware(lock, b.arch())), nil
+}
+
+// frameworkLayer adds the commands that start program to its files.
+func (b *build) frameworkLayer(files *llb.FileAction, program, source string, known software) *Layer {
+	s := b.plan.File.serverless()
+	files = files.Copy(b.frameworkCommands(program), "/", frameworkBinDir+"/", b.tree()).
+		Copy(b.directories(frameworkDir), "/", "/", b.tree())
+	return b.newFrameworkLayer(llb.Scratch().File(files, b.step("serverless", "copy %s@%s", s.Flavor, s.Version)...), source, []software{known})
+}
+
+func (b *build) newFrameworkLayer(state llb.State, source string, known []software) *Layer {
+	s := b.plan.File.serverless()
+	return &Layer{
+		Name:     "serverless",
+		Source:   source,
+		Field:    "serverless",
+		State:    state,
+		labels:   frameworkLabels(s.Flavor, s.Version),
+		checks:   []check{{name: "serverless", field: "serverless", script: "serverless --version"}},
+		software: known,
+	}
+}
+
+// frameworkCommands are `serverless` and `sls`.
+func (b *build) frameworkCommands(program string) llb.State {
+	return llb.Scratch().File(
+		llb.Mkfile("/serverless", 0o755, npm.Command(program)).Mkfile("/sls", 0o755, npm.Command(program)),
+		b.step("serverless", "write the commands serverless and sls")...)
+}
+
+// frameworkArchiveURL is where the vendor publishes the releases of Serverless
+// Framework 4, without checksums. The npm package of that name is an installer
+// that fetches whatever release it finds at run time.
+const frameworkArchiveURL = "https://install.serverless.com/archives/serverless-{{.Version}}.tgz"
+
+// frameworkArchiveNode is the oldest Node.js that Serverless Framework 4 takes,
+// by the engines of its npm package; minor versions are not told by a tag.
+const frameworkArchiveNode = "18"
+
+// The places in a release archive and in the image.
+const (
+	archivePackage = "/package"
+	frameworkCore  = frameworkDir + "/package/dist/sf-core.js"
+)
+
+// fromArchive reports whether the framework is a release archive and no npm
+// package.
+func (s Serverless) fromArchive() bool {
+	return s.Flavor == DefaultFlavor && strings.HasPrefix(s.Version, "4.")
+}
+
+// frameworkArchive adds a release of Serverless Framework 4. Its dependencies
+// are in the archive: nothing is executed, and nothing is installed at run time.
+// A licence key is no part of the image; the framework takes it from the
+// environment that it runs in.
+func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
+	s := b.plan.File.serverless()
+	url, err := expandURL(frameworkArchiveURL, urlFields{Version: s.Version, Arch: b.arch()})
+	if err != nil {
+		return nil, err
+	}
+	archive, err := b.fetch(ctx, "serverless", url, s.SHA256, "sha256: %s", content{path: strings.TrimPrefix(frameworkCore, frameworkDir+"/")})
+	if err != nil {
+		return nil, b.plan.At("serverless", err)
+	}
+	unpacked := llb.Scratch().File(
+		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: rootOwner(), CreatedTime: &b.opt.Epoch}),
+		b.step("serverless", "unpack %s", url)...)
+	release := b.tree()
+	release.ExcludePatterns = b.foreignPrograms()
+	files := llb.Copy(unpacked, archivePackage+"/", frameworkDir+archivePackage+"/", release)
+	known := archive.software(s.Flavor, s.Version)
+	known.purpose, known.comment = purposeFramework, "The archive has its dependencies in it, which are not named here."
+	return b.frameworkLayer(files, frameworkCore, "download "+url, known), nil
+}
+
+// foreignPrograms are the copies of esbuild for other platforms, which the
+// archive has beside each other.
+func (b *build) foreignPrograms() []string {
+	other := map[string]string{"amd64": "arm64", "arm64": "x64"}[b.arch()]
+	var patterns []string
+	for _, platform := range []string{"darwin-*", "win32-*", "linux-" + other} {
+		patterns = append(patterns, fmt.Sprintf("**/@esbuild/%s", platform))
+	}
+	return patterns
 }
 
 // ServerlessBaseTag and ServerlessTag are the templates of the tags of the two

@@ -65,19 +65,14 @@ const sslScript = `for python in python3 /usr/bin/python3; do
 done
 `
 
-// baseChecks are for what the base image brings, which libraries that come with another runtime
-// can break: Python, the runtime's own language or the system's, and the SAM CLI.
+// baseChecks check what the base image brings, since the libraries of another runtime can break it:
+// Python, be it the runtime's language or the system's, and the SAM CLI.
 func (b *build) baseChecks() []check {
-	field := b.target.path + ".image"
-	ssl := check{name: "python", field: field, script: sslScript}
-	sam := check{name: "sam", field: field, script: "sam --version"}
-	if b.target.Node != "" {
-		sam.script = "if command -v sam >/dev/null; then sam --version; fi" // a Lambda base image has none
-		if b.plan.File.Node.Layout == layoutMerged {
-			ssl.remedy = "Node.js's libraries come before Python's own there: use node.layout: isolated"
-		}
+	ssl := check{name: "python", field: b.target.path + ".image", script: sslScript}
+	if b.target.Node != "" && b.plan.File.Node.Layout == layoutMerged {
+		ssl.remedy = "Node.js's libraries come before Python's own there: use node.layout: isolated"
 	}
-	return []check{ssl, sam}
+	return []check{ssl, b.samCheck()}
 }
 
 // checks are the steps that check the image: each runs on its own, with the
