@@ -52,6 +52,12 @@ func TestSBOM(t *testing.T) {
 			not: []string{"fsevents"},
 		},
 		{
+			name: "a Lambda base image as node image has its own name, and Node.js by its tag", platform: "linux/arm64", count: 585,
+			file: fromLambda(serverlessFile("python3.12", "nodejs22.x", "")),
+			want: []string{"public.ecr.aws/lambda/nodejs 22.2025.05.04.04 SHA256", "node 22", "python 3.12", "aws-sam-cli 1.143.0"},
+			not:  []string{"public.ecr.aws/sam/build-nodejs22.x"},
+		},
+		{
 			name: "packages for another architecture are left out", platform: "linux/arm64", count: 143,
 			file: strings.Replace(serverlessFile("python3.12", "nodejs20.x", ""), "version: 3.39.0", "flavor: osls, version: 4.3.1", 1),
 			want: []string{"osls 4.3.1 SHA512", "@esbuild/linux-arm64 "},
@@ -155,6 +161,38 @@ func TestSBOM(t *testing.T) {
 				t.Errorf("there are %d npm packages beside the framework, want %d", count, test.count)
 			}
 		})
+	}
+}
+
+// What comes out of a Lambda base image is said of that image too, and what stays unread in it is named.
+func TestSBOMOfALambdaNodeImage(t *testing.T) {
+	t.Parallel()
+	plan := load(t, fromLambda(serverlessFile("python3.12", "nodejs22.x", "")), nil)
+	doc := readSBOM(t, sbom(t, build(t, plan, fakeOptions(plan, "linux/amd64"))))
+	var node, lambda spdx.ElementID
+	for _, p := range doc.Packages {
+		switch p.PackageName {
+		case "node":
+			node = p.PackageSPDXIdentifier
+		case "public.ecr.aws/lambda/nodejs":
+			lambda = p.PackageSPDXIdentifier
+			url := p.PackageExternalReferences[0].Locator
+			if !strings.HasPrefix(url, "pkg:oci/nodejs@sha256%3A") || !strings.Contains(url, "repository_url=public.ecr.aws%2Flambda%2Fnodejs&tag=22.2025.05.04.04") {
+				t.Errorf("the image is %s", url)
+			}
+		}
+	}
+	var inLambda []spdx.ElementID
+	for _, r := range doc.Relationships {
+		if r.RefA.ElementRefID == lambda {
+			inLambda = append(inLambda, r.RefB.ElementRefID)
+		}
+	}
+	if node == "" || !slices.Equal(inLambda, []spdx.ElementID{node}) {
+		t.Errorf("the Lambda base image contains %q, want Node.js alone (%q)", inLambda, node)
+	}
+	if want := "the files that come from the node image public.ecr.aws/lambda/nodejs:22.2025.05.04.04"; !strings.Contains(doc.DocumentComment, want) {
+		t.Errorf("the comment is %q, want %q in it", doc.DocumentComment, want)
 	}
 }
 
