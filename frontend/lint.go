@@ -12,6 +12,7 @@ import (
 
 	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // Lint returns what the rules find in a build file as of today, or the mistakes
@@ -28,10 +29,11 @@ func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[stri
 		return results
 	}
 	for _, d := range plan.Findings(plan.Targets...) {
+		rule := llbgen.RuleNamed(d.Rule)
 		results.Warnings = append(results.Warnings, lint.Warning{
-			RuleName:    d.Rule.Name,
-			Description: d.Rule.Description,
-			URL:         d.Rule.URL(),
+			RuleName:    d.Rule,
+			Description: rule.Description,
+			URL:         rule.URL(),
 			Detail:      message(d),
 			Location:    &pb.Location{Ranges: d.Ranges()},
 		})
@@ -41,7 +43,7 @@ func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[stri
 
 // buildError is err with the places of the mistakes in the only source there is.
 func buildError(err error) *lint.BuildError {
-	var mistakes llbgen.Diagnostics
+	var mistakes source.Diagnostics
 	if !errors.As(err, &mistakes) {
 		return &lint.BuildError{Message: err.Error()}
 	}
@@ -56,7 +58,7 @@ func buildError(err error) *lint.BuildError {
 
 // message is what a warning says beside the line it is about; where it is about
 // a build argument, which no line shows, it names that.
-func message(d *llbgen.Diagnostic) string {
+func message(d *source.Diagnostic) string {
 	if d.Arg != "" {
 		return "build argument " + d.Arg + ": " + d.Message
 	}
@@ -65,13 +67,14 @@ func message(d *llbgen.Diagnostic) string {
 
 // warning is d as a build sends it: as the Dockerfile frontend does where a rule
 // found it.
-func warning(d *llbgen.Diagnostic) (string, client.WarnOpts) {
+func warning(d *source.Diagnostic) (string, client.WarnOpts) {
 	opts := client.WarnOpts{Range: d.Ranges()}
-	if d.Rule == (llbgen.Rule{}) {
+	if d.Rule == "" {
 		return message(d), opts
 	}
+	rule := llbgen.RuleNamed(d.Rule)
 	opts.Level = 1
-	opts.Detail = [][]byte{[]byte(d.Rule.Description)}
-	opts.URL = d.Rule.URL()
-	return linter.LintFormatShort(d.Rule.Name, message(d), d.Line), opts
+	opts.Detail = [][]byte{[]byte(rule.Description)}
+	opts.URL = rule.URL()
+	return linter.LintFormatShort(d.Rule, message(d), d.Line), opts
 }

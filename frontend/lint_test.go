@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // lintFile has a finding on line 4, and one of its build argument.
@@ -72,10 +73,10 @@ func TestWarningsOfABuild(t *testing.T) {
 	if want := "OldDockerCLI: Docker CLI 24 is older than API 1.44, and Docker Engine 29 refuses it: use 25 or later, such as 28.5.2 (line 4)"; text != want {
 		t.Errorf("the text is %q, want %q", text, want)
 	}
-	if opts.Level != 1 || len(opts.Range) != 1 || string(opts.Detail[0]) != plan.Warnings[0].Rule.Description || !strings.HasSuffix(opts.URL, "#olddockercli") {
+	if opts.Level != 1 || len(opts.Range) != 1 || string(opts.Detail[0]) != llbgen.RuleNamed(plan.Warnings[0].Rule).Description || !strings.HasSuffix(opts.URL, "#olddockercli") {
 		t.Errorf("the options are %+v", opts)
 	}
-	if text, opts := warning(&llbgen.Diagnostic{Message: "this builder is old"}); text != "this builder is old" || opts.URL != "" || opts.Detail != nil {
+	if text, opts := warning(&source.Diagnostic{Message: "this builder is old"}); text != "this builder is old" || opts.URL != "" || opts.Detail != nil {
 		t.Errorf("a warning of no rule is %q, %+v", text, opts)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // overwritesNothing reports whether a layer replaces no file of the base image by
@@ -38,7 +39,7 @@ func (c *checks) overwritesNothing(ctx context.Context, layer *llbgen.Layer) (bo
 	if found == nil {
 		return false, nil
 	}
-	return false, c.warn(ctx, []*llbgen.Diagnostic{found})
+	return false, c.warn(ctx, []*source.Diagnostic{found})
 }
 
 func (b *build) fileSystemOf(ctx context.Context, state llb.State) (fileSystem, error) {

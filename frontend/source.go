@@ -16,15 +16,15 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/samforge/samforge/internal/credentials"
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // atSource ties the mistakes in err to their lines of the build file, which the
 // client then shows. An error without a line is tied to the file alone, as the
 // Dockerfile frontend that forwards `# syntax=` would show that line otherwise.
 func (b *build) atSource(err error) error {
-	mistakes := llbgen.Diagnostics{}
-	var one *llbgen.Diagnostic
+	mistakes := source.Diagnostics{}
+	var one *source.Diagnostic
 	if !errors.As(err, &mistakes) && errors.As(err, &one) {
 		mistakes = append(mistakes, one)
 	}
@@ -34,7 +34,7 @@ func (b *build) atSource(err error) error {
 		summaries = append(summaries, m.Summary())
 		ranges = append(ranges, m.Ranges()...)
 	}
-	if b.Version != "" && slices.ContainsFunc(mistakes, func(m *llbgen.Diagnostic) bool { return m.UnknownKey }) {
+	if b.Version != "" && slices.ContainsFunc(mistakes, func(m *source.Diagnostic) bool { return m.UnknownKey }) {
 		summaries = append(summaries, "this is samforge-frontend "+b.Version+": if the build file is made for a newer one, name that in its # syntax= line")
 	}
 	if len(summaries) > 0 {
@@ -68,7 +68,7 @@ func (e *sourceError) GRPCStatus() *status.Status {
 
 // warn sends warnings to the client, with their lines of the build file. It
 // returns an error where the build file allows none.
-func (b *build) warn(ctx context.Context, warnings []*llbgen.Diagnostic) error {
+func (b *build) warn(ctx context.Context, warnings []*source.Diagnostic) error {
 	caps := b.BuildOpts().Caps
 	passedOn := caps.Supports(gwpb.CapGatewayWarnings) == nil
 	for _, w := range warnings {

@@ -13,6 +13,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // subrequest answers what `docker buildx build --call` asks for in place of a
@@ -71,7 +72,7 @@ func (b *build) listTargets(context.Context) (*targets.List, error) {
 	return list, nil
 }
 
-func location(d *llbgen.Diagnostic) *pb.Location { return &pb.Location{Ranges: d.Ranges()} }
+func location(d *source.Diagnostic) *pb.Location { return &pb.Location{Ranges: d.Ranges()} }
 
 // convertLLB returns the graph of the target for the first of its platforms.
 func (b *build) convertLLB(ctx context.Context) (*convertllb.Result, error) {

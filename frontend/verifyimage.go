@@ -14,6 +14,7 @@ import (
 
 	"github.com/samforge/samforge/internal/elf"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // addImage runs the checks of the whole image and adds those that read it. The first
@@ -24,7 +25,7 @@ import (
 func (c *checks) addImage(ctx context.Context) error {
 	runs := c.canRun(c.platform)
 	if !runs {
-		if err := c.warn(ctx, []*llbgen.Diagnostic{{Message: fmt.Sprintf(
+		if err := c.warn(ctx, []*source.Diagnostic{{Message: fmt.Sprintf(
 			"the programs of the image for %s cannot be run on this builder, which is for %s: their shared libraries were checked, and nothing else",
 			platforms.Format(c.platform), platforms.Format(c.BuildPlatforms[0]))}}); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/samforge/samforge/internal/placeholder"
+	"github.com/samforge/samforge/source"
 )
 
 // Variable is a build argument that gives or overrides a value of the build
@@ -120,7 +121,7 @@ func toolVariables() []Variable {
 			set: func(f *File, v string) string {
 				f.GoTemplate.Disabled = false
 				if v == "false" {
-					f.GoTemplate.disable()
+					f.GoTemplate.Disable()
 				}
 				return "goTemplate"
 			},
@@ -132,7 +133,7 @@ func toolVariables() []Variable {
 			Name: "UNIFIED_PIPELINE", Help: "true leaves go-template out",
 			set: func(f *File, v string) string {
 				if v == "true" {
-					f.GoTemplate.disable()
+					f.GoTemplate.Disable()
 				}
 				return "goTemplate"
 			},
@@ -210,9 +211,9 @@ func MirrorsArg(m Mirrors) (name, value string) {
 // provenance attestations and logs.
 var credentialArgs = []string{"DOCKER_USERNAME", "DOCKER_PASSWORD", "DOCKER_TOKEN"}
 
-// apply overrides f with the build arguments, and returns the names of those
+// apply overrides the build file with the build arguments, and returns the names of those
 // that nothing uses.
-func (d *document) apply(f *File, args map[string]string) (unused []string) {
+func (p *Plan) apply(args map[string]string) (unused []string) {
 	rest := map[string]bool{}
 	for name := range args {
 		rest[name] = true
@@ -224,21 +225,32 @@ func (d *document) apply(f *File, args map[string]string) (unused []string) {
 		}
 		delete(rest, v.Name)
 		if problem := argProblem(v.Name, value); problem != "" {
-			d.fail(place{arg: v.Name}, "", "%s", problem)
+			p.doc.ErrorAt(source.Position{Arg: v.Name}, "", "%s", problem)
 			continue
 		}
-		path := v.set(f, value)
-		d.replace(path, place{arg: v.Name})
+		path := v.set(&p.File, value)
+		p.replace(path, source.Position{Arg: v.Name})
 	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		switch {
 		case slices.Contains(credentialArgs, name):
-			d.fail(place{arg: name}, "", "credentials are not build arguments, which are recorded with the image: use `docker login`")
+			p.doc.ErrorAt(source.Position{Arg: name}, "", "credentials are not build arguments, which are recorded with the image: use `docker login`")
 		case !predefined(name):
 			unused = append(unused, name)
 		}
 	}
 	return unused
+}
+
+// replace notes that a build argument gave the value at path, in place of what the file said there; an
+// image takes the place of its whole list.
+func (p *Plan) replace(path string, at source.Position) {
+	if entry, field, inList := strings.Cut(path, "]."); inList && field == "image" {
+		list, _, _ := strings.Cut(entry, "[")
+		p.doc.Forget(list + "[")
+		p.doc.Set(entry+"]", at)
+	}
+	p.doc.Set(path, at)
 }
 
 func argProblem(name, value string) string {

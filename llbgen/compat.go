@@ -20,7 +20,7 @@ func (p *Plan) checkPair(t Target) {
 		return
 	}
 	if !ref.IsNode() {
-		p.doc.errorf(at, "the name of %s says that it has no Node.js: use a Lambda base image, such as %s, or a SAM image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node, p.catalogue.NewestNodeImage())
+		p.doc.Errorf(at, "the name of %s says that it has no Node.js: use a Lambda base image, such as %s, or a SAM image, such as public.ecr.aws/sam/build-nodejs22.x", t.Node, p.catalogue.NewestNodeImage())
 		return
 	}
 	runtime, known := p.catalogue.Runtime(t.Runtime)
@@ -40,7 +40,7 @@ func (p *Plan) checkPair(t Target) {
 		return
 	}
 	if problem := p.pairProblem(runtime, node); problem != "" {
-		p.doc.errorf(at, "%s%s", problem, p.whatWorks(runtime))
+		p.doc.Errorf(at, "%s%s", problem, p.whatWorks(runtime))
 		return
 	}
 	if !slices.Contains(runtime.Nodes, node.Name) {
@@ -63,7 +63,7 @@ func (p *Plan) checkNode(at string, node catalogue.Runtime) {
 		}
 		switch problem, advice := lock.OnNode(node.Name, node.Version); {
 		case problem != "":
-			p.doc.errorf(at, "%s", problem)
+			p.doc.Errorf(at, "%s", problem)
 		case advice != "":
 			p.findf(RuleUnknownPair, at, "%s", advice)
 		}

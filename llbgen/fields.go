@@ -1,9 +1,12 @@
 package llbgen
 
 import (
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/samforge/samforge/source"
 )
 
 // What each key of the build file means. The JSON Schema, docs/build-file.md and
@@ -155,8 +158,29 @@ func eachField(path string, t reflect.Type, fn func(path string, t reflect.Type)
 		eachField(path+"[]", t.Elem(), fn)
 	case reflect.Struct:
 		for key, field := range keysOf(t) {
-			fn(join(path, key), field)
-			eachField(join(path, key), field, fn)
+			fn(source.Join(path, key), field)
+			eachField(source.Join(path, key), field, fn)
+		}
+	}
+}
+
+// keysOf yields the keys of a struct, each with the type of its field.
+func keysOf(t reflect.Type) iter.Seq2[string, reflect.Type] {
+	return func(yield func(string, reflect.Type) bool) {
+		for i := range t.NumField() {
+			switch name := t.Field(i).Tag.Get("yaml"); name {
+			case "-":
+			case ",inline": // the sections of the kinds
+				for key, section := range sectionTypes {
+					if !yield(key, section) {
+						return
+					}
+				}
+			default:
+				if !yield(name, t.Field(i).Type) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -173,7 +197,7 @@ func typeName(t reflect.Type) string {
 }
 
 func canDisable(t reflect.Type) bool {
-	return reflect.PointerTo(t).Implements(reflect.TypeFor[interface{ disable() }]())
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[source.Switchable]())
 }
 
 // argsByPath returns the names of the build arguments for each key that they

@@ -17,7 +17,7 @@ type File struct {
 	// Runtimes are the base images, one target each.
 	Runtimes []RuntimeImage `yaml:"runtimes"`
 	// Own are the sections that belong to one kind each.
-	Own Sections `yaml:",kinds"`
+	Own Sections `yaml:",inline"`
 	// Node says how Node.js gets into the images; for kinds that take it from another image.
 	Node NodeJS `yaml:"node"`
 	// Docker is where the Docker CLI comes from.
@@ -77,8 +77,11 @@ type GoTemplate struct {
 	Disabled bool `yaml:"-"`
 }
 
-func (d *Docker) disable()     { *d = Docker{Disabled: true} }
-func (g *GoTemplate) disable() { *g = GoTemplate{Disabled: true} }
+// Disable leaves the Docker CLI out.
+func (d *Docker) Disable() { *d = Docker{Disabled: true} }
+
+// Disable leaves go-template out.
+func (g *GoTemplate) Disable() { *g = GoTemplate{Disabled: true} }
 
 // Default versions, used where neither the build file nor a build argument
 // names one.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 func ExampleLoad() {
@@ -61,7 +62,7 @@ func TestVeryManyMistakes(t *testing.T) {
 	file := strings.Replace(buildFile, "runtimes:\n  - image: ", "runtimes: [&x {image: ", 1)
 	file = strings.TrimSuffix(file, "\n") + "}" + strings.Repeat(", *x", 9_999) + "]\n"
 	_, err := llbgen.Load("samforge.yaml", []byte(file), nil)
-	var mistakes llbgen.Diagnostics
+	var mistakes source.Diagnostics
 	if !errors.As(err, &mistakes) || len(mistakes) != 101 {
 		t.Fatalf("there are %d mistakes, want 100 and the number of the others", len(mistakes))
 	}
@@ -515,7 +516,7 @@ func TestMistakes(t *testing.T) {
 			t.Parallel()
 			_, err := llbgen.Load("samforge.yaml", []byte(test.file), nil)
 			wantError(t, err, test.want)
-			var d *llbgen.Diagnostic
+			var d *source.Diagnostic
 			if !errors.As(err, &d) || (d.Ranges() != nil) != (d.Line > 0) {
 				t.Errorf("%v is no Diagnostic with the place it tells", err)
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
 
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // frameworkFile is a build file with a framework, and nothing to be warned of.
@@ -70,7 +70,7 @@ func TestALockThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	plan := load(t, frameworkFile(withLock), nil)
 	_, err := plan.Build(t.Context(), plan.Targets[1], fakeOptions(plan, "linux/amd64"))
-	var at *llbgen.Diagnostic
+	var at *source.Diagnostic
 	if !errors.As(err, &at) || at.Field != "serverless.lock" || at.Line != 4 || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the error is %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // FuzzLoad: whatever the file, there is a plan or there are mistakes, none of
@@ -32,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, version string) {
 		plan, err := llbgen.Load("samforge.yaml", data, map[string]string{"VERSION": version})
 		if err != nil {
-			var mistakes llbgen.Diagnostics
+			var mistakes source.Diagnostics
 			if !errors.As(err, &mistakes) || len(mistakes) == 0 || err.Error() == "" {
 				t.Fatalf("%T is no list of mistakes: %v", err, err)
 			}
@@ -56,7 +57,7 @@ func FuzzLoad(f *testing.F) {
 // lineBreak is what counts as one in YAML.
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
-func checkPlaces(t *testing.T, data []byte, diagnostics []*llbgen.Diagnostic) {
+func checkPlaces(t *testing.T, data []byte, diagnostics []*source.Diagnostic) {
 	t.Helper()
 	lines := lineBreak.Split(string(data), -1)
 	for _, d := range diagnostics {

@@ -13,6 +13,8 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/samforge/samforge/source"
 )
 
 // Options are what [Plan.Build] needs from outside.
@@ -88,7 +90,7 @@ type Image struct {
 	// the plan says [VerifyFull].
 	Checks []*Check
 	// Warnings are what came up on the way.
-	Warnings []*Diagnostic
+	Warnings []*source.Diagnostic
 
 	build *build
 }
@@ -124,7 +126,7 @@ type build struct {
 	opt    Options
 
 	mu       sync.Mutex
-	warnings []*Diagnostic
+	warnings []*source.Diagnostic
 	inputs   map[inputKey]Input
 }
 
@@ -232,7 +234,7 @@ func (b *build) baseImage(ctx context.Context) (*SourceImage, error) {
 		return nil, err
 	}
 	if base.Config == nil {
-		return nil, b.plan.doc.at(b.target.path+".image", "%s is replaced by plain files, and a base image needs a config: use docker-image:// or oci-layout://", b.target.Base)
+		return nil, b.plan.doc.At(b.target.path+".image", "%s is replaced by plain files, and a base image needs a config: use docker-image:// or oci-layout://", b.target.Base)
 	}
 	return base, nil
 }
@@ -255,7 +257,7 @@ func (b *build) imageOn(ctx context.Context, platform ocispecs.Platform, field, 
 		b.input(Input{Kind: InputImage, Field: field, Name: image.Name, Digest: image.Digest, Platform: platform, Manifest: image.Manifest})
 	}
 	if c := image.Config; c != nil && c.Architecture != platform.Architecture {
-		return nil, b.plan.doc.at(field, "%s is an image for %s/%s, not for %s: name one that has %s",
+		return nil, b.plan.doc.At(field, "%s is an image for %s/%s, not for %s: name one that has %s",
 			ref, c.OS, c.Architecture, platforms.Format(platform), platform.Architecture)
 	}
 	return image, nil
@@ -266,13 +268,13 @@ func (b *build) arch() string { return b.opt.Platform.Architecture }
 func (b *build) warn(field, format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.warnings = append(b.warnings, b.plan.doc.at(field, format, args...))
+	b.warnings = append(b.warnings, b.plan.doc.At(field, format, args...))
 }
 
 // findf is warn for what a rule finds, if the rule counts.
 func (b *build) findf(rule, field, format string, args ...any) {
-	d := b.plan.doc.at(field, format, args...)
-	if d.Rule = ruleNamed(rule); !b.plan.wants(d.Rule) {
+	d := b.plan.doc.At(field, format, args...)
+	if d.Rule = rule; !b.plan.wants(rule) {
 		return
 	}
 	b.mu.Lock()
@@ -288,7 +290,7 @@ func (b *build) step(field, format string, args ...any) []llb.ConstraintsOpt {
 		name = "[" + b.opt.Prefix + "] " + name
 	}
 	opts := []llb.ConstraintsOpt{llb.WithCustomName(name)}
-	if m, d := b.opt.SourceMap, b.plan.doc.at(field, ""); m != nil && d.Line > 0 {
+	if m, d := b.opt.SourceMap, b.plan.doc.At(field, ""); m != nil && d.Line > 0 {
 		opts = append(opts, m.Location(d.Ranges()))
 	}
 	if b.opt.NoCache {

@@ -136,21 +136,15 @@ func foreignFields(kind string) []Field {
 // refuseForeignFields refuses what belongs to other kinds: in the build file, and by build arguments.
 func (p *Plan) refuseForeignFields() {
 	for _, f := range foreignFields(p.File.Kind) {
-		if parent, _, below := strings.Cut(f.Path, "."); below && p.given(parent) {
+		if parent, _, below := strings.Cut(f.Path, "."); below && p.doc.Given(parent) {
 			continue // which is refused as a whole
 		}
 		for _, path := range p.occurrences(f.Path) {
-			if p.given(path) {
-				p.doc.errorf(path, "belongs to kind: %s, and this is kind: %s", strings.Join(f.Kinds, " or "), p.File.Kind)
+			if p.doc.Given(path) {
+				p.doc.Errorf(path, "belongs to kind: %s, and this is kind: %s", strings.Join(f.Kinds, " or "), p.File.Kind)
 			}
 		}
 	}
-}
-
-// given reports whether the build file or a build argument has a value at path.
-func (p *Plan) given(path string) bool {
-	_, given := p.doc.places[path]
-	return given
 }
 
 // occurrences are the paths of a field: one, or one for each entry of `runtimes`.

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 
 	"github.com/samforge/samforge/internal/suggest"
+	"github.com/samforge/samforge/source"
 )
 
 // Which rules count, and what becomes of what they find. A build file says so
@@ -25,7 +26,7 @@ const checkArg = "BUILDKIT_DOCKERFILE_CHECK"
 func (p *Plan) readChecks(data []byte, args map[string]string) {
 	found := checkDirectives(data)
 	if options, given := args[checkArg]; given {
-		found = []checkDirective{{options: options, at: place{arg: checkArg}}}
+		found = []checkDirective{{options: options, at: source.Position{Arg: checkArg}}}
 	}
 	if len(found) == 0 {
 		return
@@ -34,22 +35,22 @@ func (p *Plan) readChecks(data []byte, args map[string]string) {
 	if !first.ignored {
 		checks, err := linter.ParseLintOptions(first.options)
 		if err != nil {
-			p.doc.fail(first.at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
+			p.doc.ErrorAt(first.at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
 			return
 		}
 		p.checks = *checks
 	}
 	for _, name := range slices.Concat(p.checks.SkipRules, p.checks.ExperimentalRules) {
-		if ruleNamed(name) == (Rule{}) {
-			p.find(RuleUnknownRule, p.doc.diagnostic(first.at, "", "there is no rule %q%s", name, didYouMean(name, ruleNames())))
+		if !slices.Contains(ruleNames(), name) {
+			p.find(RuleUnknownRule, p.doc.Diagnostic(first.at, "", "there is no rule %q%s", name, didYouMean(name, ruleNames())))
 		}
 	}
 	for _, d := range found {
 		switch {
 		case d.ignored:
-			p.find(RuleUnknownRule, p.doc.diagnostic(d.at, "", "this check directive does not count: move it to the comments that begin the file"))
+			p.find(RuleUnknownRule, p.doc.Diagnostic(d.at, "", "this check directive does not count: move it to the comments that begin the file"))
 		case d != first:
-			p.doc.fail(d.at, "", "there is a check directive on line %d already: write all in one, as in check=skip=RULE,RULE;error=true", first.at.line)
+			p.doc.ErrorAt(d.at, "", "there is a check directive on line %d already: write all in one, as in check=skip=RULE,RULE;error=true", first.at.Line)
 		}
 	}
 }
@@ -57,7 +58,7 @@ func (p *Plan) readChecks(data []byte, args map[string]string) {
 // checkDirective is a comment that says which rules count.
 type checkDirective struct {
 	options string
-	at      place
+	at      source.Position
 	ignored bool // it is not among the comments that begin the file
 }
 
@@ -67,11 +68,11 @@ var directive = regexp.MustCompile(`^#[ \t]*(?i:check)[ \t]*=[ \t]*(\S.*?)[ \t\r
 // other comment; here they may be below one, since `samforge init` begins a file with comments.
 func checkDirectives(data []byte) (all []checkDirective) {
 	atTop := true
-	for i, line := range splitLines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+	for i, line := range source.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
 		text := strings.TrimSpace(line)
 		atTop = atTop && (text == "" || text[0] == '#' || text[0] == '%')
 		if found := directive.FindStringSubmatch(line); found != nil {
-			all = append(all, checkDirective{options: found[1], at: place{line: i + 1, column: 1}, ignored: !atTop})
+			all = append(all, checkDirective{options: found[1], at: source.Position{Line: i + 1, Column: 1}, ignored: !atTop})
 		}
 	}
 	return all
@@ -85,25 +86,25 @@ func didYouMean(word string, known []string) string {
 }
 
 // wants reports whether a rule counts.
-func (p *Plan) wants(r Rule) bool {
-	if r.Experimental {
-		return p.checks.ExperimentalAll || slices.Contains(p.checks.ExperimentalRules, r.Name)
+func (p *Plan) wants(rule string) bool {
+	if RuleNamed(rule).Experimental {
+		return p.checks.ExperimentalAll || slices.Contains(p.checks.ExperimentalRules, rule)
 	}
-	return !p.skips(r)
+	return !p.skips(rule)
 }
 
-func (p *Plan) skips(r Rule) bool {
-	return p.checks.SkipAll || slices.Contains(p.checks.SkipRules, r.Name)
+func (p *Plan) skips(rule string) bool {
+	return p.checks.SkipAll || slices.Contains(p.checks.SkipRules, rule)
 }
 
 // findf records what a rule finds about the value at path.
 func (p *Plan) findf(rule, path, format string, args ...any) {
-	p.find(rule, p.doc.at(path, format, args...))
+	p.find(rule, p.doc.At(path, format, args...))
 }
 
 // find records what a rule finds, if the rule counts.
-func (p *Plan) find(rule string, d *Diagnostic) {
-	if d.Rule = ruleNamed(rule); p.wants(d.Rule) {
+func (p *Plan) find(rule string, d *source.Diagnostic) {
+	if d.Rule = rule; p.wants(rule) {
 		p.Warnings = append(p.Warnings, d)
 	}
 }
@@ -111,9 +112,9 @@ func (p *Plan) find(rule string, d *Diagnostic) {
 // Finding returns err, which was seen in a finished image, as a finding of a
 // rule about field; nil where the build file skips the rule. It does not matter
 // that a rule is experimental: what was seen is not guessed.
-func (p *Plan) Finding(rule, field string, err error) *Diagnostic {
+func (p *Plan) Finding(rule, field string, err error) *source.Diagnostic {
 	d := p.At(field, err)
-	if d.Rule = ruleNamed(rule); p.skips(d.Rule) {
+	if d.Rule = rule; p.skips(rule) {
 		return nil
 	}
 	return d
@@ -121,12 +122,12 @@ func (p *Plan) Finding(rule, field string, err error) *Diagnostic {
 
 // WarningsOf returns the Warnings about the targets, and so none about another
 // runtime of the build file.
-func (p *Plan) WarningsOf(targets ...Target) []*Diagnostic {
+func (p *Plan) WarningsOf(targets ...Target) []*source.Diagnostic {
 	chosen := map[string]bool{}
 	for _, t := range targets {
 		chosen[t.path] = true
 	}
-	return slices.DeleteFunc(slices.Clone(p.Warnings), func(d *Diagnostic) bool {
+	return slices.DeleteFunc(slices.Clone(p.Warnings), func(d *source.Diagnostic) bool {
 		entry, _, _ := strings.Cut(d.Field, ".")
 		return strings.HasPrefix(entry, "runtimes[") && !chosen[entry]
 	})
@@ -135,7 +136,7 @@ func (p *Plan) WarningsOf(targets ...Target) []*Diagnostic {
 // Findings returns all that is known of the targets before anything is built:
 // their warnings, and those that [Plan.Build] is bound to add, as far as the
 // build file tells.
-func (p *Plan) Findings(targets ...Target) []*Diagnostic {
+func (p *Plan) Findings(targets ...Target) []*source.Diagnostic {
 	findings := append(p.WarningsOf(targets...), p.unverified(targets)...)
 	sortByPlace(findings)
 	return findings
@@ -144,14 +145,14 @@ func (p *Plan) Findings(targets ...Target) []*Diagnostic {
 // LintError says that there are findings in a build file that allows none: one
 // with error=true in its check directive.
 type LintError struct {
-	Findings Diagnostics
+	Findings source.Diagnostics
 }
 
 // Error names the rules, as the Dockerfile frontend does.
 func (e *LintError) Error() string {
 	var rules []string
 	for _, d := range e.Findings {
-		rules = append(rules, d.Rule.Name)
+		rules = append(rules, d.Rule)
 	}
 	slices.Sort(rules)
 	return "lint violation found for rules: " + strings.Join(slices.Compact(rules), ", ")
@@ -159,8 +160,8 @@ func (e *LintError) Error() string {
 
 // Violation returns a [*LintError] where findings of rules are among the
 // warnings and the build file allows none.
-func (p *Plan) Violation(warnings []*Diagnostic) error {
-	findings := slices.DeleteFunc(slices.Clone(warnings), func(d *Diagnostic) bool { return d.Rule == Rule{} })
+func (p *Plan) Violation(warnings []*source.Diagnostic) error {
+	findings := slices.DeleteFunc(slices.Clone(warnings), func(d *source.Diagnostic) bool { return d.Rule == "" })
 	if !p.checks.ReturnAsError || len(findings) == 0 {
 		return nil
 	}
@@ -168,8 +169,8 @@ func (p *Plan) Violation(warnings []*Diagnostic) error {
 }
 
 // sortByPlace puts warnings in the order of the build file.
-func sortByPlace(warnings []*Diagnostic) {
-	slices.SortStableFunc(warnings, func(a, b *Diagnostic) int {
+func sortByPlace(warnings []*source.Diagnostic) {
+	slices.SortStableFunc(warnings, func(a, b *source.Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Field, b.Field))
 	})
 }

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // found returns the messages of what a rule found.
-func found(rule string, warnings []*llbgen.Diagnostic) (messages []string) {
+func found(rule string, warnings []*source.Diagnostic) (messages []string) {
 	for _, w := range warnings {
-		if w.Rule.Name == rule {
+		if w.Rule == rule {
 			messages = append(messages, w.Message)
 		}
 	}
@@ -151,7 +152,7 @@ func TestRules(t *testing.T) {
 			if name, value, ok := strings.Cut(test.arg, "="); ok {
 				args[name] = value
 			}
-			check := func(file string) []*llbgen.Diagnostic {
+			check := func(file string) []*source.Diagnostic {
 				plan := load(t, file, args)
 				return plan.Findings(plan.Targets...)
 			}
@@ -167,7 +168,7 @@ func TestRules(t *testing.T) {
 				}
 				return
 			}
-			i := slices.IndexFunc(findings, func(d *llbgen.Diagnostic) bool { return d.Rule.Name == test.rule })
+			i := slices.IndexFunc(findings, func(d *source.Diagnostic) bool { return d.Rule == test.rule })
 			if i < 0 || !strings.Contains(findings[i].Message, test.want) || findings[i].Line != test.line {
 				t.Fatalf("the findings are %v; want one of %s on line %d that tells %q", findings, test.rule, test.line, test.want)
 			}
@@ -226,7 +227,7 @@ func TestWhichRulesCount(t *testing.T) {
 		}
 		var got []string
 		for _, d := range load(t, test.head+bad, args).Warnings {
-			got = append(got, d.Rule.Name)
+			got = append(got, d.Rule)
 		}
 		slices.Sort(got)
 		slices.Sort(test.want)
@@ -271,7 +272,7 @@ func TestFindingsFailTheBuildOnDemand(t *testing.T) {
 		plan := load(t, head+file, nil)
 		opt := fakeOptions(plan, "linux/amd64")
 		opt.NoMerge = true
-		for i, warnings := range [][]*llbgen.Diagnostic{plan.Findings(plan.Targets...), build(t, plan, opt).Warnings} {
+		for i, warnings := range [][]*source.Diagnostic{plan.Findings(plan.Targets...), build(t, plan, opt).Warnings} {
 			err := plan.Violation(warnings)
 			var lint *llbgen.LintError
 			switch {
@@ -294,7 +295,7 @@ func TestWarningsOfATarget(t *testing.T) {
 	for i, want := range [][]string{{"TagDropsVersion", "RuntimeEndOfLife"}, {"TagDropsVersion"}} {
 		var got []string
 		for _, d := range plan.WarningsOf(plan.Targets[i]) {
-			got = append(got, d.Rule.Name)
+			got = append(got, d.Rule)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("target %s: the warnings are of %q, want %q", plan.Targets[i].Name, got, want)
@@ -307,7 +308,7 @@ func TestFindingOfWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	seen := errors.New("it replaces a file")
 	d := load(t, cleanFile, nil).Finding(llbgen.RuleOverwritesBase, "plugin.image", seen)
-	if d == nil || d.Rule.Name != llbgen.RuleOverwritesBase || d.Line != 2 || !errors.Is(d, seen) {
+	if d == nil || d.Rule != llbgen.RuleOverwritesBase || d.Line != 2 || !errors.Is(d, seen) {
 		t.Errorf("the finding is %v", d)
 	}
 	if d := load(t, "# check=skip=OverwritesBase\n"+cleanFile, nil).Finding(llbgen.RuleOverwritesBase, "plugin.image", seen); d != nil {
@@ -343,7 +344,7 @@ func TestFindingsOfTheExamples(t *testing.T) {
 		var got []string
 		plan := load(t, string(data), nil)
 		for _, d := range plan.Findings(plan.Targets...) {
-			got = append(got, d.Rule.Name+": "+d.Message)
+			got = append(got, d.Rule+": "+d.Message)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s (-want +got):\n%s", name, diff(strings.Join(got, "\n"), strings.Join(want, "\n")))

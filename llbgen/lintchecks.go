@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/samforge/samforge/catalogue"
+	"github.com/samforge/samforge/source"
 )
 
 // The checks behind the rules, one function a rule, of what a build file tells
@@ -244,12 +245,12 @@ func (p *Plan) lintArgs(args map[string]string, unused []string) {
 		switch {
 		case slices.Contains(credentialArgs, name): // a mistake
 		case looksSecret(name):
-			p.find(RuleSecretInBuildArg, p.doc.diagnostic(place{arg: name}, "", "this looks like a secret, and build arguments are recorded with the image: use `docker login`, or --secret"))
+			p.find(RuleSecretInBuildArg, p.doc.Diagnostic(source.Position{Arg: name}, "", "this looks like a secret, and build arguments are recorded with the image: use `docker login`, or --secret"))
 		case hasPassword(args[name]):
-			p.find(RuleSecretInBuildArg, p.doc.diagnostic(place{arg: name}, "", "the address has a password in it, and build arguments are recorded with the image: leave it out"))
+			p.find(RuleSecretInBuildArg, p.doc.Diagnostic(source.Position{Arg: name}, "", "the address has a password in it, and build arguments are recorded with the image: leave it out"))
 		}
 		if slices.Contains(unused, name) && !looksSecret(name) {
-			p.find(RuleUnusedBuildArg, &Diagnostic{Message: fmt.Sprintf("build argument %s is not used by this build file", name)})
+			p.find(RuleUnusedBuildArg, &source.Diagnostic{Message: fmt.Sprintf("build argument %s is not used by this build file", name)})
 		}
 	}
 }
@@ -288,11 +289,11 @@ func (p *Plan) lintMerged() {
 // unverified finds downloads that nothing is known of to check them by, on any
 // architecture that the targets can have. Build says the same of the one that it
 // is for, with the sum to pin.
-func (p *Plan) unverified(targets []Target) (found []*Diagnostic) {
+func (p *Plan) unverified(targets []Target) (found []*source.Diagnostic) {
 	f := p.File
 	add := func(field, format string, args ...any) {
-		d := p.doc.at(field, format, args...)
-		if d.Rule = ruleNamed(RuleUnverifiedDownload); p.wants(d.Rule) {
+		d := p.doc.At(field, format, args...)
+		if d.Rule = RuleUnverifiedDownload; p.wants(d.Rule) {
 			found = append(found, d)
 		}
 	}

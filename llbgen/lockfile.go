@@ -15,6 +15,8 @@ import (
 	"github.com/distribution/reference"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/source"
 )
 
 // LockFilename returns the name of the lock file that belongs to a build file:
@@ -44,7 +46,7 @@ type Lockfile struct {
 	// ("serverless@3.39.0").
 	Packages map[string]digest.Digest
 
-	doc *document // where each entry stands, if it was read
+	doc *source.Document // where each entry stands, if it was read
 }
 
 // NewLockfile returns an empty lock file.
@@ -54,31 +56,31 @@ func NewLockfile(name string) *Lockfile {
 		Images:    map[string]map[string]digest.Digest{},
 		Downloads: map[string]digest.Digest{},
 		Packages:  map[string]digest.Digest{},
-		doc:       &document{filename: name, places: map[string]place{}},
+		doc:       source.New(name, nil),
 	}
 }
 
 // ParseLockfile reads a lock file. Mistakes are returned together, as
-// [Diagnostics].
+// [source.Diagnostics].
 func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	l := NewLockfile(name)
-	l.doc.lines = shownLines(data)
+	l.doc = source.New(name, data)
 	var content struct {
 		Version   string                       `yaml:"version"`
 		Images    map[string]map[string]string `yaml:"images"`
 		Downloads map[string]string            `yaml:"downloads"`
 		Packages  map[string]string            `yaml:"packages"`
 	}
-	l.doc.decode(data, &content)
-	if len(l.doc.errs) == 0 && content.Version != lockfileVersion {
-		l.doc.errorf("version", "found %q, and this samforge reads version %s: make the lock anew with samforge lock, or use the samforge that wrote it", content.Version, lockfileVersion)
+	l.doc.Decode(&content)
+	if l.doc.Count() == 0 && content.Version != lockfileVersion {
+		l.doc.Errorf("version", "found %q, and this samforge reads version %s: make the lock anew with samforge lock, or use the samforge that wrote it", content.Version, lockfileVersion)
 	}
 	for ref, entries := range content.Images {
 		l.Images[ref] = l.digests("images."+ref, entries)
 	}
 	l.Downloads = l.digests("downloads", content.Downloads)
 	l.Packages = l.digests("packages", content.Packages)
-	if err := l.doc.mistakes(); err != nil {
+	if err := l.doc.Err(); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -89,7 +91,7 @@ func (l *Lockfile) digests(path string, entries map[string]string) map[string]di
 	for key, value := range entries {
 		dgst, err := digest.Parse(value)
 		if err != nil || dgst.Algorithm() != digest.SHA256 {
-			l.doc.errorf(join(path, key), "%q is no digest: expected sha256: and 64 hexadecimal digits", value)
+			l.doc.Errorf(source.Join(path, key), "%q is no digest: expected sha256: and 64 hexadecimal digits", value)
 		}
 		parsed[key] = dgst
 	}
@@ -256,7 +258,7 @@ func (b *build) unlocked(field, name string) error {
 	l := b.plan.lockfile
 	switch {
 	case b.plan.locked && l == nil:
-		return fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", LockFilename(b.plan.doc.filename))
+		return fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", LockFilename(b.plan.doc.Filename()))
 	case b.plan.locked:
 		return fmt.Errorf("--locked, and %s does not have %s: run samforge lock", l.Name, name)
 	case l != nil:
@@ -277,7 +279,7 @@ func (p *Plan) readLocked(value string) {
 	}
 	locked, err := strconv.ParseBool(value)
 	if err != nil {
-		p.doc.errorf("locked", "%q is neither true nor false", value)
+		p.doc.Errorf("locked", "%q is neither true nor false", value)
 	}
 	p.locked = locked
 }

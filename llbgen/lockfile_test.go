@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 const (
@@ -194,7 +195,7 @@ func TestLockedWithoutLockfile(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "--locked, and there is no samforge.lock: make it with samforge lock, and commit it") {
 		t.Errorf("got %v", err)
 	}
-	var mistakes llbgen.Diagnostics
+	var mistakes source.Diagnostics
 	_, err = llbgen.Load("samforge.yaml", []byte(buildFile), map[string]string{llbgen.LockedArg: "perhaps"})
 	if !errors.As(err, &mistakes) || !strings.Contains(err.Error(), `"perhaps" is neither true nor false`) {
 		t.Errorf("got %v", err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/npm"
+	"github.com/samforge/samforge/source"
 )
 
 // Mirrors replace where images and downloads are fetched from. A key is a
@@ -86,7 +87,7 @@ func (p *Plan) normalizeMirrors() {
 		}
 		to := p.File.Mirrors[from]
 		if other, ok := p.File.Mirrors[name]; ok && other != to {
-			p.doc.errorf(join("mirrors", from), "is another name of %s, which has the mirror %s: keep one of them", name, other)
+			p.doc.Errorf(source.Join("mirrors", from), "is another name of %s, which has the mirror %s: keep one of them", name, other)
 		}
 		delete(p.File.Mirrors, from)
 		p.File.Mirrors[name] = to

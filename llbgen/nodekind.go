@@ -70,11 +70,11 @@ func (nodeKind) setDefaults(f *File) { f.Node.Layout = cmp.Or(f.Node.Layout, Def
 func (nodeKind) validate(p *Plan) {
 	f, doc := &p.File, p.doc
 	if !slices.Contains(nodeLayouts(), f.Node.Layout) {
-		doc.errorf("node.layout", "unknown layout %q: use %s", f.Node.Layout, strings.Join(nodeLayouts(), " or "))
+		doc.Errorf("node.layout", "unknown layout %q: use %s", f.Node.Layout, strings.Join(nodeLayouts(), " or "))
 	}
 	for i, entry := range f.Runtimes {
 		if entry.Node == "" && entry.Image != "" {
-			doc.errorf(fmt.Sprintf("runtimes[%d].node", i), "missing: name the image that Node.js is taken from, here or with --build-arg NODEJS_BASE_IMAGE_VERSION=…")
+			doc.Errorf(fmt.Sprintf("runtimes[%d].node", i), "missing: name the image that Node.js is taken from, here or with --build-arg NODEJS_BASE_IMAGE_VERSION=…")
 		}
 	}
 }

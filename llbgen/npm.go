@@ -126,13 +126,13 @@ func (b *build) lock(ctx context.Context, pkg npmPackage) (*npm.Lock, error) {
 
 // validatePackage checks the version and the lock of a package, and reports whether they are right.
 func (p *Plan) validatePackage(pkg npmPackage, example string) bool {
-	before := p.doc.count()
+	before := p.doc.Count()
 	if !exactVersion.MatchString(pkg.version) {
-		p.doc.errorf(pkg.field+".version", "%q is not a version such as %s", pkg.version, example)
+		p.doc.Errorf(pkg.field+".version", "%q is not a version such as %s", pkg.version, example)
 	} else if pkg.lock != "" {
 		p.validateLockPath(pkg.field+".lock", pkg.lock)
 	}
-	return p.doc.count() == before
+	return p.doc.Count() == before
 }
 
 // exactVersion is one version and no range or tag of npm's, which would make
@@ -143,9 +143,9 @@ func (p *Plan) validateLockPath(field, name string) {
 	clean := path.Clean(name)
 	switch {
 	case clean == "." || !fs.ValidPath(clean):
-		p.doc.errorf(field, "%q is no file within the build context: give a path such as package-lock.json, from the context on", name)
+		p.doc.Errorf(field, "%q is no file within the build context: give a path such as package-lock.json, from the context on", name)
 	case clean != name:
-		p.doc.errorf(field, "%q has more in it than a path needs: write %s", name, clean)
+		p.doc.Errorf(field, "%q has more in it than a path needs: write %s", name, clean)
 	}
 }
 
@@ -174,14 +174,14 @@ func (b *build) checkLock(pkg npmPackage, lock *npm.Lock) error {
 		return nil
 	}
 	if foreign := lock.Foreign(b.arch()); len(foreign) > 0 {
-		return b.plan.doc.at(pkg.field+".lock", "%s needs packages that are not made for linux/%s with glibc (%s): use versions that are, or leave them out",
+		return b.plan.doc.At(pkg.field+".lock", "%s needs packages that are not made for linux/%s with glibc (%s): use versions that are, or leave them out",
 			pkg.lock, b.arch(), strings.Join(foreign, ", "))
 	}
 	at := b.target.path + ".node"
 	node := b.knownNode()
 	problem, advice := lock.OnNode(node.Name, node.Version)
 	if problem != "" {
-		return b.plan.doc.at(at, "%s", problem)
+		return b.plan.doc.At(at, "%s", problem)
 	}
 	if advice != "" {
 		b.findf(RuleUnknownPair, at, "%s", advice)

@@ -1,12 +1,14 @@
 package llbgen
 
+import "github.com/samforge/samforge/source"
+
 // Argument is a build argument that a target takes, with its value.
 type Argument struct {
 	Variable
 	// Value is what the build file or the argument says; empty for what is not set.
 	Value string
 	// At is the place of the value.
-	At *Diagnostic
+	At *source.Diagnostic
 }
 
 // Arguments returns the build arguments that have a meaning for a target, in the order of
@@ -15,10 +17,10 @@ func (p *Plan) Arguments(t Target) []Argument {
 	var args []Argument
 	for _, v := range append(commonVariables(), p.kind().variables()...) {
 		field, value := v.get(p, t)
-		args = append(args, Argument{v, value, p.doc.at(field, "")})
+		args = append(args, Argument{v, value, p.doc.At(field, "")})
 	}
 	return args
 }
 
 // Place is where the build file names the runtime of a target.
-func (p *Plan) Place(t Target) *Diagnostic { return p.doc.at(t.path+".image", "") }
+func (p *Plan) Place(t Target) *source.Diagnostic { return p.doc.At(t.path+".image", "") }

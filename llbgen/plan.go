@@ -14,6 +14,7 @@ import (
 	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/npm"
+	"github.com/samforge/samforge/source"
 )
 
 // Plan is a build file that was found to be right: what there is to build.
@@ -23,14 +24,14 @@ type Plan struct {
 	// Targets are the images of the file, in its order.
 	Targets []Target
 	// Warnings are what is better changed but does not stop a build.
-	Warnings []*Diagnostic
+	Warnings []*source.Diagnostic
 	// Verify says how far images are checked: [VerifyStatic], [VerifyFull] or
 	// [VerifyOff].
 	Verify string
 
 	lockfile  *Lockfile // nil where there is none
 	locked    bool      // everything has to be in it
-	doc       *document
+	doc       *source.Document
 	catalogue *catalogue.Catalogue
 	checksums *catalogue.Checksums
 	checks    linter.Config // which rules count
@@ -56,7 +57,7 @@ const MaxFileSize = 2 << 20
 
 // Load reads a build file and applies the build arguments. Empty data is a
 // build file of which the arguments give everything. All mistakes are returned
-// together, as [Diagnostics].
+// together, as [source.Diagnostics].
 func Load(filename string, data []byte, args map[string]string, opts ...LoadOption) (*Plan, error) {
 	if len(data) > MaxFileSize {
 		return nil, fmt.Errorf("%s: %d bytes are more than a build file may have (%d)", filename, len(data), MaxFileSize)
@@ -69,11 +70,7 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{File: newFile(), catalogue: known, checksums: checksums, doc: &document{
-		filename: filename,
-		lines:    shownLines(data),
-		places:   map[string]place{},
-	}}
+	p := &Plan{File: newFile(), catalogue: known, checksums: checksums, doc: source.New(filename, data)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -83,14 +80,14 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
 	p.readLocked(args[LockedArg])
 	p.readChecks(data, args)
-	p.doc.decode(data, &p.File)
-	unused := p.doc.apply(&p.File, args)
+	p.doc.Decode(&p.File)
+	unused := p.apply(args)
 	p.lintArgs(args, unused)
-	if len(p.doc.errs) == 0 {
+	if p.doc.Count() == 0 {
 		p.File.setDefaults()
 		p.validate()
 	}
-	if err := p.doc.mistakes(); err != nil {
+	if err := p.doc.Err(); err != nil {
 		return nil, err
 	}
 	p.lint()
@@ -135,10 +132,10 @@ func (p *Plan) SelectOne(name string) (Target, error) {
 }
 
 func (p *Plan) source() string {
-	if p.doc.filename == "" {
+	if p.doc.Filename() == "" {
 		return "the build"
 	}
-	return p.doc.filename
+	return p.doc.Filename()
 }
 
 func (p *Plan) targetNames() []string { return names(p.Targets) }
@@ -151,9 +148,9 @@ func names(targets []Target) []string {
 	return names
 }
 
-// At returns err as a [Diagnostic] at the place of field in the build file.
-func (p *Plan) At(field string, err error) *Diagnostic {
-	d := p.doc.at(field, "%v", err)
+// At returns err as a [source.Diagnostic] at the place of field in the build file.
+func (p *Plan) At(field string, err error) *source.Diagnostic {
+	d := p.doc.At(field, "%v", err)
 	d.Err = err
 	return d
 }

@@ -61,8 +61,8 @@ func (r Rule) URL() string {
 	return "https://github.com/samforge/samforge/blob/main/docs/rules.md#" + strings.ToLower(r.Name)
 }
 
-// ruleNamed returns the rule of that name; the zero Rule where there is none.
-func ruleNamed(name string) Rule {
+// RuleNamed returns the rule of that name, or the zero Rule.
+func RuleNamed(name string) Rule {
 	rules := Rules()
 	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == name })
 	if i < 0 {

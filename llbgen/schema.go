@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"github.com/samforge/samforge/source"
 )
 
 // SchemaURL is where the JSON Schema of the build file is published.
@@ -61,7 +63,7 @@ func schemaOf(fields map[string]Field, path string, t reflect.Type) object {
 		s["type"] = types("object")
 		properties := object{}
 		for key, field := range keysOf(t) {
-			properties[key] = schemaOf(fields, join(path, key), field)
+			properties[key] = schemaOf(fields, source.Join(path, key), field)
 		}
 		s["properties"] = properties
 		s["additionalProperties"] = false

@@ -208,7 +208,7 @@ func (k serverlessKind) setDefaults(f *File) {
 func (k serverlessKind) validate(p *Plan) {
 	k.nodeKind.validate(p)
 	if s := p.File.serverless(); !slices.Contains(frameworkFlavors(), s.Flavor) {
-		p.doc.errorf("serverless.flavor", "unknown flavor %q: use %s", s.Flavor, strings.Join(frameworkFlavors(), " or "))
+		p.doc.Errorf("serverless.flavor", "unknown flavor %q: use %s", s.Flavor, strings.Join(frameworkFlavors(), " or "))
 		return
 	}
 	p.validateFramework()
@@ -222,7 +222,7 @@ func (serverlessKind) packageOf(f *File, variant string) (npmPackage, bool) {
 func (serverlessKind) checkNode(p *Plan, at string, node catalogue.Runtime) {
 	s := p.File.serverless()
 	if s.fromArchive() && compareVersions(node.Version, frameworkArchiveNode) < 0 {
-		p.doc.errorf(at, "Serverless Framework %s needs Node.js %s or later, and %s has %s", s.Version, frameworkArchiveNode, node.Name, node.Version)
+		p.doc.Errorf(at, "Serverless Framework %s needs Node.js %s or later, and %s has %s", s.Version, frameworkArchiveNode, node.Name, node.Version)
 	}
 }
 
@@ -240,13 +240,13 @@ func (p *Plan) validateFramework() {
 	case !p.validatePackage(s.npm(), DefaultServerlessVersion):
 	case s.fromArchive():
 		if _, err := parseSHA256(s.SHA256); s.SHA256 != "" && err != nil {
-			doc.errorf("serverless.sha256", "%v", err)
+			doc.Errorf("serverless.sha256", "%v", err)
 		}
 		if s.Lock != "" {
-			doc.errorf("serverless.lock", "belongs to an npm package; Serverless Framework %s is a release archive, which serverless.sha256 pins", s.Version)
+			doc.Errorf("serverless.lock", "belongs to an npm package; Serverless Framework %s is a release archive, which serverless.sha256 pins", s.Version)
 		}
 	case s.SHA256 != "":
-		doc.errorf("serverless.sha256", "belongs to version 4, which is a release archive; %s %s is an npm package, which serverless.lock pins", s.Flavor, s.Version)
+		doc.Errorf("serverless.sha256", "belongs to version 4, which is a release archive; %s %s is an npm package, which serverless.lock pins", s.Flavor, s.Version)
 	}
 }
 

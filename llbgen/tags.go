@@ -28,7 +28,7 @@ type Tagger struct {
 // index when arch is empty.
 func (p *Plan) Reference(t Target, arch string, by Tagger) (string, error) {
 	if p.File.Repo == "" {
-		return "", p.doc.at("repo", "missing: name the repository to tag the images in here, with --repo or with --build-arg TARGET_REPO=…")
+		return "", p.doc.At("repo", "missing: name the repository to tag the images in here, with --repo or with --build-arg TARGET_REPO=…")
 	}
 	text := by.Template
 	if text == "" {

@@ -51,7 +51,7 @@ func architectures() []string { return []string{"amd64", "arm64"} }
 // validateRuntimes turns the entries of `runtimes` into targets.
 func (p *Plan) validateRuntimes() {
 	if len(p.File.Runtimes) == 0 {
-		p.doc.errorf("runtimes", "missing: list at least one base image here, or name it with --build-arg SAM_BASE_IMAGE=…")
+		p.doc.Errorf("runtimes", "missing: list at least one base image here, or name it with --build-arg SAM_BASE_IMAGE=…")
 		return
 	}
 	for i, entry := range p.File.Runtimes {
@@ -72,13 +72,13 @@ func (p *Plan) validateRuntimes() {
 func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	doc := p.doc
 	if entry.Image == "" {
-		doc.errorf(path+".image", "missing: name the base image, such as public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415")
+		doc.Errorf(path+".image", "missing: name the base image, such as public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415")
 		return Target{}, false
 	}
 	ref, err := catalogue.ParseSAMReference(entry.Image)
 	var missing *catalogue.ReferenceError
 	if err != nil && !errors.As(err, &missing) {
-		doc.errorf(path+".image", "%v", err)
+		doc.Errorf(path+".image", "%v", err)
 		return Target{}, false
 	}
 	t := Target{Runtime: ref.Runtime, SAMVersion: ref.SAMVersion, Base: entry.Image, Arch: ref.Arch, path: path}
@@ -88,25 +88,25 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	if entry.SAMVersion != "" {
 		t.SAMVersion = entry.SAMVersion
 	}
-	before := doc.count()
+	before := doc.Count()
 	switch {
 	case t.Runtime == "":
-		doc.errorf(path+".image", "no runtime can be read from %q (it has no build-<runtime>): set %s.name by hand, such as python3.12", entry.Image, path)
+		doc.Errorf(path+".image", "no runtime can be read from %q (it has no build-<runtime>): set %s.name by hand, such as python3.12", entry.Image, path)
 	case !runtimePattern.MatchString(t.Runtime):
-		doc.errorf(path+".name", "%q is not the name of a runtime, such as python3.12", t.Runtime)
+		doc.Errorf(path+".name", "%q is not the name of a runtime, such as python3.12", t.Runtime)
 	}
 	switch {
 	case t.SAMVersion == "":
-		doc.errorf(path+".image", "no SAM CLI version can be read from %q: use a tag that begins with one, such as 1.143.0-20250822194415, or set %s.samVersion by hand", entry.Image, path)
+		doc.Errorf(path+".image", "no SAM CLI version can be read from %q: use a tag that begins with one, such as 1.143.0-20250822194415, or set %s.samVersion by hand", entry.Image, path)
 	case !tagPart.MatchString(t.SAMVersion):
-		doc.errorf(path+".samVersion", "%q cannot stand in a tag: use a version such as 1.143.0", t.SAMVersion)
+		doc.Errorf(path+".samVersion", "%q cannot stand in a tag: use a version such as 1.143.0", t.SAMVersion)
 	}
 	t.Node = entry.Node
 	p.consult(t)
 	if t.Node != "" {
 		p.checkPair(t)
 	}
-	return t, doc.count() == before
+	return t, doc.Count() == before
 }
 
 // consult asks the catalogue about the target's runtime.
@@ -122,7 +122,7 @@ func (p *Plan) consult(t Target) {
 	case !ok:
 		p.findf(RuleUnknownRuntime, at, "the runtime %q is not in the catalogue: it is built as it is", t.Runtime)
 	case t.Arch != "" && !slices.Contains(runtime.Architectures, t.Arch):
-		p.doc.errorf(at, "%s exists for %s only", t.Runtime, strings.Join(runtime.Architectures, " and "))
+		p.doc.Errorf(at, "%s exists for %s only", t.Runtime, strings.Join(runtime.Architectures, " and "))
 	default:
 		p.lintEndOfLife(at, runtime)
 	}
@@ -167,7 +167,7 @@ func (p *Plan) refuseEqualTags() {
 		i := slices.IndexFunc(byTag[tag], func(other Target) bool { return t.Arch == other.Arch || t.Arch == "" || other.Arch == "" })
 		if i >= 0 && !refused[t.path] {
 			refused[t.path] = true
-			p.doc.errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", byTag[tag][i].path, tag)
+			p.doc.Errorf(t.path, "gives the same tag as %s (%s): one image would overwrite the other; drop one, or set name", byTag[tag][i].path, tag)
 		}
 		if !slices.ContainsFunc(byTag[tag], func(other Target) bool { return t.Arch == other.Arch }) {
 			byTag[tag] = append(byTag[tag], t)
@@ -201,11 +201,11 @@ func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.
 		known, inCatalogue := p.catalogue.Runtime(t.Runtime)
 		switch {
 		case platform.OS != "linux" || !slices.Contains(architectures(), platform.Architecture):
-			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: SAM images exist for linux/amd64 and linux/arm64", t.Name, name)
+			return nil, p.doc.At(t.path+".image", "target %s cannot be built for %s: SAM images exist for linux/amd64 and linux/arm64", t.Name, name)
 		case t.Arch != "" && t.Arch != platform.Architecture:
-			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: its base image %s is for linux/%s only; a tag without -x86_64 or -arm64 has both", t.Name, name, t.Base, t.Arch)
+			return nil, p.doc.At(t.path+".image", "target %s cannot be built for %s: its base image %s is for linux/%s only; a tag without -x86_64 or -arm64 has both", t.Name, name, t.Base, t.Arch)
 		case inCatalogue && !slices.Contains(known.Architectures, platform.Architecture):
-			return nil, p.doc.at(t.path+".image", "target %s cannot be built for %s: %s exists for %s only", t.Name, name, t.Runtime, strings.Join(known.Architectures, " and "))
+			return nil, p.doc.At(t.path+".image", "target %s cannot be built for %s: %s exists for %s only", t.Name, name, t.Runtime, strings.Join(known.Architectures, " and "))
 		}
 		if !slices.ContainsFunc(found, platforms.OnlyStrict(platform).Match) {
 			found = append(found, platform)

@@ -12,6 +12,7 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/npm"
+	"github.com/samforge/samforge/source"
 )
 
 // validate checks the values of the file and lists its targets.
@@ -20,24 +21,24 @@ func (p *Plan) validate() {
 	kind, ok := kindNamed(f.Kind)
 	switch {
 	case f.Kind == "":
-		doc.errorf("kind", "missing: say what to build with kind or --kind; the kinds are: %s", strings.Join(KindNames(), ", "))
+		doc.Errorf("kind", "missing: say what to build with kind or --kind; the kinds are: %s", strings.Join(KindNames(), ", "))
 		return
 	case !ok:
-		doc.errorf("kind", "unknown kind %q%s; the kinds are: %s", f.Kind, didYouMean(f.Kind, KindNames()), strings.Join(KindNames(), ", "))
+		doc.Errorf("kind", "unknown kind %q%s; the kinds are: %s", f.Kind, didYouMean(f.Kind, KindNames()), strings.Join(KindNames(), ", "))
 		return
 	}
 	p.validatePlugin()
 	p.validateDownloads()
 	if f.Repo != "" {
 		if named, err := reference.ParseNormalizedNamed(f.Repo); err != nil {
-			doc.errorf("repo", "%q is not a repository: %v", f.Repo, err)
+			doc.Errorf("repo", "%q is not a repository: %v", f.Repo, err)
 		} else if !reference.IsNameOnly(named) {
-			doc.errorf("repo", "%q has a tag or a digest: name the repository alone, samforge makes the tags", f.Repo)
+			doc.Errorf("repo", "%q has a tag or a digest: name the repository alone, samforge makes the tags", f.Repo)
 		}
 	}
 	for _, from := range slices.Sorted(maps.Keys(f.Mirrors)) {
 		if problem := mirrorProblem(from, f.Mirrors[from]); problem != "" {
-			doc.errorf(join("mirrors", from), "%s", problem)
+			doc.Errorf(source.Join("mirrors", from), "%s", problem)
 		}
 	}
 	p.normalizeMirrors()
@@ -49,14 +50,14 @@ func (p *Plan) validate() {
 func (p *Plan) validatePlugin() {
 	f, doc := &p.File, p.doc
 	if f.Plugin.Image == "" {
-		doc.errorf("plugin.image", "missing: name the plugin's base image here or with --build-arg HARNESS_BASE_IMAGE=…")
+		doc.Errorf("plugin.image", "missing: name the plugin's base image here or with --build-arg HARNESS_BASE_IMAGE=…")
 	} else if _, err := reference.ParseNormalizedNamed(f.Plugin.Image); err != nil {
-		doc.errorf("plugin.image", "%q is not an image reference: %v", f.Plugin.Image, err)
+		doc.Errorf("plugin.image", "%q is not an image reference: %v", f.Plugin.Image, err)
 	}
 	if f.Plugin.Version == "" {
-		doc.errorf("plugin.version", "missing: give the version that the tags carry here or with --build-arg VERSION=…")
+		doc.Errorf("plugin.version", "missing: give the version that the tags carry here or with --build-arg VERSION=…")
 	} else if !tagPart.MatchString(f.Plugin.Version) {
-		doc.errorf("plugin.version", "%q cannot stand in a tag: use letters, digits, dots, dashes and underscores", f.Plugin.Version)
+		doc.Errorf("plugin.version", "%q cannot stand in a tag: use letters, digits, dots, dashes and underscores", f.Plugin.Version)
 	}
 }
 
@@ -64,32 +65,32 @@ func (p *Plan) validateDownloads() {
 	f, doc := &p.File, p.doc
 	d := f.Docker
 	if d.Image != "" && d.Archive != "" {
-		doc.errorf("docker", "image and archive exclude each other: keep one")
+		doc.Errorf("docker", "image and archive exclude each other: keep one")
 	}
 	if len(d.SHA256) > 0 && d.Archive == "" {
-		doc.errorf("docker.sha256", "belongs to archive, which is not set; an image is pinned by its digest")
+		doc.Errorf("docker.sha256", "belongs to archive, which is not set; an image is pinned by its digest")
 	}
 	if d.Image != "" {
 		if _, err := reference.ParseNormalizedNamed(d.Image); err != nil {
-			doc.errorf("docker.image", "%q is not an image reference: %v", d.Image, err)
+			doc.Errorf("docker.image", "%q is not an image reference: %v", d.Image, err)
 		}
 	}
 	if d.Version != "" && !tagPart.MatchString(d.Version) {
-		doc.errorf("docker.version", "%q is not a version such as %s", d.Version, DefaultDockerVersion)
+		doc.Errorf("docker.version", "%q is not a version such as %s", d.Version, DefaultDockerVersion)
 	}
 	if d.Archive != "" {
 		if placeholder.Uses(d.Archive, "Version") && d.Version == "" {
-			doc.errorf("docker.archive", "the URL uses the version, which is missing: set docker.version")
+			doc.Errorf("docker.archive", "the URL uses the version, which is missing: set docker.version")
 		} else if credentials.In(d.Archive) {
-			doc.errorf("docker.archive", "%s", hasCredentials(d.Archive, false))
+			doc.Errorf("docker.archive", "%s", hasCredentials(d.Archive, false))
 		} else if url, err := expandURL(d.Archive, urlFields{Version: d.Version, Arch: "amd64"}); err != nil {
-			doc.errorf("docker.archive", "%v", err)
+			doc.Errorf("docker.archive", "%v", err)
 		} else if !isURL(url) {
-			doc.errorf("docker.archive", "%q is not a URL: it must start with https:// or http://", d.Archive)
+			doc.Errorf("docker.archive", "%q is not a URL: it must start with https:// or http://", d.Archive)
 		}
 	}
 	if v := f.GoTemplate.Version; v != "" && !tagPart.MatchString(v) {
-		doc.errorf("goTemplate.version", "%q is not a version such as %s", v, DefaultGoTemplateVersion)
+		doc.Errorf("goTemplate.version", "%q is not a version such as %s", v, DefaultGoTemplateVersion)
 	}
 	p.validateSums("docker.sha256", d.SHA256)
 	p.validateSums("goTemplate.sha256", f.GoTemplate.SHA256)
@@ -111,9 +112,9 @@ func hasCredentials(address string, packages bool) string {
 func (p *Plan) validateSums(path string, sums map[string]string) {
 	for _, arch := range slices.Sorted(maps.Keys(sums)) {
 		if !slices.Contains(architectures(), arch) {
-			p.doc.errorf(join(path, arch), "unknown architecture %q: use %s", arch, strings.Join(architectures(), " or "))
+			p.doc.Errorf(source.Join(path, arch), "unknown architecture %q: use %s", arch, strings.Join(architectures(), " or "))
 		} else if _, err := parseSHA256(sums[arch]); err != nil {
-			p.doc.errorf(join(path, arch), "%v", err)
+			p.doc.Errorf(source.Join(path, arch), "%v", err)
 		}
 	}
 }

@@ -168,7 +168,7 @@ func (r *request) warnQuietly() {
 		return
 	}
 	for _, d := range r.project.Warnings() {
-		if d.Rule.Name == llbgen.RuleUnusedBuildArg {
+		if d.Rule == llbgen.RuleUnusedBuildArg {
 			fmt.Fprintln(r.opt.Stderr, "WARNING: "+d.Summary())
 		}
 	}

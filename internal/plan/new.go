@@ -15,6 +15,7 @@ import (
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // maxLookups bounds the requests to registries at one time.
@@ -211,7 +212,7 @@ func (n *planning) add(source Source) {
 	n.sources[key] = source
 }
 
-func (n *planning) warn(warnings []*llbgen.Diagnostic) {
+func (n *planning) warn(warnings []*source.Diagnostic) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range warnings {

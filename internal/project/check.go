@@ -10,6 +10,7 @@ import (
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // Check returns what the rules find in the build file; no builder is needed. Mistakes are an
@@ -47,4 +48,4 @@ func (p *Project) Violation() error {
 }
 
 // Warnings returns what is to be said of the targets before they are built.
-func (p *Project) Warnings() []*llbgen.Diagnostic { return p.plan.WarningsOf(p.targets...) }
+func (p *Project) Warnings() []*source.Diagnostic { return p.plan.WarningsOf(p.targets...) }

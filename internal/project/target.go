@@ -16,6 +16,7 @@ import (
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/npm"
+	"github.com/samforge/samforge/source"
 )
 
 // Target is one image to make.
@@ -145,7 +146,7 @@ func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platfor
 func (t Target) Explain(log string) string { return npm.Explain(log) }
 
 // Warnings returns what is to be said of the target before it is built.
-func (t Target) Warnings() []*llbgen.Diagnostic { return t.project.plan.WarningsOf(t.source) }
+func (t Target) Warnings() []*source.Diagnostic { return t.project.plan.WarningsOf(t.source) }
 
 // Expand fills in the placeholders in the values of a flag, such as {{.Target}} in --cache-to, as
 // each of several images has a cache of its own.

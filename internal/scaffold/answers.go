@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/source"
 )
 
 // Answers are what a build file of the user's has to say.
@@ -109,14 +110,14 @@ func (a Answers) mistakeIn(field string) string {
 }
 
 // mistakes are those of the build file, which is read as any other.
-func (a Answers) mistakes() llbgen.Diagnostics {
+func (a Answers) mistakes() source.Diagnostics {
 	file, err := a.render()
 	if err == nil {
 		_, err = llbgen.Load(llbgen.Filename, file, nil)
 	}
-	var found llbgen.Diagnostics
+	var found source.Diagnostics
 	if err != nil && !errors.As(err, &found) {
-		found = llbgen.Diagnostics{{Message: err.Error()}}
+		found = source.Diagnostics{{Message: err.Error()}}
 	}
 	return found
 }

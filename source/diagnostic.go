@@ -1,4 +1,4 @@
-package llbgen
+package source
 
 import (
 	"fmt"
@@ -22,9 +22,9 @@ type Diagnostic struct {
 	Arg string
 	// Message says what is wrong and what would be right.
 	Message string
-	// Rule is the one that finds fault; zero where it is a mistake, or a warning
-	// about something else than the build file.
-	Rule Rule
+	// Rule is the name of the lint rule that finds fault; empty where it is a mistake, or a warning
+	// about something else than the file.
+	Rule string
 	// Err is the error that Message tells of; nil for most.
 	Err error
 	// UnknownKey says that the key is none of this version's.

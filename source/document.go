@@ -1,9 +1,10 @@
-package llbgen
+// Package source reads YAML and JSON files strictly, and says of each mistake where it stands and what
+// would be right.
+package source
 
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"reflect"
 	"regexp"
@@ -17,29 +18,47 @@ import (
 	"github.com/samforge/samforge/internal/suggest"
 )
 
-// document decodes a build file strictly and remembers where each value
-// stands, so that later checks can point at it too.
-type document struct {
+// Document decodes a file strictly and remembers where each value stands, so that later checks can
+// point at it too. It collects the mistakes that are found.
+type Document struct {
 	filename string
+	data     []byte
 	lines    []string // as messages show them
-	places   map[string]place
+	places   map[string]Position
 	errs     Diagnostics
 	more     int // mistakes that are not in errs, which are very many
 }
 
-// place is where a value came from.
-type place struct {
-	line, column int
-	arg          string
+// New returns the document of a file with this content. The name is for messages, and empty where
+// there is no file.
+func New(filename string, data []byte) *Document {
+	return &Document{filename: filename, data: data, lines: shownLines(data), places: map[string]Position{}}
 }
 
-// decode reads data into out, a pointer to a struct with yaml tags. Unknown
-// keys, repeated keys and wrong types are all collected in d.errs.
-func (d *document) decode(data []byte, out any) {
+// Position is where a value came from.
+type Position struct {
+	// Line and Column count from 1; 0 when there is no position.
+	Line, Column int
+	// Arg is the build argument that gave the value; empty otherwise.
+	Arg string
+}
+
+func positionOf(node *yaml.Node) Position { return Position{Line: node.Line, Column: node.Column} }
+
+// Filename returns the name of the file.
+func (d *Document) Filename() string { return d.filename }
+
+// Decode reads the file into out, a pointer to a struct with yaml tags. Unknown
+// keys, repeated keys and wrong types are all collected as mistakes.
+//
+// A field with the tag ",inline" is a map whose keys are keys of the struct too, and whose values
+// are pointers to structs.
+func (d *Document) Decode(out any) {
+	data := d.data
 	if i := invalidUTF8(data); i >= 0 {
-		before := splitLines(data[:i])
+		before := Lines(data[:i])
 		column := 1 + utf8.RuneCountInString(before[len(before)-1])
-		d.fail(place{line: len(before), column: column}, "", "the file is not valid UTF-8 here: save it as UTF-8")
+		d.ErrorAt(Position{Line: len(before), Column: column}, "", "the file is not valid UTF-8 here: save it as UTF-8")
 		return
 	}
 	var root yaml.Node
@@ -65,24 +84,24 @@ func withoutVersion(data []byte) []byte { return versionDirective.ReplaceAll(dat
 
 // checkTag refuses a tag that is written in the file and not one of YAML's own simple types. It is
 // meant for another program, such as one that puts a variable there.
-func (d *document) checkTag(path string, node *yaml.Node) {
+func (d *Document) checkTag(path string, node *yaml.Node) {
 	known := []string{"!", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"}
 	if node.Style&yaml.TaggedStyle != 0 && !slices.Contains(known, node.Tag) {
-		d.fail(place{line: node.Line, column: node.Column}, path, "the tag %s is unknown: write the value itself, or give it with a build argument", node.Tag)
+		d.ErrorAt(positionOf(node), path, "the tag %s is unknown: write the value itself, or give it with a build argument", node.Tag)
 	}
 }
 
-func (d *document) syntaxError(err error) {
+func (d *Document) syntaxError(err error) {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		d.fail(place{}, "", "cannot read the YAML: %v", err)
+		d.ErrorAt(Position{}, "", "cannot read the YAML: %v", err)
 		return
 	}
 	message := strings.TrimPrefix(load.Message, "yaml: ")
 	if strings.Contains(message, "cannot start any token") {
 		message = "a tab or another character that YAML does not allow here: indent with spaces"
 	}
-	d.fail(place{line: load.Mark.Line, column: load.Mark.Column}, "", "cannot read the YAML: %s", message)
+	d.ErrorAt(Position{Line: load.Mark.Line, Column: load.Mark.Column}, "", "cannot read the YAML: %s", message)
 }
 
 // maxEntries is the most entries of a list: far more than anyone has base images. Aliases make it
@@ -91,16 +110,16 @@ const maxEntries = 10_000
 
 // value decodes node into v, which is a struct, a slice of structs, a map of
 // strings or a string.
-func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
+func (d *Document) value(path string, node *yaml.Node, v reflect.Value) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
-	d.places[path] = place{line: node.Line, column: node.Column}
+	d.places[path] = positionOf(node)
 	d.checkTag(path, node)
 	if isNull(node) {
 		return // as if it was not there
 	}
-	if off, ok := v.Addr().Interface().(interface{ disable() }); ok && node.Kind == yaml.ScalarNode {
+	if off, ok := v.Addr().Interface().(Switchable); ok && node.Kind == yaml.ScalarNode {
 		d.boolean(path, node, off)
 		return
 	}
@@ -117,7 +136,7 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 			return
 		}
 		if n := len(node.Content); n > maxEntries {
-			d.errorf(path, "the list has %d entries, and at most %d can be in one file: split it", n, maxEntries)
+			d.Errorf(path, "the list has %d entries, and at most %d can be in one file: split it", n, maxEntries)
 			return
 		}
 		for i, item := range node.Content {
@@ -131,7 +150,7 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 				return
 			}
 			item := reflect.New(v.Type().Elem()).Elem()
-			d.value(join(path, key.Value), node, item)
+			d.value(Join(path, key.Value), node, item)
 			v.SetMapIndex(reflect.ValueOf(key.Value), item)
 		})
 	case reflect.Struct:
@@ -142,7 +161,7 @@ func (d *document) value(path string, node *yaml.Node, v reflect.Value) {
 				d.unknownKey(path, key, fields)
 				return
 			}
-			d.value(join(path, key.Value), node, field)
+			d.value(Join(path, key.Value), node, field)
 		})
 	}
 }
@@ -155,21 +174,27 @@ func isNull(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.Tag == "!!null"
 }
 
+// Switchable is a value that the file may leave out by writing false in its place.
+type Switchable interface {
+	// Disable is called when it says so.
+	Disable()
+}
+
 // boolean handles the fields that may be switched off with `false`.
-func (d *document) boolean(path string, node *yaml.Node, off interface{ disable() }) {
+func (d *Document) boolean(path string, node *yaml.Node, off Switchable) {
 	switch value := strings.ToLower(node.Value); {
 	case node.Tag == "!!bool" && value == "false":
-		off.disable()
+		off.Disable()
 	case node.Tag == "!!bool" && value == "true": // the default
 	case value == "false":
-		d.errorf(path, "%q in quotes is a string: write it without quotes", node.Value)
+		d.Errorf(path, "%q in quotes is a string: write it without quotes", node.Value)
 	default:
 		d.wrongType(path, node, "a mapping, or false to leave it out")
 	}
 }
 
 // mapping calls fn for each key of a mapping, which must be unique strings.
-func (d *document) mapping(path string, node *yaml.Node, fn func(key, value *yaml.Node)) {
+func (d *Document) mapping(path string, node *yaml.Node, fn func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
 		d.wrongType(path, node, "a mapping of keys to values")
 		return
@@ -177,15 +202,15 @@ func (d *document) mapping(path string, node *yaml.Node, fn func(key, value *yam
 	first := map[string]int{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i]
-		at := place{line: key.Line, column: key.Column}
+		at := positionOf(key)
 		d.checkTag(path, key)
 		switch line, repeated := first[key.Value]; {
 		case key.Value == "<<":
-			d.fail(at, path, "merge keys (<<) are not supported: write the keys out, or use an anchor and an alias for the whole value")
+			d.ErrorAt(at, path, "merge keys (<<) are not supported: write the keys out, or use an anchor and an alias for the whole value")
 		case key.Kind != yaml.ScalarNode:
-			d.fail(at, path, "a key must be a plain string")
+			d.ErrorAt(at, path, "a key must be a plain string")
 		case repeated:
-			d.fail(at, join(path, key.Value), "the key stands twice; it was set on line %d already", line)
+			d.ErrorAt(at, Join(path, key.Value), "the key stands twice; it was set on line %d already", line)
 		default:
 			first[key.Value] = key.Line
 			fn(key, node.Content[i+1])
@@ -193,7 +218,7 @@ func (d *document) mapping(path string, node *yaml.Node, fn func(key, value *yam
 	}
 }
 
-func (d *document) unknownKey(path string, key *yaml.Node, fields map[string]reflect.Value) {
+func (d *Document) unknownKey(path string, key *yaml.Node, fields map[string]reflect.Value) {
 	known := make([]string, 0, len(fields))
 	for name := range fields {
 		known = append(known, name)
@@ -203,52 +228,57 @@ func (d *document) unknownKey(path string, key *yaml.Node, fields map[string]ref
 	if near := suggest.Nearest(key.Value, known); near != "" {
 		message = fmt.Sprintf("unknown key %q: did you mean %q?", key.Value, near)
 	}
-	mistake := d.diagnostic(place{line: key.Line, column: key.Column}, path, "%s", message)
+	mistake := d.Diagnostic(positionOf(key), path, "%s", message)
 	mistake.UnknownKey = true
 	d.add(mistake)
 }
 
-func (d *document) wrongType(path string, node *yaml.Node, want string) {
+func (d *Document) wrongType(path string, node *yaml.Node, want string) {
 	got := map[yaml.Kind]string{
 		yaml.MappingNode:  "a mapping",
 		yaml.SequenceNode: "a list",
 		yaml.ScalarNode:   fmt.Sprintf("%q", node.Value),
 	}[node.Kind]
-	d.fail(place{line: node.Line, column: node.Column}, path, "expected %s, found %s", want, got)
+	d.ErrorAt(positionOf(node), path, "expected %s, found %s", want, got)
 }
 
-// replace notes that a build argument gave the value at path and all below it,
-// in place of what the file said there; an image takes the place of its whole
-// list.
-func (d *document) replace(path string, at place) {
-	if entry, field, inList := strings.Cut(path, "]."); inList && field == "image" {
-		list, _, _ := strings.Cut(entry, "[")
-		maps.DeleteFunc(d.places, func(p string, _ place) bool { return strings.HasPrefix(p, list+"[") })
-		d.places[entry+"]"] = at
-	}
-	maps.DeleteFunc(d.places, func(p string, _ place) bool { return strings.HasPrefix(p, path+".") })
+// Given reports whether there is a value at path.
+func (d *Document) Given(path string) bool {
+	_, given := d.places[path]
+	return given
+}
+
+// Set notes that the value at path and all below it came from somewhere else, in place of what the
+// file said there.
+func (d *Document) Set(path string, at Position) {
+	d.Forget(path + ".")
 	d.places[path] = at
+}
+
+// Forget forgets where the values stand whose paths begin with prefix.
+func (d *Document) Forget(prefix string) {
+	maps.DeleteFunc(d.places, func(path string, _ Position) bool { return strings.HasPrefix(path, prefix) })
 }
 
 // maxMistakes is how many mistakes of one file are reported.
 const maxMistakes = 100
 
-// mistakes returns the mistakes that were found, nil for none.
-func (d *document) mistakes() error {
+// Err returns the mistakes that were found, as [Diagnostics]; nil for none.
+func (d *Document) Err() error {
 	switch {
 	case len(d.errs) == 0:
 		return nil
 	case d.more > 0:
-		return append(d.errs, d.diagnostic(place{}, "", "%d more mistakes are not shown", d.more))
+		return append(d.errs, d.Diagnostic(Position{}, "", "%d more mistakes are not shown", d.more))
 	}
 	return d.errs
 }
 
-// count returns how many mistakes were found.
-func (d *document) count() int { return len(d.errs) + d.more }
+// Count returns how many mistakes were found.
+func (d *Document) Count() int { return len(d.errs) + d.more }
 
 // add records a mistake.
-func (d *document) add(mistake *Diagnostic) {
+func (d *Document) add(mistake *Diagnostic) {
 	if len(d.errs) < maxMistakes {
 		d.errs = append(d.errs, mistake)
 	} else {
@@ -256,51 +286,53 @@ func (d *document) add(mistake *Diagnostic) {
 	}
 }
 
-// errorf records a mistake in the value at path. Where the file says nothing of
+// Errorf records a mistake in the value at path. Where the file says nothing of
 // it, it points at the beginning.
-func (d *document) errorf(path, format string, args ...any) {
-	mistake := d.at(path, format, args...)
+func (d *Document) Errorf(path, format string, args ...any) {
+	mistake := d.At(path, format, args...)
 	if mistake.Line == 0 && mistake.Arg == "" {
-		mistake = d.diagnostic(d.places[""], path, format, args...)
+		mistake = d.Diagnostic(d.places[""], path, format, args...)
 	}
 	d.add(mistake)
 }
 
-// fail records a mistake at a place of its own.
-func (d *document) fail(at place, path, format string, args ...any) {
-	d.add(d.diagnostic(at, path, format, args...))
+// ErrorAt records a mistake at a place of its own.
+func (d *Document) ErrorAt(at Position, path, format string, args ...any) {
+	d.add(d.Diagnostic(at, path, format, args...))
 }
 
-// at returns what there is to say about the value at path; when the value was
+// At returns what there is to say about the value at path; when the value was
 // not given, it points at the nearest list or mapping around it, if any.
-func (d *document) at(path, format string, args ...any) *Diagnostic {
-	var at place
+func (d *Document) At(path, format string, args ...any) *Diagnostic {
+	var at Position
 	for near := path; near != ""; near = near[:max(strings.LastIndexAny(near, ".["), 0)] {
 		if p, ok := d.places[near]; ok {
 			at = p
 			break
 		}
 	}
-	return d.diagnostic(at, path, format, args...)
+	return d.Diagnostic(at, path, format, args...)
 }
 
-func (d *document) diagnostic(at place, path, format string, args ...any) *Diagnostic {
+// Diagnostic returns what there is to say about a place, and about the value at path if that is not
+// empty.
+func (d *Document) Diagnostic(at Position, path, format string, args ...any) *Diagnostic {
 	diagnostic := &Diagnostic{
 		Filename: d.filename,
-		Line:     at.line,
-		Column:   at.column,
+		Line:     at.Line,
+		Column:   at.Column,
 		Field:    credentials.Mask(path),
-		Arg:      at.arg,
+		Arg:      at.Arg,
 		Message:  credentials.Mask(fmt.Sprintf(format, args...)),
 	}
-	if i := at.line - 1; i >= 0 && i < len(d.lines) {
+	if i := at.Line - 1; i >= 0 && i < len(d.lines) {
 		diagnostic.line = d.lines[i]
 	}
 	return diagnostic
 }
 
-// ofKinds is the tag of a struct's field that holds the sections of the kinds.
-const ofKinds = ",kinds"
+// inline is the tag of a field whose keys are keys of the struct.
+const inline = ",inline"
 
 // fieldsOf maps the keys of a struct to its fields.
 func fieldsOf(v reflect.Value) map[string]reflect.Value {
@@ -308,9 +340,9 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	for i := range v.NumField() {
 		switch name := v.Type().Field(i).Tag.Get("yaml"); name {
 		case "-":
-		case ofKinds:
-			for key, section := range v.Field(i).Interface().(Sections) {
-				fields[key] = reflect.ValueOf(section).Elem()
+		case inline:
+			for _, key := range v.Field(i).MapKeys() {
+				fields[key.String()] = v.Field(i).MapIndex(key).Elem().Elem()
 			}
 		default:
 			fields[name] = v.Field(i)
@@ -319,28 +351,8 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	return fields
 }
 
-// keysOf yields the keys of a struct, each with the type of its field.
-func keysOf(t reflect.Type) iter.Seq2[string, reflect.Type] {
-	return func(yield func(string, reflect.Type) bool) {
-		for i := range t.NumField() {
-			switch name := t.Field(i).Tag.Get("yaml"); name {
-			case "-":
-			case ofKinds:
-				for key, section := range sectionTypes {
-					if !yield(key, section) {
-						return
-					}
-				}
-			default:
-				if !yield(name, t.Field(i).Type) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func join(path, key string) string {
+// Join returns the path of a key of the value at path.
+func Join(path, key string) string {
 	if path == "" {
 		return key
 	}
@@ -351,10 +363,11 @@ func join(path, key string) string {
 // https://yaml.org/spec/1.1/#id871136
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
-func splitLines(data []byte) []string { return lineBreak.Split(string(data), -1) }
+// Lines returns the lines of a file, without what ends them.
+func Lines(data []byte) []string { return lineBreak.Split(string(data), -1) }
 
 // shownLines returns the lines as messages may show them.
-func shownLines(data []byte) []string { return splitLines([]byte(credentials.Mask(string(data)))) }
+func shownLines(data []byte) []string { return Lines([]byte(credentials.Mask(string(data)))) }
 
 // invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func invalidUTF8(data []byte) int {
