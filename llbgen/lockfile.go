@@ -56,7 +56,7 @@ func NewLockfile(name string) *Lockfile {
 		Images:    map[string]map[string]digest.Digest{},
 		Downloads: map[string]digest.Digest{},
 		Packages:  map[string]digest.Digest{},
-		doc:       source.New(name, nil),
+		doc:       source.New(name, nil, source.Syntax{}),
 	}
 }
 
@@ -64,7 +64,7 @@ func NewLockfile(name string) *Lockfile {
 // [source.Diagnostics].
 func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	l := NewLockfile(name)
-	l.doc = source.New(name, data)
+	l.doc = source.New(name, data, source.Syntax{})
 	var content struct {
 		Version   string                       `yaml:"version"`
 		Images    map[string]map[string]string `yaml:"images"`

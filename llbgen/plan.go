@@ -55,6 +55,11 @@ func WithLockfile(l *Lockfile) LoadOption { return func(p *Plan) { p.lockfile = 
 // tenth of it.
 const MaxFileSize = 2 << 20
 
+// syntax is that of the build file.
+func syntax() source.Syntax {
+	return source.Syntax{TagAdvice: "write the value itself, or give it with a build argument"}
+}
+
 // Load reads a build file and applies the build arguments. Empty data is a
 // build file of which the arguments give everything. All mistakes are returned
 // together, as [source.Diagnostics].
@@ -70,7 +75,7 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{File: newFile(), catalogue: known, checksums: checksums, doc: source.New(filename, data)}
+	p := &Plan{File: newFile(), catalogue: known, checksums: checksums, doc: source.New(filename, data, syntax())}
 	for _, opt := range opts {
 		opt(p)
 	}
