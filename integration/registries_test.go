@@ -158,9 +158,13 @@ func TestMembersOfAnIndex(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			repo := b.repo(strings.ReplaceAll(name, " ", "-") + "/sam")
 			b.Registry.Reset()
-			lines := b.build(append([]string{"--build-arg", "SAM_BASE_IMAGE=" + base, "-f", example(t, "sam/samforge.yaml"),
-				"--platform", "linux/amd64,linux/arm64", "--repo", repo, "--push"}, args...)...).ok(t)
+			r := b.build(append([]string{"--build-arg", "SAM_BASE_IMAGE=" + base, "-f", example(t, "sam/samforge.yaml"),
+				"--platform", "linux/amd64,linux/arm64", "--repo", repo, "--push"}, args...)...)
+			lines := r.ok(t)
 			b.wantNothingPulled(base)
+			if strings.Contains(r.stderr, "platform") && strings.Contains(r.stderr, "does not match") {
+				t.Errorf("BuildKit warns:\n%s", r.stderr)
+			}
 			tag, _, _ := strings.Cut(lines[0], "@")
 			for i, arch := range []string{"amd64", "arm64"} {
 				member, err := b.Registry.ReadImage(t.Context(), lines[i+1], "linux/"+arch)

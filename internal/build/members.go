@@ -1,6 +1,7 @@
 package build
 
 import (
+	"github.com/containerd/platforms"
 	bkclient "github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -48,7 +49,7 @@ func (r *request) pushMembers(job *builder.Job, t project.Target) {
 			Build: kept.Build(m.platform),
 			Opt: bkclient.SolveOpt{
 				Exports:       []bkclient.ExportEntry{{Type: push.Type, Attrs: kept.Attrs(push.Attrs, m.platform, m.ref)}},
-				FrontendAttrs: map[string]string{},
+				FrontendAttrs: map[string]string{"platform": platforms.Format(m.platform)},
 				CacheImports:  job.Opt.CacheImports,
 				CacheExports:  inline(job.Opt.CacheExports),
 			},
