@@ -51,6 +51,7 @@ func main() {
 
 func run(ctx context.Context, args []string) int {
 	secrets := &printer.Secrets{}
+	secrets.AddArguments(args)
 	stderr := printer.Stderr(secrets)
 	root := newRoot()
 	root.SetArgs(args)

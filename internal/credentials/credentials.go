@@ -11,22 +11,84 @@ import (
 	"unicode/utf8"
 )
 
-// end is the class of characters that end the host of an address: white space and line breaks too,
-// so that a text has as many lines when it is masked.
-const end = `\s\x{85}\x{2028}\x{2029}/?#`
-
-// userInfo matches an address up to the @ behind its user name and password. A user name alone may
-// be a token. For SSH it is not, and only a password counts.
-var userInfo = regexp.MustCompile(`(?i)\b((?:(?:git\+)?https?|git|ftp|tcp)://)([^` + end + `]*)@|\b((?:git\+)?ssh://)([^:@` + end + `]*:[^` + end + `]*)@`)
-
 // In reports whether text has an address with credentials in it.
-func In(text string) bool { return userInfo.MatchString(text) }
+func In(text string) bool { return len(find(text)) > 0 }
 
-// Mask returns text with an x for each character of the credentials in its addresses.
+// Mask returns text with an x for each character of the credentials in its addresses, so that
+// every other character keeps its place.
 func Mask(text string) string {
-	return userInfo.ReplaceAllStringFunc(text, func(found string) string {
-		m := userInfo.FindStringSubmatch(found)
-		scheme, user := m[1]+m[3], m[2]+m[4]
-		return scheme + strings.Repeat("x", utf8.RuneCountInString(user)) + "@"
-	})
+	var masked strings.Builder
+	at := 0
+	for _, found := range find(text) {
+		masked.WriteString(text[at:found.start])
+		masked.WriteString(strings.Repeat("x", utf8.RuneCountInString(text[found.start:found.end])))
+		at = found.end
+	}
+	if at == 0 {
+		return text
+	}
+	return masked.String() + text[at:]
+}
+
+// span is a part of a text: the credentials of an address, without the @ after them.
+type span struct{ start, end int }
+
+var (
+	scheme = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://`)
+	// space ends an address. Line breaks are among it, so that a text has as many lines when it is
+	// masked.
+	space = regexp.MustCompile(`[\s\x{85}\x{2028}\x{2029}]`)
+	// digest follows the @ of an image reference, which has no credentials before it.
+	digest = regexp.MustCompile(`^sha(256|384|512):`)
+)
+
+// find returns the credentials in the addresses of a text.
+func find(text string) []span {
+	var spans []span
+	addresses := scheme.FindAllStringIndex(text, -1)
+	for n, found := range addresses {
+		start, end := found[1], len(text)
+		if n+1 < len(addresses) {
+			end = addresses[n+1][0]
+		}
+		if loc := space.FindStringIndex(text[start:end]); loc != nil {
+			end = start + loc[0]
+		}
+		if length, ok := userInfo(text[found[0]:found[1]], text[start:end]); ok {
+			spans = append(spans, span{start, start + length})
+		}
+	}
+	return spans
+}
+
+// userInfo returns the length of the user name and password that begin the rest of an address
+// (https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1).
+func userInfo(scheme, rest string) (length int, ok bool) {
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		isDigest := digest.MatchString(authority[at+1:])
+		return at, !isDigest && (takesToken(scheme) || strings.Contains(authority[:at], ":"))
+	}
+	// A password with one of /?# in it should be percent-encoded. Where it is not, what stands
+	// before its first one looks like a host with a port that is no number.
+	at := strings.LastIndexByte(path, '@')
+	return len(authority) + at, at >= 0 && !strings.HasPrefix(authority, "[") && hasWrongPort(authority)
+}
+
+// takesToken reports whether the user name alone may be a token, as git and HTTP have it. For SSH
+// and others only a password counts.
+func takesToken(scheme string) bool {
+	switch strings.TrimPrefix(strings.ToLower(scheme), "git+") {
+	case "http://", "https://", "git://", "ftp://", "tcp://":
+		return true
+	}
+	return false
+}
+
+func hasWrongPort(authority string) bool {
+	_, port, ok := strings.Cut(authority, ":")
+	return ok && strings.Trim(port, "0123456789") != ""
 }

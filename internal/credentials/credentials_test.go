@@ -17,6 +17,11 @@ func TestMask(t *testing.T) {
 		"ssh://ci:hunter2@builder":                      "ssh://xxxxxxxxxx@builder",
 		"http://:x@a/=https://b@c/":                     "http://xx@a/=https://x@c/",
 		"archive: 'https://ci:hunter2@example.com/x' #": "archive: 'https://xxxxxxxxxx@example.com/x' #",
+		"https://ci:hun/ter2@example.com/x":             "https://xxxxxxxxxxx@example.com/x",
+		"https://ci:hun#ter2@example.com/x.git":         "https://xxxxxxxxxxx@example.com/x.git",
+		"docker-container://ci:hunter2@builder":         "docker-container://xxxxxxxxxx@builder",
+		"unix://ci:hunter2@/run/x":                      "unix://xxxxxxxxxx@/run/x",
+		"docker-image://ci:hunter2@example.com/x":       "docker-image://xxxxxxxxxx@example.com/x",
 
 		// Without.
 		"https://example.com/a@v1":            "",
@@ -27,6 +32,11 @@ func TestMask(t *testing.T) {
 		"ssh://git@github.com/a/b.git":        "",
 		"git+ssh://git@github.com:22/a/b.git": "",
 		"docker-image://alpine@sha256:0123":   "",
+		"docker-image://alpine:3@sha256:0123": "",
+		"docker-image://h:5000/x:1@sha256:01": "",
+		"https://example.com:443/@scope/x":    "",
+		"https://[::1]:443/@scope/x":          "",
+		"https://example.com: to a@b":         "",
 		"oci-layout://layout@sha256:0123":     "",
 		"kube-pod://buildkitd":                "",
 		"unix:///run/a@b.sock":                "",

@@ -5,9 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/samforge/samforge/internal/credentials"
 )
 
 // Secrets are what must not be printed. The zero value knows none. It is safe for concurrent use.
@@ -66,6 +69,23 @@ func (s *Secrets) AddLogin(user, password string) {
 	}
 }
 
+// cacheKey matches a secret among the attributes of a cache or an output
+// (https://docs.docker.com/build/cache/backends/).
+var cacheKey = regexp.MustCompile(`(?i)(?:^|[,="])(?:secret_access_key|session_token|account_key|token|ghtoken)=([^,"]+)`)
+
+// AddArguments has the secrets in the arguments of a command masked: the keys of a cache in S3, in
+// Azure or at GitHub.
+func (s *Secrets) AddArguments(args []string) {
+	for _, arg := range args {
+		if !strings.Contains(arg, "type=") {
+			continue
+		}
+		for _, found := range cacheKey.FindAllStringSubmatch(arg, -1) {
+			s.Add(found[1])
+		}
+	}
+}
+
 // AddAuthorization has masked what HTTP's header of that name holds.
 func (s *Secrets) AddAuthorization(header string) {
 	_, value, _ := strings.Cut(header, " ")
@@ -90,8 +110,11 @@ func encoded(value string) []string {
 	}
 }
 
-// Mask returns text with *** in place of each secret.
-func (s *Secrets) Mask(text string) string {
+// Mask returns text with *** in place of each secret, and with the credentials in addresses hidden.
+func (s *Secrets) Mask(text string) string { return credentials.Mask(s.replace(text)) }
+
+// replace returns text with *** in place of each secret.
+func (s *Secrets) replace(text string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out strings.Builder

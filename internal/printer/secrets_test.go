@@ -44,6 +44,15 @@ func TestSecretsOfARequest(t *testing.T) {
 	}
 }
 
+func TestSecretsOfArguments(t *testing.T) {
+	t.Parallel()
+	var s Secrets
+	s.AddArguments([]string{"build", "--cache-to", "type=s3,access_key_id=AKIA,secret_access_key=sw0rdfish,bucket=b", "--output=type=x,\"token=t0ken-123\"", "--label", "token=samforge"})
+	if got := s.Mask("sw0rdfish AKIA t0ken-123 samforge https://ci:pw@host/"); got != "*** AKIA *** samforge https://xxxxx@host/" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestSecretFiles(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
