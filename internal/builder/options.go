@@ -7,12 +7,16 @@ package builder
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 
 	"github.com/moby/buildkit/client"
+
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // Options say which buildkitd to use. The zero value discovers one.
@@ -75,6 +79,15 @@ func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
 			t.ServerName = u.Hostname()
 		}
 	}
+	for _, name := range []string{t.CACert, t.Cert, t.Key} {
+		if name == "" {
+			continue
+		}
+		// gRPC would read a device or a pipe for ever. What is missing is told of below.
+		if _, err := userfile.Read(name, certificateLimit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read a TLS file of the builder: %w", err)
+		}
+	}
 	var opts []client.ClientOpt
 	if t.CACert != "" {
 		opts = append(opts, client.WithServerConfig(t.ServerName, t.CACert))
@@ -90,6 +103,10 @@ func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
 	}
 	return opts, nil
 }
+
+// certificateLimit is the most that a file of certificates may have. The bundles of distributions
+// have 200 kB.
+const certificateLimit = 4 << 20
 
 func firstFile(dir string, names ...string) (string, error) {
 	for _, name := range names {

@@ -1,17 +1,22 @@
 package project
 
 import (
-	"errors"
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/moby/buildkit/client/ociindex"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // Layout is an image in an OCI layout on this machine:
@@ -43,6 +48,10 @@ func ParseLayout(value string) (Layout, error) {
 }
 
 func layoutEntry(path, tag string) (*ocispecs.Descriptor, error) {
+	// What reads the index below would read a device for ever.
+	if _, err := userfile.Read(filepath.Join(path, ocispecs.ImageIndexFile), documentLimit); err != nil {
+		return nil, fmt.Errorf("read the index of the OCI layout %s: %w", path, err)
+	}
 	index := ociindex.NewStoreIndex(path)
 	if desc, err := index.Get(tag); err == nil && desc != nil {
 		return desc, nil
@@ -58,56 +67,73 @@ func layoutEntry(path, tag string) (*ocispecs.Descriptor, error) {
 }
 
 // Config returns the image config for a platform, as it is stored.
-func (l Layout) Config(platform ocispecs.Platform) ([]byte, error) {
-	hash, err := v1.NewHash(l.Digest.String())
-	if err != nil {
-		return nil, err
-	}
-	root := layout.Path(l.Path)
-	index, err := root.ImageIndex()
-	if err != nil {
-		return nil, fmt.Errorf("read the index of the OCI layout %s: %w", l.Path, err)
-	}
-	image, err := member(index, hash, platform)
+func (l Layout) Config(ctx context.Context, platform ocispecs.Platform) ([]byte, error) {
+	blobs := layoutBlobs(l.Path)
+	config, err := l.config(ctx, blobs, platform)
 	if err != nil {
 		return nil, fmt.Errorf("read %s of the OCI layout %s: %w", l.Digest, l.Path, err)
 	}
-	return image.RawConfigFile()
+	return config, nil
 }
 
-// member returns the image at a hash, or the best one for the platform in the index at it.
-func member(index v1.ImageIndex, hash v1.Hash, platform ocispecs.Platform) (v1.Image, error) {
-	manifest, err := index.IndexManifest()
+func (l Layout) config(ctx context.Context, blobs layoutBlobs, platform ocispecs.Platform) ([]byte, error) {
+	manifest, err := blobs.read(l.Digest)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(manifest.Manifests, func(d v1.Descriptor) bool { return d.Digest == hash })
-	if i < 0 || !manifest.Manifests[i].MediaType.IsIndex() {
-		return index.Image(hash)
+	var kind struct {
+		MediaType string `json:"mediaType"`
+		Manifests []any  `json:"manifests"`
 	}
-	inner, err := index.ImageIndex(hash)
-	if err != nil {
+	if err := json.Unmarshal(manifest, &kind); err != nil {
 		return nil, err
 	}
-	if manifest, err = inner.IndexManifest(); err != nil {
-		return nil, err
-	}
-	matcher := platforms.Only(platform)
-	best := slices.DeleteFunc(slices.Clone(manifest.Manifests), func(d v1.Descriptor) bool {
-		return d.Platform == nil || !matcher.Match(specOf(d))
-	})
-	if len(best) == 0 {
-		return nil, errors.New("it has no image for " + platforms.Format(platform))
-	}
-	slices.SortStableFunc(best, func(a, b v1.Descriptor) int {
-		if matcher.Less(specOf(a), specOf(b)) {
-			return -1
+	root := ocispecs.Descriptor{MediaType: kind.MediaType, Digest: l.Digest, Size: int64(len(manifest))}
+	if root.MediaType == "" { // optional in OCI's documents
+		root.MediaType = ocispecs.MediaTypeImageManifest
+		if len(kind.Manifests) > 0 {
+			root.MediaType = ocispecs.MediaTypeImageIndex
 		}
-		return 1
-	})
-	return inner.Image(best[0].Digest)
+	}
+	config, err := images.Config(ctx, blobs, root, platforms.Only(platform))
+	if errdefs.IsNotFound(err) {
+		return nil, fmt.Errorf("it has no image for %s: %w", platforms.Format(platform), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return blobs.read(config.Digest)
 }
 
-func specOf(d v1.Descriptor) ocispecs.Platform {
-	return ocispecs.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant}
+// layoutBlobs is the folder of an OCI layout, as containerd reads images.
+type layoutBlobs string
+
+// ReaderAt returns the content of a blob.
+func (b layoutBlobs) ReaderAt(_ context.Context, desc ocispecs.Descriptor) (content.ReaderAt, error) {
+	data, err := b.read(desc.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return layoutBlob{bytes.NewReader(data)}, nil
 }
+
+// documentLimit is the most that a manifest, an index or an image config may have, as for registries.
+const documentLimit = 8 << 20
+
+func (b layoutBlobs) read(dgst digest.Digest) ([]byte, error) {
+	if err := dgst.Validate(); err != nil {
+		return nil, err
+	}
+	data, err := userfile.Read(filepath.Join(string(b), ocispecs.ImageBlobsDir, dgst.Algorithm().String(), dgst.Encoded()), documentLimit)
+	if err != nil {
+		return nil, err
+	}
+	if got := dgst.Algorithm().FromBytes(data); got != dgst {
+		return nil, fmt.Errorf("the blob %s has the digest %s", dgst, got)
+	}
+	return data, nil
+}
+
+type layoutBlob struct{ *bytes.Reader }
+
+func (layoutBlob) Close() error { return nil }

@@ -106,14 +106,14 @@ func (p *Project) contextOf(ref string) (NamedContext, bool) {
 	return p.Contexts[i], true
 }
 
-func (l *Lookup) resolve(_ context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
+func (l *Lookup) resolve(ctx context.Context, ref string, platform ocispecs.Platform, pin llbgen.Pin) (*llbgen.SourceImage, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
 	}
 	name := reference.TagNameOnly(named).String()
 	if c, ok := l.project.contextOf(ref); ok {
-		return l.fromContext(name, c, platform)
+		return l.fromContext(ctx, name, c, platform)
 	}
 	found, from, err := l.pinned(name, platform, pin)
 	if err != nil {
@@ -150,7 +150,7 @@ func (l *Lookup) pinned(name string, platform ocispecs.Platform, pin llbgen.Pin)
 
 // fromContext is an image out of a named context: another image, one in an OCI layout, or plain
 // files, of which nothing is known before the builder has them.
-func (l *Lookup) fromContext(name string, c NamedContext, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
+func (l *Lookup) fromContext(ctx context.Context, name string, c NamedContext, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
 	if image, ok := strings.CutPrefix(c.Source, ImageScheme); ok {
 		found, err := l.registry.Resolve(image, platform)
 		if err != nil {
@@ -163,7 +163,7 @@ func (l *Lookup) fromContext(name string, c NamedContext, platform ocispecs.Plat
 		if err != nil {
 			return nil, fmt.Errorf("--build-context %s: %w", c.Name, err)
 		}
-		config, err := layout.Config(platform)
+		config, err := layout.Config(ctx, platform)
 		if err != nil {
 			return nil, fmt.Errorf("--build-context %s: %w", c.Name, err)
 		}
