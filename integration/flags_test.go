@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -187,6 +188,35 @@ func readJSON(t *testing.T, file string, into any) {
 	data, err := os.ReadFile(file)
 	must(t, err)
 	must(t, json.Unmarshal(data, into))
+}
+
+// A flag that is wrong is refused before a builder is looked for: this one does not exist.
+func TestWrongFlagsCostNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	for flag, want := range map[string]string{
+		"--attest mode=max": "name a type",
+		"--annotation a":    "KEY=VALUE",
+		"--network bridge":  "use default, none or host",
+		"--add-host a":      "expected HOST:IP",
+		"--output dest=x":   "name a type",
+		"--output type=image,name=example.com/CI/x:1":   "example.com/CI/x:1 is not an image reference",
+		"--cache-to type=registry,ref=example.com/CI/x": "example.com/CI/x is not an image reference",
+		"--cache-from type=registry,ref=a:b:c":          "a:b:c is not an image reference",
+		"--build-context docker:28=docker-image://R/X":  "R/X is not an image reference",
+		"--build-context a=docker-image://ci:pw@host/x": "docker-image://xxxxx@host/x has a user or a password",
+		"--cache-to type=inline,token=sw0rdfish,{{.No}": "token=***",
+		"--tag https://ci:pw@example.com/x":             "https://xxxxx@example.com/x is not",
+		"--ssh default=" + pipe:                         "is neither a key nor the socket of an agent but a pipe",
+	} {
+		name, value, _ := strings.Cut(flag, " ")
+		r := run(t, nil, "build", "-f", example(t, "sam/samforge.yaml"), "--builder", "unix://"+dir+"/none", name, value)
+		if r.code != 2 || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, ":pw@") {
+			t.Errorf("%s: exit code %d, want 2 and %q:\n%s", flag, r.code, want, r.stderr)
+		}
+	}
 }
 
 // A registry cache makes an unchanged build on a fresh buildkitd free: no layer

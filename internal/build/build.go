@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -84,7 +87,10 @@ func prepare(p *project.Project, opt Options) (*request, error) {
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
-	return r, nil
+	// The jobs are made once more when the builder is known. With --load it may be the engine, which
+	// needs no docker command.
+	_, err = r.jobs(targets, opt.Load)
+	return r, err
 }
 
 func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) {
@@ -186,6 +192,9 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 	}
 	if len(opt.SSH) > 0 {
 		configs, err := build.ParseSSH(opt.SSH)
+		if err == nil {
+			err = checkKeys(configs)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--ssh: %w", err)
 		}
@@ -196,4 +205,23 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 		attachables = append(attachables, agents)
 	}
 	return attachables, nil
+}
+
+// checkKeys refuses what is neither a key nor the socket of an agent: a pipe would be read for ever.
+func checkKeys(configs []sshprovider.AgentConfig) error {
+	for _, config := range configs {
+		for _, path := range config.Paths {
+			if path == "" {
+				continue // $SSH_AUTH_SOCK
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if mode := info.Mode(); !mode.IsRegular() && mode&fs.ModeSocket == 0 {
+				return fmt.Errorf("%s is neither a key nor the socket of an agent but %s", path, userfile.KindOf(mode))
+			}
+		}
+	}
+	return nil
 }

@@ -102,6 +102,14 @@ func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOpt
 	if exports, err = build.ParseExportCache(to); err != nil {
 		return nil, nil, fmt.Errorf("--cache-to: %w", err)
 	}
+	for _, e := range slices.Concat(imports, exports) {
+		if e.Type != "registry" {
+			continue
+		}
+		if err := project.CheckReference(e.Attrs["ref"]); err != nil {
+			return nil, nil, fmt.Errorf("a cache of type=registry: ref=%w", err)
+		}
+	}
 	return imports, exports, nil
 }
 

@@ -13,6 +13,8 @@ import (
 	bkclient "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session/filesync"
 	"github.com/tonistiigi/go-csvvalue"
+
+	"github.com/samforge/samforge/internal/project"
 )
 
 // output is a value of --output, as docker buildx reads it:
@@ -61,6 +63,13 @@ func parseOutput(value string) (output, error) {
 	}
 	if o.kind == "registry" {
 		o.kind, o.attrs["push"] = bkclient.ExporterImage, "true"
+	}
+	if names := o.attrs["name"]; o.kind == bkclient.ExporterImage && names != "" && names != "*" {
+		for name := range strings.SplitSeq(names, ",") {
+			if err := project.CheckReference(name); err != nil {
+				return o, fmt.Errorf("--output %s: name=%w", value, err)
+			}
+		}
 	}
 	return o, nil
 }

@@ -104,6 +104,11 @@ func namedContext(value string) (NamedContext, error) {
 	if err != nil {
 		return NamedContext{}, fmt.Errorf("%q is not a name of a context or an image: %w", name, err)
 	}
+	if image, ok := strings.CutPrefix(source, ImageScheme); ok {
+		if err := CheckReference(image); err != nil {
+			return NamedContext{}, err
+		}
+	}
 	c := NamedContext{Name: strings.TrimSuffix(reference.FamiliarString(named), ":latest"), Source: source}
 	if !c.Folder() {
 		return c, nil

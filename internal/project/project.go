@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/distribution/reference"
@@ -78,6 +79,14 @@ func withMirrors(opt Options) map[string]string {
 	return args
 }
 
+// CheckReference returns an error unless ref is a reference of an image, in lower case.
+func CheckReference(ref string) error {
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
+		return fmt.Errorf("%s is not an image reference: %w", ref, err)
+	}
+	return nil
+}
+
 // ReadsContext reports whether building reads files of the build context.
 func (p *Project) ReadsContext() bool { return p.plan.ReadsContext() }
 
@@ -112,8 +121,11 @@ func (p *Project) place(fallback ocispecs.Platform) ([]Target, error) {
 		return nil, fmt.Errorf("--tag names one image, and %d targets are selected: choose one with --target, or use --tag-template", len(p.targets))
 	}
 	for _, tag := range p.opt.Tags {
-		if _, err := reference.ParseNormalizedNamed(tag); err != nil {
-			return nil, fmt.Errorf("--tag %s is not an image reference: %w", tag, err)
+		if err := CheckReference(tag); err != nil {
+			return nil, fmt.Errorf("--tag %w", err)
+		}
+		if strings.Contains(tag, "@") {
+			return nil, fmt.Errorf("--tag %s has a digest: leave it out, the image that is built decides it", tag)
 		}
 	}
 	asked, err := ParsePlatforms(p.opt.Platforms)

@@ -107,6 +107,7 @@ func TestReferencesThatCannotBe(t *testing.T) {
 		want string
 	}{
 		"--tag in upper case":               {Options{Targets: []string{"java21"}, Tags: []string{"registry.example.com/CI/x:1"}}, "--tag registry.example.com/CI/x:1 is not an image reference"},
+		"--tag with a digest":               {Options{Targets: []string{"java21"}, Tags: []string{"a@sha256:" + strings.Repeat("0", 64)}}, "has a digest: leave it out"},
 		"--tag for several targets":         {Options{Tags: []string{"a:1"}}, "--tag names one image, and 3 targets are selected"},
 		"two targets with one tag":          {Options{TagTemplate: "{{.Version}}"}, "nodejs22.x and python3.12 give the same tag"},
 		"a platform the base excludes":      {Options{Platforms: []string{"linux/arm64"}}, "linux/amd64 only"},
