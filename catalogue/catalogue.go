@@ -16,18 +16,18 @@ import (
 //go:embed catalogue.yaml
 var catalogueYAML []byte
 
-// Catalogue is what is known of the AWS SAM build images and of the Lambda base
-// images that have Node.js: which runtimes there are, on which operating system, and
-// which node images fit them. catalogue.yaml says where each fact comes from.
+// Catalogue lists the AWS SAM build images and the Lambda base images that have Node.js: the
+// runtimes, their operating systems, and the node images that fit them. catalogue.yaml names the
+// source of each fact.
 type Catalogue struct {
-	// AsOf is the day that every [Runtime.Status] holds for, as YYYY-MM-DD.
+	// AsOf is the day for which every [Runtime.Status] is true, as YYYY-MM-DD.
 	AsOf string `yaml:"asOf"`
 
 	OSes  []OS   `yaml:"os"`
 	Nodes []Node `yaml:"nodes"`
 
-	// Rows are the runtimes as written, grouped by language, newest first.
-	// Use [Catalogue.Runtimes], which fills in [Runtime.Nodes].
+	// Rows are the runtimes as written, grouped by language, newest first. Use
+	// [Catalogue.Runtimes], which fills in [Runtime.Nodes].
 	Rows []Runtime `yaml:"runtimes"`
 }
 
@@ -37,7 +37,7 @@ type OS struct {
 	Title string `yaml:"title"` // for people: "Amazon Linux 2"
 
 	Glibc   string       `yaml:"glibc"`
-	Glibcxx VersionRange `yaml:"glibcxx"` // of libstdc++; empty where it is not known
+	Glibcxx VersionRange `yaml:"glibcxx"` // of libstdc++; empty if unknown
 	OpenSSL VersionRange `yaml:"openssl"` // of the system, not of /var/lang
 
 	PackageManager string `yaml:"packageManager"`
@@ -53,20 +53,19 @@ type VersionRange struct {
 	Newest string `yaml:"newest"`
 }
 
-// Node is what the node binary of a node runtime needs of the system it runs
-// on, and the smallest image that has it.
+// Node says what the node binary of a runtime needs from the operating system, and names the
+// smallest image that has it.
 type Node struct {
 	Runtime string `yaml:"runtime"`
 	// Image is one build of the runtime's Lambda base image.
 	Image string `yaml:"image"`
-	// AWS is the build in the SAM image and in the Lambda base image, Official that
-	// of nodejs.org.
+	// AWS is the build in the SAM image and in the Lambda base image, Official the one from
+	// nodejs.org.
 	AWS      LibraryNeeds `yaml:"aws"`
 	Official LibraryNeeds `yaml:"official"`
 }
 
-// LibraryNeeds names the newest versions of glibc and of libstdc++'s GLIBCXX
-// that a binary asks for.
+// LibraryNeeds names the newest versions of glibc and of libstdc++'s GLIBCXX that a binary needs.
 type LibraryNeeds struct {
 	Bound   Bound  `yaml:"bound"`
 	Glibc   string `yaml:"glibc"`
@@ -84,7 +83,7 @@ const (
 	BoundAtMost  Bound = "atMost"  // the binary may need less
 )
 
-// Status is how far AWS still maintains a runtime's SAM image.
+// Status says whether AWS still maintains a runtime's SAM image.
 type Status string
 
 // The stages of a runtime's life, in order.
@@ -95,39 +94,37 @@ const (
 )
 
 // Runtime is one row of the catalogue: an AWS Lambda runtime and its SAM image
-// public.ecr.aws/sam/build-<Name>. The JSON form is that of
-// `samforge runtimes --format json`.
+// public.ecr.aws/sam/build-<Name>. The JSON form is that of `samforge runtimes --format json`.
 type Runtime struct {
 	Name     string `yaml:"name" json:"name"`         // nodejs22.x
 	Language string `yaml:"language" json:"language"` // nodejs
 	Version  string `yaml:"version" json:"version"`   // 22
 	OS       string `yaml:"os" json:"os"`             // al2023, a name in [Catalogue.OSes]
 
-	// Architectures of the image, in the words of the OCI: amd64, arm64.
+	// Architectures are those of the image, by their OCI names: amd64, arm64.
 	Architectures []string `yaml:"architectures" json:"architectures"`
-	// Images is false where there never was a SAM image.
+	// Images is false if there never was a SAM image.
 	Images bool `yaml:"images" json:"images"`
 
 	// Status holds for [Catalogue.AsOf]; [Runtime.StatusOn] knows later days.
 	Status Status `yaml:"status" json:"status"`
-	// EOL is the day AWS Lambda deprecates the runtime, as YYYY-MM-DD; empty
-	// where AWS has not named one.
+	// EOL is the day AWS Lambda deprecates the runtime, as YYYY-MM-DD; empty if AWS has not named
+	// one.
 	EOL string `yaml:"eol" json:"eol,omitempty"`
-	// Since is the first SAM CLI release that knows the runtime, Until the day
-	// (YYYY-MM-DD) its image was given up. Both are empty where not known.
+	// Since is the first SAM CLI release that knows the runtime, Until the day (YYYY-MM-DD) its
+	// image was given up. Both are empty if unknown.
 	Since string `yaml:"since" json:"since,omitempty"`
 	Until string `yaml:"until" json:"until,omitempty"`
 	// Successor names the runtime to move to.
 	Successor string `yaml:"successor" json:"successor,omitempty"`
 	Note      string `yaml:"note" json:"note,omitempty"`
 
-	// Nodes names the node images that run on this runtime, the newest first: a
-	// node runtime takes itself, any other what its operating system allows.
+	// Nodes names the node images that run on this runtime, the newest first: for a node runtime
+	// its own image, for others those that run on its operating system.
 	Nodes []string `yaml:"-" json:"nodes"`
 }
 
-// Load parses the embedded catalogue. It is cheap, but not free: a
-// caller keeps the result.
+// Load parses the embedded catalogue. Call it once and keep the result.
 func Load() (*Catalogue, error) {
 	c := new(Catalogue)
 	if err := yaml.Load(catalogueYAML, c, yaml.WithKnownFields()); err != nil {
@@ -145,8 +142,8 @@ func (c *Catalogue) Runtime(name string) (Runtime, bool) {
 	return c.withNodes(c.Rows[i]), true
 }
 
-// Runtimes returns every row, grouped by language, newest first; the order
-// does not change from call to call.
+// Runtimes returns every row, grouped by language, newest first; the order does not change from
+// call to call.
 func (c *Catalogue) Runtimes() []Runtime {
 	runtimes := make([]Runtime, len(c.Rows))
 	for i, row := range c.Rows {
@@ -155,8 +152,8 @@ func (c *Catalogue) Runtimes() []Runtime {
 	return runtimes
 }
 
-// Nearest returns the runtime whose name is most like name, one that is still
-// maintained where two are equally like it, or "" where none is.
+// Nearest returns the runtime whose name is most like name, or "". Of equally similar names it
+// prefers one that AWS still maintains.
 func (c *Catalogue) Nearest(name string) string {
 	var maintained, others []string
 	for _, row := range c.Rows {
@@ -178,8 +175,8 @@ func (c *Catalogue) OS(name string) (OS, bool) {
 	return c.OSes[i], true
 }
 
-// Node returns what the node binary of a node runtime needs. It is not known
-// for runtimes older than nodejs16.x.
+// Node returns what the node binary of a node runtime needs. The second result is false for
+// runtimes older than nodejs16.x, where this is unknown.
 func (c *Catalogue) Node(runtime string) (Node, bool) {
 	i := slices.IndexFunc(c.Nodes, func(n Node) bool { return n.Runtime == runtime })
 	if i < 0 {
@@ -188,9 +185,9 @@ func (c *Catalogue) Node(runtime string) (Node, bool) {
 	return c.Nodes[i], true
 }
 
-// NodeImage returns the image to take Node.js from for a runtime image: the smallest
-// one of the newest Node.js that runs on it. A runtime that has Node.js itself takes
-// its own image. It returns "" for an image of an unknown runtime.
+// NodeImage returns the node image to use with a runtime image: the smallest one with the newest
+// Node.js that runs on it. A runtime image that has Node.js is its own node image. For an unknown
+// runtime it returns "".
 func (c *Catalogue) NodeImage(runtimeImage string) string {
 	ref, _ := ParseSAMReference(runtimeImage)
 	switch runtime, ok := c.Runtime(ref.Runtime); {
@@ -212,8 +209,8 @@ func (c *Catalogue) NewestNodeImage() string {
 	return c.Nodes[0].Image
 }
 
-// StatusOn returns the status on a day: a runtime that was current when the
-// catalogue was written is deprecated from its end-of-life day on.
+// StatusOn returns the status on a day: a runtime that was current when the catalogue was written
+// is deprecated from its end-of-life day on.
 func (r Runtime) StatusOn(day time.Time) Status {
 	if r.Status == StatusCurrent && r.EOL != "" && r.EOL <= day.Format(time.DateOnly) {
 		return StatusDeprecated

@@ -12,18 +12,17 @@ import (
 //go:embed checksums.yaml
 var checksumsYAML []byte
 
-// dockerArchives is where Docker keeps its static archives, a directory for
-// each machine.
+// dockerArchives is where Docker keeps its static archives, a directory for each machine.
 const dockerArchives = "https://download.docker.com/linux/static/stable/"
 
-// Checksums are the sums that samforge knows of downloads whose vendor
-// publishes none. Where they come from stands in checksums.yaml.
+// Checksums are known checksums of downloads whose vendor publishes none. checksums.yaml says where
+// they come from.
 type Checksums struct {
 	// archives holds hexadecimal sha256 sums by file name and machine.
 	archives map[string]map[string]string
 }
 
-// LoadChecksums parses the embedded sums. A caller keeps the result.
+// LoadChecksums parses the embedded checksums. Call it once and keep the result.
 func LoadChecksums() (*Checksums, error) {
 	var file struct {
 		DockerArchives map[string]map[string]string `yaml:"dockerArchives"`
@@ -34,10 +33,9 @@ func LoadChecksums() (*Checksums, error) {
 	return &Checksums{archives: file.DockerArchives}, nil
 }
 
-// ForURL returns the sum of what lies at url, for amd64 or arm64. It knows
-// Docker's static archives at their own address only: another host may serve
-// something else under the same name. A url for another architecture than
-// arch has no sum.
+// ForURL returns the checksum of the file at url, for amd64 or arm64. It knows Docker's static
+// archives at Docker's own address only, as another host may serve another file under the same
+// name. It returns false for a URL of another architecture than arch.
 func (c *Checksums) ForURL(url, arch string) (digest.Digest, bool) {
 	path, ok := strings.CutPrefix(url, dockerArchives)
 	if !ok {

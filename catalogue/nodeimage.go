@@ -8,9 +8,9 @@ import (
 	"github.com/distribution/reference"
 )
 
-// A node image is what Node.js is copied from: a SAM build image, or AWS Lambda's
-// own base image, which the SAM image is built on. Both have the same /var/lang,
-// as https://github.com/aws/aws-sam-build-images adds nothing there.
+// A node image is what Node.js is copied from: a SAM build image, or AWS Lambda's own base image,
+// which the SAM image is built on. Both have the same /var/lang, as
+// https://github.com/aws/aws-sam-build-images adds nothing there.
 
 // NodeReference is what the reference of a node image says.
 type NodeReference struct {
@@ -18,12 +18,12 @@ type NodeReference struct {
 	Runtime string
 	// Lambda is set for Lambda's own base image, and SAM for a SAM build image.
 	Lambda, SAM bool
-	// Build is set where the tag names one build of the image.
+	// Build is set if the tag names one build of the image.
 	Build bool
 }
 
-// ParseNodeReference reads the reference of a node image. An error says why the
-// runtime cannot be read.
+// ParseNodeReference reads the reference of a node image. An error says why the runtime cannot be
+// read.
 func ParseNodeReference(ref string) (NodeReference, error) {
 	named, err := ParseReference(ref)
 	if err != nil {
@@ -36,7 +36,7 @@ func ParseNodeReference(ref string) (NodeReference, error) {
 		}
 		return parseLambdaTag(language, tag)
 	}
-	sam, _ := ParseSAMReference(ref) // which has no tag to be of any use here
+	sam, _ := ParseSAMReference(ref) // the runtime is enough here, the tag may say anything
 	node := NodeReference{Runtime: sam.Runtime, SAM: sam.Runtime != "", Build: sam.Timestamp != ""}
 	if node.Runtime == "" {
 		return node, fmt.Errorf("its name is neither that of a SAM image, such as sam/build-nodejs22.x, nor that of a Lambda base image, such as lambda/nodejs:22")
@@ -44,9 +44,8 @@ func ParseNodeReference(ref string) (NodeReference, error) {
 	return node, nil
 }
 
-// lambdaImage is the end of the repository of a Lambda base image: lambda/nodejs in
-// AWS's gallery, aws-lambda-nodejs on Docker Hub, and lambda-nodejs in a mirror
-// that flattens paths.
+// lambdaImage is the end of the repository of a Lambda base image: lambda/nodejs in AWS's gallery,
+// aws-lambda-nodejs on Docker Hub, and lambda-nodejs in a mirror that flattens paths.
 var lambdaImage = regexp.MustCompile(`(?:^|[/-])lambda[/-](nodejs|python|java|ruby|dotnet|go|provided)$`)
 
 // LambdaLanguage returns the language of a Lambda base image; empty for any other image.
@@ -57,8 +56,8 @@ func LambdaLanguage(named reference.Named) string {
 	return ""
 }
 
-// lambdaTag is the tag of a Lambda base image, each form also with the name of an
-// architecture at its end: https://gallery.ecr.aws/lambda/nodejs
+// lambdaTag matches the tag of a Lambda base image. Each form may end in the name of an
+// architecture: https://gallery.ecr.aws/lambda/nodejs
 //
 //	22                  moves when AWS builds the image again
 //	22.2025.08.04.11    one build: year, month, day, hour
@@ -77,7 +76,7 @@ func parseLambdaTag(language, tag string) (NodeReference, error) {
 	case language == "nodejs":
 		return node, fmt.Errorf("its tag does not name a version of Node.js, as 22 and 22.2025.08.04.11 do")
 	default:
-		node.Runtime = language // which says enough: it has no Node.js
+		node.Runtime = language // this is enough to know that it has no Node.js
 		return node, nil
 	}
 	node.Build = m[2] != ""

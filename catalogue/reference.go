@@ -13,8 +13,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// SAMReference is what the reference of a SAM build image tells. What it does
-// not tell is empty.
+// SAMReference is what the reference of a SAM build image says. A field is empty if the reference
+// does not say it.
 type SAMReference struct {
 	Image string // as given
 
@@ -29,8 +29,8 @@ type SAMReference struct {
 	Arch       string // amd64 or arm64; empty for a tag that has both
 }
 
-// ReferenceError says that a valid reference does not tell something that a
-// tag is made of, and which field of the build file tells it instead.
+// ReferenceError says that a part of a tag cannot be read from a valid reference, and which field
+// of the build file gives it instead.
 type ReferenceError struct {
 	Ref     string
 	Missing string // "runtime" or "samVersion"
@@ -43,26 +43,25 @@ func (e *ReferenceError) Error() string {
 	return fmt.Sprintf("cannot read the %s from image reference %q: %s; set %s by hand", what, e.Ref, e.Reason, e.Field)
 }
 
-// The patterns are strict and bounded, so that a tag made of what they match
-// is a legal tag (at most 128 characters of [A-Za-z0-9_.-]).
+// The patterns are strict and bounded, so that what they match makes a legal tag (at most 128
+// characters of [A-Za-z0-9_.-]).
 var (
 	samRuntime = regexp.MustCompile(`^(?:provided|[a-z]{1,20}[0-9]{1,4})(?:\.[a-z0-9]{1,10}){0,2}$`)
 	samVersion = regexp.MustCompile(`^[0-9]{1,5}\.[0-9]{1,5}(?:\.[0-9]{1,5})?$`)
 	samTag     = regexp.MustCompile(`^([0-9.]+)(?:-([0-9]{14}))?$`)
 )
 
-// ParseSAMReference reads a reference to a SAM build image or to a mirror of
-// one. These tags of build-<runtime> exist, each with -x86_64, -arm64 or, for
-// both architectures, neither at its end:
+// ParseSAMReference reads a reference to a SAM build image or to a mirror of one. These tags of
+// build-<runtime> exist. Each may end in -x86_64 or -arm64; without, it has both architectures:
 //
 //	1.143.0-20250822194415   one build
 //	1.143.0, 1.103           a SAM CLI version, moved when it is built again
 //	latest                   no version can be read
 //
-// A digest may follow the tag. An invalid reference is an error that says
-// what is wrong with it. A valid one is always returned with all that can be
-// read; the error then is a [*ReferenceError], or two joined by [errors.Join],
-// runtime first, for what cannot.
+// A digest may follow the tag. For an invalid reference, the error says what is wrong with it. For
+// a valid one, the result has everything that can be read. The error is then nil, or a
+// [*ReferenceError] for what cannot be read, or two of them joined by [errors.Join], the runtime
+// first.
 func ParseSAMReference(ref string) (SAMReference, error) {
 	named, err := ParseReference(ref)
 	if err != nil {
@@ -83,9 +82,8 @@ func ParseSAMReference(ref string) (SAMReference, error) {
 	return r, errors.Join(r.missingRuntime(), r.missingVersion())
 }
 
-// runtimeOf reads the runtime from the last component of the repository,
-// build-<runtime>. Mirrors that flatten paths put more before it:
-// sam-build-<runtime>.
+// runtimeOf reads the runtime from the last component of the repository, build-<runtime>. Mirrors
+// that flatten paths put more before it: sam-build-<runtime>.
 func runtimeOf(named reference.Named) string {
 	path := reference.Path(named)
 	component := "-" + path[strings.LastIndexByte(path, '/')+1:]
@@ -142,9 +140,9 @@ func (r *SAMReference) missingVersion() error {
 	return &ReferenceError{Ref: r.Image, Missing: "samVersion", Field: "runtimes[].samVersion", Reason: reason}
 }
 
-// ParseReference checks the reference against the grammar that container
-// tools share (https://pkg.go.dev/github.com/distribution/reference), which
-// tells less of what is wrong than people need to mend it.
+// ParseReference checks the reference against the grammar that container tools share
+// (https://pkg.go.dev/github.com/distribution/reference), and says more than that package about
+// what is wrong.
 func ParseReference(ref string) (reference.Named, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err == nil {

@@ -1,6 +1,5 @@
-// Package frontend is the BuildKit frontend: what lies between the gateway and
-// the graphs of llbgen. [Frontend.Build] is the one function behind every door, the
-// samforge command and the `# syntax=` image.
+// Package frontend is the BuildKit frontend: the adapter between the gateway and the graphs of
+// llbgen. The samforge command and the `# syntax=` image both call [Frontend.Build].
 package frontend
 
 import (
@@ -21,21 +20,19 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Frontend is the frontend with what the program that runs it tells it.
+// Frontend is the frontend, with settings of the program that runs it.
 type Frontend struct {
-	// Warn is told warnings that the builder is too old to pass on.
+	// Warn receives warnings that the builder is too old to pass on; optional.
 	Warn func(message string)
-	// Resolved is told an image before it is built, once it is known what it is
-	// made from.
+	// Resolved receives each image when its inputs are known, before it is built; optional.
 	Resolved func(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image)
-	// Version of the frontend's image, which a build file may be too new for;
-	// empty elsewhere.
+	// Version is that of the frontend's image, for the error about a build file that is too new;
+	// empty in the samforge command.
 	Version string
 }
 
-// Build reads the build file, builds the target that was asked for on each of
-// its platforms and returns the result for the exporter. Mistakes in the build
-// file come back with their lines.
+// Build reads the build file, builds the requested target for each of its platforms and returns the
+// result for the exporter. Errors have the lines of mistakes in the build file.
 func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	c = Patient(c)
 	opts := c.BuildOpts().Opts
@@ -79,10 +76,10 @@ type build struct {
 	plan   *llbgen.Plan
 	target llbgen.Target
 	epoch  time.Time
-	images sync.Map // *llbgen.Image by platform, for what is said of it
+	images sync.Map // *llbgen.Image by platform, for annotations and attestations
 }
 
-// load reads the build file and finds what is to be built.
+// load reads the build file and finds what to build.
 func (b *build) load(ctx context.Context) error {
 	lockfile, err := b.readLockfile(ctx)
 	if err != nil {
@@ -123,7 +120,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	return rb.Finalize()
 }
 
-// annotate adds each image's own annotations to those of its manifest.
+// annotate adds the annotations of each image to its manifest.
 func (b *build) annotate(rb *dockerui.ResultBuilder) {
 	for _, platform := range b.TargetPlatforms {
 		image, _ := b.images.Load(platforms.FormatAll(platform))
@@ -185,8 +182,8 @@ func (b *build) platform(ctx context.Context, platform *ocispecs.Platform, _ int
 	}, nil
 }
 
-// proxy is what the predefined build arguments say, in either case, as for a
-// Dockerfile; nil when they say nothing.
+// proxy returns the proxies in the predefined build arguments, in upper or lower case, as for a
+// Dockerfile; nil if there are none.
 func proxy(args map[string]string) *llb.ProxyEnv {
 	value := func(name string) string { return cmp.Or(args[name], args[strings.ToLower(name)]) }
 	env := llb.ProxyEnv{

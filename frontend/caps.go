@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// supportedCaps are what a client may require of the frontend, as the label
-// moby.buildkit.frontend.caps of its image says; see Dockerfile.frontend.
+// supportedCaps are the capabilities that a client may require of the frontend. They are also in
+// the label moby.buildkit.frontend.caps of its image; see Dockerfile.frontend.
 var supportedCaps = []string{
 	"moby.buildkit.frontend.inputs",
 	"moby.buildkit.frontend.subrequests",
@@ -19,9 +19,8 @@ var supportedCaps = []string{
 	"moby.buildkit.frontend.contexts.zstd",
 }
 
-// checkCaps refuses a build that requires what this frontend does not have.
-// What follows a "+" says whether a frontend that hands the build over to
-// another one may ignore that; this one never does.
+// checkCaps refuses a build that requires a capability that this frontend does not have. The part
+// after a "+" is for frontends that hand the build over to another one, which this one never does.
 func checkCaps(required string) error {
 	if required == "" {
 		return nil

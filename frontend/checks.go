@@ -15,7 +15,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// checks are the checks of one image. Whether they run depends on no cache.
+// checks are the checks of one image. They run whatever cache the build uses.
 type checks struct {
 	*build
 	image    *llbgen.Image
@@ -23,15 +23,15 @@ type checks struct {
 
 	steps []llb.State // checks that are steps themselves
 
-	// What reads files: each function reports whether it has nothing to say the next time.
+	// Checks that read files: each function reports whether its result may be remembered.
 	names  []string
 	reads  []func(ctx context.Context) (passed bool, err error)
 	states []llb.State // what is read
 }
 
-// check checks the layers of an image and, where the build asks for it, the whole
-// image. It returns the image as it is exported: with its proof and its checks in
-// the graph, so that an exported cache has them too.
+// check checks the layers of an image and, if the build asks for it, the whole image. It returns
+// the image to export. Its graph contains the proof and the checks, so that an exported cache has
+// them too.
 func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispecs.Platform) (client.Reference, error) {
 	c := &checks{build: b, image: image, platform: platform}
 	eg, egCtx := errgroup.WithContext(ctx)
@@ -61,13 +61,13 @@ func (b *build) check(ctx context.Context, image *llbgen.Image, platform ocispec
 		if ref, err := c.solve(ctx, tied, true); err == nil {
 			return ref, nil
 		}
-		// The checks passed: only what caches would know of them is lost.
+		// The checks passed: they are only missing in caches.
 	}
 	return c.solve(ctx, image.State, false)
 }
 
-// reason returns why a layer could not be made: what the node layer lacks, as npm runs in the image that it is copied
-// from, or else err.
+// reason returns why a layer could not be made. npm runs in the node image, so the reason may be
+// what the node layer lacks; otherwise it is err.
 func (c *checks) reason(ctx context.Context, err error) error {
 	for _, layer := range c.image.Layers {
 		if len(layer.Executables) == 0 || !layer.Overlays {
@@ -91,8 +91,8 @@ func (c *checks) add(name string, read func(context.Context) (bool, error), stat
 	c.states = append(c.states, states...)
 }
 
-// once runs the checks that read, unless a cache has the proof that they passed. It
-// returns the proof, if there is one.
+// once runs the checks that read files, unless a cache has the proof that they passed. It returns
+// the proof, if there is one.
 func (c *checks) once(ctx context.Context) ([]llb.State, error) {
 	if len(c.reads) == 0 {
 		return nil, nil
@@ -115,7 +115,7 @@ func (c *checks) once(ctx context.Context) ([]llb.State, error) {
 	return []llb.State{kept}, nil
 }
 
-// read runs the checks that read, and reports whether all passed.
+// read runs the checks that read files, and reports whether all passed.
 func (c *checks) read(ctx context.Context) (bool, error) {
 	passed := make([]bool, len(c.reads))
 	eg, egCtx := errgroup.WithContext(ctx)

@@ -19,13 +19,12 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// MaxContextFile is how large a file of the build context may be. Such a file
-// becomes a part of the graph, and a graph has to fit into a message of the
-// gateway, which holds 16 MiB.
+// MaxContextFile is the maximum size of a file of the build context. Such a file becomes part of
+// the graph, which must fit into a message of the gateway, at most 16 MiB.
 const MaxContextFile = 8 << 20
 
-// checkContexts refuses contexts whose addresses have credentials in them: the provenance, the
-// builder's history and the log have these addresses too.
+// checkContexts refuses contexts whose addresses contain credentials: the addresses are also in the
+// provenance, the builder's history and the log.
 func checkContexts(opts map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(opts)) {
 		if (key == "context" || strings.HasPrefix(key, "context:")) && credentials.In(opts[key]) {
@@ -35,7 +34,8 @@ func checkContexts(opts map[string]string) error {
 	return nil
 }
 
-// ErrCredentials says how to pass the credentials in the address of a context instead.
+// ErrCredentials returns the error for a context whose address contains credentials. It says how to
+// pass them instead.
 func ErrCredentials(address string) error {
 	remedy := "for a git repository pass the token with --secret id=GIT_AUTH_TOKEN,env=NAME; for an archive the Authorization header with --secret id=HTTP_AUTH_HEADER_HOST,env=NAME"
 	if u, err := url.Parse(address); err == nil {
@@ -44,8 +44,8 @@ func ErrCredentials(address string) error {
 	return fmt.Errorf("the context %s has a user or a password in its address, which would be recorded with the image: leave it out; %s", credentials.Mask(address), remedy)
 }
 
-// readFile reads a file of the build context: of a folder on the client's side,
-// of which no other file is sent, of a git repository or of an archive.
+// readFile reads a file of the build context: a folder on the client's side, a git repository or an
+// archive. The client sends no other file.
 func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
 	state, err := b.MainContext(ctx,
 		llb.FollowPaths([]string{name}),
@@ -63,8 +63,7 @@ func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
 	return ReadContextFile(fileSystem{ctx, ref}, name)
 }
 
-// readLockfile reads the lock file from beside the build file, wherever that is;
-// nil where there is none.
+// readLockfile reads the lock file beside the build file. It returns nil if there is none.
 func (b *build) readLockfile(ctx context.Context) (*llbgen.Lockfile, error) {
 	res, err := b.gateway.Solve(ctx, client.SolveRequest{Definition: b.src.Definition.ToPB()})
 	if err != nil {
@@ -84,12 +83,12 @@ func (b *build) readLockfile(ctx context.Context) (*llbgen.Lockfile, error) {
 	}
 	lockfile, err := llbgen.ParseLockfile(b.lockName, data)
 	if err != nil {
-		return nil, errors.New(err.Error()) // its lines are none of the build file
+		return nil, errors.New(err.Error()) // its lines are not lines of the build file
 	}
 	return lockfile, nil
 }
 
-// ReadContextFile reads a file of the build context, which files is.
+// ReadContextFile reads a file of the build context.
 func ReadContextFile(files fs.FS, name string) ([]byte, error) {
 	file, err := files.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -12,8 +12,8 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// fileSystem is what a reference of the builder holds, read piece by piece.
-// Symbolic links are followed within it.
+// fileSystem is the file system of a builder's reference, read piece by piece. Symbolic links are
+// followed within it.
 type fileSystem struct {
 	ctx context.Context
 	ref client.Reference
@@ -30,7 +30,7 @@ func (s fileSystem) Open(name string) (fs.File, error) {
 	return &refFile{fileSystem: s, name: name, stat: stat}, nil
 }
 
-// readDir reads a directory, by name. What links in it lead to is not looked at.
+// readDir reads a directory, sorted by name. It does not follow links in it.
 func (s fileSystem) readDir(name string) ([]*fstypes.Stat, error) {
 	stats, err := s.ref.ReadDir(s.ctx, client.ReadDirRequest{Path: "/" + name})
 	if err != nil {
@@ -71,7 +71,7 @@ func (f *refFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxRead is less than a message of the gateway holds, which is 16 MiB.
+// maxRead is the most to read at once. A message of the gateway has at most 16 MiB.
 const maxRead = 4 << 20
 
 // ReadAt implements [io.ReaderAt].
@@ -92,7 +92,7 @@ func (f *refFile) ReadAt(p []byte, offset int64) (n int, err error) {
 	return n, nil
 }
 
-// readHead reads the beginning of a file, as much as tells what it is.
+// readHead reads the beginning of a file, enough to recognize its type.
 func (s fileSystem) readHead(name string) ([]byte, error) {
 	const length = 512
 	head, err := s.ref.ReadFile(s.ctx, client.ReadRequest{Filename: "/" + name, Range: &client.FileRange{Length: length}})
@@ -102,11 +102,11 @@ func (s fileSystem) readHead(name string) ([]byte, error) {
 	return head, nil
 }
 
-// inRoot is an absolute path as package fs has it.
+// inRoot returns an absolute path in the form of package fs.
 func inRoot(name string) string { return strings.TrimPrefix(path.Clean(name), "/") }
 
-// pathError is err with the kind of error that package fs promises: the
-// gateway passes on the text alone.
+// pathError returns err as the error that package fs defines for it. The gateway passes on only the
+// text.
 func pathError(op, name string, err error) error {
 	if strings.Contains(err.Error(), "no such file or directory") {
 		err = fs.ErrNotExist

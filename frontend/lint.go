@@ -15,9 +15,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Lint returns what the rules find in a build file as of today, or the mistakes
-// in it, in the form that BuildKit has for what it finds in a Dockerfile. The
-// lock file is nil where there is none.
+// Lint returns what the rules find in a build file today, or the mistakes in it, in the form of
+// BuildKit's findings in a Dockerfile. The lock file may be nil.
 func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string) *lint.LintResults {
 	results := &lint.LintResults{
 		Warnings: []lint.Warning{}, // [] in JSON, and not null
@@ -41,7 +40,7 @@ func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[stri
 	return results
 }
 
-// buildError is err with the places of the mistakes in the only source there is.
+// buildError returns err with the places of the mistakes in the build file, the only source.
 func buildError(err error) *lint.BuildError {
 	var mistakes source.Diagnostics
 	if !errors.As(err, &mistakes) {
@@ -56,8 +55,8 @@ func buildError(err error) *lint.BuildError {
 	return &lint.BuildError{Message: strings.Join(summaries, "\n"), Location: pb.Location{Ranges: ranges}}
 }
 
-// message is what a warning says beside the line it is about; where it is about
-// a build argument, which no line shows, it names that.
+// message returns the text of a warning to show with its line. It names a build argument, which has
+// no line.
 func message(d *source.Diagnostic) string {
 	if d.Arg != "" {
 		return "build argument " + d.Arg + ": " + d.Message
@@ -65,8 +64,8 @@ func message(d *source.Diagnostic) string {
 	return d.Message
 }
 
-// warning is d as a build sends it: as the Dockerfile frontend does where a rule
-// found it.
+// warning returns d as a build sends it. A finding of a rule has the form of the Dockerfile
+// frontend.
 func warning(d *source.Diagnostic) (string, client.WarnOpts) {
 	opts := client.WarnOpts{Range: d.Ranges()}
 	if d.Rule == "" {

@@ -16,8 +16,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// overwritesNothing reports whether a layer replaces no file of the base image by
-// another one. It warns of those that it replaces.
+// overwritesNothing reports whether a layer leaves all files of the base image as they are. It
+// warns about those that it replaces.
 func (c *checks) overwritesNothing(ctx context.Context, layer *llbgen.Layer) (bool, error) {
 	base, err := c.fileSystemOf(ctx, c.image.Base.State)
 	if err != nil {
@@ -47,7 +47,7 @@ func (b *build) fileSystemOf(ctx context.Context, state llb.State) (fileSystem, 
 	return fileSystem{ctx, ref}, err
 }
 
-// listed names some files, and how many there are.
+// listed returns the names of some files, and how many there are.
 func listed(files []string) string {
 	const most = 5
 	if len(files) == 1 {
@@ -60,8 +60,7 @@ func listed(files []string) string {
 	return text + ")"
 }
 
-// overwritten returns the paths below dir that have other content in added than
-// in base.
+// overwritten returns the paths below dir whose content differs between base and added.
 func overwritten(base, added fileSystem, dir string) (files []string, err error) {
 	before, err := base.readDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,8 +102,7 @@ func overwritten(base, added fileSystem, dir string) (files []string, err error)
 	return files, nil
 }
 
-// sameContent compares a file of two file systems, which is no directory in
-// both.
+// sameContent compares a file of two file systems that is not a directory in both.
 func sameContent(a, b fileSystem, name string, statA, statB *fstypes.Stat) (bool, error) {
 	typeA, typeB := fs.FileMode(statA.Mode).Type(), fs.FileMode(statB.Mode).Type()
 	if typeA != typeB || statA.Linkname != statB.Linkname || statA.Size != statB.Size {

@@ -9,38 +9,37 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// A check that reads a layer must not run again for a layer that came out of an
-// imported cache, as the builder would pull the layer for it. It must not be left
-// out either: nothing says whether a layer came out of a cache or was built a
-// moment ago. So the caches themselves keep a proof that the check passed.
+// A check that reads a layer must not run again for a layer from an imported cache, because the
+// builder would pull the layer for it. The check must not be left out either: BuildKit does not say
+// whether a layer came from a cache or was just built. So the cache itself keeps a proof that the
+// check passed.
 //
-// A proof is a step of the graph that depends on what was checked. It is exported
-// with the image, so every cache of the image has it. A builder cannot be asked
-// whether it knows a step, only to make it. Hence a proof has two forms with the
-// same key in every cache: one that can be made, and one that can only be found.
+// A proof is a step of the graph that depends on what was checked. It is exported with the image,
+// so every cache of the image has it. A builder can make a step, but it cannot say whether it knows
+// one. So a proof has two forms with the same key in every cache: one that can be made, and one
+// that can only be found.
 //
-// Both merge the difference between two notes with the same content. In the form
-// that can only be found the two are the same note. There is no difference and
-// nothing to merge: the solve fails, no step does, and BuildKit keeps no result.
-// In the form that can be made, the second note is written anew.
+// Both merge the difference between two notes with the same content. In the form that can only be
+// found the two are the same note. There is no difference and nothing to merge: the solve fails,
+// but no step does, and BuildKit keeps no result. In the form that can be made, the second note is
+// written anew.
 
-// A proofForm says what a proof is asked for.
+// A proofForm says what a proof is for.
 type proofForm int
 
 const (
 	toFind proofForm = iota
 	toMake
-	// toKeep is found, too, in steps of its own: a build that looked for a proof in
-	// vain would not find it afterwards.
+	// toKeep is found like toFind, but in steps of its own: a build that has failed to find a proof
+	// would not find it afterwards by the same steps.
 	toKeep
 )
 
-// proof returns the proof that a check passed for some states. It is a step that
-// returns the first of them, so a cache that has this state's layer can have the
-// proof too.
+// proof returns the proof that a check passed for some states. It is a step that returns the first
+// of them, so a cache that has this state's layer can have the proof too.
 //
-// An image has one proof. An inline cache has steps of the same kind in any order,
-// and two proofs would make one image two.
+// An image has one proof. An inline cache has steps of the same kind in any order, so with two
+// proofs the same image could have two digests.
 func proof(check string, form proofForm, of ...llb.State) llb.State {
 	var opts []llb.ConstraintsOpt
 	if form == toKeep {
@@ -54,11 +53,11 @@ func proof(check string, form proofForm, of ...llb.State) llb.State {
 	}
 	d := llb.Diff(first, second, append(hidden("compare notes"), compared...)...)
 	merged := llb.Merge([]llb.State{d, d}, append(hidden("merge the difference"), compared...)...)
-	// Builds side by side make the proof itself once: an inline cache has its time.
+	// Concurrent builds make the proof itself once, because an inline cache contains its time.
 	return requires("proof", of[0], []llb.State{merged}, append(hidden("proof"), opts...))
 }
 
-// note is a file about a check, which depends on the states that were checked.
+// note returns a file about a check. It depends on the states that were checked.
 func note(check string, of []llb.State, opts ...llb.ConstraintsOpt) llb.State {
 	file := llb.Mkfile("/note", 0o644, []byte(check), llb.WithCreatedTime(llbgen.DefaultEpoch()))
 	written := llb.Scratch().File(file, append(hidden("write a note"), opts...)...)
@@ -74,7 +73,7 @@ func requires(id string, state llb.State, others []llb.State, opts []llb.Constra
 	return llb.NewPassthrough(id, inputs, opts...)
 }
 
-// hidden names a step that progress displays leave out, which a weak group is.
+// hidden names a step that progress displays do not show, because its group is weak.
 func hidden(name string) []llb.ConstraintsOpt {
 	return []llb.ConstraintsOpt{
 		llb.WithCustomName("[internal] " + name),
@@ -82,14 +81,14 @@ func hidden(name string) []llb.ConstraintsOpt {
 	}
 }
 
-// impossibleProof is one that no cache can have. A builder that finds it would
-// make every proof that it is asked for.
+// impossibleProof returns a proof that no cache can have. A builder that finds it makes every proof
+// that it should only find.
 func impossibleProof() llb.State {
 	id := identity.NewID()
 	return proof(id, toFind, llb.Scratch().File(llb.Mkfile("/"+id, 0o644, nil), hidden("write what nobody checked")...))
 }
 
-// keepsProofs reports whether the builder has the steps that proofs are made of.
+// keepsProofs reports whether the builder supports the steps of a proof.
 func (b *build) keepsProofs() bool {
 	caps := b.BuildOpts().LLBCaps
 	for _, c := range []apicaps.CapID{pb.CapMergeOp, pb.CapDiffOp, pb.CapPassthroughOp} {

@@ -10,16 +10,16 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// maxPause is the last pause between two tries to resolve an image: there are four tries.
+// maxPause is the last pause between two attempts to resolve an image. There are four attempts.
 const maxPause = 4 * time.Second
 
-// Patient returns a client that resolves an image again when the builder's request to the registry
-// broke off. BuildKit itself tries again what comes after: the pulls and the pushes.
+// Patient returns a client that resolves an image again if the builder's request to the registry
+// broke off. BuildKit itself repeats pulls and pushes.
 func Patient(c client.Client) client.Client { return patient{c} }
 
 type patient struct{ client.Client }
 
-// ResolveImageConfig resolves an image, at the fourth try at the latest.
+// ResolveImageConfig resolves an image, in up to four attempts.
 func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	for pause := time.Second; ; pause *= 2 {
 		resolved, dgst, config, err := p.Client.ResolveImageConfig(ctx, ref, opt)
@@ -36,8 +36,8 @@ func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 	}
 }
 
-// transient reports whether an error may be gone at the next try. Of the builder's own requests there
-// are only words here.
+// transient reports whether the next attempt may succeed. The builder passes on only the text of
+// its errors.
 func transient(err error) bool {
 	text := err.Error()
 	for _, words := range []string{"connection reset", "broken pipe", "EOF", "500 Internal", "502 Bad Gateway", "503 Service", "504 Gateway"} {

@@ -7,10 +7,11 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 )
 
-// runOptions returns how the steps of an image run: the network, hosts and limits
-// of the docker build command line, as BuildKit's Dockerfile frontend applies them
-// to RUN. What the builder is too old for is left out, as there.
-// https://github.com/moby/buildkit/blob/v0.34.2/frontend/dockerfile/dockerfile2llb/convert.go (dispatchRun)
+// runOptions returns the options of the image's steps: the network, hosts and limits of the docker
+// build command line, as BuildKit's Dockerfile frontend applies them to RUN. Like there, options
+// that the builder is too old for are left out.
+// https://github.com/moby/buildkit/blob/v0.34.2/frontend/dockerfile/dockerfile2llb/convert.go
+// (dispatchRun)
 func runOptions(ui dockerui.Config, caps apicaps.CapSet) []llb.RunOption {
 	opts := []llb.RunOption{llb.Network(ui.NetworkMode)}
 	if env := proxy(ui.BuildArgs); env != nil {

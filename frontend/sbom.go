@@ -21,12 +21,11 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// sbomPath is where scanners write an SBOM, and the name of its file where the
-// exporter writes files.
+// sbomPath is the file name of an SBOM, for scanners and for an exporter that writes files.
 const sbomPath = "sbom.spdx.json"
 
-// attest adds an SBOM attestation to each platform, where one was asked for:
-// that of a scanner that was named, else samforge's own.
+// attest adds an SBOM attestation to each platform if the build asks for one: that of the named
+// scanner, or else samforge's own.
 // https://github.com/moby/buildkit/blob/master/docs/attestations/sbom.md
 func (b *build) attest(ctx context.Context, rb *dockerui.ResultBuilder) error {
 	if b.SBOM == nil {
@@ -57,9 +56,8 @@ func (b *build) attest(ctx context.Context, rb *dockerui.ResultBuilder) error {
 	})
 }
 
-// namesScanner reports whether the options of the build name an SBOM scanner.
-// What dockerui makes of them does not tell: it has BuildKit's own scanner where
-// none is named.
+// namesScanner reports whether the options of the build name an SBOM scanner. dockerui's own field
+// does not show this: it has BuildKit's default scanner if none is named.
 func namesScanner(opts map[string]string) bool {
 	for key, value := range attestations.Filter(opts) {
 		if !strings.HasSuffix(strings.ToLower(key), attestations.KeyTypeSbom) {
@@ -76,8 +74,8 @@ func namesScanner(opts map[string]string) bool {
 // sbomFunc makes the SBOM attestation of the image for a platform.
 type sbomFunc func(ctx context.Context, platform string, image *llbgen.Image) (*result.Attestation[*llb.State], error)
 
-// ownSBOM tells what samforge knows of the image, and reads nothing of it. The
-// file is never taken out of a cache, which would pull it: it is made as fast.
+// ownSBOM makes samforge's own SBOM, without reading the image. The file never comes from a cache:
+// to pull it would take longer than to write it.
 func (b *build) ownSBOM(_ context.Context, platform string, image *llbgen.Image) (*result.Attestation[*llb.State], error) {
 	content, err := image.SBOM()
 	if err != nil {
@@ -97,8 +95,8 @@ func (b *build) ownSBOM(_ context.Context, platform string, image *llbgen.Image)
 	}, nil
 }
 
-// scanner runs the scanner that was named. It reads all of an image, so that the
-// base is pulled.
+// scanner returns a function that runs the named scanner. It reads the whole image, so the base is
+// pulled.
 func (b *build) scanner(ctx context.Context) (sbomFunc, error) {
 	platform := b.BuildPlatforms[0]
 	scan, err := sbom.CreateSBOMScanner(ctx, b.gateway, b.SBOM.Generator, platform, sourceresolver.Opt{

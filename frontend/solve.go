@@ -13,9 +13,9 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// solve hands a graph to buildkitd. With evaluate it waits until the graph has
-// been built or found in a cache; otherwise that is left to the exporter.
-// Cache imports are not implied by the build: each solve names them.
+// solve solves a graph in buildkitd. With evaluate it waits until the graph is built or found in a
+// cache; otherwise the exporter does. A solve does not inherit the cache imports of the build, so
+// each names them.
 func (b *build) solve(ctx context.Context, state llb.State, evaluate bool) (client.Reference, error) {
 	def, err := state.Marshal(ctx, llb.WithCaps(b.BuildOpts().LLBCaps))
 	if err != nil {
@@ -32,7 +32,7 @@ func (b *build) solve(ctx context.Context, state llb.State, evaluate bool) (clie
 	return res.SingleRef()
 }
 
-// checksum downloads url and returns the SHA-256 digest of what came.
+// checksum downloads a file and returns its SHA-256 digest.
 func (b *build) checksum(ctx context.Context, d llbgen.Download) (digest.Digest, error) {
 	url, filename := d.URL, d.Filename
 	source := &pb.SourceOp{Identifier: url, Attrs: map[string]string{pb.AttrHTTPFilename: filename}}
@@ -43,7 +43,7 @@ func (b *build) checksum(ctx context.Context, d llbgen.Download) (digest.Digest,
 	if meta.HTTP != nil && meta.HTTP.Digest != "" {
 		return meta.HTTP.Digest, nil
 	}
-	// The builder is too old to tell: read the file.
+	// The builder is too old to say: read the file.
 	ref, err := b.solve(ctx, llb.HTTP(url, llb.Filename(filename)), true)
 	if err != nil {
 		return "", err

@@ -19,9 +19,9 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// atSource ties the mistakes in err to their lines of the build file, which the
-// client then shows. An error without a line is tied to the file alone, as the
-// Dockerfile frontend that forwards `# syntax=` would show that line otherwise.
+// atSource ties the mistakes in err to their lines of the build file, so that the client shows
+// these. It ties an error without a line to the file: otherwise the Dockerfile frontend that
+// forwards `# syntax=` would show that line.
 func (b *build) atSource(err error) error {
 	mistakes := source.Diagnostics{}
 	var one *source.Diagnostic
@@ -55,8 +55,8 @@ type sourceError struct {
 func (e *sourceError) Error() string { return e.text }
 func (e *sourceError) Unwrap() error { return e.error }
 
-// GRPCStatus carries the text through the gateway, which would pass on the
-// message of the status inside and drop what was wrapped around it.
+// GRPCStatus carries the text through the gateway, which would pass on only the message of the
+// wrapped status.
 func (e *sourceError) GRPCStatus() *status.Status {
 	s := &spb.Status{Code: int32(codes.Unknown)}
 	if inner, ok := grpcerrors.AsGRPCStatus(e.error); ok && inner != nil {
@@ -66,8 +66,8 @@ func (e *sourceError) GRPCStatus() *status.Status {
 	return status.FromProto(s)
 }
 
-// warn sends warnings to the client, with their lines of the build file. It
-// returns an error where the build file allows none.
+// warn sends warnings to the client, with their lines of the build file. It returns an error if the
+// build file allows none.
 func (b *build) warn(ctx context.Context, warnings []*source.Diagnostic) error {
 	caps := b.BuildOpts().Caps
 	passedOn := caps.Supports(gwpb.CapGatewayWarnings) == nil
@@ -82,7 +82,7 @@ func (b *build) warn(ctx context.Context, warnings []*source.Diagnostic) error {
 	return b.plan.Violation(warnings)
 }
 
-// explainRead says in the user's terms why the build file could not be read.
+// explainRead returns an error that says in the user's terms why the build file could not be read.
 func explainRead(filename string, err error) error {
 	if text := err.Error(); strings.Contains(text, "no such file or directory") || strings.Contains(text, "not found") {
 		return fmt.Errorf("there is no %s in the build context: name the build file with --file: %w", filename, err)

@@ -16,9 +16,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// subrequest answers what `docker buildx build --call` asks for in place of a
-// build: nothing is pulled for it. The second result is false where a build was
-// asked for.
+// subrequest answers `docker buildx build --call`, without pulling anything. The second result is
+// false if the client wants a build.
 func (b *build) subrequest(ctx context.Context) (*client.Result, bool, error) {
 	return b.HandleSubrequest(ctx, dockerui.RequestHandler{
 		Outline:     b.outline,
@@ -34,7 +33,7 @@ func (b *build) subrequest(ctx context.Context) (*client.Result, bool, error) {
 	})
 }
 
-// outline tells the build arguments and secrets of the target.
+// outline returns the build arguments and secrets of the target.
 func (b *build) outline(ctx context.Context) (*outline.Outline, error) {
 	if err := b.load(ctx); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// addFiles adds the check of what a layer brings.
+// addFiles adds the check of a layer's programs and scripts.
 func (c *checks) addFiles(layer *llbgen.Layer) {
 	if len(layer.Executables)+len(layer.Scripts) == 0 {
 		return
@@ -32,7 +32,7 @@ func (c *checks) addFiles(layer *llbgen.Layer) {
 }
 
 // checkFiles checks that a layer's programs and scripts are regular files, and that the programs
-// are ones of the platform. It opens nothing else: to open a pipe is to wait.
+// are for the platform. It opens regular files only, as opening a pipe could block.
 func (c *checks) checkFiles(files fileSystem, layer *llbgen.Layer) error {
 	for _, name := range slices.Concat(layer.Executables, layer.Scripts) {
 		info, err := fs.Stat(files, inRoot(name))
@@ -58,14 +58,13 @@ func (c *checks) checkFiles(files fileSystem, layer *llbgen.Layer) error {
 	return nil
 }
 
-// digestMismatch finds the sum of the file and the expected one in BuildKit's
-// error.
+// digestMismatch finds the file's checksum and the expected one in BuildKit's error.
 var digestMismatch = regexp.MustCompile(`digest mismatch .*?sha256:([a-f0-9]{64}).*?sha256:([a-f0-9]{64})`)
 
-// missingFile finds the path in BuildKit's error about a copy without a source.
+// missingFile finds the path in BuildKit's error about a copy whose source is missing.
 var missingFile = regexp.MustCompile(`"?(/[^":]+)"?: (?:not found|no such file or directory)`)
 
-// explainLayer says in the user's terms why a layer could not be built.
+// explainLayer returns an error that says in the user's terms why a layer could not be built.
 func explainLayer(layer *llbgen.Layer, err error) error {
 	text := err.Error()
 	if sums := digestMismatch.FindStringSubmatch(text); sums != nil {

@@ -17,11 +17,9 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// addImage runs the checks of the whole image and adds those that read it. The first
-// are steps like any other, and come out of the cache where nothing has changed, with
-// nothing pulled. On a platform that the builder cannot run, the programs' shared
-// libraries are checked instead, which is also how a program that does not start is
-// explained.
+// addImage runs the checks of the whole image and adds those that read it. The former are normal
+// steps: if nothing has changed, they come from the cache, and nothing is pulled. If the builder
+// cannot run the platform's programs, their shared libraries are checked instead.
 func (c *checks) addImage(ctx context.Context) error {
 	runs := c.canRun(c.platform)
 	if !runs {
@@ -59,8 +57,7 @@ func (c *checks) all() (states []llb.State) {
 	return append(states, c.image.Base.State)
 }
 
-// canRun reports whether the builder runs programs for a platform, be it by
-// emulation.
+// canRun reports whether the builder runs programs for a platform, natively or by emulation.
 func (b *build) canRun(platform ocispecs.Platform) bool {
 	workers := b.BuildOpts().Workers
 	return len(workers) == 0 || platforms.Any(workers[0].Platforms...).Match(platform)
@@ -81,8 +78,8 @@ func (c *checks) run(ctx context.Context, check *llbgen.Check) error {
 	return c.plan.At(check.Field, problem)
 }
 
-// libraries makes sure that a program finds its shared libraries in the image,
-// and in them the versions of symbols that it was linked against.
+// libraries checks that a program finds its shared libraries in the image, with the symbol versions
+// that it was linked against.
 func (c *checks) libraries(ctx context.Context, check *llbgen.Check) error {
 	if check.Program == "" {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Variable is a build argument that gives or overrides a value of the build
-// file. The names are those that the published pipelines use.
+// Variable is a build argument that gives or overrides a value of the build file. The names are
+// those that the published pipelines use.
 type Variable struct {
 	Name string
 	// Help says in a few words what the value is.
@@ -24,13 +24,13 @@ type Variable struct {
 	get func(p *Plan, t Target) (path, value string)
 }
 
-// verifyArg says how far images are checked to go together.
+// verifyArg is the build argument that says how far images are checked.
 const verifyArg = "SAMFORGE_VERIFY"
 
-// LockedArg is the build argument that has a build keep to its lock file.
+// LockedArg is the build argument that makes the lock file binding: what is not in it is an error.
 const LockedArg = "SAMFORGE_LOCKED"
 
-// Variables returns the build arguments of all kinds, in the order they apply.
+// Variables returns the build arguments of all kinds, in the order in which they are applied.
 func Variables() []Variable {
 	all := commonVariables()
 	for _, k := range kinds() {
@@ -196,8 +196,8 @@ func switchVariables() []Variable {
 	}
 }
 
-// MirrorsArg returns mirrors as the value of the SAMFORGE_MIRRORS build
-// argument, which carries them through every door.
+// MirrorsArg returns mirrors as the value of the SAMFORGE_MIRRORS build argument, which carries
+// them through every door.
 func MirrorsArg(m Mirrors) (name, value string) {
 	var pairs []string
 	for from, to := range m {
@@ -207,11 +207,11 @@ func MirrorsArg(m Mirrors) (name, value string) {
 	return "SAMFORGE_MIRRORS", strings.Join(pairs, ",")
 }
 
-// credentialArgs are arguments that must not be passed: build arguments end up in
-// provenance attestations and logs.
+// credentialArgs are arguments that must not be passed: build arguments end up in provenance
+// attestations and logs.
 var credentialArgs = []string{"DOCKER_USERNAME", "DOCKER_PASSWORD", "DOCKER_TOKEN"}
 
-// apply overrides the build file with the build arguments, and returns the names of those
+// apply overrides values of the build file by the build arguments. It returns the names of those
 // that nothing uses.
 func (p *Plan) apply(args map[string]string) (unused []string) {
 	rest := map[string]bool{}
@@ -242,8 +242,8 @@ func (p *Plan) apply(args map[string]string) (unused []string) {
 	return unused
 }
 
-// replace notes that a build argument gave the value at path, in place of what the file said there; an
-// image takes the place of its whole list.
+// replace records that the value at path, and all below it, came from a build argument. An image
+// replaces its whole list.
 func (p *Plan) replace(path string, at source.Position) {
 	if entry, field, inList := strings.Cut(path, "]."); inList && field == "image" {
 		list, _, _ := strings.Cut(entry, "[")
@@ -266,8 +266,7 @@ func argProblem(name, value string) string {
 	return ""
 }
 
-// predefined reports whether BuildKit gives the build argument a meaning of
-// its own.
+// predefined reports whether BuildKit itself gives the build argument a meaning.
 func predefined(name string) bool {
 	switch strings.ToUpper(name) {
 	case EpochArg, "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY":

@@ -5,8 +5,8 @@ import (
 	"context"
 )
 
-// cdkKind is the image that CI steps run the AWS CDK in: an image of each runtime with Node.js, the
-// plugin and the CDK's command line, the npm package aws-cdk.
+// cdkKind makes the images in which CI steps run the AWS CDK: one for each runtime, with Node.js,
+// the plugin and the CDK's command line, the npm package aws-cdk.
 type cdkKind struct{ nodeKind }
 
 func (cdkKind) build(ctx context.Context, b *build) (*Image, error) {
@@ -28,7 +28,7 @@ func (cdkKind) build(ctx context.Context, b *build) (*Image, error) {
 	})
 }
 
-// cdkDir is where the CDK is in the image.
+// cdkDir is the folder of the CDK in the image.
 const cdkDir = "/opt/harness/cdk"
 
 // cdk adds the CDK's command line, installed by npm.
@@ -52,7 +52,7 @@ func (b *build) cdk(ctx context.Context) (*Layer, error) {
 func (cdkKind) name() string { return "cdk" }
 func (cdkKind) help() string { return "the AWS CDK" }
 
-// CDKTag is the template of a CDK image's tag. An index that holds several platforms has no Arch.
+// CDKTag is the template of a CDK image's tag. Arch is empty for an index of several platforms.
 const CDKTag = "{{.Runtime}}-{{.Version}}-{{.CDKVersion}}{{with .Arch}}-linux-{{.}}{{end}}"
 
 func (cdkKind) tag(string) string { return CDKTag }
@@ -68,12 +68,12 @@ func (cdkKind) describe(p *Plan, t Target) string {
 // CDK is the section of the build file that says which version of the AWS CDK is installed.
 type CDK struct {
 	Version string `yaml:"version"`
-	// Lock is the path of a package-lock.json in the build context. It wins over the lock that
-	// samforge carries; a version that has neither is resolved afresh, with a warning.
+	// Lock is the path of a package-lock.json in the build context. It is used instead of the lock
+	// that samforge carries. Without either, npm chooses the dependencies, and samforge warns.
 	Lock string `yaml:"lock"`
 }
 
-// DefaultCDKVersion is the newest version that samforge carries a lock of.
+// DefaultCDKVersion is the newest version that samforge carries a lock for.
 const DefaultCDKVersion = "2.1148.1"
 
 func (f *File) cdk() *CDK { return section[CDK](f, "cdk") }

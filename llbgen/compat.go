@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/catalogue"
 )
 
-// checkPair refuses a node image that cannot run on the target's runtime image,
-// as far as the catalogue knows both, and warns of a pair that works by luck.
+// checkPair refuses a node image that cannot run on the target's runtime image, if the catalogue
+// knows both, and warns about a pair that is not known to work.
 func (p *Plan) checkPair(t Target) {
 	at := t.path + ".node"
 	ref, err := catalogue.ParseNodeReference(t.Node)
@@ -48,7 +48,8 @@ func (p *Plan) checkPair(t Target) {
 	}
 }
 
-// checkNode refuses programs that say themselves that they do not run on the node image's Node.js.
+// checkNode refuses a node image whose Node.js does not meet the requirements of the image's
+// programs.
 func (p *Plan) checkNode(at string, node catalogue.Runtime) {
 	k := p.kind()
 	k.checkNode(p, at, node)
@@ -70,8 +71,7 @@ func (p *Plan) checkNode(at string, node catalogue.Runtime) {
 	}
 }
 
-// knownNode is what the catalogue has of the target's node image; empty where it
-// does not know the image.
+// knownNode returns the catalogue's entry for the target's node image, or an empty one.
 func (b *build) knownNode() catalogue.Runtime {
 	ref, _ := catalogue.ParseNodeReference(b.target.Node)
 	node, _ := b.plan.catalogue.Runtime(ref.Runtime)

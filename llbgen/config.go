@@ -10,15 +10,15 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Labels for facts that have no annotation key in the OCI image specification. Those of a layer stand
-// beside its code. https://github.com/opencontainers/image-spec/blob/main/annotations.md
+// Labels for facts that have no annotation key in the OCI image specification. Those of a layer
+// stand beside its code. https://github.com/opencontainers/image-spec/blob/main/annotations.md
 const (
 	labelRuntime    = "io.samforge.runtime"
 	labelSAMVersion = "io.samforge.sam.version"
 )
 
-// config is the base image's config with ours on top. The entrypoint takes the
-// place of the base's command, which the plugin would get as an argument.
+// config returns the base image's config with ours on top. The base's command is cleared: the
+// plugin would get it as arguments.
 func (b *build) config(base *SourceImage, layers []*Layer, r recipe) *dockerspec.DockerOCIImage {
 	image := *base.Config
 	image.Created = &b.opt.Epoch
@@ -34,7 +34,7 @@ func (b *build) config(base *SourceImage, layers []*Layer, r recipe) *dockerspec
 	return &image
 }
 
-// prependPath returns env with dirs before what else is on its PATH, each once.
+// prependPath returns env with dirs at the beginning of its PATH, each once.
 func prependPath(env, dirs []string) []string {
 	env = slices.Clone(env)
 	if len(dirs) == 0 {
@@ -52,11 +52,10 @@ func prependPath(env, dirs []string) []string {
 	return append(env, "PATH="+strings.Join(dirs, ":")+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
-// Annotations returns what the image's manifest says of it: which base it was
-// built from, where tools that look for a newer base read it. The other standard
-// keys are labels alone, since annotations that a frontend sets take the place
-// of those that the user names.
-// See https://github.com/opencontainers/image-spec/blob/main/annotations.md
+// Annotations returns the annotations of the image's manifest. They name the base image, for tools
+// that look for a newer base. The other standard keys are labels only, because annotations that a
+// frontend sets override those of the user. See
+// https://github.com/opencontainers/image-spec/blob/main/annotations.md
 func (i *Image) Annotations() map[string]string {
 	annotations := map[string]string{ocispecs.AnnotationBaseImageName: i.Base.Name}
 	if i.Base.Digest != "" {
@@ -65,8 +64,8 @@ func (i *Image) Annotations() map[string]string {
 	return annotations
 }
 
-// labels are the base's, with ours over them. The standard keys that are set here
-// would tell of the base otherwise.
+// labels returns the base's labels, overridden by ours. Otherwise the standard keys would describe
+// the base.
 func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {
 	labels := map[string]string{}
 	maps.Copy(labels, base.Config.Config.Labels)
@@ -90,10 +89,10 @@ func (b *build) labels(base *SourceImage, layers []*Layer) map[string]string {
 	return labels
 }
 
-// history returns the base's history and one entry for each of our layers. The exporter gives the
-// layers to the entries in their order, so the base must have one entry for each of its own. Where
-// it has fewer, BuildKit would fill the gap with the time of the build; ours are the same each
-// time. Where it has more, as after its layers were squashed, the oldest count as empty.
+// history returns the base's history and one entry for each of our layers. The exporter assigns the
+// layers to the entries in order, so the base needs one entry for each of its layers. If it has
+// fewer, BuildKit would add entries with the time of the build; ours are the same each time. If it
+// has more, as a squashed image does, the oldest count as empty.
 func (b *build) history(base *dockerspec.DockerOCIImage, layers []*Layer) []ocispecs.History {
 	history := slices.Clone(base.History)
 	missing := len(base.RootFS.DiffIDs)

@@ -51,25 +51,25 @@ type download struct {
 	sum   digest.Digest
 }
 
-// content is what a download has to be.
+// content says what a download must contain.
 type content struct {
-	path    string // of a file in the archive that it is; empty where it is that file
+	path    string // of the file in the archive; empty if the download is that file
 	program bool   // the file is a program
 }
 
-// Download is a file that is fetched over HTTP, and what it has to be for the image to work.
+// Download is a file that is fetched over HTTP, and says what it must contain.
 type Download struct {
 	URL, Filename string
-	// Path is the file that is taken out of the archive; empty where the download is that file.
+	// Path is the file that is taken out of the archive; empty if the download is that file.
 	Path string
-	// Program is true where that file is an executable for Platform.
+	// Program is true if that file must be an executable for Platform.
 	Program  bool
 	Platform ocispecs.Platform
 }
 
-// fetch downloads url, or what the mirrors have for it. The checksum is the
-// given one, else a known one; else the one it has today, with a warning that
-// says how to pin it: pin is the key of the build file, with %s for the sum.
+// fetch downloads url, or its mirror. The checksum is the given one, else a known one, else the
+// current one with a warning that says how to pin it. pin is the key of the build file to pin it
+// with, with %s for the checksum.
 func (b *build) fetch(ctx context.Context, field, url, given, pin string, want content) (download, error) {
 	from, name := b.plan.File.Mirrors.URL(url), path.Base(url)
 	sum, err := b.sum(ctx, field, url, given, pin, want)
@@ -87,9 +87,8 @@ func (b *build) fetch(ctx context.Context, field, url, given, pin string, want c
 	return download{state: llb.HTTP(from, opts...), name: name, url: url, sum: sum}, nil
 }
 
-// sum returns the checksum of a download: the given one or a known one, which the
-// lock file has to agree with; else the lock file's; else the one it has today. It
-// is empty only where nobody can tell.
+// sum returns the checksum of a download: the given or known one, which must agree with the lock
+// file; else the lock file's; else the current one. It is empty if none of these is available.
 func (b *build) sum(ctx context.Context, field, url, given, pin string, want content) (digest.Digest, error) {
 	locked, err := b.lockedSum(field, url, func(l *Lockfile) map[string]digest.Digest { return l.Downloads })
 	if err != nil {
@@ -121,5 +120,5 @@ func (b *build) sum(ctx context.Context, field, url, given, pin string, want con
 	return sum, nil
 }
 
-// pinByArch pins a download that there is one of for each architecture.
+// pinByArch is the key that pins a download for the target's architecture.
 func (b *build) pinByArch() string { return "sha256: {" + b.arch() + ": %s}" }

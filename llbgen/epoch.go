@@ -15,8 +15,8 @@ const lastSecond = 253402300799
 
 // ParseEpoch reads SOURCE_DATE_EPOCH: see https://reproducible-builds.org/specs/source-date-epoch/
 //
-// BuildKit's Dockerfile frontend takes the name of a context, too. Nothing in an image of ours has
-// the time of a context: its files come from other images, downloads and packages.
+// BuildKit's Dockerfile frontend also accepts the name of a context. samforge does not: the files
+// of its images come from other images, downloads and packages, not from a context.
 func ParseEpoch(value string) (time.Time, error) {
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	switch {

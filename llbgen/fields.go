@@ -9,51 +9,50 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// What each key of the build file means. The JSON Schema, docs/build-file.md and
-// the comments of `samforge init` are made from it.
+// What each key of the build file means. The JSON Schema, docs/build-file.md and the comments of
+// `samforge init` are made from it.
 
 // Field is a key of the build file.
 type Field struct {
-	// Path is where the key stands, with [] for an entry of a list:
-	// "runtimes[].image".
+	// Path is where the key stands, with [] for an entry of a list: "runtimes[].image".
 	Path string
 	// Help says what the key means, in whole sentences.
 	Help string
-	// Type is what is written there: "string", "list" or "mapping", and "or
-	// false" where that leaves something out.
+	// Type is the type of the value: "string", "list" or "mapping", with "or false" if false is
+	// allowed too.
 	Type string
-	// Values are the only ones the key may have; none where it may have any.
+	// Values are the allowed values; empty if any is allowed.
 	Values []string
-	// Default is the value where the key is not there; empty for none.
+	// Default is the value if the key is missing; empty for none.
 	Default string
 	// Example is a value of a key without a default.
 	Example string
-	// Kinds are the kinds of images that have the key; none where all have it.
+	// Kinds are the kinds of images that have the key; empty if all have it.
 	Kinds []string
 	// Args are the build arguments that give or override the value.
 	Args []string
 
 	pattern string   // of a string, or of the strings of a mapping
-	number  bool     // it may look like a number to YAML: 1.10
-	keys    []string // the only ones of a mapping
+	number  bool     // it may be a number in YAML, such as 1.10
+	keys    []string // the allowed keys of a mapping
 }
 
 // Fields returns all keys of the build file, in the order of [File].
 func Fields() []Field {
-	told := map[string]Field{}
+	byPath := map[string]Field{}
 	for _, f := range commonFields() {
-		told[f.Path] = f
+		byPath[f.Path] = f
 	}
 	for _, k := range kinds() {
 		for _, f := range k.fields() {
-			f.Kinds = append(told[f.Path].Kinds, k.name())
-			told[f.Path] = f
+			f.Kinds = append(byPath[f.Path].Kinds, k.name())
+			byPath[f.Path] = f
 		}
 	}
 	args := argsByPath()
 	var fields []Field
 	eachField("", reflect.TypeFor[File](), func(path string, t reflect.Type) {
-		f := told[path]
+		f := byPath[path]
 		f.Path, f.Type, f.Args = path, typeName(t), args[path]
 		fields = append(fields, f)
 	})
@@ -185,7 +184,7 @@ func keysOf(t reflect.Type) iter.Seq2[string, reflect.Type] {
 	}
 }
 
-// typeName is what the decoder expects, in words.
+// typeName names the type that the decoder expects.
 func typeName(t reflect.Type) string {
 	name := map[reflect.Kind]string{
 		reflect.String: "string", reflect.Slice: "list", reflect.Map: "mapping", reflect.Struct: "mapping",
@@ -200,8 +199,8 @@ func canDisable(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[source.Switchable]())
 }
 
-// argsByPath returns the names of the build arguments for each key that they
-// set, found by setting them.
+// argsByPath maps each key to the names of the build arguments that set it. It finds out by setting
+// them.
 func argsByPath() map[string][]string {
 	args := map[string][]string{}
 	for _, v := range Variables() {

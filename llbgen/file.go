@@ -5,8 +5,8 @@ package llbgen
 // Filename is the name of the build file that is looked for by default.
 const Filename = "samforge.yaml"
 
-// File is a build file as written, defaults filled in and build arguments
-// applied. The YAML keys are the field names of its tags.
+// File is a build file as written, defaults filled in and build arguments applied. The YAML keys
+// are the field names of its tags.
 type File struct {
 	// Kind is the name of the kind of images, such as "sam": see [KindNames].
 	Kind string `yaml:"kind"`
@@ -18,7 +18,7 @@ type File struct {
 	Runtimes []RuntimeImage `yaml:"runtimes"`
 	// Own are the sections that belong to one kind each.
 	Own Sections `yaml:",inline"`
-	// Node says how Node.js gets into the images; for kinds that take it from another image.
+	// Node says how Node.js is added to the images; for kinds that take it from another image.
 	Node NodeJS `yaml:"node"`
 	// Docker is where the Docker CLI comes from.
 	Docker Docker `yaml:"docker"`
@@ -36,8 +36,8 @@ type Plugin struct {
 	Version string `yaml:"version"`
 }
 
-// RuntimeImage is one base image. Name and SAMVersion are read from its
-// reference; they are set by hand where the reference does not tell.
+// RuntimeImage is one base image. Name and SAMVersion are read from its reference; they are set by
+// hand if the reference does not contain them.
 type RuntimeImage struct {
 	Image      string `yaml:"image"`
 	Name       string `yaml:"name"`
@@ -46,21 +46,21 @@ type RuntimeImage struct {
 	Node string `yaml:"node"`
 }
 
-// NodeJS says how Node.js gets into the images.
+// NodeJS says how Node.js is added to the images.
 type NodeJS struct {
-	// Layout is "merged" (the default): the node image's files at the same
-	// places; or "isolated": below a prefix of their own, so that their
-	// libraries come before nobody else's.
+	// Layout is "merged" (the default), with the node image's files at the same places, or
+	// "isolated", with the files below a prefix of their own, so that no other program loads their
+	// libraries.
 	Layout string `yaml:"layout"`
 }
 
-// Docker says where the Docker CLI comes from: the official image of a version
-// (the default), any other image, or a static archive.
+// Docker says where the Docker CLI comes from: the official image of a version (the default), any
+// other image, or a static archive.
 type Docker struct {
 	Version string `yaml:"version"`
 	Image   string `yaml:"image"`
-	// Archive is the URL of a static archive; {{.Arch}} stands for amd64 or
-	// arm64, {{.Machine}} for x86_64 or aarch64, {{.Version}} for Version.
+	// Archive is the URL of a static archive; {{.Arch}} stands for amd64 or arm64, {{.Machine}} for
+	// x86_64 or aarch64, {{.Version}} for Version.
 	Archive string `yaml:"archive"`
 	// SHA256 is the archive's checksum by architecture, in hexadecimal.
 	SHA256 map[string]string `yaml:"sha256"`
@@ -83,16 +83,15 @@ func (d *Docker) Disable() { *d = Docker{Disabled: true} }
 // Disable leaves go-template out.
 func (g *GoTemplate) Disable() { *g = GoTemplate{Disabled: true} }
 
-// Default versions, used where neither the build file nor a build argument
-// names one.
+// Default versions, used if neither the build file nor a build argument names one.
 const (
-	// DefaultDockerVersion speaks API 1.44 and later, as Docker Engine 29 asks
-	// for, and both of its static archives have a known checksum.
+	// DefaultDockerVersion supports API 1.44 and later, which Docker Engine 29 requires. The
+	// checksums of both its static archives are known.
 	DefaultDockerVersion = "28.5.2"
-	// DefaultGoTemplateVersion is the one the vendor's own delegate carried in
-	// July 2026. Versions before v0.4.8 lack security fixes.
+	// DefaultGoTemplateVersion is the version in the vendor's own delegate in July 2026. Versions
+	// before v0.4.8 lack security fixes.
 	DefaultGoTemplateVersion = "v0.4.15"
-	// DefaultNodeLayout is the published pipeline's.
+	// DefaultNodeLayout is the layout of the published pipeline.
 	DefaultNodeLayout = "merged"
 )
 

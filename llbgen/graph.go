@@ -21,29 +21,26 @@ import (
 type Options struct {
 	// Platform is what the image is for.
 	Platform ocispecs.Platform
-	// BuildPlatform is the builder's own, which npm runs on; kind serverless
-	// only.
+	// BuildPlatform is the builder's own platform. npm runs on it.
 	BuildPlatform ocispecs.Platform
-	// Resolve finds an image for a platform: what the reference points at now, or
-	// what it is locked to, where the pin says so.
+	// Resolve finds an image for a platform: the one in pin, or, if pin is empty, the one that the
+	// reference points to now.
 	Resolve func(ctx context.Context, ref string, platform ocispecs.Platform, pin Pin) (*SourceImage, error)
-	// ReadFile reads a file of the build context, by its path there; for a build
-	// file with serverless.lock only.
+	// ReadFile reads a file of the build context, by its path there. Only a build file that names
+	// an npm lock needs it.
 	ReadFile func(ctx context.Context, path string) ([]byte, error)
 	// Run is how steps run: their network, proxies, hosts and limits; optional.
 	Run []llb.RunOption
-	// CacheNamespace keeps the folders that steps cache files in apart from those
-	// of other builds; optional.
+	// CacheNamespace separates the cache folders of steps from those of other builds; optional.
 	CacheNamespace string
-	// Checksum downloads a file and returns its SHA-256 digest. Without it, a
-	// download that nothing pins goes into the graph unpinned.
+	// Checksum downloads a file and returns its SHA-256 digest. Without it, downloads that nothing
+	// pins have no checksum in the graph.
 	Checksum func(ctx context.Context, d Download) (digest.Digest, error)
 	// NoMerge assembles the image by copies, for a worker without MergeOp.
 	NoMerge bool
 	// NoCache makes every step of the image run again.
 	NoCache bool
-	// Epoch is the time of every file and of the image; zero means
-	// [DefaultEpoch].
+	// Epoch is the time of every file and of the image; zero means [DefaultEpoch].
 	Epoch time.Time
 	// Labels are added to the image config, over those of the build file.
 	Labels map[string]string
@@ -53,30 +50,29 @@ type Options struct {
 	Prefix string
 }
 
-// DefaultEpoch is the time of every file that samforge writes, unless
-// SOURCE_DATE_EPOCH gives another. It is the first moment that a zip archive
-// can express, since what CI packs from these images often ends up in one.
+// DefaultEpoch is the time of every file that samforge writes, unless SOURCE_DATE_EPOCH gives
+// another. It is the first moment that a zip archive can express, since what CI packs from these
+// images often ends up in one.
 func DefaultEpoch() time.Time { return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // SourceImage is an image to build from, resolved for one platform.
 type SourceImage struct {
 	// Name is the reference as the user knows it, before mirrors.
 	Name string
-	// Digest is what the reference points at; empty for plain files.
+	// Digest is what the reference points to; empty for plain files.
 	Digest digest.Digest
-	// Manifest is the digest of the image for the platform, where that is known.
+	// Manifest is the digest of the image for the platform, if known.
 	Manifest digest.Digest
 	// State is the root file system.
 	State llb.State
-	// Config is the image config; nil for plain files, such as a named
-	// context that is a folder.
+	// Config is the image config; nil for plain files, such as a named context that is a folder.
 	Config *dockerspec.DockerOCIImage
 }
 
 // Image is one image for one platform, as a graph.
 type Image struct {
-	// State is the root file system. It is not to be built upon: an operation
-	// on top of it would unpack the base image.
+	// State is the root file system. Do not build on it: an operation on top would unpack the base
+	// image.
 	State llb.State
 	// Config is the image config; the exporter adds the layers.
 	Config *dockerspec.DockerOCIImage
@@ -86,10 +82,10 @@ type Image struct {
 	Layers []*Layer
 	// Inputs are the images, downloads and packages that it is made from, by name.
 	Inputs []Input
-	// Checks are to succeed before the image is used; there are none unless
-	// the plan says [VerifyFull].
+	// Checks must succeed before the image is used. There are none unless the plan says
+	// [VerifyFull].
 	Checks []*Check
-	// Warnings are what came up on the way.
+	// Warnings are those of this build.
 	Warnings []*source.Diagnostic
 
 	build *build
@@ -105,13 +101,11 @@ type Layer struct {
 	Field string
 	// State is the layer's content.
 	State llb.State
-	// Executables are the paths in it that must be ELF files for the
-	// platform.
+	// Executables are the paths in it that must be ELF files for the platform.
 	Executables []string
 	// Scripts are the paths in it that must be regular files.
 	Scripts []string
-	// Overlays is true where the layer's tree lies over one of the base image,
-	// some of whose files it may replace.
+	// Overlays is true if the layer may replace files of the base image.
 	Overlays bool
 
 	labels   map[string]string
@@ -119,7 +113,7 @@ type Layer struct {
 	software []software
 }
 
-// build is one target on its way to become an image.
+// build is the build of one target.
 type build struct {
 	plan   *Plan
 	target Target
@@ -130,8 +124,8 @@ type build struct {
 	inputs   map[inputKey]Input
 }
 
-// Build expresses target t as a graph. Errors of Resolve, ReadFile and Checksum
-// come back wrapped, with the place in the build file.
+// Build expresses target t as a graph. It wraps errors of Resolve, ReadFile and Checksum with the
+// place in the build file.
 func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error) {
 	if opt.Epoch.IsZero() {
 		opt.Epoch = DefaultEpoch()
@@ -144,29 +138,28 @@ func (p *Plan) Build(ctx context.Context, t Target, opt Options) (*Image, error)
 	image.build = b
 	image.Inputs = b.sortedInputs()
 	image.Warnings = b.warnings
-	sortByPlace(image.Warnings) // they came side by side
+	sortByPlace(image.Warnings) // layers are made concurrently
 	return image, nil
 }
 
-// A layerFunc makes one layer, or returns nil where the build file leaves it
-// out.
+// A layerFunc makes one layer, or returns nil if the build file leaves it out.
 type layerFunc func(ctx context.Context) (*Layer, error)
 
-// recipe is what an image is made of, on top of its base.
+// recipe says what is added to the base image.
 type recipe struct {
 	entrypoint string
-	// user is who the entrypoint runs as; empty leaves it to the base.
+	// user is the user of the entrypoint; empty means the base's.
 	user string
-	// path stands before the base's PATH, in this order.
+	// path are the folders before the base's PATH.
 	path []string
 	// layers are added in this order.
 	layers []layerFunc
-	// checks are of what is in the base image.
+	// checks are those of the base image's programs.
 	checks []check
 }
 
-// assemble resolves the base image and the layers side by side and puts them
-// together: the base first and untouched, each layer on its own above it.
+// assemble resolves the base image and makes the layers, concurrently. It puts them together: the
+// base first and unchanged, then each layer.
 func (b *build) assemble(ctx context.Context, r recipe) (*Image, error) {
 	var base *SourceImage
 	made := make([]*Layer, len(r.layers))
@@ -195,10 +188,9 @@ func (b *build) assemble(ctx context.Context, r recipe) (*Image, error) {
 	}, nil
 }
 
-// stack puts the layers on the base with one flat merge, which needs none of
-// the base's files. The merge itself costs nothing, so it is made anew each
-// time: a cached merge would make BuildKit hash the content of all its inputs,
-// and fetch them for that.
+// stack puts the layers on the base with one flat merge, which needs none of the base's files. The
+// merge costs nothing, so it ignores the cache: to look for a cached merge, BuildKit would fetch
+// all inputs and hash their content.
 func (b *build) stack(base llb.State, layers []*Layer) llb.State {
 	if b.opt.NoMerge {
 		b.warn("", "this builder has no MergeOp: the base image is unpacked and copied to, which is slower")
@@ -215,8 +207,8 @@ func states(base llb.State, layers []*Layer) []llb.State {
 	return all
 }
 
-// stackByCopy gives the same files, one layer each, where there is no MergeOp.
-// It unpacks the base image.
+// stackByCopy makes the same layers by copies, for a builder without MergeOp. It unpacks the base
+// image.
 func (b *build) stackByCopy(base llb.State, layers []*Layer) llb.State {
 	for _, l := range layers {
 		base = base.File(
@@ -226,8 +218,8 @@ func (b *build) stackByCopy(base llb.State, layers []*Layer) llb.State {
 	return base
 }
 
-// baseImage resolves the image that the target is built on. A mere folder
-// cannot be one: the config of the base is a part of the result.
+// baseImage resolves the base image of the target. A folder cannot be one: the image config is a
+// part of the result.
 func (b *build) baseImage(ctx context.Context) (*SourceImage, error) {
 	base, err := b.image(ctx, b.target.path+".image", b.target.Base)
 	if err != nil {
@@ -239,7 +231,7 @@ func (b *build) baseImage(ctx context.Context) (*SourceImage, error) {
 	return base, nil
 }
 
-// image resolves ref and makes sure that it is for the platform.
+// image resolves ref and checks that it is for the platform.
 func (b *build) image(ctx context.Context, field, ref string) (*SourceImage, error) {
 	return b.imageOn(ctx, b.opt.Platform, field, ref)
 }
@@ -271,7 +263,7 @@ func (b *build) warn(field, format string, args ...any) {
 	b.warnings = append(b.warnings, b.plan.doc.At(field, format, args...))
 }
 
-// findf is warn for what a rule finds, if the rule counts.
+// findf adds a finding of a rule to the warnings, if the rule counts.
 func (b *build) findf(rule, field, format string, args ...any) {
 	d := b.plan.doc.At(field, format, args...)
 	if d.Rule = rule; !b.plan.wants(rule) {
@@ -282,8 +274,8 @@ func (b *build) findf(rule, field, format string, args ...any) {
 	b.warnings = append(b.warnings, d)
 }
 
-// step gives a step of the graph its name and the place in the build file that
-// asks for it, and applies --no-cache.
+// step returns the options of a step of the graph: its name, its place in the build file, and
+// --no-cache.
 func (b *build) step(field, format string, args ...any) []llb.ConstraintsOpt {
 	name := fmt.Sprintf(format, args...)
 	if b.opt.Prefix != "" {

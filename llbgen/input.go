@@ -19,24 +19,24 @@ const (
 	InputPackage  InputKind = "package"
 )
 
-// Input is something that an image is made from and that is kept elsewhere.
+// Input is an image, a download or a package that an image is made from.
 type Input struct {
 	Kind InputKind
 	// Field is the place in the build file that asks for it.
 	Field string
-	// Name is the reference of an image, the URL of a download, or a package and
-	// its version; before mirrors.
+	// Name is the reference of an image, the URL of a download, or a package and its version;
+	// before mirrors.
 	Name string
-	// Digest is what the reference points at, the checksum of the download, or that
-	// of the npm lock; empty for a download that nothing pins.
+	// Digest is what the reference points to, or the checksum of the download or of the npm lock.
+	// It is empty for a download that nothing pins.
 	Digest digest.Digest
-	// Platform is what an image is used for, and Manifest the digest of it for that
-	// platform, where that is known.
+	// Platform is the platform that an image is used for. Manifest is its digest for that platform,
+	// if known.
 	Platform ocispecs.Platform
 	Manifest digest.Digest
 }
 
-// input keeps what the image is made from.
+// input records an input of the image.
 func (b *build) input(in Input) {
 	in.Platform = ocispecs.Platform{OS: in.Platform.OS, Architecture: in.Platform.Architecture}
 	b.mu.Lock()

@@ -12,38 +12,39 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// kind is what a build file can be for. A new one is a file that implements this, and a line in
-// kinds.
+// kind is a kind of images that a build file can describe. A new kind is a file that implements
+// this, and a line in kinds.
 type kind interface {
 	// name is the value of the key kind, and help says in a few words what it is for.
 	name() string
 	help() string
-	// section is an empty value of the kind's own section of the build file, a pointer to a struct
-	// with yaml tags whose key is the kind's name; nil where there is none.
+	// section returns an empty value for the kind's own section of the build file, or nil. It is a
+	// pointer to a struct with yaml tags. The key of the section is the kind's name.
 	section() any
-	// fields are the rows of the field table for the keys that not every kind has.
+	// fields are the rows of the field table for keys that only some kinds have.
 	fields() []Field
-	// variables are the build arguments that not every kind has, in the order they apply.
+	// variables are the build arguments that only some kinds have, in the order in which they are
+	// applied.
 	variables() []Variable
 	// setDefaults fills in what the build file leaves out.
 	setDefaults(f *File)
-	// validate checks what the kind alone has.
+	// validate checks the values that only this kind has.
 	validate(p *Plan)
-	// variants are the images that it makes of each runtime, by name; one image without a name is
-	// the empty string.
+	// variants names the images that it makes for each runtime. A kind that makes one has a single
+	// empty name.
 	variants() []string
-	// tag is the template of the tag of a variant's image, and tagFields are the placeholders that
-	// it has beside those of every kind.
+	// tag is the template for the tag of a variant's image. tagFields are its placeholders in
+	// addition to those of every kind.
 	tag(variant string) string
 	tagFields(f *File) map[string]string
 	// describe says in a few words what the image of a target is.
 	describe(p *Plan, t Target) string
 	// packageOf returns the npm package that a variant's image has, or false.
 	packageOf(f *File, variant string) (npmPackage, bool)
-	// checkNode refuses a Node.js that the kind's programs do not run on; npm packages with a lock
-	// are checked for every kind.
+	// checkNode refuses a Node.js on which the kind's programs do not run. It need not check npm
+	// packages with a lock: this is done for every kind.
 	checkNode(p *Plan, at string, node catalogue.Runtime)
-	// unpinned reports the downloads of the kind that nothing pins.
+	// unpinned reports the kind's downloads that nothing pins.
 	unpinned(p *Plan, targets []Target, report func(field, format string, args ...any))
 	// build expresses one target as a graph.
 	build(ctx context.Context, b *build) (*Image, error)
@@ -58,7 +59,7 @@ func kinds() []kind {
 	}
 }
 
-// plainKind is a kind that has nothing of its own but its recipe.
+// plainKind implements what a kind can leave out.
 type plainKind struct{}
 
 func (plainKind) section() any                                                      { return nil }
@@ -89,7 +90,7 @@ func kindNamed(name string) (kind, bool) {
 	return all[i], true
 }
 
-// kind is the plan's kind, which was found to exist when it was loaded.
+// kind returns the plan's kind. Load has checked that it exists.
 func (p *Plan) kind() kind {
 	k, _ := kindNamed(p.File.Kind)
 	return k
@@ -126,14 +127,14 @@ func sectionTypes(yield func(key string, t reflect.Type) bool) {
 	}
 }
 
-// foreignFields are the keys that a kind does not have, sections before what is in them.
+// foreignFields returns the keys that a kind does not have, each section before its keys.
 func foreignFields(kind string) []Field {
 	return slices.DeleteFunc(Fields(), func(f Field) bool {
 		return len(f.Kinds) == 0 || slices.Contains(f.Kinds, kind)
 	})
 }
 
-// refuseForeignFields refuses what belongs to other kinds: in the build file, and by build arguments.
+// refuseForeignFields refuses keys of other kinds, in the build file and from build arguments.
 func (p *Plan) refuseForeignFields() {
 	for _, f := range foreignFields(p.File.Kind) {
 		if parent, _, below := strings.Cut(f.Path, "."); below && p.doc.Given(parent) {
@@ -159,7 +160,7 @@ func (p *Plan) occurrences(path string) []string {
 	return paths
 }
 
-// packages returns the npm packages that the targets have installed, each once.
+// packages returns the npm packages that are installed for the targets, each once.
 func (p *Plan) packages(targets ...Target) []npmPackage {
 	found := map[string]npmPackage{}
 	for _, t := range targets {

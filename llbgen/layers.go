@@ -11,8 +11,8 @@ import (
 	"github.com/moby/buildkit/client/llb"
 )
 
-// The places in the image. All lie below real directories of the base images:
-// a layer that is merged does not follow symbolic links of the base.
+// The places in the image. All lie below real directories of the base images: a layer that is
+// merged does not follow symbolic links of the base.
 const (
 	pluginBinDir     = "/opt/harness/bin"
 	pluginScriptsDir = "/opt/harness/scripts"
@@ -36,7 +36,7 @@ const goTemplateURL = "https://app.harness.io/public/shared/tools/go-template/re
 // pluginFiles says where a plugin image has its files.
 type pluginFiles struct {
 	name   string // of the program
-	source string // path of the program in the plugin image; empty where it is at the same place
+	source string // path of the program in the plugin image; empty if it is the same as in ours
 	binary string // its path in our image
 	script string // path of the entrypoint, in both
 }
@@ -46,9 +46,9 @@ func harnessPlugin(name, script string) pluginFiles {
 	return pluginFiles{name: name, binary: pluginBinDir + "/" + name, script: pluginScriptsDir + "/" + script}
 }
 
-// plugin copies the plugin's binary and scripts out of the plugin image. The
-// entrypoint is made executable, as it is not always so in the image. It is left
-// out of the scripts, because a copy follows a link that is already at its place.
+// plugin copies the plugin's binary and scripts from the plugin image. It makes the entrypoint
+// executable, which it is not in every image. The copy of the scripts leaves the entrypoint out,
+// because a copy follows a link that is already at its place.
 func (b *build) plugin(plugin pluginFiles) layerFunc {
 	return func(ctx context.Context) (*Layer, error) {
 		image, err := b.image(ctx, "plugin.image", b.plan.File.Plugin.Image)
@@ -104,7 +104,7 @@ func (b *build) goTemplate(ctx context.Context) (*Layer, error) {
 	}, nil
 }
 
-// dockerCLI takes the Docker CLI out of an image, or out of a static archive.
+// dockerCLI copies the Docker CLI from an image or from a static archive.
 func (b *build) dockerCLI(ctx context.Context) (*Layer, error) {
 	d := b.plan.File.Docker
 	switch {
@@ -172,13 +172,12 @@ func (b *build) dockerLayer(field, source, version string, files *llb.FileAction
 	}
 }
 
-// directories are the plugin's directories with their published modes: a step
-// may run as any user and writes below them; and more that are asked for. A
-// layer that has one of them as a parent ends by copying these over it, which
-// also resets the time that writing into it left behind.
+// directories makes the plugin's directories with their published modes, and those in more. A step
+// may run as any user and writes into them. A layer with files in one of them ends by copying these
+// directories over it, which also resets their modification times.
 //
-// They are copies of one directory because only a copy sets a mode whatever the
-// builder's umask is: Docker Engine 20.10 makes directories with its own.
+// They are copies of one directory because only a copy sets a mode regardless of the builder's
+// umask, which Docker Engine 20.10 applies when it makes directories.
 func (b *build) directories(more ...string) llb.State {
 	owner, made := llb.WithUIDGID(0, 0), llb.WithCreatedTime(b.opt.Epoch)
 	one := llb.Scratch().File(llb.Mkdir("/directory", 0o755, owner, made), b.step("plugin", "make a directory")...)
@@ -193,7 +192,7 @@ func (b *build) directories(more ...string) llb.State {
 	return llb.Scratch().File(dirs, b.step("plugin", "make the plugin's directories")...)
 }
 
-// file copies one file: where a link in the source leads, owned by root.
+// file copies one file, owned by root. It follows a link in the source.
 func (b *build) file(mode os.FileMode) *llb.CopyInfo {
 	return &llb.CopyInfo{
 		Mode:           &llb.ChmodOpt{Mode: mode},

@@ -14,12 +14,12 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Which rules count, and what becomes of what they find. A build file says so
-// in its first lines, in the words of a Dockerfile:
+// Which rules count, and what happens to their findings. A build file says so in its first lines,
+// in the syntax of a Dockerfile:
 //
 //	# check=skip=RuntimeEndOfLife;error=true
 
-// checkArg takes the place of the check directive, as for a Dockerfile.
+// checkArg is the build argument that replaces the check directive, as for a Dockerfile.
 const checkArg = "BUILDKIT_DOCKERFILE_CHECK"
 
 // readChecks finds out which rules count.
@@ -64,8 +64,8 @@ type checkDirective struct {
 
 var directive = regexp.MustCompile(`^#[ \t]*(?i:check)[ \t]*=[ \t]*(\S.*?)[ \t\r]*$`)
 
-// checkDirectives returns the check directives of a file. A Dockerfile has its directives before any
-// other comment; here they may be below one, since `samforge init` begins a file with comments.
+// checkDirectives returns the check directives of a file. A Dockerfile has its directives before
+// any other comment; here they may be below one, since `samforge init` begins a file with comments.
 func checkDirectives(data []byte) (all []checkDirective) {
 	atTop := true
 	for i, line := range source.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
@@ -109,9 +109,9 @@ func (p *Plan) find(rule string, d *source.Diagnostic) {
 	}
 }
 
-// Finding returns err, which was seen in a finished image, as a finding of a
-// rule about field; nil where the build file skips the rule. It does not matter
-// that a rule is experimental: what was seen is not guessed.
+// Finding returns err, which was seen in a finished image, as a finding of a rule about field. It
+// returns nil if the build file skips the rule. An experimental rule counts too, because what was
+// seen is certain.
 func (p *Plan) Finding(rule, field string, err error) *source.Diagnostic {
 	d := p.At(field, err)
 	if d.Rule = rule; p.skips(rule) {
@@ -120,8 +120,7 @@ func (p *Plan) Finding(rule, field string, err error) *source.Diagnostic {
 	return d
 }
 
-// WarningsOf returns the Warnings about the targets, and so none about another
-// runtime of the build file.
+// WarningsOf returns the Warnings, without those about runtimes that are not among the targets.
 func (p *Plan) WarningsOf(targets ...Target) []*source.Diagnostic {
 	chosen := map[string]bool{}
 	for _, t := range targets {
@@ -133,17 +132,16 @@ func (p *Plan) WarningsOf(targets ...Target) []*source.Diagnostic {
 	})
 }
 
-// Findings returns all that is known of the targets before anything is built:
-// their warnings, and those that [Plan.Build] is bound to add, as far as the
-// build file tells.
+// Findings returns what is known about the targets before anything is built: their warnings, and
+// those of [Plan.Build] that depend on the build file only.
 func (p *Plan) Findings(targets ...Target) []*source.Diagnostic {
 	findings := append(p.WarningsOf(targets...), p.unverified(targets)...)
 	sortByPlace(findings)
 	return findings
 }
 
-// LintError says that there are findings in a build file that allows none: one
-// with error=true in its check directive.
+// LintError is the error for findings in a build file that allows none, with error=true in its
+// check directive.
 type LintError struct {
 	Findings source.Diagnostics
 }
@@ -158,8 +156,8 @@ func (e *LintError) Error() string {
 	return "lint violation found for rules: " + strings.Join(slices.Compact(rules), ", ")
 }
 
-// Violation returns a [*LintError] where findings of rules are among the
-// warnings and the build file allows none.
+// Violation returns a [*LintError] if the build file says error=true and there are findings of
+// rules among the warnings.
 func (p *Plan) Violation(warnings []*source.Diagnostic) error {
 	findings := slices.DeleteFunc(slices.Clone(warnings), func(d *source.Diagnostic) bool { return d.Rule == "" })
 	if !p.checks.ReturnAsError || len(findings) == 0 {

@@ -15,9 +15,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// The checks behind the rules, one function a rule, of what a build file tells
-// by itself. What compat.go, download.go and the frontend find on their way are
-// findings too.
+// The checks behind the rules that need the build file only, one function a rule. compat.go,
+// download.go and the frontend report findings too.
 
 // lint applies the rules to a build file that has no mistakes.
 func (p *Plan) lint() {
@@ -28,8 +27,8 @@ func (p *Plan) lint() {
 	p.lintMerged()
 }
 
-// lintImages looks at every image that is named. A node image that is the
-// runtime image too is looked at once.
+// lintImages checks every image in the build file. It checks a node image only once if it is the
+// runtime image too.
 func (p *Plan) lintImages() {
 	f := p.File
 	p.lintPinned("plugin.image", f.Plugin.Image)
@@ -51,12 +50,11 @@ func (p *Plan) lintImages() {
 	}
 }
 
-// movingTag is a tag that is known to be given to another image some day: a name
-// for the newest one, or a version that leaves its last number open. A date, a
-// commit and a full version stay.
+// movingTag matches tags that will point to another image some day: a name for the newest image, or
+// a version without its last number. A date, a commit and a full version stay.
 var movingTag = regexp.MustCompile(`^(?:(?:latest|stable|edge|nightly|current|lts|main|master|cli|dind)|v?\d{1,5}(?:\.\d{1,5})?)(?:-[a-z][a-z0-9_.]*)*$`)
 
-// lintPinned finds images whose reference may be another image tomorrow.
+// lintPinned finds images whose reference may point to another image tomorrow.
 func (p *Plan) lintPinned(field, ref string) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -87,8 +85,8 @@ const (
 	lambdaGallery = "public.ecr.aws/lambda"
 )
 
-// lintOfficial finds images that are neither in AWS's gallery nor where the
-// build file says that a mirror of it is.
+// lintOfficial finds images that are neither in AWS's gallery nor in its mirror, as the build file
+// names it.
 func (p *Plan) lintOfficial(field, ref string) {
 	image, _ := catalogue.ParseSAMReference(ref)
 	if image.Runtime == "" || !p.isAt(ref, samGallery+"/build-"+image.Runtime) {
@@ -96,7 +94,7 @@ func (p *Plan) lintOfficial(field, ref string) {
 	}
 }
 
-// lintOfficialNode does so for a node image, which two galleries have.
+// lintOfficialNode does the same for a node image, which may come from two galleries.
 func (p *Plan) lintOfficialNode(field, ref string) {
 	node, _ := catalogue.ParseNodeReference(ref)
 	if node.SAM {
@@ -119,8 +117,8 @@ func (p *Plan) isAt(ref, official string) bool {
 	return repository(ref) == official || repository(ref) == repository(mirror)
 }
 
-// lintLargeNode finds SAM images that are pulled for their Node.js alone. One that
-// is also a runtime image of the build file is left as it is.
+// lintLargeNode finds SAM images that are pulled only for their Node.js. It accepts one that is
+// also a runtime image of the build file.
 func (p *Plan) lintLargeNode(field, ref string) {
 	node, _ := catalogue.ParseNodeReference(ref)
 	known, ok := p.catalogue.Node(node.Runtime)
@@ -147,8 +145,8 @@ func (p *Plan) lintEndOfLife(field string, r catalogue.Runtime) {
 	}
 }
 
-// lintNodeEndOfLife does so for a node image, where a runtime can take another
-// one that is maintained.
+// lintNodeEndOfLife does the same for a node image, if the runtime can use another one that is
+// maintained.
 func (p *Plan) lintNodeEndOfLife(field string, runtime, node catalogue.Runtime) {
 	if runtime.Name == node.Name || p.status(node) == catalogue.StatusCurrent {
 		return
@@ -162,7 +160,7 @@ func (p *Plan) lintNodeEndOfLife(field string, runtime, node catalogue.Runtime) 
 	}
 }
 
-// status is that of a runtime today, as far as the caller told what day it is.
+// status returns the status of a runtime on the day given by [Today].
 func (p *Plan) status(r catalogue.Runtime) catalogue.Status {
 	if p.today.IsZero() {
 		return r.Status
@@ -170,16 +168,15 @@ func (p *Plan) status(r catalogue.Runtime) catalogue.Status {
 	return r.StatusOn(p.today)
 }
 
-// The Docker CLI of this release and later speaks API 1.44, the oldest that
-// Docker Engine 29 accepts: https://docs.docker.com/engine/release-notes/29/
+// The Docker CLI of this release and later speaks API 1.44, the oldest that Docker Engine 29
+// accepts: https://docs.docker.com/engine/release-notes/29/
 const oldestDockerCLI = 25
 
-// dockerVersion finds the major version of Docker in a tag or the name of an
-// archive. Docker has counted from 17 since 2017; a smaller number is of
-// somebody's own image.
+// dockerVersion finds the major version of Docker in a tag or the name of an archive. Docker's
+// versions begin with 17 since 2017. A smaller number is from somebody's own image.
 var dockerVersion = regexp.MustCompile(`^(?:.*/docker-)?(1[7-9]|[2-9]\d)(?:\.|-|$)`)
 
-// lintDocker finds Docker CLIs that a current engine turns away.
+// lintDocker finds Docker CLIs that a current engine refuses.
 func (p *Plan) lintDocker() {
 	d := p.File.Docker
 	field, version := "docker.version", d.Version
@@ -199,8 +196,8 @@ func (p *Plan) lintDocker() {
 	}
 }
 
-// fixedGoTemplate is the first release whose dependencies have the fixes for
-// CVEs in golang.org/x/crypto: https://github.com/harness/go-template
+// fixedGoTemplate is the first release whose dependencies have the fixes for CVEs in
+// golang.org/x/crypto: https://github.com/harness/go-template
 const fixedGoTemplate = "0.4.8"
 
 var threeNumbers = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)$`)
@@ -213,9 +210,8 @@ func (p *Plan) lintGoTemplate() {
 	}
 }
 
-// The words that a build argument with a secret has in its name, and those that
-// say that it is none, as BuildKit has them for a Dockerfile's rule
-// SecretsUsedInArgOrEnv.
+// Words that suggest a secret in the name of a build argument, and words that rule it out. They are
+// those of BuildKit's rule SecretsUsedInArgOrEnv for Dockerfiles.
 var (
 	secretName   = regexp.MustCompile(`(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)`)
 	harmlessName = regexp.MustCompile(`(?i)(?:_|^)(?:public|file|version)(?:_|$)`)
@@ -225,8 +221,8 @@ func looksSecret(name string) bool {
 	return secretName.MatchString(name) && !harmlessName.MatchString(name)
 }
 
-// hasPassword reports whether a URL with a password is among values that are
-// separated as those of SAMFORGE_MIRRORS are.
+// hasPassword reports whether value contains a URL with a password. URLs are separated as in
+// SAMFORGE_MIRRORS.
 func hasPassword(value string) bool {
 	for _, part := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == '=' }) {
 		if u, err := url.Parse(part); err == nil && u.User != nil {
@@ -238,8 +234,8 @@ func hasPassword(value string) bool {
 	return false
 }
 
-// lintArgs finds build arguments that hold secrets, which are not shown, and
-// those that nothing uses.
+// lintArgs finds build arguments that contain secrets, without showing them, and those that nothing
+// uses.
 func (p *Plan) lintArgs(args map[string]string, unused []string) {
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		switch {
@@ -258,12 +254,11 @@ func (p *Plan) lintArgs(args map[string]string, unused []string) {
 // baseSuffix is what follows the version in the tag of a plugin image.
 var baseSuffix = regexp.MustCompile(`-base(?:-image)?(?:-(?:amd64|arm64|x86_64))?$`)
 
-// droppedPart is what may follow a version and belongs to it: more numbers, and
-// what marks a release that is not final.
+// droppedPart matches the rest of a version: more numbers, and the mark of a prerelease.
 var droppedPart = regexp.MustCompile(`^(?:\.\d+)*(?:[-.]?(?:alpha|beta|rc|dev|pre|preview|snapshot)[0-9.]*)?`)
 
-// lintTagVersion finds tags that promise a release that the plugin image is not:
-// the published pipeline calls its images 1.1.2 with a plugin 1.1.2-beta inside.
+// lintTagVersion finds tags that name another release than the plugin image does: the published
+// pipeline calls its images 1.1.2 with a plugin 1.1.2-beta inside.
 func (p *Plan) lintTagVersion() {
 	version := p.File.Plugin.Version
 	tag := baseSuffix.ReplaceAllString(tagOf(p.File.Plugin.Image), "")
@@ -273,8 +268,8 @@ func (p *Plan) lintTagVersion() {
 	}
 }
 
-// lintMerged finds node images whose files lie over those of the runtime image.
-// Which they replace is known to --verify=full alone.
+// lintMerged finds node images whose files may replace those of the runtime image. Only
+// --verify=full can say which files.
 func (p *Plan) lintMerged() {
 	if p.File.Node.Layout != layoutMerged {
 		return
@@ -286,9 +281,8 @@ func (p *Plan) lintMerged() {
 	}
 }
 
-// unverified finds downloads that nothing is known of to check them by, on any
-// architecture that the targets can have. Build says the same of the one that it
-// is for, with the sum to pin.
+// unverified finds downloads without a known checksum, on any architecture that the targets can
+// have. Build reports the same for its own architecture, with the checksum to pin.
 func (p *Plan) unverified(targets []Target) (found []*source.Diagnostic) {
 	f := p.File
 	add := func(field, format string, args ...any) {

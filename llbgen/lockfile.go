@@ -19,8 +19,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// LockFilename returns the name of the lock file that belongs to a build file:
-// samforge.lock beside samforge.yaml.
+// LockFilename returns the name of the lock file that belongs to a build file: samforge.lock beside
+// samforge.yaml.
 func LockFilename(filename string) string {
 	return strings.TrimSuffix(filename, path.Ext(filename)) + ".lock"
 }
@@ -31,22 +31,20 @@ const lockfileVersion = "1"
 // targetKey is the key of an image's own digest, beside those of its platforms.
 const targetKey = "digest"
 
-// Lockfile pins what a build file names: the digest of every image, as a whole and
-// for each platform, the checksum of every download, and the npm lock of the
-// framework.
+// Lockfile pins what a build file names: the digest of every image, as a whole and for each
+// platform, the checksum of every download, and the npm lock of the framework.
 type Lockfile struct {
 	// Name of the file, for messages.
 	Name string
-	// Images are digests by platform ("linux/amd64"), and that of what the
-	// reference points at ("digest"), by reference.
+	// Images maps each reference to its digests: "digest" is what the reference points to, and a
+	// platform ("linux/amd64") is the image for it.
 	Images map[string]map[string]digest.Digest
 	// Downloads are checksums by URL.
 	Downloads map[string]digest.Digest
-	// Packages are checksums of npm locks by package and version
-	// ("serverless@3.39.0").
+	// Packages are checksums of npm locks by package and version ("serverless@3.39.0").
 	Packages map[string]digest.Digest
 
-	doc *source.Document // where each entry stands, if it was read
+	doc *source.Document // the places of the entries, if it was read
 }
 
 // NewLockfile returns an empty lock file.
@@ -60,8 +58,7 @@ func NewLockfile(name string) *Lockfile {
 	}
 }
 
-// ParseLockfile reads a lock file. Mistakes are returned together, as
-// [source.Diagnostics].
+// ParseLockfile reads a lock file. Mistakes are returned together, as [source.Diagnostics].
 func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	l := NewLockfile(name)
 	l.doc = source.New(name, data, source.Syntax{})
@@ -98,7 +95,7 @@ func (l *Lockfile) digests(path string, entries map[string]string) map[string]di
 	return parsed
 }
 
-// Marshal returns the file's text: sorted, and with comments for who reviews it.
+// Marshal returns the text of the file, sorted and with comments for reviewers.
 func (l *Lockfile) Marshal() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# What %s was locked to. `samforge lock` writes this file and every build reads it:\n"+
@@ -128,10 +125,10 @@ func writeDigests(b *bytes.Buffer, indent string, digests map[string]digest.Dige
 	}
 }
 
-// plainKey is a key that means itself in YAML: most URLs and all image references.
+// plainKey matches keys that need no quotes in YAML: most URLs and all image references.
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._/@%+=&?~-]|:[A-Za-z0-9._/@%+=&?~-])*$`)
 
-// yamlKey writes a key, in quotes where it has to be.
+// yamlKey returns a key as YAML, in quotes if it needs them.
 func yamlKey(key string) string {
 	if plainKey.MatchString(key) {
 		return key
@@ -167,12 +164,11 @@ func (l *Lockfile) Add(in Input) {
 	}
 }
 
-// Change is an entry that two lock files do not agree on.
+// Change is an entry that differs between two lock files.
 type Change struct {
-	// Name says what is locked: a reference, with its platform in parentheses, a
-	// URL, or a package.
+	// Name says what is locked: a reference, with its platform in parentheses, a URL, or a package.
 	Name string
-	// Before and After are what it is locked to; empty where it is not.
+	// Before and After are its digests in the two lock files; empty if it is not in one.
 	Before, After digest.Digest
 }
 
@@ -214,20 +210,20 @@ func (l *Lockfile) entries() map[string]digest.Digest {
 	return entries
 }
 
-// Pin is what a lock file says of an image for one platform.
+// Pin is the entry of a lock file for an image on one platform.
 type Pin struct {
-	// Digest of what the reference pointed at.
+	// Digest is what the reference pointed to.
 	Digest digest.Digest
-	// Manifest is the digest of the image for the platform in it.
+	// Manifest is the digest of the image for the platform.
 	Manifest digest.Digest
 }
 
-// pin returns what the lock file has of an image; the zero Pin where there is no
-// lock file. A reference with a digest needs none.
+// pin returns the lock file's entry for an image, or the zero Pin. It returns an error if the build
+// is locked and there is no entry.
 func (b *build) pin(field, ref string, platform ocispecs.Platform) (Pin, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
-		return Pin{}, nil // who resolves it says so
+		return Pin{}, nil // resolving it fails with a sentence
 	}
 	name, l := reference.TagNameOnly(named).String(), b.plan.lockfile
 	if l == nil {
@@ -241,8 +237,7 @@ func (b *build) pin(field, ref string, platform ocispecs.Platform) (Pin, error) 
 	return entry, nil
 }
 
-// lockedSum returns the checksum that the lock file has of a download or a
-// package, by the map of it that is meant; "" where there is none.
+// lockedSum returns the checksum locked for name, or "". in chooses the map of the lock file.
 func (b *build) lockedSum(field, name string, in func(*Lockfile) map[string]digest.Digest) (digest.Digest, error) {
 	if l := b.plan.lockfile; l != nil {
 		if sum, ok := in(l)[name]; ok {
@@ -252,8 +247,7 @@ func (b *build) lockedSum(field, name string, in func(*Lockfile) map[string]dige
 	return "", b.unlocked(field, name)
 }
 
-// unlocked is an error where everything has to be in the lock file, and otherwise
-// a warning where there is one.
+// unlocked returns an error if the build is locked. Otherwise it warns, if there is a lock file.
 func (b *build) unlocked(field, name string) error {
 	l := b.plan.lockfile
 	switch {
@@ -267,12 +261,12 @@ func (b *build) unlocked(field, name string) error {
 	return nil
 }
 
-// lockMismatch says that an entry of the lock file is not what it pins.
+// lockMismatch returns the error for an input that differs from its entry in the lock file.
 func (b *build) lockMismatch(name string, locked, found digest.Digest, what string) error {
 	return fmt.Errorf("%s has %s for %s, and %s is %s: if that is right, run samforge lock --update", b.plan.lockfile.Name, locked, name, what, found)
 }
 
-// readLocked reads the build argument that has a build keep to its lock file.
+// readLocked reads the build argument [LockedArg].
 func (p *Plan) readLocked(value string) {
 	if value == "" {
 		return

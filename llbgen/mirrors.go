@@ -13,14 +13,14 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Mirrors replace where images and downloads are fetched from. A key is a
-// registry, with or without a path ("public.ecr.aws", "docker.io/harness"), or
-// a URL prefix that starts with http:// or https://. The longest key wins. Other
-// names of Docker Hub, such as index.docker.io, stand for docker.io.
+// Mirrors replace where images and downloads are fetched from. A key is a registry, with or without
+// a path ("public.ecr.aws", "docker.io/harness"), or a URL prefix that starts with http:// or
+// https://. The longest key wins. Other names of Docker Hub, such as index.docker.io, stand for
+// docker.io.
 //
-// samforge rewrites the reference itself instead of leaving it to a mirror in
-// buildkitd's configuration: BuildKit mounts a blob from one repository into
-// another only when both references name the same registry.
+// samforge rewrites the reference itself instead of leaving it to a mirror in buildkitd's
+// configuration: BuildKit mounts a blob from one repository into another only when both references
+// name the same registry.
 type Mirrors map[string]string
 
 // Image returns the reference to fetch instead of ref.
@@ -43,9 +43,8 @@ func (m Mirrors) URL(url string) string {
 	return url
 }
 
-// replace returns name with the longest key that it begins with replaced. A key ends at one of the
-// separators, so that no name is cut in the middle of a part. A host alone is followed by a path
-// only: what is behind its colon is a port.
+// replace replaces the longest key that name begins with. A key ends at one of the separators, so
+// that no part of a name is cut. After a host only a slash counts: a colon begins its port.
 func (m Mirrors) replace(name string, separators ...string) (string, bool) {
 	for end := len(name) - 1; end > 0; end-- {
 		if !slices.Contains(separators, name[end:end+1]) || name[end] != '/' && !strings.Contains(name[:end], "/") {
@@ -60,8 +59,8 @@ func (m Mirrors) replace(name string, separators ...string) (string, bool) {
 	return "", false
 }
 
-// dockerHub are other names of docker.io, which an image can be pulled by. Docker's own tools write
-// docker.io in their place.
+// dockerHub are other names of docker.io. Images can be pulled by them, but Docker's own tools
+// replace them by docker.io.
 func dockerHub() []string {
 	return []string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 }
@@ -78,7 +77,8 @@ func canonicalHost(name string) string {
 	return "docker.io/" + path
 }
 
-// normalizeMirrors gives the registries in the keys of mirrors the names that references have.
+// normalizeMirrors replaces other names of Docker Hub in the keys of mirrors by docker.io, the name
+// that references have.
 func (p *Plan) normalizeMirrors() {
 	for _, from := range slices.Sorted(maps.Keys(p.File.Mirrors)) {
 		name := canonicalHost(from)
@@ -94,7 +94,7 @@ func (p *Plan) normalizeMirrors() {
 	}
 }
 
-// mirrorProblem says why a mirror cannot be, or "".
+// mirrorProblem says what is wrong with a mirror, or "".
 func mirrorProblem(from, to string) string {
 	host, _, _ := strings.Cut(from, "/")
 	switch {

@@ -20,13 +20,13 @@ const (
 
 func nodeLayouts() []string { return []string{layoutMerged, layoutIsolated} }
 
-// Where Lambda images have their language runtime, and what comes with it.
+// Folders of Lambda images: the language runtime, and what comes with it.
 const (
 	languageDir = "/var/lang"
 	optDir      = "/opt"
 )
 
-// nodeLayerName is the layer that has Node.js.
+// nodeLayerName is the name of the layer with Node.js.
 const nodeLayerName = "node"
 
 // labelNodeImage names the image that Node.js was copied from.
@@ -47,16 +47,16 @@ const (
 //go:embed rpath.cjs
 var rpathScript []byte
 
-// stage is a part of the recipe: a layer, what it puts on PATH, and what checks
-// it where there is no layer to do so.
+// stage is a part of the recipe: a layer, its folders on PATH, and the checks to run if there is no
+// layer.
 type stage struct {
 	layer  layerFunc
 	path   []string
 	checks []check
 }
 
-// nodeStage brings Node.js out of the node image. Where that is the runtime
-// image itself there is nothing to bring.
+// nodeStage copies Node.js from the node image. If that is the runtime image itself, there is
+// nothing to copy.
 func (b *build) nodeStage() stage {
 	merged := []string{languageDir + "/bin", optDir + "/bin"}
 	switch {
@@ -70,9 +70,8 @@ func (b *build) nodeStage() stage {
 	}
 }
 
-// nodeMerged has the node image's language runtime and /opt at the same places.
-// Its libraries come before the system's there, for every program: the base
-// images search /var/lang/lib first.
+// nodeMerged copies the node image's language runtime and /opt to the same places. There, every
+// program finds their libraries before the system's: the base images search /var/lang/lib first.
 func (b *build) nodeMerged(ctx context.Context) (*Layer, error) {
 	image, err := b.nodeImage(ctx)
 	if err != nil {
@@ -87,7 +86,7 @@ func (b *build) nodeMerged(ctx context.Context) (*Layer, error) {
 	return layer, nil
 }
 
-// nodeCheck checks that node, which is the program at path, runs.
+// nodeCheck checks that the node at path runs.
 func (b *build) nodeCheck(path string, libraries ...string) check {
 	return check{
 		name: "node", field: b.target.path + ".node", script: "node --version",
@@ -96,9 +95,9 @@ func (b *build) nodeCheck(path string, libraries ...string) check {
 	}
 }
 
-// nodeIsolated has Node.js below a prefix of its own. The image's library path names folders of other
-// languages, so the copy of node looks for its libraries in its own prefix first, however it is
-// started; what it starts finds the libraries of the runtime image.
+// nodeIsolated copies Node.js to a prefix of its own. The image's library path names folders of
+// other languages, so the copied node looks for libraries in its own prefix first, however it is
+// started. Programs that it starts find the libraries of the runtime image.
 func (b *build) nodeIsolated(ctx context.Context) (*Layer, error) {
 	image, err := b.nodeImage(ctx)
 	if err != nil {
@@ -118,9 +117,9 @@ func (b *build) nodeIsolated(ctx context.Context) (*Layer, error) {
 	return layer, nil
 }
 
-// nodeWithLibraries is node of an image with an rpath. Nothing but a program can write into a program:
-// this is the one step that an image in the isolated layout executes beside npm. It runs in the node
-// image of the builder's own platform, edits bytes, and so serves any architecture without emulation.
+// nodeWithLibraries returns an image's node with an rpath. BuildKit cannot edit a file, so this is
+// a step that runs a program, the only one beside npm. It runs in the node image for the builder's
+// own platform and edits bytes, so it serves any architecture without emulation.
 func (b *build) nodeWithLibraries(ctx context.Context, image *SourceImage) (llb.State, error) {
 	field := b.target.path + ".node"
 	runner, err := b.imageOn(ctx, b.opt.BuildPlatform, field, nodeOn(b.opt.BuildPlatform, b.target.Node))

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// nodeKind is what the kinds have in common whose images take Node.js from another image.
+// nodeKind is the common part of the kinds whose images take Node.js from another image.
 type nodeKind struct{ plainKind }
 
 func (nodeKind) fields() []Field {
@@ -56,8 +56,8 @@ func frameworkLabels(name, version string) map[string]string {
 	return map[string]string{"io.samforge.framework.name": name, "io.samforge.framework.version": version}
 }
 
-// firstNode is the node image of the first runtime, which stays where the
-// runtime image alone is replaced.
+// firstNode returns the node image of the first runtime. It stays if a build argument replaces only
+// the runtime image.
 func firstNode(f *File) string {
 	if len(f.Runtimes) == 0 {
 		return ""

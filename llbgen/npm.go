@@ -17,7 +17,7 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// npmPackage is an npm package that a kind's images have, as the build file asks for it.
+// npmPackage is an npm package in a kind's images, as the build file names it.
 type npmPackage struct {
 	field         string // of the build file, which has version and lock below it: "serverless"
 	name, version string
@@ -28,8 +28,8 @@ type npmPackage struct {
 	commands []string // their names
 }
 
-// embeddedLock returns the lock that samforge carries of a package, unless the build file names
-// another one. The plan keeps it: a build file has many images and one version.
+// embeddedLock returns the lock that samforge carries for a package, unless the build file names
+// another one. The plan keeps it, because all images of a build file share one version.
 func (p *Plan) embeddedLock(pkg npmPackage) (*npm.Lock, bool) {
 	if pkg.lock != "" {
 		return nil, false
@@ -48,8 +48,8 @@ func (p *Plan) embeddedLock(pkg npmPackage) (*npm.Lock, bool) {
 	return lock, lock != nil
 }
 
-// npmTarget is the target whose node image npm runs in: the first one that takes a Lambda base image,
-// which is the smallest to pull, or else the first one.
+// npmTarget is the target whose node image npm runs in: the first one that takes a Lambda base
+// image, which is the smallest to pull, or else the first one.
 func (p *Plan) npmTarget() Target {
 	i := slices.IndexFunc(p.Targets, func(t Target) bool {
 		node, _ := catalogue.ParseNodeReference(t.Node)
@@ -58,8 +58,8 @@ func (p *Plan) npmTarget() Target {
 	return p.Targets[max(i, 0)]
 }
 
-// npmLayer is the layer of an npm package, installed in a node image of the build file, see
-// npmTarget, on the builder's own platform: all runtimes share it, whatever their own Node.js is.
+// npmLayer returns the layer of an npm package. npm runs in the node image of npmTarget on the
+// builder's own platform, so all runtimes share the layer, whatever their own Node.js is.
 func (b *build) npmLayer(ctx context.Context, pkg npmPackage) (llb.State, *npm.Lock, error) {
 	lock, err := b.lock(ctx, pkg)
 	if err != nil {
@@ -80,7 +80,7 @@ func (b *build) npmLayer(ctx context.Context, pkg npmPackage) (llb.State, *npm.L
 	}
 	step := npm.Step{
 		Node: node.State, Env: node.Config.Config.Env, Arch: b.arch(),
-		Epoch: DefaultEpoch(), // npm does not run again for another time of the files
+		Epoch: DefaultEpoch(), // npm does not run again for another epoch
 		Run:   b.opt.Run, CacheNamespace: b.opt.CacheNamespace,
 		Name: func(format string, args ...any) []llb.ConstraintsOpt { return b.step(pkg.field, format, args...) },
 	}
@@ -97,8 +97,8 @@ func (b *build) npmLayer(ctx context.Context, pkg npmPackage) (llb.State, *npm.L
 	return llb.Scratch().File(files, b.step(pkg.field, "copy %s", lock)...), lock, nil
 }
 
-// lock returns what npm installs from: the lock in the build context that the build file names, else
-// the one that samforge carries, else none.
+// lock returns what npm installs from: the lock in the build context that the build file names,
+// else the one that samforge carries, else none.
 func (b *build) lock(ctx context.Context, pkg npmPackage) (*npm.Lock, error) {
 	if pkg.lock == "" {
 		field := pkg.field + ".version"
@@ -124,7 +124,7 @@ func (b *build) lock(ctx context.Context, pkg npmPackage) (*npm.Lock, error) {
 	return lock, b.checkLock(pkg, lock)
 }
 
-// validatePackage checks the version and the lock of a package, and reports whether they are right.
+// validatePackage checks the version and the lock of a package, and reports whether they are valid.
 func (p *Plan) validatePackage(pkg npmPackage, example string) bool {
 	before := p.doc.Count()
 	if !exactVersion.MatchString(pkg.version) {
@@ -135,8 +135,8 @@ func (p *Plan) validatePackage(pkg npmPackage, example string) bool {
 	return p.doc.Count() == before
 }
 
-// exactVersion is one version and no range or tag of npm's, which would make
-// the image's own tag untrue: https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
+// exactVersion matches one version, and no range or tag of npm, which would make the image's own
+// tag untrue: https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
 var exactVersion = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 
 func (p *Plan) validateLockPath(field, name string) {
@@ -149,7 +149,7 @@ func (p *Plan) validateLockPath(field, name string) {
 	}
 }
 
-// pinLock checks that the npm lock is the one of the lock file.
+// pinLock checks that the npm lock is the one in the lock file.
 func (b *build) pinLock(field string, lock *npm.Lock) error {
 	name := lock.String()
 	locked, err := b.lockedSum(field, name, func(l *Lockfile) map[string]digest.Digest { return l.Packages })
@@ -157,7 +157,7 @@ func (b *build) pinLock(field string, lock *npm.Lock) error {
 		return b.plan.At(field, err)
 	}
 	if lock.Data == nil {
-		return nil // the build file's own version, and no more
+		return nil // only the version is known, from the build file
 	}
 	sum := digest.FromBytes(lock.Data)
 	if locked != "" && locked != sum {
@@ -167,8 +167,8 @@ func (b *build) pinLock(field string, lock *npm.Lock) error {
 	return nil
 }
 
-// checkLock refuses a lock out of the build context that cannot work: by the architecture of the
-// image, and by the Node.js of the node image as far as the catalogue knows it.
+// checkLock refuses a lock from the build context whose packages do not run on the image's
+// architecture, or on its Node.js, if the catalogue knows that.
 func (b *build) checkLock(pkg npmPackage, lock *npm.Lock) error {
 	if b.plan.Verify == VerifyOff {
 		return nil
@@ -195,8 +195,8 @@ func (pkg npmPackage) noLock() string {
 		pkg.name, pkg.version, strings.Join(npm.EmbeddedVersions(pkg.name), " or "), pkg.field, npm.MakeLock(pkg.name, pkg.version))
 }
 
-// nodeOn returns the reference of the node image for a platform: where a tag names an architecture,
-// the same tag for the platform's.
+// nodeOn returns the reference of the node image for a platform. If its tag names an architecture,
+// it is replaced by the platform's.
 func nodeOn(platform ocispecs.Platform, ref string) string {
 	for _, suffix := range []string{"-x86_64", "-arm64"} {
 		if rest, ok := strings.CutSuffix(ref, suffix); ok {

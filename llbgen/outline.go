@@ -5,14 +5,13 @@ import "github.com/samforge/samforge/source"
 // Argument is a build argument that a target takes, with its value.
 type Argument struct {
 	Variable
-	// Value is what the build file or the argument says; empty for what is not set.
+	// Value comes from the build file or the argument; empty if neither sets it.
 	Value string
 	// At is the place of the value.
 	At *source.Diagnostic
 }
 
-// Arguments returns the build arguments that have a meaning for a target, in the order of
-// [Variables].
+// Arguments returns the build arguments that a target uses, in the order of [Variables].
 func (p *Plan) Arguments(t Target) []Argument {
 	var args []Argument
 	for _, v := range append(commonVariables(), p.kind().variables()...) {
@@ -22,5 +21,5 @@ func (p *Plan) Arguments(t Target) []Argument {
 	return args
 }
 
-// Place is where the build file names the runtime of a target.
+// Place returns the place where the build file names the runtime of a target.
 func (p *Plan) Place(t Target) *source.Diagnostic { return p.doc.At(t.path+".image", "") }

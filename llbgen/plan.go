@@ -17,42 +17,39 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Plan is a build file that was found to be right: what there is to build.
+// Plan is a valid build file: what there is to build.
 type Plan struct {
 	// File is the build file with defaults and build arguments applied.
 	File File
 	// Targets are the images of the file, in its order.
 	Targets []Target
-	// Warnings are what is better changed but does not stop a build.
+	// Warnings are problems that do not stop a build.
 	Warnings []*source.Diagnostic
-	// Verify says how far images are checked: [VerifyStatic], [VerifyFull] or
-	// [VerifyOff].
+	// Verify says how far images are checked: [VerifyStatic], [VerifyFull] or [VerifyOff].
 	Verify string
 
-	lockfile  *Lockfile // nil where there is none
-	locked    bool      // everything has to be in it
+	lockfile  *Lockfile // nil for none
+	locked    bool      // everything must be in it
 	doc       *source.Document
 	catalogue *catalogue.Catalogue
 	checksums *catalogue.Checksums
 	checks    linter.Config // which rules count
-	today     time.Time     // zero where nobody told
+	today     time.Time     // zero if [Today] was not given
 
 	locksMu sync.Mutex
-	locks   map[string]*npm.Lock // that samforge carries, by package; nil for one that it does not
+	locks   map[string]*npm.Lock // the embedded locks by package; nil for a package without one
 }
 
-// A LoadOption tells [Load] something that the build file does not.
+// A LoadOption gives [Load] something that is not in the build file.
 type LoadOption func(*Plan)
 
-// Today says what day it is, by which a runtime is past its end of life; without
-// it, that is the day that [Catalogue.AsOf] names.
+// Today sets the day to compare ends of life with. The default is [catalogue.Catalogue.AsOf].
 func Today(day time.Time) LoadOption { return func(p *Plan) { p.today = day } }
 
-// WithLockfile has the plan keep to a lock file; nil is none.
+// WithLockfile makes the plan use a lock file; nil means none.
 func WithLockfile(l *Lockfile) LoadOption { return func(p *Plan) { p.lockfile = l } }
 
-// MaxFileSize is far more than a build file needs: a thousand runtimes take a
-// tenth of it.
+// MaxFileSize is far more than a build file needs: a thousand runtimes take a tenth of it.
 const MaxFileSize = 2 << 20
 
 // syntax is that of the build file.
@@ -60,9 +57,8 @@ func syntax() source.Syntax {
 	return source.Syntax{TagAdvice: "write the value itself, or give it with a build argument"}
 }
 
-// Load reads a build file and applies the build arguments. Empty data is a
-// build file of which the arguments give everything. All mistakes are returned
-// together, as [source.Diagnostics].
+// Load reads a build file and applies the build arguments. With empty data, the arguments must give
+// everything. It returns all mistakes together, as [source.Diagnostics].
 func Load(filename string, data []byte, args map[string]string, opts ...LoadOption) (*Plan, error) {
 	if len(data) > MaxFileSize {
 		return nil, fmt.Errorf("%s: %d bytes are more than a build file may have (%d)", filename, len(data), MaxFileSize)
@@ -100,8 +96,8 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	return p, nil
 }
 
-// Select returns the targets that name selects: a target of that name, or all
-// targets of a runtime or of a variant. The empty name selects all.
+// Select returns the targets that name selects: a target of that name, or all targets of a runtime
+// or of a variant. The empty name selects all.
 func (p *Plan) Select(name string) ([]Target, error) {
 	if name == "" {
 		return p.Targets, nil
@@ -122,8 +118,8 @@ func (p *Plan) Select(name string) ([]Target, error) {
 	return nil, fmt.Errorf("%s (targets: %s)", message, strings.Join(p.targetNames(), ", "))
 }
 
-// SelectOne returns the one target that name selects. Where name selects
-// several it says which there are, as a build through a frontend returns one.
+// SelectOne returns the one target that name selects. If there are several, the error lists them: a
+// build through a frontend makes one image.
 func (p *Plan) SelectOne(name string) (Target, error) {
 	selected, err := p.Select(name)
 	if err != nil {

@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// Rule is one thing that samforge advises against in what can be built. Rules
-// are turned off and on as those for a Dockerfile are:
-// https://docs.docker.com/build/checks/
+// Rule is one thing that samforge advises against although it can be built. Rules are turned off
+// and on like those for a Dockerfile: https://docs.docker.com/build/checks/
 type Rule struct {
 	// Name is what the check directive calls it.
 	Name string `json:"name"`
 	// Description says in a sentence what is right.
 	Description string `json:"description"`
-	// Experimental is true of a rule that is off until it is asked for, as what
-	// it finds is often as it should be.
+	// Experimental is true for a rule that is off by default, because its findings are often
+	// intended.
 	Experimental bool `json:"experimental"`
 }
 

@@ -2,7 +2,7 @@ package llbgen
 
 import "context"
 
-// samKind is the image that CI steps run the AWS SAM CLI in: an AWS SAM build image, with the
+// samKind makes the images in which CI steps run the AWS SAM CLI: an AWS SAM build image with the
 // plugin, go-template and the Docker CLI added.
 type samKind struct{ plainKind }
 
@@ -18,8 +18,8 @@ func (samKind) build(ctx context.Context, b *build) (*Image, error) {
 	})
 }
 
-// samCheck checks the SAM CLI of the base image. A Lambda base image, which the kinds with Node.js can
-// be built on, has none.
+// samCheck checks the SAM CLI of the base image. A Lambda base image, which the kinds with Node.js
+// can be built on, has none.
 func (b *build) samCheck() check {
 	script := "sam --version"
 	if b.target.Node != "" {
@@ -31,7 +31,7 @@ func (b *build) samCheck() check {
 func (samKind) name() string { return "sam" }
 func (samKind) help() string { return "the AWS SAM CLI" }
 
-// SAMTag is the template of a SAM image's tag. An index that holds several platforms has no Arch.
+// SAMTag is the template of a SAM image's tag. Arch is empty for an index of several platforms.
 const SAMTag = "{{.Version}}-{{.Runtime}}-{{.SAMVersion}}{{with .Arch}}-linux-{{.}}{{end}}"
 
 func (samKind) tag(string) string { return SAMTag }

@@ -11,11 +11,10 @@ import (
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 )
 
-// SBOM returns what the image is known to be made of, as an SPDX 2.3 document in
-// JSON: https://spdx.github.io/spdx-spec/v2.3/. It is made from the inputs of the
-// build and reads none of them: what is inside the base image is not told, but
-// that base image is, by its digest. The same image has the same document, to the
-// last byte.
+// SBOM returns a list of what the image is made of, as an SPDX 2.3 document in JSON:
+// https://spdx.github.io/spdx-spec/v2.3/. It names the inputs of the build and reads none of them.
+// So it has the digest of the base image, and not what is inside. The same image has the same
+// document, to the last byte.
 func (i *Image) SBOM() ([]byte, error) {
 	b := i.build
 	name := fmt.Sprintf("%s-%s-%s", b.target.Name, b.opt.Platform.OS, b.arch())
@@ -35,12 +34,13 @@ func (i *Image) SBOM() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the SBOM of %s: %w", name, err)
 	}
-	// Each document has a name of its own: https://spdx.github.io/spdx-spec/v2.3/document-creation-information/#65-spdx-document-namespace-field
+	// Each document has a name of its own:
+	// https://spdx.github.io/spdx-spec/v2.3/document-creation-information/#65-spdx-document-namespace-field
 	doc.DocumentNamespace = "https://spdx.org/spdxdocs/" + name + "-" + digest.FromBytes(content).Encoded()
 	return json.Marshal(doc.Document)
 }
 
-// sbomComment says how far the document goes.
+// sbomComment says what is in the document and what is not.
 func (i *Image) sbomComment() string {
 	inside := "the base image " + i.Base.Name
 	for _, l := range i.Layers {
@@ -77,8 +77,7 @@ func (d *bill) describe(i *Image) {
 	}
 }
 
-// contain adds software to what the image contains, and to what the image that it
-// comes out of does.
+// contain adds software to the image, and to the image that it was copied from.
 func (d *bill) contain(image common.ElementID, s software, arch string) {
 	id := d.add(s)
 	d.relate(image, common.TypeRelationshipContains, id)
@@ -87,7 +86,7 @@ func (d *bill) contain(image common.ElementID, s software, arch string) {
 	}
 }
 
-// image adds an image that is built from, once.
+// image adds a source image, once.
 func (d *bill) image(source *SourceImage, arch string) common.ElementID {
 	id, ok := d.images[source.Name]
 	if !ok {

@@ -19,16 +19,16 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// software is something that is known to be in an image, for its SBOM.
+// software is an entry of an image's SBOM.
 type software struct {
 	name    string
-	version string // empty where it is not known
+	version string // empty if unknown
 	purpose string // one of SPDX's words; empty for an application
 	purl    string // https://github.com/package-url/purl-spec
 	url     string // what it was downloaded from
 	sums    []common.Checksum
 	comment string
-	// image is what its files were copied out of.
+	// image is the image that its files were copied from.
 	image *SourceImage
 }
 
@@ -41,14 +41,14 @@ const (
 	purposeLibrary     = "LIBRARY"
 )
 
-// noAssertion is the value of a field that nothing is known for.
+// noAssertion is the value of an unknown field.
 const noAssertion = "NOASSERTION"
 
-// notInID is what the identifier of a package cannot have.
+// notInID matches what the identifier of a package cannot contain.
 var notInID = regexp.MustCompile(`[^A-Za-z0-9.]+`)
 
-// spdx describes the software as a package. What a field cannot be told of is
-// NOASSERTION: https://spdx.github.io/spdx-spec/v2.3/package-information/
+// spdx describes the software as a package. Unknown fields are NOASSERTION:
+// https://spdx.github.io/spdx-spec/v2.3/package-information/
 func (s software) spdx() *spdx.Package {
 	purpose := cmp.Or(s.purpose, purposeApplication)
 	id := strings.ToLower(purpose) + "-" + strings.Trim(notInID.ReplaceAllString(s.name+"-"+s.version, "-"), "-")
@@ -69,7 +69,7 @@ func (s software) spdx() *spdx.Package {
 	return p
 }
 
-// purl writes a package URL. A slash in name parts the namespace from the name.
+// purl writes a package URL. A slash in name separates the namespace from the name.
 func purl(kind, name, version string, qualifiers url.Values) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {
@@ -85,8 +85,8 @@ func purl(kind, name, version string, qualifiers url.Values) string {
 	return text
 }
 
-// software is the image itself; plain files in the place of one have its name
-// alone.
+// software returns the entry for the image itself. For plain files in place of an image, it has
+// only the name.
 func (i *SourceImage) software(arch string) software {
 	s := software{name: i.Name, purpose: purposeContainer}
 	named, err := reference.ParseNormalizedNamed(i.Name)
@@ -103,7 +103,7 @@ func (i *SourceImage) software(arch string) software {
 	return s
 }
 
-// inBase is the software that the base image is known to have by its name.
+// inBase returns the software that the base image has according to its name.
 func (b *build) inBase(base *SourceImage) []software {
 	var known []software
 	if runtime, ok := b.plan.catalogue.Runtime(b.target.Runtime); ok && runtime.Language != "provided" {
@@ -115,7 +115,8 @@ func (b *build) inBase(base *SourceImage) []software {
 	})
 }
 
-// languageSoftware is the language runtime in an image; only its release line is known.
+// languageSoftware returns the entry for the language runtime in an image. Only its release line is
+// known.
 func languageSoftware(r catalogue.Runtime, image *SourceImage) software {
 	s := software{name: r.Language, version: r.Version, image: image}
 	if r.Language == "nodejs" {
@@ -128,15 +129,15 @@ func languageSoftware(r catalogue.Runtime, image *SourceImage) software {
 	return s
 }
 
-// node is Node.js out of the node image.
+// node returns the entry for Node.js from the node image.
 func (b *build) node(image *SourceImage) software {
 	r := b.knownNode()
 	r.Language = "nodejs"
 	return languageSoftware(r, image)
 }
 
-// dockerSoftware is the Docker CLI of a version or a tag. A tag such as 28-cli
-// tells a release line, and one such as latest nothing.
+// dockerSoftware returns the entry for the Docker CLI of a version or a tag. A tag such as 28-cli
+// names a release line, latest names nothing.
 func dockerSoftware(version string) software {
 	version = strings.TrimSuffix(version, "-cli")
 	if version == "" || version[0] < '0' || version[0] > '9' {
@@ -145,8 +146,8 @@ func dockerSoftware(version string) software {
 	return software{name: "docker-cli", version: version, purl: github("docker/cli", version)}
 }
 
-// github is the package URL of a release; "" where the version has not all the
-// parts that its tag has.
+// github returns the package URL of a release, or "" if the version is not complete enough to be
+// its tag.
 func github(repository, version string) string {
 	if !exactVersion.MatchString(version) {
 		return ""
@@ -154,7 +155,7 @@ func github(repository, version string) string {
 	return purl("github", repository, "v"+version, nil)
 }
 
-// software is the downloaded file, under the name of what is in it.
+// software returns the entry for the downloaded file, by the name of the software in it.
 func (d download) software(name, version string) software {
 	qualifiers := url.Values{"download_url": {d.url}}
 	if d.sum != "" {
@@ -170,8 +171,8 @@ func checksums(sum digest.Digest) []common.Checksum {
 	return []common.Checksum{{Algorithm: common.ChecksumAlgorithm(strings.ToUpper(sum.Algorithm().String())), Value: sum.Encoded()}}
 }
 
-// npmSoftware is what npm installs by a lock on an architecture: the package, and all that it depends
-// on.
+// npmSoftware returns the entries for what npm installs from a lock on an architecture: the package
+// and its dependencies.
 func npmSoftware(lock *npm.Lock, arch string) []software {
 	framework := software{
 		name: lock.Name, version: lock.Version, purpose: purposeFramework, purl: purl("npm", lock.Name, lock.Version, nil),
@@ -193,7 +194,7 @@ func npmSoftware(lock *npm.Lock, arch string) []software {
 		libraries = append(libraries, s)
 	}
 	slices.SortStableFunc(libraries, func(a, b software) int { return cmp.Compare(a.purl, b.purl) })
-	// The tree has many a package at several places.
+	// The tree has many packages at several places.
 	libraries = slices.CompactFunc(libraries, func(a, b software) bool { return a.purl == b.purl })
 	return append([]software{framework}, libraries...)
 }

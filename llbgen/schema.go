@@ -18,10 +18,9 @@ const SchemaURL = "https://raw.githubusercontent.com/samforge/samforge/main/docs
 type object map[string]any
 
 // Schema returns the JSON Schema of the build file, for editors and other tools:
-// https://json-schema.org/draft/2020-12. It has the keys that [Load] knows and
-// the values that it accepts, but for empty strings, which it refuses where a
-// value has a form. It cannot tell what depends on several values or on the build
-// arguments, so no key is required.
+// https://json-schema.org/draft/2020-12. It has the keys and values that [Load] accepts, except
+// that it refuses empty strings where a value has a pattern. It cannot express what depends on
+// several values or on build arguments, so no key is required.
 func Schema() ([]byte, error) {
 	fields := map[string]Field{}
 	for _, f := range Fields() {
@@ -42,8 +41,8 @@ func Schema() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// schemaOf is the schema of what the decoder reads into a value of type t. A null
-// is as good as nothing anywhere.
+// schemaOf returns the schema of what the decoder reads into a value of type t. null is allowed
+// everywhere, as if the key were missing.
 func schemaOf(fields map[string]Field, path string, t reflect.Type) object {
 	f := fields[path]
 	s := object{}
@@ -117,7 +116,7 @@ func describeMap(s object, f Field, t reflect.Type) {
 	}
 }
 
-// foreignKeys are a rule for each kind, which refuses the keys of other kinds.
+// foreignKeys returns a rule for each kind that refuses the keys of other kinds.
 func foreignKeys() []object {
 	var rules []object
 	for _, kind := range KindNames() {
@@ -137,7 +136,7 @@ func foreignKeys() []object {
 	return rules
 }
 
-// refuse adds to a schema that there is no key at path.
+// refuse makes a schema refuse the key at path.
 func refuse(s object, path []string) {
 	name, inList := strings.CutSuffix(path[0], "[]")
 	properties := s.child("properties")
@@ -152,8 +151,7 @@ func refuse(s object, path []string) {
 	refuse(below, path[1:])
 }
 
-// child returns the object that is the value of key, which is made where there
-// is none.
+// child returns the object at key, and makes it if there is none.
 func (o object) child(key string) object {
 	if _, ok := o[key].(object); !ok {
 		o[key] = object{}
@@ -164,9 +162,8 @@ func (o object) child(key string) object {
 // urlPattern is what isURL accepts.
 const urlPattern = "^https?://"
 
-// imagePattern is the grammar of an image reference, written as JSON Schema has
-// regular expressions, which are JavaScript's:
-// https://pkg.go.dev/github.com/distribution/reference
+// imagePattern is the grammar of an image reference as a regular expression of JavaScript, which
+// JSON Schema uses: https://pkg.go.dev/github.com/distribution/reference
 func imagePattern() string {
 	return strings.ReplaceAll(reference.ReferenceRegexp.String(), "[[:xdigit:]]", "[0-9A-Fa-f]")
 }

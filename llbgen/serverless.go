@@ -13,9 +13,8 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// serverlessKind are the images that CI steps run the Serverless Framework in:
-// for each runtime one with Node.js and the plugin ("base"), and one with the
-// framework too ("serverless").
+// serverlessKind makes the images in which CI steps run the Serverless Framework: for each runtime
+// one with Node.js and the plugin ("base"), and one with the framework too ("serverless").
 type serverlessKind struct{ nodeKind }
 
 // The variants of a Serverless image.
@@ -57,10 +56,10 @@ const (
 	frameworkBinDir = frameworkDir + "/bin"
 )
 
-// frameworkFlavors are the npm packages that the framework is installed from.
+// frameworkFlavors are the npm packages that the framework can be installed from.
 func frameworkFlavors() []string { return []string{DefaultFlavor, "osls"} }
 
-// npm is the framework as an npm package.
+// npm returns the framework as an npm package.
 func (s Serverless) npm() npmPackage {
 	return npmPackage{
 		field: "serverless", name: s.Flavor, version: s.Version, lock: s.Lock,
@@ -69,8 +68,8 @@ func (s Serverless) npm() npmPackage {
 	}
 }
 
-// framework adds the Serverless Framework, installed by npm, or from a release archive where there
-// is no npm package of it.
+// framework adds the Serverless Framework, installed by npm, or from a release archive if it is not
+// an npm package.
 func (b *build) framework(ctx context.Context) (*Layer, error) {
 	s := b.plan.File.serverless()
 	if s.fromArchive() {
@@ -83,7 +82,7 @@ func (b *build) framework(ctx context.Context) (*Layer, error) {
 	return b.newFrameworkLayer(installed, fmt.Sprintf("npm package %s", lock), npmSoftware(lock, b.arch())), nil
 }
 
-// frameworkLayer adds the commands that start program to its files.
+// frameworkLayer returns the layer of files, with the commands that start program.
 func (b *build) frameworkLayer(files *llb.FileAction, program, source string, known software) *Layer {
 	s := b.plan.File.serverless()
 	files = files.Copy(b.frameworkCommands(program), "/", frameworkBinDir+"/", b.tree()).
@@ -104,20 +103,20 @@ func (b *build) newFrameworkLayer(state llb.State, source string, known []softwa
 	}
 }
 
-// frameworkCommands are `serverless` and `sls`.
+// frameworkCommands returns the commands serverless and sls.
 func (b *build) frameworkCommands(program string) llb.State {
 	return llb.Scratch().File(
 		llb.Mkfile("/serverless", 0o755, npm.Command(program)).Mkfile("/sls", 0o755, npm.Command(program)),
 		b.step("serverless", "write the commands serverless and sls")...)
 }
 
-// frameworkArchiveURL is where the vendor publishes the releases of Serverless
-// Framework 4, without checksums. The npm package of that name is an installer
-// that fetches whatever release it finds at run time.
+// frameworkArchiveURL is where the vendor publishes the releases of Serverless Framework 4, without
+// checksums. The npm package of that name is an installer that fetches whatever release it finds at
+// run time.
 const frameworkArchiveURL = "https://install.serverless.com/archives/serverless-{{.Version}}.tgz"
 
-// frameworkArchiveNode is the oldest Node.js that Serverless Framework 4 takes,
-// by the engines of its npm package; minor versions are not told by a tag.
+// frameworkArchiveNode is the oldest Node.js that Serverless Framework 4 runs on, by the engines of
+// its npm package. It is a major version, as the tags of node images name no minor one.
 const frameworkArchiveNode = "18"
 
 // The places in a release archive and in the image.
@@ -126,16 +125,14 @@ const (
 	frameworkCore  = frameworkDir + "/package/dist/sf-core.js"
 )
 
-// fromArchive reports whether the framework is a release archive and no npm
-// package.
+// fromArchive reports whether the framework is a release archive and not an npm package.
 func (s Serverless) fromArchive() bool {
 	return s.Flavor == DefaultFlavor && strings.HasPrefix(s.Version, "4.")
 }
 
-// frameworkArchive adds a release of Serverless Framework 4. Its dependencies
-// are in the archive: nothing is executed, and nothing is installed at run time.
-// A licence key is no part of the image; the framework takes it from the
-// environment that it runs in.
+// frameworkArchive adds a release of Serverless Framework 4. Its dependencies are in the archive:
+// nothing is executed, and nothing is installed at run time. The image has no licence key: the
+// framework reads it from its environment.
 func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
 	s := b.plan.File.serverless()
 	url, err := expandURL(frameworkArchiveURL, urlFields{Version: s.Version, Arch: b.arch()})
@@ -157,8 +154,7 @@ func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
 	return b.frameworkLayer(files, frameworkCore, "download "+url, known), nil
 }
 
-// foreignPrograms are the copies of esbuild for other platforms, which the
-// archive has beside each other.
+// foreignPrograms matches the archive's copies of esbuild for other platforms.
 func (b *build) foreignPrograms() []string {
 	other := map[string]string{"amd64": "arm64", "arm64": "x64"}[b.arch()]
 	var patterns []string
@@ -168,8 +164,8 @@ func (b *build) foreignPrograms() []string {
 	return patterns
 }
 
-// ServerlessBaseTag and ServerlessTag are the templates of the tags of the two
-// variants. An index that holds several platforms has no Arch.
+// ServerlessBaseTag and ServerlessTag are the templates of the tags of the two variants. Arch is
+// empty for an index of several platforms.
 const (
 	ServerlessBaseTag = "{{.Runtime}}-{{.Version}}{{with .Arch}}-linux-{{.}}{{end}}"
 	ServerlessTag     = "{{.Runtime}}-{{.ServerlessVersion}}-{{.Version}}{{with .Arch}}-linux-{{.}}{{end}}"
@@ -253,15 +249,13 @@ func (p *Plan) validateFramework() {
 // Serverless is the section of the build file that says which Serverless Framework is installed.
 type Serverless struct {
 	Version string `yaml:"version"`
-	// Flavor is the npm package: serverless (the default), or osls, its
-	// maintained fork.
+	// Flavor is the npm package: serverless (the default), or osls, its maintained fork.
 	Flavor string `yaml:"flavor"`
-	// Lock is the path of a package-lock.json in the build context. It wins over
-	// the lock that samforge carries; a version that has neither is resolved
-	// afresh, with a warning.
+	// Lock is the path of a package-lock.json in the build context. It is used instead of the lock
+	// that samforge carries. Without either, npm chooses the dependencies, and samforge warns.
 	Lock string `yaml:"lock"`
-	// SHA256 is the checksum of the release archive, in hexadecimal; version 4
-	// only, which is no npm package.
+	// SHA256 is the checksum of the release archive, in hexadecimal; for version 4 only, which is
+	// not an npm package.
 	SHA256 string `yaml:"sha256"`
 }
 
@@ -269,9 +263,9 @@ func (f *File) serverless() *Serverless { return section[Serverless](f, "serverl
 
 // Defaults of the Serverless Framework.
 const (
-	// DefaultServerlessVersion is the last open-source release of the vendor's.
+	// DefaultServerlessVersion is the vendor's last open-source release.
 	DefaultServerlessVersion = "3.40.0"
-	// DefaultOSLSVersion is the one of the flavor osls.
+	// DefaultOSLSVersion is the default for the flavor osls.
 	DefaultOSLSVersion = "4.3.1"
 	// DefaultFlavor is the vendor's own package.
 	DefaultFlavor = "serverless"

@@ -14,18 +14,18 @@ import (
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 var legalTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-// Tagger makes the references that the images of a plan are pushed under.
+// Tagger makes the references of a plan's images.
 type Tagger struct {
-	// Template is the tag with placeholders for Version, Runtime, SAMVersion, Variant, Arch, Target,
-	// Timestamp and those of the kind, as [placeholder.Fill] has them; empty means the kind's own,
-	// such as [SAMTag].
+	// Template is the tag with placeholders for Version, Runtime, SAMVersion, Variant, Arch,
+	// Target, Timestamp and those of the kind, as [placeholder.Fill] has them; empty means the
+	// kind's own, such as [SAMTag].
 	Template string
 	// Time is what the template's Timestamp shows, as YYYYMMDDhhmmss in UTC.
 	Time time.Time
 }
 
-// Reference returns the reference of target t for one architecture, or of its
-// index when arch is empty.
+// Reference returns the reference of target t for one architecture, or of its index when arch is
+// empty.
 func (p *Plan) Reference(t Target, arch string, by Tagger) (string, error) {
 	if p.File.Repo == "" {
 		return "", p.doc.At("repo", "missing: name the repository to tag the images in here, with --repo or with --build-arg TARGET_REPO=…")
@@ -44,7 +44,8 @@ func (p *Plan) Reference(t Target, arch string, by Tagger) (string, error) {
 	return p.File.Repo + ":" + tag, nil
 }
 
-// TagFields returns the placeholders that a tag's template can have, those of one kind among them.
+// TagFields returns the placeholders that a tag's template can have, including those of single
+// kinds.
 func TagFields() []string {
 	fields := map[string]string{}
 	file := newFile()

@@ -18,7 +18,8 @@ import (
 type Target struct {
 	// Name selects the target: "nodejs22.x", or "python3.12-serverless".
 	Name string
-	// Variant is which of the runtime's images it is; empty where the kind makes one image of each.
+	// Variant names one of the runtime's images; empty if the kind makes one image for each
+	// runtime.
 	Variant string
 	// Runtime is the name of the Lambda runtime: "nodejs22.x".
 	Runtime string
@@ -26,11 +27,11 @@ type Target struct {
 	SAMVersion string
 	// Base is the reference of the base image, as written.
 	Base string
-	// Arch is the only architecture that Base is of, as its tag says: "amd64"
-	// or "arm64"; empty when the tag leaves it open.
+	// Arch is the architecture that the tag of Base names: "amd64" or "arm64"; empty if it names
+	// none.
 	Arch string
 
-	// Node is the reference of the node image, as written; kind serverless only.
+	// Node is the reference of the node image, as written; empty for kinds without one.
 	Node string
 
 	entry string // name of the entry of `runtimes`, which its variants share
@@ -109,7 +110,7 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	return t, doc.Count() == before
 }
 
-// consult asks the catalogue about the target's runtime.
+// consult checks the target's runtime against the catalogue.
 func (p *Plan) consult(t Target) {
 	if t.Runtime == "" {
 		return
@@ -128,9 +129,8 @@ func (p *Plan) consult(t Target) {
 	}
 }
 
-// nameTargets names each target after its entry's runtime and its variant.
-// Where several entries share a runtime, the SAM version and then the
-// architecture tell them apart.
+// nameTargets names each target after its entry's runtime and its variant. If several entries share
+// a runtime, the SAM version and then the architecture are added.
 func (p *Plan) nameTargets() {
 	for _, name := range []func(Target) string{
 		func(t Target) string { return t.Runtime },
@@ -179,14 +179,13 @@ func (p *Plan) refuseEqualTags() {
 func (p *Plan) defaultTag(t Target) string {
 	tag, err := p.tag(t, p.kind().tag(t.Variant), "", time.Time{})
 	if err != nil {
-		return t.Name // cannot be: the kinds' templates use the fields there are
+		return t.Name // cannot happen: the kinds' templates use known fields
 	}
 	return tag
 }
 
-// Platforms returns what to build t for: the platforms asked for, or else the
-// one its base is of, or else fallback. It is an error to ask for a platform
-// that the base image cannot have.
+// Platforms returns the platforms to build t for: those asked for, or else that of its base, or
+// else fallback. It returns an error for a platform that the base image does not have.
 func (p *Plan) Platforms(t Target, asked []ocispecs.Platform, fallback ocispecs.Platform) ([]ocispecs.Platform, error) {
 	if len(asked) == 0 {
 		if t.Arch != "" {

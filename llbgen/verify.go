@@ -10,7 +10,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 )
 
-// How far images are checked to go together.
+// How far images are checked.
 const (
 	// VerifyStatic checks what the catalogue knows, before anything is pulled.
 	VerifyStatic = "static"
@@ -20,25 +20,24 @@ const (
 	VerifyOff = "off"
 )
 
-// checkDir is where the checks of an image work.
+// checkDir is the working directory of an image's checks.
 const checkDir = "/samforge/check"
 
-// Check is a command that has to succeed in the finished image.
+// Check is a command that must succeed in the finished image.
 type Check struct {
 	// Name says what is checked: "node".
 	Name string
-	// Field is the place in the build file that brings the program.
+	// Field is the place in the build file that the program comes from.
 	Field string
 	// Remedy says what to do when the check fails; optional.
 	Remedy string
-	// State is the step that runs the command. Nothing stands on it: to
-	// evaluate it is to check.
+	// State is the step that runs the command. Solving it runs the check; the image does not depend
+	// on it.
 	State llb.State
-	// Program is the path of a program whose shared libraries have to be in
-	// the image; empty where the command starts no such program.
+	// Program is the path of a program whose shared libraries must be in the image; empty if there
+	// is none to check.
 	Program string
-	// LibraryPath are the directories that the program's libraries are looked
-	// for in, before the system's.
+	// LibraryPath are the directories to search for the program's libraries, before the system's.
 	LibraryPath []string
 }
 
@@ -50,7 +49,7 @@ type check struct {
 	libraries           []string // directories, before those of the image's environment
 }
 
-// renderScript has go-template render a template, as a CI step does.
+// renderScript renders a template with go-template, as a CI step does.
 const renderScript = goTemplatePath + ` --version
 echo 'Hello {{.Values.name}}' >template.txt
 echo 'name: samforge' >values.yaml
@@ -58,8 +57,8 @@ echo 'name: samforge' >values.yaml
 test "$(cat rendered/template.txt)" = 'Hello samforge'
 `
 
-// sslScript has each Python of the image load its ssl module: the runtime's own, and the system's,
-// which the system's tools are written in. An image may have neither.
+// sslScript loads the ssl module in each Python of the image: the runtime's own, and the system's,
+// which the system's tools use. An image may have neither.
 const sslScript = `for python in python3 /usr/bin/python3; do
   if command -v "$python" >/dev/null; then "$python" -c 'import ssl'; fi
 done
@@ -75,9 +74,8 @@ func (b *build) baseChecks() []check {
 	return []check{ssl, b.samCheck()}
 }
 
-// checks are the steps that check the image: each runs on its own, with the
-// image's environment and user and without a network, and leaves nothing
-// behind.
+// checks returns the steps that check the image. Each runs on its own, with the image's environment
+// and user and without a network, and leaves nothing behind.
 func (b *build) checks(base *SourceImage, layers []*Layer, config *dockerspec.DockerOCIImage, r recipe) []*Check {
 	if b.plan.Verify != VerifyFull {
 		return nil
@@ -116,14 +114,13 @@ func (b *build) checks(base *SourceImage, layers []*Layer, config *dockerspec.Do
 	return checks
 }
 
-// checkFiles is the directory that a check works in, which any user may write.
+// checkFiles makes the working directory of a check, in which any user may write.
 func (b *build) checkFiles() llb.State {
 	return llb.Scratch().File(llb.Mkdir(path.Base(checkDir), 0o777), b.step("", "make a directory for the checks")...)
 }
 
-// wholeImage is the image as a file system to run something in. Unlike the one
-// that is exported, the merge may come from the cache, so that what runs on it
-// may too.
+// wholeImage returns the image as a root file system to run checks in. Unlike the exported image,
+// its merge may come from the cache, and so may the checks.
 func (b *build) wholeImage(base llb.State, layers []*Layer) llb.State {
 	if b.opt.NoMerge {
 		return b.stackByCopy(base, layers)

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// embedded are package-lock.json files named <package>-<version>.json; locks/README.md says how they
-// are made.
+// embedded are package-lock.json files named <package>-<version>.json; locks/README.md says how
+// they are made.
 //
 //go:embed locks/*.json
 var embedded embed.FS
 
-// Embedded returns the lock that samforge carries of a version of a package. It parses the lock each
-// time, which takes some milliseconds.
+// Embedded returns the lock that samforge carries for a version of a package, or false. It parses
+// the lock each time, which takes some milliseconds.
 func Embedded(name, version string) (*Lock, bool) {
 	data, err := embedded.ReadFile("locks/" + name + "-" + version + ".json")
 	if err != nil {
@@ -27,7 +27,7 @@ func Embedded(name, version string) (*Lock, bool) {
 	return lock, true
 }
 
-// EmbeddedVersions returns the versions of a package that [Embedded] knows, the newest first.
+// EmbeddedVersions returns the versions of a package that [Embedded] has, the newest first.
 func EmbeddedVersions(name string) []string {
 	files, err := embedded.ReadDir("locks")
 	if err != nil {

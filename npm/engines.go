@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// NodeFloor returns the lowest version of Node.js that every locked package accepts, as short as it
-// can be said: "18", "20.19". It is "0" where no package asks for one, and "" where no version suits
-// all.
+// NodeFloor returns the lowest version of Node.js that every locked package accepts, in short form:
+// "18", "20.19". It is "0" if no package asks for a version, and "" if no version suits all.
 func (l *Lock) NodeFloor() string {
 	candidates := []nodeVersion{{}}
 	for _, pkg := range l.packages {
@@ -24,8 +23,9 @@ func (l *Lock) NodeFloor() string {
 	return ""
 }
 
-// PackagesRefusing returns the packages, as name@version, that accept no version of Node.js within
-// node, which may be one version ("18.20.8") or all of a release line ("18", "18.x").
+// PackagesRefusing returns the packages, as name@version, that accept no version of Node.js in the
+// range node: one version ("18.20.8") or a release line ("18", "18.x"). It returns an error if node
+// is not a range.
 func (l *Lock) PackagesRefusing(node string) ([]string, error) {
 	want, err := parseNodeRange(node)
 	if err != nil {
@@ -45,9 +45,9 @@ func (l *Lock) refusing(want nodeRange) []string {
 	return slices.Compact(names)
 }
 
-// OnNode says why the package does not run on an image's Node.js of a version, by what the package
-// says itself; or, as advice, that packages it depends on want another version. Nothing is wrong with
-// a version that is not known, "".
+// OnNode compares the lock with the version of Node.js in an image. A problem means that the
+// package itself refuses the version, advice that some of its dependencies do. Both are empty if
+// the version is unknown ("").
 func (l *Lock) OnNode(image, version string) (problem, advice string) {
 	if version == "" {
 		return "", ""

@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// told is a sentence that a script of this package ends with.
-var told = regexp.MustCompile(`(?m)^samforge: (.+)$`)
+// explanation matches a sentence that a script of this package prints before it fails.
+var explanation = regexp.MustCompile(`(?m)^samforge: (.+)$`)
 
-// Explain returns what the step says in the user's terms of why the package could not be installed, by
-// what the step printed; or "" where it says nothing. Whoever builds without samforge reads the same
-// sentences in the step's log.
+// Explain returns the sentences in a step's log that say why the package could not be installed, or
+// "". Users who build without samforge read the same sentences in the log.
 func Explain(log string) string {
 	var sentences []string
-	for _, found := range told.FindAllStringSubmatch(log, -1) {
+	for _, found := range explanation.FindAllStringSubmatch(log, -1) {
 		sentences = append(sentences, found[1])
 	}
 	return strings.Join(sentences, "; ")

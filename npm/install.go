@@ -12,10 +12,10 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Registry is the address of the registry that npm uses unless it is told otherwise.
+// Registry is the address of npm's default registry.
 const Registry = "https://registry.npmjs.org/"
 
-// The secrets that npm gets when the build has them.
+// Secrets that npm uses if the build has them.
 const (
 	// SecretNPMRC is an npm configuration, for a registry that wants credentials.
 	SecretNPMRC = "npmrc"
@@ -23,8 +23,8 @@ const (
 	SecretCA = "ca"
 )
 
-// tokens are secrets that become variables for the npm configuration to use, under the names that
-// people give them: //HOST/:_authToken=${NPM_TOKEN}.
+// tokens are secrets that the npm configuration can use as variables, by their usual names:
+// //HOST/:_authToken=${NPM_TOKEN}.
 func tokens() []string { return []string{"NPM_TOKEN", "NODE_AUTH_TOKEN"} }
 
 // Secrets returns the names of the secrets that a step can use. All are optional.
@@ -68,16 +68,17 @@ func addScripts(files *llb.FileAction, names []string) *llb.FileAction {
 	return files
 }
 
-// Install is an npm package on its way into an image.
+// Install describes how an npm package is installed into an image.
 type Install struct {
 	Lock *Lock
-	// Prefix is the folder in the image that has the package in node_modules and the commands in bin.
+	// Prefix is a folder in the image. The package goes into its node_modules, the commands into
+	// its bin.
 	Prefix string
 	// Program is the file of the package that the commands start, such as bin/serverless.js.
 	Program string
 	// Commands are the names that start the program.
 	Commands []string
-	// Registry is where npm asks for packages.
+	// Registry is the registry that npm downloads from.
 	Registry string
 }
 
@@ -86,21 +87,21 @@ type Step struct {
 	// Node is the root of the image that npm runs in, and Env its environment.
 	Node llb.State
 	Env  []string
-	// Arch is the architecture to install for, in the words of the OCI: amd64, arm64.
+	// Arch is the architecture to install for, by its OCI name: amd64, arm64.
 	Arch string
 	// Epoch is the time of every file.
 	Epoch time.Time
 	// Run are the network, hosts and limits of the step; optional.
 	Run []llb.RunOption
-	// CacheNamespace keeps npm's cache apart from that of other builds; optional.
+	// CacheNamespace separates npm's cache from that of other builds; optional.
 	CacheNamespace string
 	// Name returns the constraints of a step, its name among them.
 	Name func(format string, args ...any) []llb.ConstraintsOpt
 }
 
-// Layer returns the file system of the installed package, to be used as a layer as it is: to copy
-// twenty thousand files takes its time. It depends on the lock and on the image that npm runs in
-// alone, so that all images which are to have the package share it.
+// Layer returns the file system of the installed package. Use it as a layer, without a copy:
+// copying twenty thousand files takes time. It depends only on the lock and on the image that npm
+// runs in, so all images with the package share it.
 func (i Install) Layer(s Step) llb.State {
 	args := []string{nodeProgram, "install.cjs"}
 	if i.Lock.embedded {
@@ -125,8 +126,9 @@ func (i Install) Layer(s Step) llb.State {
 }
 
 // Check returns the installed package after a step that fails if the package would not run in the
-// image, whose Node.js is of version node, or "" where that is not known. No lock tells that: a
-// package may have native modules for one architecture only, or need its install script for them.
+// image. node is the version of the image's Node.js, or "" if it is unknown. A lock cannot show
+// this: a package may have native modules for one architecture only, or need its install script to
+// build them.
 func (i Install) Check(s Step, installed llb.State, node string) llb.State {
 	script := llb.Scratch().File(addScripts(nil, checkScripts()), s.Name("write the check of what npm installed")...)
 	opts := append(slices.Clone(s.Run),
@@ -138,10 +140,10 @@ func (i Install) Check(s Step, installed llb.State, node string) llb.State {
 	return s.run(opts, s.Env, s.Name("check that %s runs on linux/%s", i.Lock, s.Arch)).AddMount(layerDir, installed)
 }
 
-// Trusted says that [Install.Check] has nothing to find, as in the locks that samforge carries.
+// Trusted reports whether [Install.Check] can be left out, as for the locks that samforge carries.
 func (l *Lock) Trusted() bool { return l.embedded }
 
-// run is a step in the node image.
+// run runs a step in the node image.
 func (s Step) run(opts []llb.RunOption, env []string, name []llb.ConstraintsOpt) llb.ExecState {
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
@@ -153,8 +155,8 @@ func (s Step) run(opts []llb.RunOption, env []string, name []llb.ConstraintsOpt)
 	return s.Node.Run(opts...)
 }
 
-// folder is what npm installs from: package.json and the lock, the script that runs npm, and the
-// commands.
+// folder contains what npm installs from: package.json and the lock, the script that runs npm, and
+// the commands.
 func (i Install) folder(s Step) llb.State {
 	files, what := llb.Mkfile("/package.json", 0o644, i.Lock.PackageJSON()), "package.json"
 	if i.Lock.Data != nil {
@@ -168,12 +170,13 @@ func (i Install) folder(s Step) llb.State {
 	return llb.Scratch().File(files, s.Name("write the %s of %s", what, i.Lock)...)
 }
 
-// Command is a script that starts a program with the node that is on PATH.
+// Command returns a shell script that starts a program with the node on PATH.
 func Command(program string) []byte {
 	return []byte("#!/bin/sh\nexec node " + program + " \"$@\"\n")
 }
 
-// command is `npm ci`, which keeps to the lock, where there is one.
+// command returns npm's command: ci, which follows the lock exactly, or install if there is no
+// lock.
 func (l *Lock) command() string {
 	if l.Data == nil {
 		return "install"
@@ -181,9 +184,9 @@ func (l *Lock) command() string {
 	return "ci"
 }
 
-// flags make npm install for an architecture and not for the one it runs on. Most of the locks that
-// samforge carries name nothing that is made for one architecture: without the flags, one install
-// serves all.
+// flags make npm install for an architecture other than its own. Most locks that samforge carries
+// have no package for a single architecture. They get no flags, so one install serves all
+// architectures.
 func (l *Lock) flags(arch string) []string {
 	bound := slices.ContainsFunc(l.Native(), func(n NativePackage) bool { return n.RunsOn("amd64") != n.RunsOn("arm64") })
 	if l.embedded && !bound {
@@ -196,8 +199,8 @@ func (l *Lock) flags(arch string) []string {
 	return flags
 }
 
-// settings are npm's configuration. The secrets are named whether they are there or not: npm and
-// Node.js go on without.
+// settings are npm's configuration. They name the secrets even if the build has none: npm and
+// Node.js ignore missing files.
 func settings(registry string) []string {
 	return []string{
 		"HOME=/root",

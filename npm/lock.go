@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Lock is a package-lock.json that pins one version of a package and all that it depends on, each by
+// Lock is a package-lock.json that pins one version of a package and all its dependencies, each by
 // an integrity: https://docs.npmjs.com/cli/configuring-npm/package-lock-json
 type Lock struct {
 	Name    string // of the package
 	Version string
-	// Data is the package-lock.json as it was given; nil where there is none and npm chooses.
+	// Data is the package-lock.json as given; nil if there is none and npm chooses the versions.
 	Data []byte
-	// Resolved says that the lock holds the addresses of a registry. npm asks the mirror in place of
-	// registry.npmjs.org, and any other registry as it stands.
+	// Resolved is true if the lock contains download addresses. npm uses the mirror in place of
+	// registry.npmjs.org, and other registries as they are.
 	Resolved bool
 
 	embedded bool
@@ -27,8 +27,8 @@ type Lock struct {
 	packages []Package // what npm may fetch or find in a bundle, by place
 }
 
-// Parse reads the package-lock.json of one version of a package. It is an error when the lock is for
-// something else, or when npm could not check, by the lock alone, each package that it downloads.
+// Parse reads the package-lock.json of one version of a package. It returns an error if the lock is
+// for another package or version, or if npm could not verify every download by it.
 func Parse(data []byte, name, version string) (*Lock, error) {
 	var file lockFile
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -46,7 +46,8 @@ func Parse(data []byte, name, version string) (*Lock, error) {
 	return lock, nil
 }
 
-// Unlocked stands for a version without a lock: npm chooses what the version depends on.
+// Unlocked returns the Lock of a version without a lock file: npm chooses the versions of its
+// dependencies.
 func Unlocked(name, version string) *Lock {
 	return &Lock{Name: name, Version: version, root: dependencies{Dependencies: map[string]string{name: version}}}
 }
@@ -54,8 +55,8 @@ func Unlocked(name, version string) *Lock {
 // String returns name@version.
 func (l *Lock) String() string { return l.Name + "@" + l.Version }
 
-// PackageJSON returns the package.json that the lock was made from, as far as `npm ci` compares the
-// two.
+// PackageJSON returns the package.json that the lock was made from, reduced to what `npm ci`
+// compares with the lock.
 func (l *Lock) PackageJSON() []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -71,7 +72,7 @@ func (l *Lock) PackageJSON() []byte {
 	return b.Bytes()
 }
 
-// read checks that the lock is for the version that is to be installed, and that its tree is one.
+// read checks that the lock is for the version to install, and that its tree is valid.
 func (l *Lock) read(file lockFile) (*tree, error) {
 	if file.Version != 2 && file.Version != 3 {
 		return nil, fmt.Errorf("lockfileVersion is %d, and must be 2 or 3", file.Version)
@@ -89,8 +90,8 @@ func (l *Lock) read(file lockFile) (*tree, error) {
 	return t, t.check()
 }
 
-// checkSources checks that each package can be fetched and verified. A bundled package comes within
-// the one that bundles it and is not fetched.
+// checkSources checks that each package can be fetched and verified. A bundled package is part of
+// the package that bundles it, and is not fetched.
 func (l *Lock) checkSources(bundled map[string]bool) error {
 	var unverified []string
 	for _, pkg := range l.packages {
@@ -117,8 +118,8 @@ func (l *Lock) checkSources(bundled map[string]bool) error {
 	}
 }
 
-// checkAddress refuses what npm does not fetch from a registry. Its errors do not repeat the address,
-// which may hold a password.
+// checkAddress refuses an address that is not in a registry. Its errors do not repeat the address,
+// which may contain a password.
 func checkAddress(resolved string) error {
 	address, err := url.Parse(resolved)
 	switch {
@@ -132,14 +133,14 @@ func checkAddress(resolved string) error {
 	return nil
 }
 
-// verifiable says whether integrity holds a digest that npm checks and that nobody can forge. npm
-// ignores a digest that it cannot read, and installs unverified.
+// verifiable reports whether integrity contains a digest that npm checks and that nobody can forge.
+// npm ignores a digest that it cannot read, and installs the package unverified.
 // https://www.w3.org/TR/SRI/#the-integrity-attribute
 func verifiable(integrity string) bool {
 	sizes := map[string]int{"sha256": 32, "sha384": 48, "sha512": 64}
 	return slices.ContainsFunc(strings.Fields(integrity), func(digest string) bool {
 		algorithm, encoded, _ := strings.Cut(digest, "-")
-		encoded, _, _ = strings.Cut(encoded, "?") // options, of which there are none yet
+		encoded, _, _ = strings.Cut(encoded, "?") // no options are defined yet
 		sum, err := base64.StdEncoding.DecodeString(encoded)
 		return err == nil && len(sum) > 0 && len(sum) == sizes[algorithm]
 	})

@@ -9,19 +9,18 @@ import (
 type NativePackage struct {
 	Name, Version string
 
-	// OS, CPU and Libc are the lists in npm's words (linux, x64, glibc); a word
-	// after "!" is excluded, and an empty list excludes none.
+	// OS, CPU and Libc are lists of npm's names (linux, x64, glibc). A name after "!" is excluded;
+	// an empty list allows all.
 	OS, CPU, Libc []string
 
-	// Optional packages are left out by npm where they do not run.
+	// Optional is true if npm leaves the package out on a platform that it does not run on.
 	Optional bool
-	// Compiled is true where an install script compiles the package, or fetches
-	// it compiled, as far as its dependencies tell.
+	// Compiled is true if an install script compiles the package or downloads a binary, judging by
+	// its dependencies.
 	Compiled bool
 }
 
-// Native returns the packages that are bound to a platform, by their place in
-// the tree.
+// Native returns the packages that are made for certain platforms, in the order of the tree.
 func (l *Lock) Native() []NativePackage {
 	var native []NativePackage
 	for _, pkg := range l.packages {
@@ -42,9 +41,9 @@ func (p Package) native() NativePackage {
 	}
 }
 
-// RunsOn says whether the package may run in a SAM image, which is Linux with
-// glibc, on an architecture in the words of the OCI: amd64, arm64. A compiled
-// package runs where it was compiled, which no lock tells.
+// RunsOn reports whether the package may run in a SAM image, which is Linux with glibc, on an
+// architecture: amd64, arm64. A compiled package runs on the platform it was compiled for, which a
+// lock does not name.
 func (n NativePackage) RunsOn(arch string) bool {
 	return listAccepts(n.OS, "linux") && listAccepts(n.CPU, cpuName(arch)) && listAccepts(n.Libc, "glibc")
 }
@@ -71,8 +70,8 @@ func listAccepts(list []string, word string) bool {
 	return onlyExcludes && !slices.Contains(list, "!"+word)
 }
 
-// compiled looks for what an install script compiles or fetches a binary with:
-// a lock does not say it in other words.
+// compiled reports whether the package has an install script and depends on a tool that compiles or
+// downloads binaries. A lock has no better sign of it.
 func (p Package) compiled() bool {
 	helpers := []string{
 		"@mapbox/node-pre-gyp", "bindings", "cmake-js", "nan", "node-addon-api", "node-gyp",

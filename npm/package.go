@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// modulesDir begins the name of each package in its place.
+// modulesDir is the folder before each package name in a place.
 const modulesDir = "node_modules/"
 
 // Package is a package of a lock.
@@ -21,20 +21,20 @@ type Package struct {
 	// Integrity is one or more digests: https://www.w3.org/TR/SRI/#the-integrity-attribute
 	Integrity string
 
-	alias string // the package's name where it differs from that of the place
+	alias string // the package's name, if it is not the one in the place
 
-	// What the lock says of the package. npm believes it in part; see tree.
+	// What the lock says about the package. npm relies on some of it; see tree.
 	link, dev             bool
-	optional, devOptional bool // devOptional: for development too, where it is not optional
+	optional, devOptional bool // devOptional: needed for development, and optionally otherwise
 	bundles               []string
 	os, cpu, libc         words
 	hasInstallScript      bool
 
 	required  bool      // the packages to install need it, whatever the lock says
-	node      nodeRange // nil where any will do
+	node      nodeRange // nil if any version will do
 	dependsOn map[string]string
-	edges     []string // names of what it depends on in one way or another
-	requires  []string // names of what it cannot do without
+	edges     []string // names of all its dependencies
+	requires  []string // names of its required dependencies
 }
 
 // Name returns the package's name in the registry.
@@ -51,12 +51,12 @@ func (p Package) Name() string {
 // String returns name@version.
 func (p Package) String() string { return p.Name() + "@" + p.Version }
 
-// mayBeMissing reports whether npm leaves the package out where it does not run.
+// mayBeMissing reports whether npm leaves the package out on a platform that it does not run on.
 func (p Package) mayBeMissing() bool { return !p.required && (p.optional || p.devOptional) }
 
-// The parts of a package-lock.json that are read here. npm tells upper from lower case and
-// encoding/json does not, so that "Integrity" would pass here and mean nothing to npm: each key is
-// looked up by its exact name.
+// The parts of a package-lock.json that are read here. npm distinguishes upper and lower case in
+// keys, encoding/json does not: "Integrity" would count here and mean nothing to npm. So each key
+// is looked up by its exact name.
 type (
 	lockFile struct {
 		Version  int
@@ -107,8 +107,8 @@ func (e *lockEntry) UnmarshalJSON(data []byte) error {
 	}
 	e.readEdges()
 
-	// Engines are advice, and some old packages have a list or a word that npm itself cannot read:
-	// these ask for nothing.
+	// Engines are advice. Some old packages have a list or a word that npm cannot read either; it
+	// is ignored.
 	var node string
 	if readKeys(engines, key{"node", &node}) == nil && node != "" {
 		if accepted, err := parseNodeRange(node); err == nil {

@@ -1,6 +1,6 @@
 package npm
 
-// The version ranges of npm, as far as packages name releases of Node in them:
+// npm's version ranges, as packages use them for releases of Node.js:
 // https://github.com/npm/node-semver#ranges
 
 import (
@@ -33,10 +33,10 @@ func (v nodeVersion) String() string {
 	return strings.TrimSuffix(strings.TrimSuffix(s, ".0"), ".0")
 }
 
-// nodeRange is what a range of npm accepts: any of its spans.
+// nodeRange is the versions that an npm range accepts: those in any of its spans.
 type nodeRange []nodeSpan
 
-// nodeSpan is from up to, and without, below.
+// nodeSpan is the versions from from up to below, without below itself.
 type nodeSpan struct{ from, below nodeVersion }
 
 func (r nodeRange) overlaps(other nodeRange) bool {
@@ -61,9 +61,8 @@ var (
 	hyphenRange = regexp.MustCompile(`^` + partialVersion + `\s+-\s+` + partialVersion + `$`)
 )
 
-// parseNodeRange reads a range in the grammar of node-semver, for releases
-// only: Node versions are compared without a prerelease.
-// https://github.com/npm/node-semver#range-grammar
+// parseNodeRange reads a range in the grammar of node-semver, for releases only: Node versions are
+// compared without a prerelease. https://github.com/npm/node-semver#range-grammar
 func parseNodeRange(s string) (nodeRange, error) {
 	accepted := nodeRange{}
 	for part := range strings.SplitSeq(s, "||") {
@@ -78,7 +77,7 @@ func parseNodeRange(s string) (nodeRange, error) {
 	return accepted, nil
 }
 
-// parseNodeSpan reads comparators that all must hold; none accepts anything.
+// parseNodeSpan reads comparators, all of which must hold. Without any, all versions are accepted.
 func parseNodeSpan(s string) (nodeSpan, bool) {
 	span := nodeSpan{below: noNode}
 	if m := hyphenRange.FindStringSubmatch(s); m != nil {
@@ -95,8 +94,8 @@ func parseNodeSpan(s string) (nodeSpan, bool) {
 	return span, true
 }
 
-// comparatorSpan returns what an operator makes of a version, given as major,
-// minor, patch and prerelease. A part that is missing, or an x, stands for all.
+// comparatorSpan returns the versions that an operator accepts for a version, given as major,
+// minor, patch and prerelease. A missing part, or an x, stands for any number.
 func comparatorSpan(operator string, parts []string) nodeSpan {
 	var from nodeVersion
 	given := 0

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// tree is the tree of packages that a lock describes. What a lock says of a
-// package (dev, optional, inBundle, link) decides what npm installs, and anybody
-// can write it: what must be verified follows from the edges between the packages.
+// tree is the tree of packages that a lock describes. npm decides by flags in the lock (dev,
+// optional, inBundle, link) what it installs, and anybody can write these flags. So samforge
+// decides by the edges between the packages what must be verified.
 type tree struct {
 	root     Package
 	packages map[string]Package // by place, without the root
 	places   []string           // of packages, in order
 
-	wanted   map[string]bool // places that the root leads to over any edge but one for development
-	required map[string]bool // places that it leads to over edges that are not optional
+	wanted   map[string]bool // places that the root reaches, except over edges for development
+	required map[string]bool // places that it reaches over required edges only
 }
 
 func newTree(entries map[string]lockEntry) *tree {
@@ -37,7 +37,7 @@ func newTree(entries map[string]lockEntry) *tree {
 	return t
 }
 
-// reach returns the places that the root leads to over edges.
+// reach returns the places that the root reaches over edges.
 func (t *tree) reach(edges func(Package) []string) map[string]bool {
 	found := map[string]bool{}
 	next := []Package{t.root}
@@ -54,8 +54,8 @@ func (t *tree) reach(edges func(Package) []string) map[string]bool {
 	return found
 }
 
-// fetched returns the packages that npm may install, by place: all but those for
-// development that nothing else needs.
+// fetched returns the packages that npm may install, by place: all except those that only
+// development needs.
 func (t *tree) fetched() []Package {
 	var packages []Package
 	for _, place := range t.places {
@@ -69,17 +69,17 @@ func (t *tree) fetched() []Package {
 	return packages
 }
 
-// modulePlace is the place of a package below node_modules.
+// modulePlace matches the place of a package below node_modules.
 var modulePlace = regexp.MustCompile(`(^|/)node_modules/(@[^/]+/)?[^/]+$`)
 
-// isPlace says whether npm writes a place like this: another spelling of a path
-// would hide a package from the edges that lead to it.
+// isPlace reports whether npm would write place. Another spelling of a path would hide a package
+// from the edges that lead to it.
 func isPlace(place string) bool {
 	return fs.ValidPath(place) && (!strings.Contains("/"+place+"/", "/"+modulesDir) || modulePlace.MatchString(place))
 }
 
-// check refuses places that npm does not write, links, and packages that the lock
-// has npm leave out although others need them.
+// check refuses places that npm does not write, links, and packages that others need although the
+// lock marks them as needed for development only.
 func (t *tree) check() error {
 	for _, place := range t.places {
 		pkg := t.packages[place]
@@ -95,10 +95,9 @@ func (t *tree) check() error {
 	return nil
 }
 
-// bundled returns the places of the packages that come within the archive of the
-// package that bundles them, as npm finds out: by the bundleDependencies of the
-// package above, and by what the bundled ones depend on in turn.
-// https://github.com/npm/cli/blob/latest/workspaces/arborist/lib/node.js (getBundler)
+// bundled returns the places of bundled packages, which are in the archive of the package that
+// bundles them. Like npm, it follows bundleDependencies, and then the dependencies of the bundled
+// packages. https://github.com/npm/cli/blob/latest/workspaces/arborist/lib/node.js (getBundler)
 func (t *tree) bundled() map[string]bool {
 	bundled := map[string]bool{}
 	for _, bundler := range t.packages {
@@ -135,8 +134,8 @@ func (t *tree) below(place string) []string {
 	return places
 }
 
-// resolveModule finds what a package at a place gets by a name, as Node.js does:
-// https://nodejs.org/api/modules.html#loading-from-node_modules-folders
+// resolveModule finds the package that a package at place gets when it requires name, as Node.js
+// does: https://nodejs.org/api/modules.html#loading-from-node_modules-folders
 func resolveModule(packages map[string]Package, place, name string) (Package, bool) {
 	for {
 		if pkg, ok := packages[strings.TrimPrefix(place+"/"+modulesDir+name, "/")]; ok {
@@ -149,8 +148,8 @@ func resolveModule(packages map[string]Package, place, name string) (Package, bo
 	}
 }
 
-// Installed returns the packages that npm installs on an architecture: not those that are optional
-// and do not run there, nor what only they depend on.
+// Installed returns the packages that npm installs on an architecture. It leaves out optional
+// packages that do not run there, and packages that only those depend on.
 func (l *Lock) Installed(arch string) []Package {
 	packages := map[string]Package{} // by place
 	for _, pkg := range l.packages {

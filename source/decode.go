@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Decode reads the file into out, a pointer to a struct with yaml tags. Unknown keys and wrong types
-// are recorded as mistakes, like those of [Document.Root].
+// Decode reads the file into out, a pointer to a struct with yaml tags. Unknown keys and wrong
+// types are recorded as mistakes, like those of [Document.Root].
 //
 // A field with the tag ",inline" is a map whose keys are keys of the struct too, and whose values
 // are pointers to structs.
@@ -23,7 +23,8 @@ func (d *Document) Decode(out any) {
 // maxEntries is the most entries of a list: far more than anyone has base images.
 const maxEntries = 10_000
 
-// decode reads a value into out, which is a struct, a slice of structs, a map of strings or a string.
+// decode reads a value into out, which is a struct, a slice of structs, a map of strings or a
+// string.
 func (d *Document) decode(v Value, out reflect.Value) {
 	d.places[v.Path] = v.Position()
 	if v.IsNull() {
@@ -70,13 +71,13 @@ func (d *Document) decode(v Value, out reflect.Value) {
 	}
 }
 
-// Switchable is a value that the file may leave out by writing false in its place.
+// Switchable is a value that is left out if the file says false in its place.
 type Switchable interface {
-	// Disable is called when it says so.
+	// Disable is called if the file says false.
 	Disable()
 }
 
-// boolean handles the fields that may be switched off with `false`.
+// boolean reads the scalar in place of a Switchable, which must be a boolean.
 func (v Value) boolean(off Switchable) {
 	switch value := strings.ToLower(v.Node.Value); {
 	case v.Node.Tag == "!!bool" && value == "false":

@@ -8,13 +8,12 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Diagnostic is one thing to say about the input: a mistake, or a warning. Its
-// place is a position in the build file, or the build argument that the value
-// came from.
+// Diagnostic is a mistake in the input, or a warning about it. Its place is a position in the file,
+// or the build argument that the value came from.
 type Diagnostic struct {
-	// Filename is the build file; empty when there is none.
+	// Filename is the name of the file; empty if there is none.
 	Filename string
-	// Line and Column count from 1; 0 when there is no position.
+	// Line and Column count from 1; 0 if there is no position.
 	Line, Column int
 	// Field is the path of the value, such as "runtimes[0].image".
 	Field string
@@ -22,19 +21,19 @@ type Diagnostic struct {
 	Arg string
 	// Message says what is wrong and what would be right.
 	Message string
-	// Rule is the name of the lint rule that finds fault; empty where it is a mistake, or a warning
-	// about something else than the file.
+	// Rule is the name of the lint rule that found it; empty for a mistake, and for a warning about
+	// something else than the file.
 	Rule string
-	// Err is the error that Message tells of; nil for most.
+	// Err is the error that Message describes; nil for most.
 	Err error
-	// UnknownKey says that the key is none of this version's.
+	// UnknownKey is true if the file has a key that this version does not know.
 	UnknownKey bool
 
 	line string // of the place
 }
 
-// Error returns the place, the message and, where there is one, the line with
-// a caret below the column.
+// Error returns the place, the message and, if there is one, the line with a caret below the
+// column.
 func (d *Diagnostic) Error() string {
 	var b strings.Builder
 	b.WriteString(d.Summary())
@@ -67,8 +66,7 @@ func (d *Diagnostic) Summary() string {
 // Unwrap returns Err.
 func (d *Diagnostic) Unwrap() error { return d.Err }
 
-// Ranges returns the place as BuildKit's source maps have it; nil when there
-// is no position.
+// Ranges returns the place in the form of BuildKit's source maps; nil if there is no position.
 func (d *Diagnostic) Ranges() []*pb.Range {
 	if d.Line == 0 {
 		return nil
@@ -77,7 +75,7 @@ func (d *Diagnostic) Ranges() []*pb.Range {
 	return []*pb.Range{{Start: at, End: at}}
 }
 
-// excerptWidth is how much of a long line is shown, in characters.
+// excerptWidth is the number of characters of a long line that are shown.
 const excerptWidth = 160
 
 // excerpt returns the part of a line around a column, which counts from 1, and how many characters

@@ -1,5 +1,4 @@
-// Package source reads YAML and JSON files strictly, and says of each mistake where it stands and what
-// would be right.
+// Package source reads YAML and JSON files strictly, and reports mistakes with their lines.
 package source
 
 import (
@@ -12,8 +11,8 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// Document is a file that is read. It collects the mistakes in it, and remembers where each value stands
-// that was decoded, so that later checks can point at it too.
+// Document is a file that is read. It collects the mistakes, and remembers the places of decoded
+// values, so that later checks can point at them too.
 type Document struct {
 	filename string
 	data     []byte
@@ -34,7 +33,7 @@ type Syntax struct {
 	MergeKeys bool
 }
 
-// New returns the document of a file with this content. The name is for messages, and empty where
+// New returns the document of a file with this content. The name is for messages; it is empty if
 // there is no file.
 func New(filename string, data []byte, syntax Syntax) *Document {
 	lines := sync.OnceValue(func() []string { return shownLines(data) })
@@ -43,7 +42,7 @@ func New(filename string, data []byte, syntax Syntax) *Document {
 
 // Position is where a value came from.
 type Position struct {
-	// Line and Column count from 1; 0 when there is no position.
+	// Line and Column count from 1; 0 if there is no position.
 	Line, Column int
 	// Arg is the build argument that gave the value; empty otherwise.
 	Arg string
@@ -58,14 +57,13 @@ func (d *Document) Given(path string) bool {
 	return given
 }
 
-// Set notes that the value at path and all below it came from somewhere else, in place of what the
-// file said there.
+// Set records that the value at path, and all below it, came from at and not from the file.
 func (d *Document) Set(path string, at Position) {
 	d.Forget(path + ".")
 	d.places[path] = at
 }
 
-// Forget forgets where the values stand whose paths begin with prefix.
+// Forget forgets the places of the values whose paths begin with prefix.
 func (d *Document) Forget(prefix string) {
 	maps.DeleteFunc(d.places, func(path string, _ Position) bool { return strings.HasPrefix(path, prefix) })
 }
@@ -96,8 +94,8 @@ func (d *Document) add(mistake *Diagnostic) {
 	}
 }
 
-// Errorf records a mistake in the value at path. Where the file says nothing of
-// it, it points at the beginning.
+// Errorf records a mistake in the value at path. If the file does not mention it, the mistake is at
+// the beginning.
 func (d *Document) Errorf(path, format string, args ...any) {
 	mistake := d.At(path, format, args...)
 	if mistake.Line == 0 && mistake.Arg == "" {
@@ -106,13 +104,13 @@ func (d *Document) Errorf(path, format string, args ...any) {
 	d.add(mistake)
 }
 
-// ErrorAt records a mistake at a place of its own.
+// ErrorAt records a mistake at a position.
 func (d *Document) ErrorAt(at Position, path, format string, args ...any) {
 	d.add(d.Diagnostic(at, path, format, args...))
 }
 
-// At returns what there is to say about the value at path; when the value was
-// not given, it points at the nearest list or mapping around it, if any.
+// At returns a diagnostic about the value at path, without recording it. If the value was not
+// given, its place is the nearest list or mapping around it, if any.
 func (d *Document) At(path, format string, args ...any) *Diagnostic {
 	var at Position
 	for near := path; near != ""; near = near[:max(strings.LastIndexAny(near, ".["), 0)] {
@@ -124,8 +122,8 @@ func (d *Document) At(path, format string, args ...any) *Diagnostic {
 	return d.Diagnostic(at, path, format, args...)
 }
 
-// Diagnostic returns what there is to say about a place, and about the value at path if that is not
-// empty.
+// Diagnostic returns a diagnostic about a position, without recording it. path names the value
+// there; it may be empty.
 func (d *Document) Diagnostic(at Position, path, format string, args ...any) *Diagnostic {
 	diagnostic := &Diagnostic{
 		Filename: d.filename,
@@ -149,11 +147,11 @@ func Join(path, key string) string {
 	return path + "." + key
 }
 
-// lineBreak is what ends a line for the YAML parser, which counts them:
+// lineBreak matches what the YAML parser counts as the end of a line:
 // https://yaml.org/spec/1.1/#id871136
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
-// Lines returns the lines of a file, without what ends them.
+// Lines returns the lines of a file, without their ends.
 func Lines(data []byte) []string { return lineBreak.Split(string(data), -1) }
 
 // shownLines returns the lines as messages may show them.

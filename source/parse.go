@@ -13,8 +13,8 @@ import (
 	"github.com/samforge/samforge/internal/suggest"
 )
 
-// What a file may have at most: far more than anyone writes by hand. Aliases make it easy to write more,
-// and each is counted as what it stands for.
+// What a file may have at most: far more than anyone writes by hand. Aliases make it easy to write
+// more, and each is counted as what it stands for.
 const (
 	maxSize   = 8 << 20 // bytes
 	maxDepth  = 100
@@ -22,8 +22,8 @@ const (
 )
 
 // Root returns the whole value of the file. Mistakes in the syntax, tags and keys of the file are
-// recorded. The second result is false where there is nothing to read on: the file is empty, is not
-// YAML, or is too large.
+// recorded. The second result is false if there is nothing to read: the file is empty, is not YAML,
+// or is too large.
 func (d *Document) Root() (Value, bool) {
 	if n := len(d.data); n > maxSize {
 		d.ErrorAt(Position{}, "", "the file has %d bytes, and at most %d are read", n, maxSize)
@@ -52,11 +52,11 @@ func (d *Document) Root() (Value, bool) {
 	return d.valueAt("", root.Content[0]), !c.endless
 }
 
-// versionDirective says which YAML a file is written in, as one of 1.2 may. The parser knows the
-// directive of 1.1 only, and reads both.
+// versionDirective matches the directive that says which version of YAML a file uses. The parser
+// reads 1.1 and 1.2, but knows the directive of 1.1 only.
 var versionDirective = regexp.MustCompile(`^(\x{feff}?(?:(?:#[^\n]*)?\r?\n)*)%(YAML[ \t]+1\.[0-9]+[ \t]*(?:#[^\n]*)?\r?\n)`)
 
-// withoutVersion makes a comment of the version directive, at the same place.
+// withoutVersion turns the version directive into a comment, in the same place.
 func withoutVersion(data []byte) []byte { return versionDirective.ReplaceAll(data, []byte("$1#$2")) }
 
 func (d *Document) syntaxError(err error) {
@@ -76,17 +76,18 @@ func (d *Document) syntaxError(err error) {
 	d.ErrorAt(at, "", "cannot read the YAML: %s", message)
 }
 
-// checker looks at each value of a file once.
+// checker checks each value of a file once.
 type checker struct {
 	*Document
-	anchors map[*yaml.Node]extent // zero while the value is looked at
-	endless bool                  // there is more in the file than can be read
+	anchors map[*yaml.Node]extent // zero while the value is checked
+	endless bool                  // the file is too large to be read
 }
 
-// extent is the size of a value, each alias in it counted as what it stands for.
+// extent is the size of a value. Each alias counts as what it stands for.
 type extent struct{ values, depth int }
 
-// check looks at a value and all that is in it. level is how deep the value is.
+// check checks a value and everything in it, and returns its extent. level is how deep the value is
+// nested.
 func (c *checker) check(path string, node *yaml.Node, level int) extent {
 	if node.Kind == yaml.AliasNode {
 		e := c.anchors[node.Alias]
@@ -139,8 +140,8 @@ func (c *checker) end(path string, node *yaml.Node, format string, args ...any) 
 	}
 }
 
-// checkTag refuses a tag that is written in the file and is neither one of YAML's own simple types nor
-// one of the format. It is meant for another program, such as one that puts a variable there.
+// checkTag refuses a tag that is written in the file and is neither one of YAML's own simple types
+// nor one of the format. Such a tag is meant for another program, which may put a variable there.
 func (c *checker) checkTag(path string, node *yaml.Node) {
 	known := []string{"!", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"}
 	if node.Style&yaml.TaggedStyle == 0 || slices.Contains(known, node.Tag) || slices.Contains(c.syntax.Tags, node.Tag) {
@@ -155,8 +156,8 @@ func (c *checker) checkTag(path string, node *yaml.Node) {
 	c.ErrorAt(positionOf(node), path, "the tag %s is unknown: %s", node.Tag, advice)
 }
 
-// checkKey checks that a key of a mapping is a string, and the first of its name. lines are those of the
-// keys before it.
+// checkKey checks that a key of a mapping is a string, and the first of its name. lines are the
+// lines of the keys before it.
 func (c *checker) checkKey(path string, key, value *yaml.Node, lines map[string]int) {
 	at := positionOf(key)
 	line, repeated := lines[key.Value]

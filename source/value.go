@@ -11,7 +11,7 @@ import (
 	"github.com/samforge/samforge/internal/suggest"
 )
 
-// Value is a value of a document. In place of an alias it is what the alias stands for.
+// Value is a value of a document. An alias is replaced by what it stands for.
 type Value struct {
 	// Path says which value it is: "runtimes[0].image".
 	Path string
@@ -34,7 +34,7 @@ func target(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// Position returns where the value stands.
+// Position returns the place of the value.
 func (v Value) Position() Position { return positionOf(v.Node) }
 
 func positionOf(node *yaml.Node) Position { return Position{Line: node.Line, Column: node.Column} }
@@ -44,7 +44,7 @@ func (v Value) Errorf(format string, args ...any) {
 	v.doc.ErrorAt(v.Position(), v.Path, format, args...)
 }
 
-// IsNull reports whether the value is a null, which is as if it was not there.
+// IsNull reports whether the value is null, which means the same as a missing value.
 func (v Value) IsNull() bool { return v.Node.Kind == yaml.ScalarNode && v.Node.Tag == "!!null" }
 
 // Tag returns the value's tag if it is one of the format, such as "!Ref", or "".
@@ -55,7 +55,7 @@ func (v Value) Tag() string {
 	return v.Node.Tag
 }
 
-// Untagged returns the value without its tag: what the tag is for.
+// Untagged returns the value without its tag, to read what the tag applies to.
 func (v Value) Untagged() Value {
 	v.untagged = true
 	return v
@@ -79,7 +79,7 @@ func (v Value) Items() iter.Seq[Value] {
 	}
 }
 
-// mergeKey is the key of mappings whose keys a mapping has too: https://yaml.org/type/merge.html
+// mergeKey is the key of mappings to merge into a mapping: https://yaml.org/type/merge.html
 const mergeKey = "<<"
 
 // Entries returns the keys and the values of a mapping. Anything else, and a tag, is a mistake.
@@ -135,7 +135,7 @@ func canMerge(node *yaml.Node) bool {
 	return node.Kind == yaml.MappingNode
 }
 
-// UnknownKey records that a key of the value is none of those that are known.
+// UnknownKey records that a key of the value is not among the known ones, and suggests the nearest.
 func (v Value) UnknownKey(key Value, known []string) {
 	message := fmt.Sprintf("unknown key %q; known keys are %s", key.Node.Value, strings.Join(known, ", "))
 	if near := suggest.Nearest(key.Node.Value, known); near != "" {
@@ -146,7 +146,7 @@ func (v Value) UnknownKey(key Value, known []string) {
 	v.doc.add(mistake)
 }
 
-// expect records a mistake if the value is not of a kind, and reports whether it is.
+// expect reports whether the value is of a kind and has no tag. If not, it records a mistake.
 func (v Value) expect(kind yaml.Kind, what string) bool {
 	if v.Node.Kind != kind || v.Tag() != "" {
 		v.WrongType(what)
@@ -155,7 +155,7 @@ func (v Value) expect(kind yaml.Kind, what string) bool {
 	return true
 }
 
-// WrongType records that the value is not what is wanted, such as "a list".
+// WrongType records that the value is not what it should be, such as "a list".
 func (v Value) WrongType(want string) {
 	got := map[yaml.Kind]string{
 		yaml.MappingNode:  "a mapping",

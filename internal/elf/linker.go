@@ -16,8 +16,8 @@ import (
 	"github.com/samforge/samforge/internal/userfile"
 )
 
-// Linker looks shared libraries up in a root file system as the dynamic linker
-// would: see ld.so(8), and the symbol versions in
+// Linker looks up shared libraries in a root file system as the dynamic linker does: see ld.so(8),
+// and for symbol versions
 // https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
 type Linker struct {
 	// Root is the root file system.
@@ -28,16 +28,17 @@ type Linker struct {
 	Path []string
 
 	system  []string          // directories
-	visited map[string]bool   // files that were looked at
-	tooOld  map[string]demand // by library, the most that is asked of it
+	visited map[string]bool   // files that were read
+	tooOld  map[string]demand // by library, the newest version that is needed of it
 	absent  []string          // sentences
 }
 
-// demand is a version of its symbols that a library does not have.
+// demand is a symbol version that a library lacks: the file that needs it, the version, and what
+// the library has.
 type demand struct{ by, version, has string }
 
-// Missing tells what a program and its libraries need and the root file system
-// does not have, one sentence each; nothing for a static program.
+// Missing returns what a program and its libraries need and the root file system lacks, one
+// sentence each. A static program needs nothing. It returns an error if a file cannot be read.
 func (l *Linker) Missing(program string) ([]string, error) {
 	l.visited, l.tooOld = map[string]bool{}, map[string]demand{}
 	configured, err := l.configured("etc/ld.so.conf")
@@ -56,11 +57,12 @@ func (l *Linker) Missing(program string) ([]string, error) {
 	return problems, nil
 }
 
-// maxLinkerConfig is far more than a file of the dynamic linker's configuration has.
+// maxLinkerConfig is the maximum size of a configuration file of the dynamic linker, far more than
+// a real one has.
 const maxLinkerConfig = 1 << 20
 
-// configured returns the directories of /etc/ld.so.conf and of the files that it includes, each
-// read once. A file that is not there has none.
+// configured returns the directories in /etc/ld.so.conf and in the files that it includes. Each
+// file is read once; a missing file counts as empty.
 func (l *Linker) configured(name string) (dirs []string, err error) {
 	if l.visited[name] {
 		return nil, nil
@@ -98,8 +100,8 @@ func (l *Linker) configured(name string) (dirs []string, err error) {
 	return dirs, nil
 }
 
-// check looks at one file and then at what it needs. inherited is the DT_RPATH
-// of the files that led to it.
+// check checks one file, and then the libraries that it needs. inherited is the DT_RPATH of the
+// files that need it.
 func (l *Linker) check(name string, inherited []string) error {
 	l.visited[name] = true
 	file, err := l.open(name)
@@ -141,8 +143,8 @@ func (l *Linker) check(name string, inherited []string) error {
 	return nil
 }
 
-// searchPaths are a file's own directories before and after those of
-// LD_LIBRARY_PATH: DT_RPATH, or DT_RUNPATH in its place.
+// searchPaths returns a file's own directories before and after those of LD_LIBRARY_PATH. DT_RPATH
+// is searched before, DT_RUNPATH after. With the second, the first does not count.
 func searchPaths(file *elf.File, origin string) (before, after []string) {
 	dirs := func(tag elf.DynTag) (dirs []string) {
 		values, _ := file.DynString(tag) // none without a dynamic section
@@ -189,16 +191,15 @@ func (l *Linker) open(name string) (*elf.File, error) {
 	return parsed, nil
 }
 
-// inRoot is an absolute path as package fs has it.
+// inRoot returns an absolute path in the form of package fs.
 func inRoot(name string) string { return strings.TrimPrefix(path.Clean(name), "/") }
 
 func hasVersions(file *elf.File) bool { return file.SectionByType(elf.SHT_GNU_VERSYM) != nil }
 
-// compare notes the newest version that a file needs of a library which does
-// not define it.
+// compare records the newest symbol version that a file needs and the library does not define.
 func (l *Linker) compare(by, name string, library *elf.File, needs []elf.DynamicVersionNeed) error {
 	if !hasVersions(library) {
-		return nil // the dynamic linker takes any symbol then
+		return nil // the dynamic linker accepts any symbol then
 	}
 	defined, err := library.DynamicVersions()
 	if err != nil {
@@ -220,7 +221,7 @@ func (l *Linker) compare(by, name string, library *elf.File, needs []elf.Dynamic
 	return nil
 }
 
-// newest tells how far a library's versions of the same name go.
+// newest says which is a library's newest version of the same name.
 func newest(versions []string, like string) string {
 	name, _, _ := strings.Cut(like, "_")
 	last := ""

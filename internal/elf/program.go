@@ -14,7 +14,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// machine is the ELF machine of an architecture that images are built for.
+// machine returns the ELF machine of an architecture that images are built for.
 func machine(arch string) elf.Machine {
 	if arch == "arm64" {
 		return elf.EM_AARCH64
@@ -22,8 +22,8 @@ func machine(arch string) elf.Machine {
 	return elf.EM_X86_64
 }
 
-// CheckProgram returns an error unless a file that begins with head is a program for the
-// platform, by the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+// CheckProgram returns an error unless a file that begins with head is a program for the platform,
+// by the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 func CheckProgram(head []byte, platform ocispecs.Platform) error {
 	const machineOffset = 18
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) || len(head) < machineOffset+2 {
