@@ -104,7 +104,7 @@ func ReadContextFile(files fs.FS, name string) ([]byte, error) {
 	}
 	switch size := info.Size(); {
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s in the build context is no file", name)
+		return nil, fmt.Errorf("%s in the build context is not a file", name)
 	case size > MaxContextFile:
 		return nil, fmt.Errorf("%s in the build context has %d bytes, and %d is the most that can be read", name, size, MaxContextFile)
 	}

@@ -24,7 +24,7 @@ func (c *checks) addImage(ctx context.Context) error {
 	runs := c.canRun(c.platform)
 	if !runs {
 		if err := c.warn(ctx, []*source.Diagnostic{{Message: fmt.Sprintf(
-			"the programs of the image for %s cannot be run on this builder, which is for %s: their shared libraries were checked, and nothing else",
+			"the programs of the image for %s cannot be run on this builder, which is for %s: only their shared libraries were checked",
 			platforms.Format(c.platform), platforms.Format(c.BuildPlatforms[0]))}}); err != nil {
 			return err
 		}

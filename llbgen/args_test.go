@@ -176,9 +176,9 @@ func TestArgumentMistakes(t *testing.T) {
 			want: `build argument SAM_BASE_IMAGE: no SAM CLI version can be read from "public.ecr.aws/sam/build-python3.12:latest": use a tag that begins with one, such as 1.143.0-20250822194415, or set runtimes[0].samVersion by hand`,
 		},
 		{
-			name: "a plugin version that cannot stand in a tag",
+			name: "a plugin version that cannot be part of a tag",
 			arg:  "VERSION", with: "1.1/2",
-			want: `build argument VERSION: "1.1/2" cannot stand in a tag: use letters, digits, dots, dashes and underscores`,
+			want: `build argument VERSION: "1.1/2" cannot be part of a tag: use letters, digits, dots, dashes and underscores`,
 		},
 		{
 			name: "a repository with a tag",
@@ -203,7 +203,7 @@ func TestArgumentMistakes(t *testing.T) {
 		{
 			name: "a mirror for nothing",
 			arg:  "SAMFORGE_MIRRORS", with: "docker.io",
-			want: `build argument SAMFORGE_MIRRORS: "" cannot stand for "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix`,
+			want: `build argument SAMFORGE_MIRRORS: "" cannot replace "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix`,
 		},
 		{
 			name: "a mirror with a password",

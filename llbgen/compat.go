@@ -44,7 +44,7 @@ func (p *Plan) checkPair(t Target) {
 		return
 	}
 	if !slices.Contains(runtime.Nodes, node.Name) {
-		p.findf(RuleUnknownPair, at, "%s on %s is no pair that is known to work%s", node.Name, runtime.Name, p.whatWorks(runtime))
+		p.findf(RuleUnknownPair, at, "%s on %s is not a pair that is known to work%s", node.Name, runtime.Name, p.whatWorks(runtime))
 	}
 }
 

@@ -113,7 +113,7 @@ func TestPairsThatWorkByLuck(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if pairs := found(llbgen.RuleUnknownPair, plan.Warnings); len(pairs) != 1 || !strings.Contains(pairs[0], "no pair that is known to work") {
+		if pairs := found(llbgen.RuleUnknownPair, plan.Warnings); len(pairs) != 1 || !strings.Contains(pairs[0], "not a pair that is known to work") {
 			t.Errorf("%s: the warnings are %v", name, plan.Warnings)
 		}
 	}

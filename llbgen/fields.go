@@ -92,11 +92,11 @@ func imageFields() []Field {
 		},
 		{
 			Path: "runtimes[].name", Example: "python3.12", pattern: runtimePattern.String(),
-			Help: "The name of the runtime, where the image reference does not tell it.",
+			Help: "The name of the runtime, if the image reference does not contain it.",
 		},
 		{
 			Path: "runtimes[].samVersion", Example: "1.143.0", pattern: tagPart.String(), number: true,
-			Help: "The version of the SAM CLI in the base image, where the image reference does not tell it.",
+			Help: "The version of the SAM CLI in the base image, if the image reference does not contain it.",
 		},
 	}
 }

@@ -82,7 +82,7 @@ func TestExcerpt(t *testing.T) {
 	t.Parallel()
 	file := strings.TrimSuffix(buildFile, "\n") + "\nlabels: {a: " + strings.Repeat("ä", 300) + ", a: b, c: " + strings.Repeat("x", 300) + "}\n"
 	_, err := llbgen.Load("samforge.yaml", []byte(file), nil)
-	wantError(t, err, `samforge.yaml:8:315: labels.a: the key stands twice; it was set on line 8 already
+	wantError(t, err, `samforge.yaml:8:315: labels.a: the key is repeated: it is already on line 8
    8 | `+strings.Repeat("ä", 78)+", a: b, c: "+strings.Repeat("x", 71)+`
        `+strings.Repeat(" ", 80)+"^")
 }
@@ -171,14 +171,14 @@ func mistakes() []mistake {
 		{
 			name: "a key stands twice",
 			file: buildFile + "kind: sam\n",
-			want: `samforge.yaml:8:1: kind: the key stands twice; it was set on line 1 already
+			want: `samforge.yaml:8:1: kind: the key is repeated: it is already on line 1
    8 | kind: sam
        ^`,
 		},
 		{
 			name: "a label stands twice",
 			file: buildFile + "labels: {team: a, team: b}\n",
-			want: `samforge.yaml:8:19: labels.team: the key stands twice; it was set on line 8 already
+			want: `samforge.yaml:8:19: labels.team: the key is repeated: it is already on line 8
    8 | labels: {team: a, team: b}
                          ^`,
 		},
@@ -306,9 +306,9 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
                 ^`,
 		},
 		{
-			name: "the plugin version cannot stand in a tag",
+			name: "the plugin version cannot be part of a tag",
 			file: strings.Replace(buildFile, "version: 1.1.2", "version: 1.1.2 beta", 1),
-			want: `samforge.yaml:4:12: plugin.version: "1.1.2 beta" cannot stand in a tag: use letters, digits, dots, dashes and underscores
+			want: `samforge.yaml:4:12: plugin.version: "1.1.2 beta" cannot be part of a tag: use letters, digits, dots, dashes and underscores
    4 |   version: 1.1.2 beta
                   ^`,
 		},
@@ -483,14 +483,14 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 		{
 			name: "a registry is mirrored by a URL",
 			file: buildFile + "mirrors:\n  public.ecr.aws: https://mirror.example.com/ecr\n",
-			want: `samforge.yaml:9:19: mirrors.public.ecr.aws: "https://mirror.example.com/ecr" cannot stand for "public.ecr.aws": a registry is replaced by a registry, a URL prefix by a URL prefix
+			want: `samforge.yaml:9:19: mirrors.public.ecr.aws: "https://mirror.example.com/ecr" cannot replace "public.ecr.aws": a registry is replaced by a registry, a URL prefix by a URL prefix
    9 |   public.ecr.aws: https://mirror.example.com/ecr
                          ^`,
 		},
 		{
 			name: "a mirror is empty",
 			file: buildFile + "mirrors: {docker.io: ''}\n",
-			want: `samforge.yaml:8:22: mirrors.docker.io: "" cannot stand for "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix
+			want: `samforge.yaml:8:22: mirrors.docker.io: "" cannot replace "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix
    8 | mirrors: {docker.io: ''}
                             ^`,
 		},

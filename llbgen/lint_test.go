@@ -109,7 +109,7 @@ func TestRules(t *testing.T) {
 		{name: "the best node image for an old runtime", file: strings.NewReplacer("python3.13", "java17", lambdaNode22, lambdaNode18).Replace(cleanPair)},
 
 		{name: "a runtime that is not known", file: strings.ReplaceAll(cleanFile, "java21", "java27"), rule: llbgen.RuleUnknownRuntime, want: `the runtime "java27" is not in the catalogue`, line: 4},
-		{name: "a pair that works by luck", file: strings.NewReplacer("python3.13", "nodejs24.x", "goTemplate", "node: {layout: isolated}\ngoTemplate").Replace(cleanPair), rule: llbgen.RuleUnknownPair, want: "nodejs22.x on nodejs24.x is no pair that is known to work", line: 9},
+		{name: "a pair that works by luck", file: strings.NewReplacer("python3.13", "nodejs24.x", "goTemplate", "node: {layout: isolated}\ngoTemplate").Replace(cleanPair), rule: llbgen.RuleUnknownPair, want: "nodejs22.x on nodejs24.x is not a pair that is known to work", line: 9},
 		{name: "the merged layout", file: "# check=experimental=OverwritesBase\n" + cleanPair, rule: llbgen.RuleOverwritesBase, want: "/var/lang and /opt of the node image lie over those of the runtime image", line: 9},
 		{name: "the isolated layout", file: "# check=experimental=all\n" + cleanPair + "node: {layout: isolated}\n"},
 
@@ -322,15 +322,15 @@ func TestFindingsOfTheExamples(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
 		"sam/samforge.yaml": {
-			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256, which a build tells",
+			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256 (a build prints it)",
 			"TagDropsVersion: the tags say 1.1.2, and the plugin image is 1.1.2-beta: use the whole version",
 		},
 		"sam/matrix.yaml": {
 			"TagDropsVersion: the tags say 1.1.2, and the plugin image is 1.1.2-beta: use the whole version",
-			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256, which a build tells",
+			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256 (a build prints it)",
 		},
 		"serverless/samforge.yaml": {
-			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256, which a build tells",
+			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256 (a build prints it)",
 			"RuntimeEndOfLife: nodejs18.x is past its end of life, 2025-09-01: move to nodejs24.x",
 			"RuntimeEndOfLife: nodejs20.x is past its end of life, 2026-04-30: move to nodejs24.x",
 			"RuntimeEndOfLife: nodejs20.x is past its end of life, 2026-04-30: use nodejs24.x or nodejs22.x",

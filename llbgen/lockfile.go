@@ -70,7 +70,7 @@ func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	}
 	l.doc.Decode(&content)
 	if l.doc.Count() == 0 && content.Version != lockfileVersion {
-		l.doc.Errorf("version", "found %q, and this samforge reads version %s: make the lock anew with samforge lock, or use the samforge that wrote it", content.Version, lockfileVersion)
+		l.doc.Errorf("version", "found %q, and this samforge reads version %s: make a new lock with samforge lock, or use the samforge that wrote it", content.Version, lockfileVersion)
 	}
 	for ref, entries := range content.Images {
 		l.Images[ref] = l.digests("images."+ref, entries)
@@ -88,7 +88,7 @@ func (l *Lockfile) digests(path string, entries map[string]string) map[string]di
 	for key, value := range entries {
 		dgst, err := digest.Parse(value)
 		if err != nil || dgst.Algorithm() != digest.SHA256 {
-			l.doc.Errorf(source.Join(path, key), "%q is no digest: expected sha256: and 64 hexadecimal digits", value)
+			l.doc.Errorf(source.Join(path, key), "%q is not a digest: expected sha256: and 64 hexadecimal digits", value)
 		}
 		parsed[key] = dgst
 	}
@@ -256,7 +256,7 @@ func (b *build) unlocked(field, name string) error {
 	case b.plan.locked:
 		return fmt.Errorf("--locked, and %s does not have %s: run samforge lock", l.Name, name)
 	case l != nil:
-		b.warn(field, "%s does not have %s, which is taken as it is today: run samforge lock", l.Name, name)
+		b.warn(field, "%s does not have %s, so its current state is used: run samforge lock", l.Name, name)
 	}
 	return nil
 }

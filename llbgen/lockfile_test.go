@@ -67,11 +67,11 @@ func TestLockfileMistakes(t *testing.T) {
 		"nothing":            {"", `samforge.lock: version: found ""`},
 		"from the future":    {"version: 2\n", `samforge.lock:1:10: version: found "2", and this samforge reads version 1`},
 		"an unknown key":     {"version: 1\nimage: {}\n", `unknown key "image"`},
-		"no digest":          {"version: 1\ndownloads:\n  https://example.com/a: latest\n", `samforge.lock:3:26: downloads.https://example.com/a: "latest" is no digest`},
-		"cut off":            {"version: 1\nimages:\n  a:1:\n    digest: sha256:0123", `"sha256:0123" is no digest`},
+		"no digest":          {"version: 1\ndownloads:\n  https://example.com/a: latest\n", `samforge.lock:3:26: downloads.https://example.com/a: "latest" is not a digest`},
+		"cut off":            {"version: 1\nimages:\n  a:1:\n    digest: sha256:0123", `"sha256:0123" is not a digest`},
 		"cut off in a key":   {"version: 1\nimages:\n  a:1", "expected"},
 		"marks of a merge":   {"version: 1\n<<<<<<< ours\n", "samforge.lock:"},
-		"another checksum's": {"version: 1\npackages:\n  a@1: sha512:" + strings.Repeat("0", 128), "is no digest"},
+		"another checksum's": {"version: 1\npackages:\n  a@1: sha512:" + strings.Repeat("0", 128), "is not a digest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +118,7 @@ func TestBuildWithLockfile(t *testing.T) {
 		"an image is not, and need not be": {
 			file:   buildFile,
 			change: func(l *llbgen.Lockfile) { delete(l.Images, lockedBase) },
-			want:   "samforge.lock does not have " + lockedBase + " for linux/amd64, which is taken as it is today: run samforge lock",
+			want:   "samforge.lock does not have " + lockedBase + " for linux/amd64, so its current state is used: run samforge lock",
 		},
 		"another checksum than the build file's": {
 			file:   buildFile + "goTemplate: {sha256: {amd64: " + strings.Repeat("a", 64) + "}}\n",

@@ -101,7 +101,7 @@ func mirrorProblem(from, to string) string {
 	case credentials.In(from) || credentials.In(to):
 		return hasCredentials(to, from == npm.Registry)
 	case to == "" || isURL(from) != isURL(to):
-		return fmt.Sprintf("%q cannot stand for %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
+		return fmt.Sprintf("%q cannot replace %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
 	case !isURL(from) && host != "localhost" && !strings.ContainsAny(host, ".:"):
 		return fmt.Sprintf("%q does not begin with a registry, and no image would match it: write docker.io/%s for a repository of Docker Hub", from, from)
 	}

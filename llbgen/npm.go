@@ -143,9 +143,9 @@ func (p *Plan) validateLockPath(field, name string) {
 	clean := path.Clean(name)
 	switch {
 	case clean == "." || !fs.ValidPath(clean):
-		p.doc.Errorf(field, "%q is no file within the build context: give a path such as package-lock.json, from the context on", name)
+		p.doc.Errorf(field, "%q is not a path within the build context: give one such as package-lock.json", name)
 	case clean != name:
-		p.doc.Errorf(field, "%q has more in it than a path needs: write %s", name, clean)
+		p.doc.Errorf(field, "%q is not in its shortest form: write %s", name, clean)
 	}
 }
 

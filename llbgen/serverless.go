@@ -226,7 +226,7 @@ func (serverlessKind) unpinned(p *Plan, targets []Target, report func(field, for
 	installs := slices.ContainsFunc(targets, func(t Target) bool { return t.Variant == variantServerless })
 	s := p.File.serverless()
 	if installs && s.fromArchive() && s.SHA256 == "" && !p.checked(targets, frameworkArchiveURL, s.Version, nil) {
-		report("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256, which a build tells", s.Version)
+		report("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256 (a build prints it)", s.Version)
 	}
 }
 
@@ -288,7 +288,7 @@ func (k serverlessKind) fields() []Field {
 		},
 		{
 			Path: "serverless.sha256", pattern: sumPattern,
-			Help: "The SHA-256 checksum of the release archive. For version 4 only, which is no npm package.",
+			Help: "The SHA-256 checksum of the release archive. For version 4 only, which is not an npm package.",
 		},
 	}...)
 }

@@ -59,19 +59,19 @@ func TestServerlessMistakes(t *testing.T) {
 		},
 		"a lock outside of the build context": {
 			strings.Replace(good, "3.39.0", "3.39.0, lock: ../package-lock.json", 1),
-			`samforge.yaml:4:37: serverless.lock: "../package-lock.json" is no file within the build context: give a path such as package-lock.json, from the context on`,
+			`samforge.yaml:4:37: serverless.lock: "../package-lock.json" is not a path within the build context: give one such as package-lock.json`,
 		},
 		"a lock by its place on the machine": {
 			strings.Replace(good, "3.39.0", "3.39.0, lock: /package-lock.json", 1),
-			`serverless.lock: "/package-lock.json" is no file within the build context`,
+			`serverless.lock: "/package-lock.json" is not a path within the build context`,
 		},
 		"the build context as a lock": {
 			strings.Replace(good, "3.39.0", "3.39.0, lock: ./", 1),
-			`serverless.lock: "./" is no file within the build context`,
+			`serverless.lock: "./" is not a path within the build context`,
 		},
 		"a path with detours": {
 			strings.Replace(good, "3.39.0", "3.39.0, lock: ./locks/../package-lock.json", 1),
-			`serverless.lock: "./locks/../package-lock.json" has more in it than a path needs: write package-lock.json`,
+			`serverless.lock: "./locks/../package-lock.json" is not in its shortest form: write package-lock.json`,
 		},
 		"a lock for a release archive": {
 			strings.Replace(good, "3.39.0", "4.18.0, lock: package-lock.json", 1),

@@ -100,7 +100,7 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	case t.SAMVersion == "":
 		doc.Errorf(path+".image", "no SAM CLI version can be read from %q: use a tag that begins with one, such as 1.143.0-20250822194415, or set %s.samVersion by hand", entry.Image, path)
 	case !tagPart.MatchString(t.SAMVersion):
-		doc.Errorf(path+".samVersion", "%q cannot stand in a tag: use a version such as 1.143.0", t.SAMVersion)
+		doc.Errorf(path+".samVersion", "%q cannot be part of a tag: use a version such as 1.143.0", t.SAMVersion)
 	}
 	t.Node = entry.Node
 	p.consult(t)

@@ -96,9 +96,9 @@ func TestRuntimeMistakes(t *testing.T) {
                                                                   ^`,
 		},
 		{
-			name:    "a SAM version cannot stand in a tag",
+			name:    "a SAM version cannot be part of a tag",
 			entries: []string{"{image: public.ecr.aws/sam/build-java21, samVersion: 1.144+1}"},
-			want: `samforge.yaml:7:58: runtimes[0].samVersion: "1.144+1" cannot stand in a tag: use a version such as 1.143.0
+			want: `samforge.yaml:7:58: runtimes[0].samVersion: "1.144+1" cannot be part of a tag: use a version such as 1.143.0
    7 |   - {image: public.ecr.aws/sam/build-java21, samVersion: 1.144+1}
                                                                 ^`,
 		},

@@ -57,7 +57,7 @@ func (p *Plan) validatePlugin() {
 	if f.Plugin.Version == "" {
 		doc.Errorf("plugin.version", "missing: give the version that the tags carry here or with --build-arg VERSION=…")
 	} else if !tagPart.MatchString(f.Plugin.Version) {
-		doc.Errorf("plugin.version", "%q cannot stand in a tag: use letters, digits, dots, dashes and underscores", f.Plugin.Version)
+		doc.Errorf("plugin.version", "%q cannot be part of a tag: use letters, digits, dots, dashes and underscores", f.Plugin.Version)
 	}
 }
 

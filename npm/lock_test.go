@@ -352,7 +352,7 @@ func TestPackagesRefusing(t *testing.T) {
 			}
 		})
 	}
-	if _, err := lock.PackagesRefusing("nodejs20.x"); err == nil || err.Error() != `"nodejs20.x" is no version or range of Node` {
+	if _, err := lock.PackagesRefusing("nodejs20.x"); err == nil || err.Error() != `"nodejs20.x" is not a version or range of Node.js` {
 		t.Errorf("a runtime's name: got %v", err)
 	}
 }

@@ -68,7 +68,7 @@ func parseNodeRange(s string) (nodeRange, error) {
 	for part := range strings.SplitSeq(s, "||") {
 		span, ok := parseNodeSpan(strings.TrimSpace(part))
 		if !ok {
-			return nil, fmt.Errorf("%q is no version or range of Node", s)
+			return nil, fmt.Errorf("%q is not a version or range of Node.js", s)
 		}
 		if !span.empty() {
 			accepted = append(accepted, span)

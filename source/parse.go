@@ -167,7 +167,7 @@ func (c *checker) checkKey(path string, key, value *yaml.Node, lines map[string]
 	case key.Kind != yaml.ScalarNode:
 		c.ErrorAt(at, path, "a key must be a plain string")
 	case repeated:
-		c.ErrorAt(at, Join(path, key.Value), "the key stands twice; it was set on line %d already", line)
+		c.ErrorAt(at, Join(path, key.Value), "the key is repeated: it is already on line %d", line)
 	case key.Value == mergeKey && !canMerge(value):
 		c.ErrorAt(positionOf(value), path, "a merge key (<<) takes a mapping, or a list of mappings")
 	default:

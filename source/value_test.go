@@ -126,7 +126,7 @@ func TestMistakes(t *testing.T) {
 			file: "a: !x 1\n[b]: 1\na: 2",
 			want: "t.yaml:1:4: a: the tag !x is unknown: write the value itself\n   1 | a: !x 1\n          ^\n" +
 				"t.yaml:2:1: a key must be a plain string\n   2 | [b]: 1\n       ^\n" +
-				"t.yaml:3:1: a: the key stands twice; it was set on line 1 already\n   3 | a: 2\n       ^",
+				"t.yaml:3:1: a: the key is repeated: it is already on line 1\n   3 | a: 2\n       ^",
 		},
 		"a value is a part of itself": {
 			file: "a: &a [*a]", ends: true, want: "t.yaml:1:8: a[0]: *a stands for a value that it is a part of\n   1 | a: &a [*a]\n              ^",

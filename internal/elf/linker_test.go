@@ -145,8 +145,8 @@ func TestLinkerConfiguration(t *testing.T) {
 		t.Errorf("the directories are %q, %v", dirs, err)
 	}
 	for want, content := range map[string]string{
-		"/etc/ld.so.conf has 1048577 bytes, and 1048576 is the most that is read of it": strings.Repeat("#", maxLinkerConfig+1),
-		"is not a regular file but a directory":                                         "-> .",
+		"/etc/ld.so.conf has 1048577 bytes, and at most 1048576 are read": strings.Repeat("#", maxLinkerConfig+1),
+		"is not a regular file but a directory":                           "-> .",
 	} {
 		l := Linker{Root: filesWith(t, map[string]string{"etc/ld.so.conf": content})}
 		if _, err := l.Missing("/bin/program"); err == nil || !strings.Contains(err.Error(), want) {

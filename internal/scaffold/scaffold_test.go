@@ -128,8 +128,8 @@ func TestMistakesNameTheFlag(t *testing.T) {
 			`--plugin: "harness/Plugin" is not an image reference: invalid reference format: repository name (harness/Plugin) must be lowercase`,
 		},
 		{
-			"a version that cannot stand in a tag", func(a *scaffold.Answers) { a.PluginVersion = "1.1\nkind: sam" },
-			`--plugin-version: "1.1\nkind: sam" cannot stand in a tag: use letters, digits, dots, dashes and underscores`,
+			"a version that cannot be part of a tag", func(a *scaffold.Answers) { a.PluginVersion = "1.1\nkind: sam" },
+			`--plugin-version: "1.1\nkind: sam" cannot be part of a tag: use letters, digits, dots, dashes and underscores`,
 		},
 		{
 			"a base image without a version", func(a *scaffold.Answers) { a.Runtimes = []string{"public.ecr.aws/sam/build-java21"} },

@@ -22,7 +22,7 @@ func ReadFS(files fs.FS, name string, limit int64) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("/%s is not a regular file but %s", name, KindOf(info.Mode()))
 	case size > limit:
-		return nil, fmt.Errorf("/%s has %d bytes, and %d is the most that is read of it", name, size, limit)
+		return nil, fmt.Errorf("/%s has %d bytes, and at most %d are read", name, size, limit)
 	}
 	return io.ReadAll(io.LimitReader(file, limit))
 }
