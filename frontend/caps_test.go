@@ -28,7 +28,7 @@ func TestCheckCaps(t *testing.T) {
 	}
 }
 
-// BuildKit reads what the frontend can do off its image, before it runs it.
+// BuildKit reads the capabilities of the frontend from its image, before it runs it.
 func TestTheImageSaysWhatTheFrontendCan(t *testing.T) {
 	t.Parallel()
 	dockerfile, err := os.ReadFile("../Dockerfile.frontend")

@@ -14,8 +14,7 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// folder is a reference whose files are those of a directory, read by the code
-// that buildkitd reads them with.
+// folder is a reference to the files of a directory. It reads them with buildkitd's own code.
 type folder struct {
 	client.Reference
 	dir string
@@ -37,7 +36,7 @@ func (f folder) ReadDir(ctx context.Context, req client.ReadDirRequest) ([]*fsty
 	return cacheutil.ReadDir(ctx, f.dir, cacheutil.ReadDirRequest{Path: req.Path, IncludePattern: req.IncludePattern})
 }
 
-// fileSystemOf is a file system with these files; "-> x" is a link to x.
+// fileSystemWith returns a file system with these files; "-> x" is a link to x.
 func fileSystemWith(t *testing.T, files map[string]string) fileSystem {
 	t.Helper()
 	dir := t.TempDir()

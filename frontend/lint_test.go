@@ -9,7 +9,7 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// lintFile has a finding on line 4, and one of its build argument.
+// lintFile has a finding on line 4, and one about its build argument.
 const lintFile = `kind: sam
 plugin: {image: 'harness/aws-sam-plugin:1.1.2-beta-base-image', version: 1.1.2-beta}
 runtimes: [{image: 'public.ecr.aws/sam/build-java17.al2023:1.164.0-20260720000000'}]
@@ -61,8 +61,7 @@ func TestLintTellsMistakesWithTheirLines(t *testing.T) {
 	}
 }
 
-// A finding reads as one of the Dockerfile frontend does, any other warning as
-// it is.
+// A finding has the form of the Dockerfile frontend's, any other warning stays as it is.
 func TestWarningsOfABuild(t *testing.T) {
 	t.Parallel()
 	plan, err := llbgen.Load("samforge.yaml", []byte(lintFile), nil)

@@ -12,8 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// runStep is an exec operation with the options of a command line, and what is
-// said of it beside.
+// runStep returns an exec operation with the options of a command line, and its metadata.
 func runStep(t *testing.T, ui dockerui.Config, caps apicaps.CapSet) (*pb.ExecOp, *llb.OpMetadata) {
 	t.Helper()
 	step := llb.Image("docker.io/library/node").Run(append(runOptions(ui, caps), llb.Args([]string{"npm"}))...)
@@ -31,7 +30,7 @@ func runStep(t *testing.T, ui dockerui.Config, caps apicaps.CapSet) (*pb.ExecOp,
 	return nil, nil
 }
 
-// Whatever the command line says of a Dockerfile's RUN holds for our steps too.
+// Options for a Dockerfile's RUN apply to our steps too.
 func TestRunOptions(t *testing.T) {
 	t.Parallel()
 	limits := &pb.LinuxResources{Memory: 1 << 30, MemorySwap: 2 << 30, CpuShares: 512, CpuPeriod: 100000, CpuQuota: 50000, CpusetCpus: "0-1", CpusetMems: "0"}

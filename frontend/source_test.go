@@ -39,8 +39,8 @@ func TestEveryMistakeIsTiedToItsLine(t *testing.T) {
 	}
 }
 
-// What is wrapped around an error of buildkitd must not be lost on the way back
-// through the gateway, and neither must the error's code.
+// The text around an error of buildkitd must not be lost in the gateway, and neither must the
+// error's code.
 func TestTextSurvivesTheGateway(t *testing.T) {
 	t.Parallel()
 	plan, err := llbgen.Load("samforge.yaml", []byte("kind: sam\nplugin: {image: p, version: 1}\nruntimes: [{image: public.ecr.aws/sam/build-java21:1.143.0}]\n"), nil)
@@ -58,8 +58,8 @@ func TestTextSurvivesTheGateway(t *testing.T) {
 	}
 }
 
-// An error without a line must not be shown at the line of `# syntax=`, as it
-// would be without any source.
+// An error without a line must not be shown at the line of `# syntax=`. Without any source it would
+// be.
 func TestErrorsWithoutALineNameNone(t *testing.T) {
 	t.Parallel()
 	err := newBuild("# syntax=x\n").atSource(errors.New("other"))

@@ -8,7 +8,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// BuildKit's own words about what a user can mend, as version 0.33 has them.
+// BuildKit's own messages about what a user can fix, as of version 0.33.
 func TestExplainLayer(t *testing.T) {
 	t.Parallel()
 	const is, want = "ced5d2b3f5d6d01e6f5c23edc1e907a1e1dd85ededdebff1c060d264eef2d558", "1111111111111111111111111111111111111111111111111111111111111111"

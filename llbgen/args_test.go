@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// TestArgumentsOverrideTheFile has a row for each variable, and more where one
-// changes more than its own value.
+// TestArgumentsOverrideTheFile has a row for each variable, and more for those that change more
+// than their own value.
 func TestArgumentsOverrideTheFile(t *testing.T) {
 	t.Parallel()
 	const sum = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
@@ -146,7 +146,7 @@ func TestArgumentsOverrideTheFile(t *testing.T) {
 	}
 }
 
-// TestAnEmptyArgumentIsNotGiven: a CI system sets a variable that nobody filled in to nothing.
+// TestAnEmptyArgumentIsNotGiven: CI systems set a variable without a value to the empty string.
 func TestAnEmptyArgumentIsNotGiven(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{

@@ -170,7 +170,7 @@ func TestTheBaseConfigStaysAsItIs(t *testing.T) {
 	}
 }
 
-// The exporter gives the layers to the history in its order: our entries name our layers, whatever
+// The exporter assigns the layers to the history in order: our entries name our layers, whatever
 // the base's history is like.
 func TestHistoryHasOneEntryALayer(t *testing.T) {
 	t.Parallel()

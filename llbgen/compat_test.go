@@ -8,7 +8,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// serverlessFile is a build file of one pair.
+// serverlessFile returns a build file of one pair.
 func serverlessFile(runtime, node, more string) string {
 	return `kind: serverless
 plugin: {image: harness/serverless-plugin:1.1.0-beta-base-image, version: 1.1.0-beta}
@@ -20,8 +20,7 @@ serverless: {version: 3.39.0}
 `
 }
 
-// The pairs that the published pipeline recommends, and the valid ones that it
-// lacks.
+// The pairs that the published pipeline recommends, and the valid ones that it lacks.
 func TestPairsThatWork(t *testing.T) {
 	t.Parallel()
 	for _, pair := range []string{
@@ -131,8 +130,8 @@ func TestVerifyOffBuildsAnyPair(t *testing.T) {
 	}
 }
 
-// Every form of a Lambda base image's name that says its runtime is checked against
-// the runtime image; one that does not is built with a warning.
+// A Lambda base image whose name contains its runtime is checked against the runtime image. Any
+// other is built with a warning.
 func TestReferencesOfLambdaBaseImages(t *testing.T) {
 	t.Parallel()
 	const sum = "@sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"

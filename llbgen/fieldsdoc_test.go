@@ -11,8 +11,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// TestBuildFileReferenceGolden: what docs/build-file.md says of the keys, below
-// its comment, is what the code says.
+// TestBuildFileReferenceGolden: the part of docs/build-file.md below its comment is generated from
+// the field table.
 func TestBuildFileReferenceGolden(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "docs", "build-file.md")
@@ -48,7 +48,7 @@ func keysTable() string {
 	return b.String()
 }
 
-// settingsTable has the build arguments that are for no key.
+// settingsTable lists the build arguments that set no key.
 func settingsTable() string {
 	var ofKeys []string
 	for _, f := range llbgen.Fields() {

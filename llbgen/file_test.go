@@ -35,7 +35,7 @@ runtimes:
 	// python3.12 registry.example.com/ci/aws-sam-plugin:1.1.3-python3.12-1.143.0-linux-amd64
 }
 
-// TestYAML12: what YAML 1.2 allows is read as it says, and a null is as if it was not there.
+// TestYAML12: files are read as YAML 1.2 says, and a null means the same as a missing value.
 func TestYAML12(t *testing.T) {
 	t.Parallel()
 	want := load(t, buildFile+"docker: false\nlabels: {b: c}\n", nil).File
@@ -55,8 +55,7 @@ func TestYAML12(t *testing.T) {
 	}
 }
 
-// TestVeryManyMistakes: a file that is made of mistakes, on one line, gives a message of a sensible
-// size.
+// TestVeryManyMistakes: a file full of mistakes on one line gives a message of a sensible size.
 func TestVeryManyMistakes(t *testing.T) {
 	t.Parallel()
 	file := strings.Replace(buildFile, "runtimes:\n  - image: ", "runtimes: [&x {image: ", 1)
@@ -105,7 +104,7 @@ runtimes: nodejs22.x
 // mistake is one that a build file can have, with its whole error.
 type mistake struct{ name, file, want string }
 
-// mistakes are all of them. What buildFile says stands on its lines 1 to 7.
+// mistakes are all of them. buildFile has lines 1 to 7.
 func mistakes() []mistake {
 	return []mistake{
 		// What YAML does not allow.
@@ -531,7 +530,7 @@ func wantError(t *testing.T, err error, want string) {
 	}
 }
 
-// TestWaysToWriteIt reads files that say the same as buildFile in other words.
+// TestWaysToWriteIt reads files that say the same as buildFile in other forms.
 func TestWaysToWriteIt(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{

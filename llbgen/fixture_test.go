@@ -1,7 +1,6 @@
 package llbgen_test
 
-// What the tests of this package share: a build file, and stand-ins for what
-// needs I/O.
+// What the tests of this package share: a build file, and stand-ins for what needs I/O.
 
 import (
 	"context"
@@ -21,8 +20,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// buildFile is the published SAM pipeline with its own inputs, on a base image
-// that has both architectures.
+// buildFile is the published SAM pipeline with its own inputs, on a base image that has both
+// architectures.
 const buildFile = `kind: sam
 plugin:
   image: harness/aws-sam-plugin:1.1.2-beta-base-image
@@ -57,8 +56,8 @@ func load(t *testing.T, file string, args map[string]string) *llbgen.Plan {
 	return plan
 }
 
-// loadRuntimes reads a build file with these entries under `runtimes`, each in
-// YAML's flow style: "{image: …}".
+// loadRuntimes reads a build file with these entries under `runtimes`, each in YAML's flow style:
+// "{image: …}".
 func loadRuntimes(entries ...string) (*llbgen.Plan, error) {
 	file, _, _ := strings.Cut(buildFile, "  - ")
 	for _, entry := range entries {
@@ -67,8 +66,8 @@ func loadRuntimes(entries ...string) (*llbgen.Plan, error) {
 	return llbgen.Load("samforge.yaml", []byte(file), nil)
 }
 
-// fakeOptions stand in for registries and downloads: each image resolves to a
-// digest made of its name, and each download has the same checksum.
+// fakeOptions returns stand-ins for registries and downloads: each image resolves to a digest of
+// its name, and each download has the same checksum.
 func fakeOptions(plan *llbgen.Plan, platform string) llbgen.Options {
 	p := platforms.MustParse(platform)
 	return llbgen.Options{
@@ -140,12 +139,12 @@ func buildTarget(t *testing.T, plan *llbgen.Plan, name string, opt llbgen.Option
 	return image
 }
 
-// lastVariant is the one with everything in it; empty for a kind without any.
+// lastVariant returns the variant with everything in it; empty for a kind without variants.
 func lastVariant(plan *llbgen.Plan) string {
 	return plan.Targets[len(plan.Targets)-1].Variant
 }
 
-// diff shows the first line that two texts differ in, with what stands before.
+// diff shows the first line in which two texts differ, with the lines before.
 func diff(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	same := 0
@@ -165,7 +164,7 @@ func diff(got, want string) string {
 	return b.String()
 }
 
-// withFile has the build context hold one file.
+// withFile adds a file to the build context.
 func withFile(name, content string) func(*llbgen.Options) {
 	return func(opt *llbgen.Options) {
 		missing := opt.ReadFile

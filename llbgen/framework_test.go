@@ -14,7 +14,7 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// frameworkFile is a build file with a framework, and nothing to be warned of.
+// frameworkFile returns a build file with a framework, without anything to warn about.
 func frameworkFile(framework string) string {
 	return strings.Replace(serverlessFile("python3.12", "nodejs20.x", "goTemplate: false\n"), "version: 3.39.0", framework, 1)
 }
@@ -76,7 +76,7 @@ func TestALockThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// The lock of the build context wins over the one that samforge carries.
+// The lock of the build context is used instead of the one that samforge carries.
 func TestALockOfTheBuildContext(t *testing.T) {
 	t.Parallel()
 	lock := framework(
@@ -131,7 +131,7 @@ func TestAVersionWithoutALock(t *testing.T) {
 	}
 }
 
-// How steps run is up to the caller; what is checked has no network all the same.
+// The caller chooses how steps run. Checks have no network all the same.
 func TestStepsRunAsTheCallerSays(t *testing.T) {
 	t.Parallel()
 	plan := load(t, frameworkFile(withLock), map[string]string{"SAMFORGE_VERIFY": "full"})
@@ -181,7 +181,7 @@ func lockOf(dependencies string, entries ...string) string {
 	return `{"lockfileVersion": 3, "packages": {` + strings.Join(all, ", ") + `}}`
 }
 
-// framework is a lock of serverless 3.39.0 and more.
+// framework returns a lock of serverless 3.39.0 and more packages.
 func framework(entries ...string) string {
 	return lockOf(`"serverless": "3.39.0"`, append(entries, locked("serverless", "3.39.0"))...)
 }
@@ -190,7 +190,7 @@ func locked(name, version string) string {
 	return `"node_modules/` + name + `": {"version": "` + version + `", "integrity": "` + sum + `"}`
 }
 
-// frameworkOn is the entry of serverless 3.39.0 with what it depends on.
+// frameworkOn returns the entry of serverless 3.39.0 with its dependencies.
 func frameworkOn(dependencies string) string {
 	return `"node_modules/serverless": {"version": "3.39.0", "integrity": "` + sum + `", ` + dependencies + `}`
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// FuzzLoad: whatever the file, there is a plan or there are mistakes, none of
-// them outside the file; and a plan can be built and tagged, or says why not.
+// FuzzLoad: whatever the file, there is a plan or there are mistakes, none of them outside the
+// file. A plan can be built and tagged, or there is an error.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
 		buildFile,
@@ -54,7 +54,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// lineBreak is what counts as one in YAML.
+// lineBreak matches the line breaks of YAML.
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
 func checkPlaces(t *testing.T, data []byte, diagnostics []*source.Diagnostic) {
@@ -81,8 +81,7 @@ func checkReference(t *testing.T, ref string) {
 	}
 }
 
-// FuzzMirrors: a mirror changes the beginning of a reference or a URL, and
-// nothing else of it.
+// FuzzMirrors: a mirror changes the beginning of a reference or a URL, and nothing else of it.
 func FuzzMirrors(f *testing.F) {
 	f.Add("public.ecr.aws", "mirror.example.com/ecr", "public.ecr.aws/sam/build-java21:1.144.0")
 	f.Add("docker.io/", "localhost:5000/", "docker:28-cli")
@@ -117,8 +116,7 @@ func FuzzMirrors(f *testing.F) {
 	})
 }
 
-// FuzzTagTemplate: whatever the template, the reference is legal or there is an
-// error.
+// FuzzTagTemplate: whatever the template, the reference is legal or there is an error.
 func FuzzTagTemplate(f *testing.F) {
 	for _, seed := range []string{
 		llbgen.SAMTag, "{{.Target}}-{{.Timestamp}}", "", "latest", "-{{.Version}}", "{{.Node}}", "{{", "a\n", strings.Repeat("a", 129),
@@ -138,7 +136,7 @@ func FuzzTagTemplate(f *testing.F) {
 	})
 }
 
-// FuzzLockfile: what is written parses back, whatever is locked.
+// FuzzLockfile: a lock file can be read after it is written, whatever is locked.
 func FuzzLockfile(f *testing.F) {
 	for _, key := range []string{
 		"https://files.example.com/go-template", "https://files.example.com/a: b", "https://files.example.com/a #b", "https://files.example.com/a?b=c&d=#e:",

@@ -20,8 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/golden and what is generated in docs")
 
-// TestGolden shows the graph and the config of each kind of image. After a
-// change on purpose: go test ./llbgen -run Golden -update, and read the diff.
+// TestGolden shows the graph and the config of each kind of image. After a change on purpose: go
+// test ./llbgen -run Golden -update, and read the diff.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	const amd64, arm64 = "linux/amd64", "linux/arm64"
@@ -135,7 +135,7 @@ goTemplate: false
 	}
 }
 
-// configText is the image config, a line for each thing said.
+// configText returns the image config as text, one line for each value.
 func configText(image *dockerspec.DockerOCIImage) string {
 	var b strings.Builder
 	c := image.Config

@@ -13,7 +13,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// lawFiles are build files that between them use all there is to use.
+// lawFiles are build files that together use every feature.
 func lawFiles() map[string]string {
 	return map[string]string{
 		"the published pipeline": buildFile,
@@ -24,8 +24,8 @@ func lawFiles() map[string]string {
 	}
 }
 
-// TestLaws holds every image to the laws of the graph: what makes it cheap to
-// build and the same each time.
+// TestLaws checks that every image obeys the laws of the graph, which make it cheap to build and
+// the same each time.
 func TestLaws(t *testing.T) {
 	t.Parallel()
 	laws := map[string]func(t *testing.T, graph []vertex){
@@ -131,7 +131,7 @@ func filesAreFixed(t *testing.T, graph []vertex) {
 	}
 }
 
-// isRoot tells an owner 0 that is set from none, which reads as 0 too.
+// isRoot reports whether an owner is set and is 0. An owner that is not set reads as 0 too.
 func isRoot(user *pb.UserOpt) bool {
 	id, ok := user.GetUser().(*pb.UserOpt_ByID)
 	return ok && id.ByID == 0
@@ -151,7 +151,7 @@ func filesLieBelowRealDirectories(t *testing.T, graph []vertex) {
 	}
 }
 
-// pathsOf lists what an operation writes, also by way of others' whole trees.
+// pathsOf lists the paths that an operation writes, including those in copied trees.
 func pathsOf(graph []vertex, i int) []string {
 	var paths []string
 	for _, a := range graph[i].op.GetFile().GetActions() {

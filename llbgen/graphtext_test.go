@@ -1,7 +1,7 @@
 package llbgen_test
 
-// A graph as text: one paragraph an operation, inputs before those who use
-// them, each operation called by its ordinal.
+// A graph as text: one paragraph an operation, inputs before those who use them, each operation
+// called by its ordinal.
 
 import (
 	"fmt"
@@ -26,8 +26,7 @@ type vertex struct {
 	ignoreCache bool
 }
 
-// decode returns the operations of a state in topological order; the last one
-// makes the state.
+// decode returns the operations of a state in topological order; the last one makes the state.
 func decode(t *testing.T, state llb.State, platform ocispecs.Platform) []vertex {
 	t.Helper()
 	def, err := state.Marshal(t.Context(), llb.Platform(platform))

@@ -13,7 +13,7 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// found returns the messages of what a rule found.
+// found returns the messages of a rule's findings.
 func found(rule string, warnings []*source.Diagnostic) (messages []string) {
 	for _, w := range warnings {
 		if w.Rule == rule {
@@ -23,7 +23,7 @@ func found(rule string, warnings []*source.Diagnostic) (messages []string) {
 	return messages
 }
 
-// cleanFile is a build file that no rule finds fault with.
+// cleanFile is a build file without findings.
 const cleanFile = `kind: sam
 plugin: {image: 'harness/aws-sam-plugin:1.1.2-beta-base-image', version: 1.1.2-beta}
 repo: registry.example.com/ci/aws-sam-plugin
@@ -37,13 +37,12 @@ const (
 	lambdaNode22 = "public.ecr.aws/lambda/nodejs:22.2025.08.04.11"
 )
 
-// cleanPair is the same of two images that go together.
+// cleanPair is the same for a pair of images that go together.
 var cleanPair = strings.NewReplacer("python3.12:1.143.0", "python3.13:1.143.0", "version: 3.39.0", "version: 3.40.0",
 	"public.ecr.aws/sam/build-nodejs22.x:1.142.1-20250701194712", lambdaNode22).Replace(
 	serverlessFile("python3.12", "nodejs22.x", "goTemplate: false\n"))
 
-// TestRules has a row for each thing that a rule finds, and for what is like it
-// and right.
+// TestRules has a row for each thing that a rule finds, and rows for similar things that are right.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	const sum = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
@@ -182,8 +181,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// What is past its end of life depends on the day, which is the caller's to
-// tell.
+// What is past its end of life depends on the day, which the caller gives.
 func TestTodayDecidesWhatIsPastItsEndOfLife(t *testing.T) {
 	t.Parallel()
 	for day, want := range map[string]int{"2027-04-29": 0, "2027-04-30": 1} {
@@ -258,8 +256,8 @@ func TestMistakesInTheCheckDirective(t *testing.T) {
 	}
 }
 
-// With error=true findings fail a build, those before it as those on its way;
-// what is no finding does not.
+// With error=true findings fail a build, whether they are made before or during the build. Other
+// warnings do not.
 func TestFindingsFailTheBuildOnDemand(t *testing.T) {
 	t.Parallel()
 	file := strings.NewReplacer("1.1.2-beta}", "1.1.2}", "goTemplate: false", "goTemplate: {version: v0.4.15}").Replace(cleanFile)
@@ -285,7 +283,7 @@ func TestFindingsFailTheBuildOnDemand(t *testing.T) {
 	}
 }
 
-// A build is told of its own runtime, and not of the others in the build file.
+// A build gets the warnings about its own runtime, and not about the others in the build file.
 func TestWarningsOfATarget(t *testing.T) {
 	t.Parallel()
 	plan, err := loadRuntimes("{image: 'public.ecr.aws/sam/build-ruby3.2:1.144.0-20250911030138'}", "{image: 'public.ecr.aws/sam/build-java21:1.144.0-20250911030138'}")
@@ -303,7 +301,7 @@ func TestWarningsOfATarget(t *testing.T) {
 	}
 }
 
-// What was seen in an image is told although the rule is experimental.
+// A finding in an image is reported although the rule is experimental.
 func TestFindingOfWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	seen := errors.New("it replaces a file")
@@ -316,8 +314,7 @@ func TestFindingOfWhatWasSeen(t *testing.T) {
 	}
 }
 
-// The examples are as the published pipelines have them, and this is what there
-// is to say of it.
+// The examples are those of the published pipelines. These are the findings.
 func TestFindingsOfTheExamples(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
@@ -352,8 +349,7 @@ func TestFindingsOfTheExamples(t *testing.T) {
 	}
 }
 
-// docs/rules.md has a section for each rule, which says how to skip it, and no
-// other.
+// docs/rules.md has a section for each rule, which says how to skip it, and no other sections.
 func TestEveryRuleIsExplained(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("../docs/rules.md")

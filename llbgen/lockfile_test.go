@@ -16,7 +16,7 @@ const (
 	goTemplateAt = "https://app.harness.io/public/shared/tools/go-template/release/v0.4.15/bin/linux/amd64/go-template"
 )
 
-// lockfileOf returns the lock file of what the stand-ins of the build file are.
+// lockfileOf returns the lock file for the stand-ins of the build file.
 func lockfileOf(t *testing.T, file string) *llbgen.Lockfile {
 	t.Helper()
 	plan := load(t, file, nil)
@@ -33,7 +33,7 @@ func lockfileOf(t *testing.T, file string) *llbgen.Lockfile {
 	return lock
 }
 
-// withManifests has images resolve to a digest of the platform too.
+// withManifests resolves images to a digest for the platform too.
 func withManifests(opt llbgen.Options) llbgen.Options {
 	withBase(func(image *llbgen.SourceImage) {
 		image.Manifest = digest.FromString(image.Name + " for " + image.Config.Architecture)
@@ -83,7 +83,7 @@ func TestLockfileMistakes(t *testing.T) {
 	}
 }
 
-// A build keeps to its lock file, and says by name what is not in it or differs.
+// A build follows its lock file, and names what is not in it or differs.
 func TestBuildWithLockfile(t *testing.T) {
 	t.Parallel()
 	sls := serverlessFile("python3.12", "nodejs20.x", "")
@@ -164,7 +164,7 @@ func TestBuildWithLockfile(t *testing.T) {
 	}
 }
 
-// What is locked is what an image is resolved with.
+// Images are resolved with what is locked.
 func TestPins(t *testing.T) {
 	t.Parallel()
 	lock := lockfileOf(t, buildFile)

@@ -50,8 +50,7 @@ func TestMirrorsImage(t *testing.T) {
 	}
 }
 
-// TestNamesOfDockerHub: whatever name of Docker Hub a mirror is for, it is found for the names that
-// references have.
+// TestNamesOfDockerHub: a mirror of any name of Docker Hub applies to references.
 func TestNamesOfDockerHub(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{

@@ -164,7 +164,8 @@ func TestSBOM(t *testing.T) {
 	}
 }
 
-// What comes out of a Lambda base image is said of that image too, and what stays unread in it is named.
+// Software from a Lambda base image is listed for that image too, and the comment says that its
+// files were not read.
 func TestSBOMOfALambdaNodeImage(t *testing.T) {
 	t.Parallel()
 	plan := load(t, fromLambda(serverlessFile("python3.12", "nodejs22.x", "")), nil)
@@ -196,7 +197,7 @@ func TestSBOMOfALambdaNodeImage(t *testing.T) {
 	}
 }
 
-// Package URLs are as the examples of their types write them:
+// Package URLs follow the examples of their types:
 // https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst
 func TestSBOMPackageURLs(t *testing.T) {
 	t.Parallel()
@@ -221,7 +222,7 @@ func TestSBOMPackageURLs(t *testing.T) {
 	}
 }
 
-// A document says the same each time, and has a namespace of its own.
+// A document is the same each time, and has a namespace of its own.
 func TestSBOMIsReproducible(t *testing.T) {
 	t.Parallel()
 	plan := load(t, serverlessFile("python3.12", "nodejs20.x", ""), nil)
@@ -253,8 +254,7 @@ func sbom(t *testing.T, image *llbgen.Image) []byte {
 	return content
 }
 
-// readSBOM reads a document and checks what the specification asks of it, and that
-// all of it hangs together.
+// readSBOM reads a document and checks that it follows the specification and has no loose ends.
 func readSBOM(t *testing.T, content []byte) *spdx.Document {
 	t.Helper()
 	doc, err := spdxjson.Read(bytes.NewReader(content))

@@ -17,7 +17,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// compiledSchema is the schema of the build file, read by another's code.
+// compiledSchema is the schema of the build file, compiled by an independent library.
 var compiledSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	text, err := llbgen.Schema()
 	if err != nil {
@@ -34,8 +34,8 @@ var compiledSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	return compiler.Compile(llbgen.SchemaURL)
 })
 
-// againstSchema returns what the schema finds wrong in a build file. A file that
-// is empty or no YAML is nothing that a schema can be applied to.
+// againstSchema returns what the schema finds wrong in a build file. It does not apply to a file
+// that is empty or not YAML.
 func againstSchema(t *testing.T, file []byte) error {
 	t.Helper()
 	schema, err := compiledSchema()
@@ -57,7 +57,7 @@ func againstSchema(t *testing.T, file []byte) error {
 	return schema.Validate(value)
 }
 
-// TestSchemaGolden: docs/samforge.schema.json is what the code says.
+// TestSchemaGolden: docs/samforge.schema.json is the schema that the code makes.
 func TestSchemaGolden(t *testing.T) {
 	t.Parallel()
 	got, err := llbgen.Schema()
@@ -85,8 +85,8 @@ func TestSchemaAcceptsTheExamples(t *testing.T) {
 	}
 }
 
-// TestSchemaRefusesMistakes: the schema finds what Load finds, but for what
-// depends on several values, is missing, or is no matter of values at all.
+// TestSchemaRefusesMistakes: the schema finds what Load finds, except what depends on several
+// values, is missing, or is not about values at all.
 func TestSchemaRefusesMistakes(t *testing.T) {
 	t.Parallel()
 	unseen := []string{
@@ -154,8 +154,8 @@ func TestSchemaAcceptsOtherWaysToWriteIt(t *testing.T) {
 	}
 }
 
-// JSON Schema has JavaScript's regular expressions, in Unicode mode: no classes
-// such as [[:alpha:]], no flags, no \A and \z.
+// JSON Schema has JavaScript's regular expressions, in Unicode mode: no classes such as
+// [[:alpha:]], no flags, no \A and \z.
 func TestSchemaPatternsAreJavaScript(t *testing.T) {
 	t.Parallel()
 	text, err := llbgen.Schema()

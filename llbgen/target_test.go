@@ -45,7 +45,7 @@ func TestTargetNames(t *testing.T) {
 	}
 }
 
-// TestRuntimeMistakes has the entries of `runtimes` begin on line 7.
+// TestRuntimeMistakes: the entries of `runtimes` begin on line 7.
 func TestRuntimeMistakes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -220,8 +220,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// parsePlatform takes the words as they are: the names in them are for
-// Platforms to understand.
+// parsePlatform does not change the names: Platforms has to understand them.
 func parsePlatform(s string) ocispecs.Platform {
 	var p ocispecs.Platform
 	p.OS, s, _ = strings.Cut(s, "/")

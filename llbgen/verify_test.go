@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Each check runs alone in the whole image, without a network, and nothing of
-// what it leaves ends up in the image.
+// Each check runs on its own in the whole image, without a network. What it leaves behind is not in
+// the image.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	full := map[string]string{"SAMFORGE_VERIFY": "full"}

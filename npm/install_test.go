@@ -12,7 +12,7 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// operations are those of a state.
+// operations returns the operations of a state.
 func operations(t *testing.T, state llb.State) []*pb.Op {
 	t.Helper()
 	def, err := state.Marshal(t.Context(), llb.LinuxAmd64)
@@ -30,7 +30,7 @@ func operations(t *testing.T, state llb.State) []*pb.Op {
 	return ops
 }
 
-// written returns the files that are written, by path.
+// written returns the files that the operations write, by path.
 func written(ops []*pb.Op) map[string]string {
 	files := map[string]string{}
 	for _, op := range ops {
@@ -43,7 +43,7 @@ func written(ops []*pb.Op) map[string]string {
 	return files
 }
 
-// Any package can be installed, by the lock that samforge carries of it.
+// Any package can be installed from the lock that samforge carries for it.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	lock, ok := npm.Embedded("aws-cdk", "2.1148.1")

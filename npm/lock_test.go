@@ -54,8 +54,8 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// What is removed of the packages that samforge has locks of, type declarations among it, is read by
-// compilers and the like.
+// No embedded lock has a package that reads the files that pruning removes, such as a compiler that
+// reads type declarations.
 func TestEmbeddedReadsNoTypes(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"serverless", "osls", "aws-cdk"} {
@@ -403,8 +403,8 @@ func TestNative(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever the file, there is an error, or a lock that can be
-// installed from and that keeps its word on Node.
+// FuzzParse: whatever the file, there is an error, or a lock that can be installed and whose floor
+// for Node.js is right.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		framework(),
@@ -452,17 +452,17 @@ func lockOf(dependencies string, entries ...string) string {
 	return `{"lockfileVersion": 3, "packages": {` + strings.Join(all, ", ") + `}}`
 }
 
-// framework is a lock of serverless 3.39.0 and more.
+// framework returns a lock of serverless 3.39.0 and more packages.
 func framework(entries ...string) string {
 	return lockOf(`"serverless": "3.39.0"`, append(entries, locked("serverless", "3.39.0"))...)
 }
 
-// frameworkOn is the entry of serverless 3.39.0 with what it depends on.
+// frameworkOn returns the entry of serverless 3.39.0 with its dependencies.
 func frameworkOn(dependencies string) string {
 	return `"node_modules/serverless": {"version": "3.39.0", "integrity": "` + sum + `", ` + dependencies + `}`
 }
 
-// withEngines has a package a, b, c, … for each range of Node.
+// withEngines returns a lock with a package a, b, c, … for each range of Node.js.
 func withEngines(engines ...string) string {
 	var entries []string
 	for i, node := range engines {

@@ -68,8 +68,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestPlaces: a later check points at the value, at what is around it, or at the beginning; and at the
-// build argument that took its place.
+// TestPlaces: a later check points at the value, at what is around it, or at the beginning; and at
+// the build argument that took its place.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	doc := source.New("tools.yaml", []byte("name: a\nentries: [{version: a}, {version: b}]\ntool: {version: c}\n"), source.Syntax{})

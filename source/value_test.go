@@ -177,8 +177,8 @@ func repeat(count int, line func(n int) string) string {
 	return b.String()
 }
 
-// TestWrongTypes: a value that is not what is wanted is a mistake at its place, and a tag is never what
-// is wanted.
+// TestWrongTypes: a value that is not what is wanted is a mistake at its place, and a tag is never
+// what is wanted.
 func TestWrongTypes(t *testing.T) {
 	t.Parallel()
 	doc := source.New("t.yaml", []byte("a: [x]\nb: !Ref y\nc: z"), cloudFormation())

@@ -56,8 +56,8 @@ func compile(t *testing.T, output, source string, args ...string) {
 	}
 }
 
-// library builds libgreet.so.1 with the versions GREET_1.0 to GREET_1.<last>,
-// each of which adds a function.
+// library builds libgreet.so.1 with the versions GREET_1.0 to GREET_1.<last>, each of which adds a
+// function.
 func library(t *testing.T, output string, last int) {
 	t.Helper()
 	var code, versions strings.Builder
