@@ -198,6 +198,7 @@ func TestWrongFlagsCostNothing(t *testing.T) {
 	must(t, syscall.Mkfifo(pipe, 0o600))
 	for flag, want := range map[string]string{
 		"--attest mode=max": "name a type",
+		"--provenance foo":  "expected KEY=VALUE, found \"foo\"",
 		"--annotation a":    "KEY=VALUE",
 		"--network bridge":  "use default, none or host",
 		"--add-host a":      "expected HOST:IP",
@@ -216,6 +217,15 @@ func TestWrongFlagsCostNothing(t *testing.T) {
 		if r.code != 2 || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, ":pw@") {
 			t.Errorf("%s: exit code %d, want 2 and %q:\n%s", flag, r.code, want, r.stderr)
 		}
+	}
+}
+
+// A secret that is not there is empty, which is warned of.
+func TestSecretOfAVariableThatIsNotSet(t *testing.T) {
+	t.Parallel()
+	r := run(t, nil, "build", "-f", example(t, "sam/samforge.yaml"), "--builder", "unix:///nowhere", "--secret", "id=npmrc,env=NOT_SET_HERE")
+	if want := "WARNING: --secret id=npmrc,env=NOT_SET_HERE: the environment has no variable NOT_SET_HERE"; !strings.Contains(r.stderr, want) {
+		t.Errorf("there is no %q:\n%s", want, r.stderr)
 	}
 }
 

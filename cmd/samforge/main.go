@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"strings"
@@ -36,7 +38,9 @@ const patience = 25 * time.Second
 
 func main() {
 	builder.Keeper()
-	_ = log.SetLevel("panic") // libraries of containerd, BuildKit and Docker log what their errors say
+	// Libraries log what their errors say: those of containerd, BuildKit and Docker, and Go's own HTTP/2.
+	_ = log.SetLevel("panic")
+	stdlog.SetOutput(io.Discard)
 	// The first Ctrl-C cancels the build and waits for it; the second kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {

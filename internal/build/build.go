@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	"github.com/moby/buildkit/util/suggest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/tonistiigi/go-csvvalue"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
@@ -188,6 +189,7 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--secret: %w", err)
 		}
+		warnEmpty(opt)
 		attachables = append(attachables, secrets)
 	}
 	if len(opt.SSH) > 0 {
@@ -205,6 +207,22 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 		attachables = append(attachables, agents)
 	}
 	return attachables, nil
+}
+
+// warnEmpty warns of secrets that BuildKit takes from variables which are not set: they are empty.
+func warnEmpty(opt Options) {
+	for _, secret := range opt.Secrets {
+		fields, err := csvvalue.Fields(secret, nil)
+		if err != nil {
+			continue
+		}
+		for _, field := range fields {
+			name, ok := strings.CutPrefix(field, "env=")
+			if _, set := os.LookupEnv(name); ok && !set {
+				fmt.Fprintf(opt.Stderr, "WARNING: --secret %s: the environment has no variable %s: the secret is empty\n", secret, name)
+			}
+		}
+	}
 }
 
 // checkKeys refuses what is neither a key nor the socket of an agent: a pipe would be read for ever.

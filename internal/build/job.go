@@ -131,7 +131,10 @@ func parseAttest(value string) (kind, attrs string, err error) {
 	disabled := false
 	var rest []string
 	for _, field := range fields {
-		key, text, _ := strings.Cut(field, "=")
+		key, text, ok := strings.Cut(field, "=")
+		if !ok {
+			return "", "", fmt.Errorf("--attest %s: expected KEY=VALUE, found %q", value, field)
+		}
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "type":
 			kind = text

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // state is the folder in which a private buildkitd keeps its cache, locked for us.
@@ -173,7 +175,7 @@ func (s *state) writeNote(note, dir string) error {
 
 // sweep removes the folder for the sockets that the last user of the state noted and, being killed, did not remove.
 func (s *state) sweep(note string) {
-	dir, err := os.ReadFile(note)
+	dir, err := userfile.Read(note, 4096)
 	if err != nil || !strings.HasPrefix(filepath.Base(string(dir)), runPrefix) || checkPrivate(string(dir)) != nil {
 		return
 	}
