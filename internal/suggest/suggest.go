@@ -19,8 +19,11 @@ func Nearest(word string, known []string) string {
 	}
 	var near []candidate
 	for _, k := range known {
-		d := levenshtein.Distance(strings.ToLower(word), strings.ToLower(k), nil)
-		if 3*d <= max(len(word), len(k)) {
+		longer := max(len(word), len(k))
+		if 3*(longer-min(len(word), len(k))) > longer {
+			continue // such as a key of a megabyte
+		}
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); 3*d <= longer {
 			near = append(near, candidate{k, d})
 		}
 	}
@@ -28,4 +31,15 @@ func Nearest(word string, known []string) string {
 		return ""
 	}
 	return slices.MinFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) }).word
+}
+
+// distance returns how many letters have to be inserted, removed or replaced to make b of a. Two
+// neighbours that are swapped, once in a word, count as one.
+func distance(a, b string) int {
+	best := levenshtein.Distance(a, b, nil)
+	for i := 1; i < len(a); i++ {
+		swapped := a[:i-1] + a[i:i+1] + a[i-1:i] + a[i+1:]
+		best = min(best, 1+levenshtein.Distance(swapped, b, nil))
+	}
+	return best
 }

@@ -9,6 +9,8 @@ func TestNearest(t *testing.T) {
 		"a letter is missing":             {"runtmes", "runtimes"},
 		"a letter is too many":            {"dockerr", "docker"},
 		"two letters are swapped":         {"plugni", "plugin"},
+		"swapped letters of a short word": {"knid", "kind"},
+		"all letters of three differ":     {"cdk", ""},
 		"only the case differs":           {"GOTEMPLATE", "goTemplate"},
 		"the word is right":               {"repo", "repo"},
 		"nothing is near":                 {"entrypoint", ""},
