@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/hex"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/distribution/reference"
 	digest "github.com/opencontainers/go-digest"
+	"github.com/package-url/packageurl-go"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 
@@ -70,19 +70,9 @@ func (s software) spdx() *spdx.Package {
 }
 
 // purl writes a package URL. A slash in name separates the namespace from the name.
-func purl(kind, name, version string, qualifiers url.Values) string {
-	parts := strings.Split(name, "/")
-	for i, part := range parts {
-		parts[i] = url.QueryEscape(part)
-	}
-	text := "pkg:" + kind + "/" + strings.Join(parts, "/")
-	if version != "" {
-		text += "@" + url.QueryEscape(version)
-	}
-	if len(qualifiers) > 0 {
-		text += "?" + qualifiers.Encode()
-	}
-	return text
+func purl(kind, name, version string, qualifiers map[string]string) string {
+	namespace, name := path.Split(name)
+	return packageurl.NewPackageURL(kind, strings.TrimSuffix(namespace, "/"), name, version, packageurl.QualifiersFromMap(qualifiers), "").ToString()
 }
 
 // software returns the entry for the image itself. For plain files in place of an image, it has
@@ -94,9 +84,9 @@ func (i *SourceImage) software(arch string) software {
 		return s
 	}
 	s.name, s.version = named.Name(), cmp.Or(tagOf(i.Name), i.Digest.String())
-	qualifiers := url.Values{"arch": {arch}, "repository_url": {named.Name()}}
+	qualifiers := map[string]string{"arch": arch, "repository_url": named.Name()}
 	if tag := tagOf(i.Name); tag != "" {
-		qualifiers.Set("tag", tag)
+		qualifiers["tag"] = tag
 	}
 	s.purl = purl("oci", path.Base(named.Name()), i.Digest.String(), qualifiers)
 	s.sums = checksums(i.Digest)
@@ -157,9 +147,9 @@ func github(repository, version string) string {
 
 // software returns the entry for the downloaded file, by the name of the software in it.
 func (d download) software(name, version string) software {
-	qualifiers := url.Values{"download_url": {d.url}}
+	qualifiers := map[string]string{"download_url": d.url}
 	if d.sum != "" {
-		qualifiers.Set("checksum", d.sum.String())
+		qualifiers["checksum"] = d.sum.String()
 	}
 	return software{name: name, version: version, url: d.url, sums: checksums(d.sum), purl: purl("generic", name, version, qualifiers)}
 }
