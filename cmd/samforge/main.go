@@ -43,14 +43,19 @@ func main() {
 	stdlog.SetOutput(io.Discard)
 	// The first Ctrl-C cancels the build and waits for it; the second kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	giveUp(ctx, patience, os.Stderr, os.Exit)
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// giveUp calls exit when the command has not ended within the grace period after ctx was cancelled.
+func giveUp(ctx context.Context, grace time.Duration, stderr io.Writer, exit func(code int)) {
 	context.AfterFunc(ctx, func() {
-		stop()
-		time.AfterFunc(patience, func() {
-			fmt.Fprintln(os.Stderr, "samforge: cancelled, and something does not end: giving up on it")
-			os.Exit(exitGaveUp)
+		time.AfterFunc(grace, func() {
+			fmt.Fprintln(stderr, "samforge: cancelled, and something does not end: giving up on it")
+			exit(exitGaveUp)
 		})
 	})
-	os.Exit(run(ctx, os.Args[1:]))
 }
 
 func run(ctx context.Context, args []string) int {

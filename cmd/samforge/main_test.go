@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/samforge/samforge/catalogue"
@@ -150,4 +152,27 @@ func TestVersion(t *testing.T) {
 	if err != nil || !strings.HasPrefix(out, "samforge ") || !strings.Contains(out, "buildkit ") {
 		t.Errorf("%q, %v", out, err)
 	}
+}
+
+// What does not end 25 seconds after the first Ctrl-C is given up, and not before.
+func TestGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		var stderr bytes.Buffer
+		exited := make(chan int, 1)
+		giveUp(ctx, patience, &stderr, func(code int) { exited <- code })
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(exited) > 0 {
+			t.Fatal("gave up without Ctrl-C")
+		}
+		interrupt()
+		start := time.Now()
+		if code, took := <-exited, time.Since(start); code != 130 || took != 25*time.Second {
+			t.Errorf("exit code %d after %s, want 130 after 25s", code, took)
+		}
+		if !strings.Contains(stderr.String(), "something does not end: giving up on it") {
+			t.Errorf("stderr is %q", stderr.String())
+		}
+	})
 }

@@ -1,0 +1,41 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A pipe where a file is wanted is refused at once, and nothing waits for its other end. Only the build file may be one,
+// and waiting for that ends at the first Ctrl-C.
+func TestPipesInPlaceOfFiles(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "samforge.lock")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	data, err := os.ReadFile(example(t, "sam/samforge.yaml"))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(folder, "samforge.yaml"), data, 0o600))
+	for name, args := range map[string][]string{
+		"the lock file of check": {"check", folder},
+		"the lock file of lock":  {"lock", folder},
+		"the lock file of build": {"build", folder},
+		"the metadata":           {"build", "-f", example(t, "sam/samforge.yaml"), "--metadata-file", pipe},
+	} {
+		r := run(t, nil, args...)
+		if r.code != 2 || !strings.Contains(r.stderr, "pipe") {
+			t.Errorf("%s: exit code %d, want 2 and a word about the pipe:\n%s", name, r.code, r.stderr)
+		}
+	}
+
+	p := start(t, nil, "check", "-f", pipe)
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when samforge has opened it
+	must(t, err)
+	defer writer.Close()
+	must(t, p.cmd.Process.Signal(os.Interrupt))
+	if r := p.wait(t); r.code != 1 || !strings.Contains(r.stderr, "cancelled") {
+		t.Errorf("exit code %d, want 1 and that it was cancelled:\n%s", r.code, r.stderr)
+	}
+}
