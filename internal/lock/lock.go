@@ -97,7 +97,7 @@ func newLocking(ctx context.Context, opt project.Options, client *registry.Clien
 		return nil, err
 	}
 	l := &locking{path: p.File.LockPath, before: before, images: p.NewLookup(registry.NewResolver(ctx, client))}
-	l.images.Checksums = true
+	l.images.Downloads = client.Streams()
 	l.every, err = p.Combinations()
 	return l, err
 }

@@ -14,34 +14,62 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/docker/go-units"
 	"github.com/moby/buildkit/util/archiveutil"
 	digest "github.com/opencontainers/go-digest"
 
 	"github.com/samforge/samforge/internal/elf"
+	"github.com/samforge/samforge/internal/roundtrip"
 	"github.com/samforge/samforge/llbgen"
 )
 
+// maxDownload is the size in bytes that a download may have, and what is unpacked of it to find a file: as
+// much as Lambda takes of a whole image. A builder sets no limit of its own.
+const maxDownload = 10e9
+
 // checksum fetches a file, once, and returns its checksum.
 func (l *Lookup) checksum(ctx context.Context, d llbgen.Download) (digest.Digest, error) {
-	once, _ := l.sums.LoadOrStore(d.URL, sync.OnceValues(func() (digest.Digest, error) { return download(ctx, d) }))
+	fetch := func() (digest.Digest, error) { return download(ctx, l.Downloads, d, maxDownload) }
+	once, _ := l.sums.LoadOrStore(d.URL, sync.OnceValues(fetch))
 	return once.(func() (digest.Digest, error))()
 }
 
-func download(ctx context.Context, d llbgen.Download) (_ digest.Digest, err error) {
+// download returns the checksum of a file that has at most limit bytes. It is fetched again when the server
+// breaks off.
+func download(ctx context.Context, transport http.RoundTripper, d llbgen.Download, limit int64) (digest.Digest, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {
 		return "", err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
+	client := &http.Client{Transport: transport}
+	var sum digest.Digest
+	var wrong error // with the content, which another try would not change
+	res, err := roundtrip.Again(ctx, func() (_ *http.Response, err error) {
+		res, err := client.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, res.Body.Close()) }()
+		if res.StatusCode != http.StatusOK {
+			return res, nil
+		}
+		body := &bounded{Reader: res.Body, limit: limit}
+		sum, wrong = checksumOf(body, d)
+		return res, body.failed
+	})
+	switch {
+	case err != nil:
 		return "", err
-	}
-	defer func() { err = errors.Join(err, res.Body.Close()) }()
-	if res.StatusCode != http.StatusOK {
+	case res.StatusCode != http.StatusOK:
 		return "", fmt.Errorf("the server says %s", res.Status)
 	}
+	return sum, wrong
+}
+
+// checksumOf returns the checksum of a download, or what is wrong with it.
+func checksumOf(content io.Reader, d llbgen.Download) (digest.Digest, error) {
 	hash := sha256.New()
-	body := bufio.NewReader(io.TeeReader(res.Body, hash))
+	body := bufio.NewReader(io.TeeReader(content, hash))
 	if err := checkContent(body, d); err != nil {
 		return "", err
 	}
@@ -49,6 +77,24 @@ func download(ctx context.Context, d llbgen.Download) (_ digest.Digest, err erro
 		return "", err
 	}
 	return digest.NewDigest(digest.SHA256, hash), nil
+}
+
+// bounded reads at most limit bytes. More is an error.
+type bounded struct {
+	io.Reader
+	limit, read int64
+	failed      error // of a Read, but for the end
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.read += int64(n); b.read > b.limit {
+		err = fmt.Errorf("the file is larger than %s, as no image can be", units.HumanSize(float64(b.limit)))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed = err
+	}
+	return n, err
 }
 
 // headSize is as much of a file as tells what it is.
@@ -91,7 +137,7 @@ func checkArchive(body io.Reader, d llbgen.Download) error {
 	if err != nil {
 		return fmt.Errorf("the archive cannot be read: %w", err)
 	}
-	archive := tar.NewReader(unzipped)
+	archive := tar.NewReader(&bounded{Reader: unzipped, limit: maxDownload})
 	for {
 		entry, err := archive.Next()
 		if errors.Is(err, io.EOF) {

@@ -4,14 +4,21 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"debug/elf"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
 
+	"github.com/samforge/samforge/internal/roundtrip"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -74,7 +81,7 @@ func TestDownloadsThatAreSomethingElse(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(c.content)) }))
 			defer server.Close()
 			c.d.URL = server.URL
-			sum, err := download(t.Context(), c.d)
+			sum, err := download(t.Context(), http.DefaultTransport, c.d, maxDownload)
 			if c.want != "" {
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("%s, %v; want the error %q", sum, err, c.want)
@@ -87,3 +94,76 @@ func TestDownloadsThatAreSomethingElse(t *testing.T) {
 		})
 	}
 }
+
+// A download that breaks off is fetched again. One that stops, or never ends, is an error that says where or how much.
+func TestDownloadsThatEndBadly(t *testing.T) {
+	t.Parallel()
+	whole := program(elf.EM_X86_64)
+	half := func() io.Reader { return strings.NewReader(whole[:10]) }
+	for name, c := range map[string]struct {
+		answer server
+		tries  int
+		want   string // the error; empty for none
+	}{
+		"503, then half of it, then a reset": {func(_ context.Context, try int) (int, io.Reader) {
+			switch try {
+			case 1:
+				return http.StatusServiceUnavailable, strings.NewReader("busy")
+			case 2:
+				return http.StatusOK, io.MultiReader(half(), iotest.ErrReader(io.ErrUnexpectedEOF))
+			case 3:
+				return http.StatusOK, iotest.ErrReader(syscall.ECONNRESET)
+			}
+			return http.StatusOK, strings.NewReader(whole)
+		}, 4, ""},
+		"no headers": {func(ctx context.Context, _ int) (int, io.Reader) {
+			<-ctx.Done()
+			return http.StatusOK, nil
+		}, 1, "downloads.example.com sent nothing for 1m0s"},
+		"a body that stops": {func(ctx context.Context, _ int) (int, io.Reader) {
+			return http.StatusOK, io.MultiReader(half(), waiting{ctx})
+		}, 1, "downloads.example.com sent nothing for 1m0s"},
+		"no end": {func(context.Context, int) (int, io.Reader) { return http.StatusOK, endless(whole) }, 1, "the file is larger than 1MB, as no image can be"},
+		"404":    {func(context.Context, int) (int, io.Reader) { return http.StatusNotFound, strings.NewReader("") }, 1, "the server says 404 Not Found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				inner := roundTripper(func(req *http.Request) (*http.Response, error) {
+					tries++
+					status, body := c.answer(req.Context(), tries)
+					if req.Context().Err() != nil {
+						return nil, req.Context().Err()
+					}
+					return &http.Response{StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)), Body: io.NopCloser(body), Request: req}, nil
+				})
+				d := llbgen.Download{URL: "https://downloads.example.com/plugin", Program: true, Platform: amd64}
+				_, err := download(t.Context(), roundtrip.Streams(inner, time.Minute), d, 1e6)
+				if tries != c.tries || c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+					t.Errorf("the error after %d tries is %v, want %q after %d", tries, err, c.want, c.tries)
+				}
+			})
+		})
+	}
+}
+
+// server answers the request of a try with a status and a body.
+type server func(ctx context.Context, try int) (int, io.Reader)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return r(req) }
+
+// waiting gives nothing until the context ends.
+type waiting struct{ ctx context.Context }
+
+func (w waiting) Read([]byte) (int, error) {
+	<-w.ctx.Done()
+	return 0, w.ctx.Err()
+}
+
+// endless gives its text for ever.
+type endless string
+
+func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }

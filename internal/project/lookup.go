@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,8 +28,8 @@ import (
 // Lookup gives targets what they need from outside without a builder: images out of their
 // registries or of named contexts, and files of the build context.
 type Lookup struct {
-	// Checksums has downloads that nothing pins fetched for their checksum.
-	Checksums bool
+	// Downloads fetches what nothing pins for its checksum; nil fetches nothing.
+	Downloads http.RoundTripper
 
 	project  *Project
 	registry *registry.Resolver
@@ -48,7 +49,7 @@ func (l *Lookup) options(platform, builder ocispecs.Platform) llbgen.Options {
 		Resolve:       l.resolve,
 		ReadFile:      l.readFile,
 	}
-	if l.Checksums {
+	if l.Downloads != nil {
 		opt.Checksum = l.checksum
 	}
 	return opt

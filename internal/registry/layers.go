@@ -152,7 +152,7 @@ func (c *Client) forLayers() []remote.Option {
 	return []remote.Option{
 		remote.WithAuthFromKeychain(c.keychain),
 		remote.WithUserAgent(userAgent),
-		remote.WithTransport(newStreams(c.silence)),
+		remote.WithTransport(c.Streams()),
 	}
 }
 

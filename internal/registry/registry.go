@@ -5,7 +5,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/samforge/samforge/internal/roundtrip"
 )
 
 // Client asks registries. It speaks TLS with them, and plain HTTP where that fails on loopback and private addresses. It
@@ -30,14 +31,14 @@ type Client struct {
 }
 
 // NewClient returns a client that uses the credentials of the keychain. A registry may send nothing for as long as
-// silence says; 0 stands for [DefaultSilence].
+// silence says; 0 waits for ever.
 func NewClient(keychain *Keychain, silence time.Duration) *Client {
-	c := &Client{keychain: keychain, silence: cmp.Or(silence, DefaultSilence)}
+	c := &Client{keychain: keychain, silence: silence}
 	c.puller = sync.OnceValues(func() (*remote.Puller, error) {
 		return remote.NewPuller(
 			remote.WithAuthFromKeychain(c.keychain),
 			remote.WithUserAgent(userAgent),
-			remote.WithTransport(documents{newStreams(c.silence)}),
+			remote.WithTransport(roundtrip.Documents(remote.DefaultTransport, c.silence)),
 			remote.WithRetryBackoff(remote.Backoff{Steps: 1}), // the transport tries again
 		)
 	})
@@ -46,6 +47,11 @@ func NewClient(keychain *Keychain, silence time.Duration) *Client {
 
 // Keychain returns the credentials that the client uses.
 func (c *Client) Keychain() *Keychain { return c.keychain }
+
+// Streams returns the transport that the client reads layers with, for other files of any size.
+func (c *Client) Streams() http.RoundTripper {
+	return roundtrip.Streams(remote.DefaultTransport, c.silence)
+}
 
 const userAgent = "samforge"
 

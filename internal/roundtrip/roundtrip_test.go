@@ -1,4 +1,4 @@
-package registry
+package roundtrip
 
 import (
 	"context"
@@ -99,7 +99,7 @@ func TestDocumentsAreAskedForAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				script := &scripted{answers: tc.answers}
-				client := &http.Client{Transport: documents{streams{script, DefaultSilence}}}
+				client := &http.Client{Transport: Documents(script, DefaultSilence)}
 				start := time.Now()
 				got := read(t, client)
 				if !strings.Contains(got, tc.want) || script.asked != tc.asked || time.Since(start) != tc.took {
@@ -138,11 +138,11 @@ func read(t *testing.T, client *http.Client) string {
 func TestLayersEndWhenNothingMoves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := &http.Client{Transport: streams{&scripted{answers: []func(*http.Request) (*http.Response, error){
+		client := &http.Client{Transport: Streams(&scripted{answers: []func(*http.Request) (*http.Response, error){
 			func(req *http.Request) (*http.Response, error) {
 				return sends(http.StatusOK, "", io.MultiReader(io.LimitReader(trickle{req.Context()}, 100), waiting{req.Context()}))(req)
 			},
-		}}, time.Minute}}
+		}}, time.Minute)}
 		start := time.Now()
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.example.com/v2/ci/app/blobs/sha256:1", nil)
 		res, err := client.Do(req)

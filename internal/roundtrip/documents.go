@@ -1,0 +1,61 @@
+package roundtrip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// documentTime bounds the reading of one manifest or config, however evenly its bytes come. It is never
+	// less than five times what a host may send nothing for.
+	documentTime = 5 * time.Minute
+	// maxDocument is the size in bytes that a manifest or an image config may have. Most registries take 4 MiB.
+	maxDocument = 8 << 20
+)
+
+// Documents returns the transport for manifests, configs and tokens. It reads each answer whole, so that
+// one that breaks off can be asked for [Again], and no more of it than a document may have. Silence is that
+// of [Streams].
+func Documents(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
+	return documents{streams{inner, silence}}
+}
+
+type documents struct{ streams }
+
+// RoundTrip sends a request that changes nothing again when it may succeed then.
+func (t documents) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return t.streams.RoundTrip(req)
+	}
+	return Again(req.Context(), func() (*http.Response, error) { return t.read(req) })
+}
+
+func (t documents) read(req *http.Request) (_ *http.Response, err error) {
+	ctx := req.Context()
+	if t.silence > 0 {
+		limit := max(documentTime, 5*t.silence)
+		limited, cancel := context.WithTimeoutCause(ctx, limit, &StalledError{req.URL.Host, limit, true})
+		defer cancel()
+		ctx = limited
+	}
+	res, err := t.streams.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, stalled(ctx, err)
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the answer of %s: %w", req.URL.Host, stalled(ctx, err))
+	case len(body) > maxDocument:
+		return nil, fmt.Errorf("%s sent more than %d MiB for %s, too much for a manifest or an image config", req.URL.Host, maxDocument>>20, req.URL.Path)
+	}
+	whole := *res
+	whole.Body = io.NopCloser(bytes.NewReader(body))
+	return &whole, nil
+}
