@@ -167,6 +167,19 @@ func explainResolve(ref string, platform *ocispecs.Platform, err error) error {
 	case code == codes.ResourceExhausted && strings.Contains(text, "larger than max"):
 		return fmt.Errorf("%s: %w", configTooLarge(ref), err)
 	default:
-		return fmt.Errorf("failed to resolve reference %s: %w", ref, err)
+		return &ResolveError{Ref: ref, Err: err}
 	}
 }
+
+// ResolveError says that the registry of an image did not say what it is.
+type ResolveError struct {
+	Ref string
+	Err error // what the builder said
+}
+
+func (e *ResolveError) Error() string {
+	return "failed to resolve reference " + e.Ref + ": " + e.Err.Error()
+}
+
+// Unwrap returns what the builder said.
+func (e *ResolveError) Unwrap() error { return e.Err }

@@ -2,11 +2,13 @@ package frontend
 
 import (
 	"context"
-	"strings"
+	"errors"
+	"regexp"
 	"time"
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/gateway/client"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 	digest "github.com/opencontainers/go-digest"
 )
 
@@ -23,7 +25,7 @@ type patient struct{ client.Client }
 func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	for pause := time.Second; ; pause *= 2 {
 		resolved, dgst, config, err := p.Client.ResolveImageConfig(ctx, ref, opt)
-		if err == nil || !transient(err) || pause > maxPause {
+		if err == nil || !BrokeOff(err) || pause > maxPause {
 			return resolved, dgst, config, err
 		}
 		timer := time.NewTimer(pause)
@@ -36,14 +38,21 @@ func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 	}
 }
 
-// transient reports whether the next attempt may succeed. The builder passes on only the text of
-// its errors.
-func transient(err error) bool {
-	text := err.Error()
-	for _, words := range []string{"connection reset", "broken pipe", "EOF", "500 Internal", "502 Bad Gateway", "503 Service", "504 Gateway"} {
-		if strings.Contains(text, words) {
-			return true
-		}
+// The errors that BuildKit tries a request again for (util/resolver/retryhandler), in the words that are
+// left of them when the builder passes them on: a connection that broke off, and a status of the server.
+// An upload that the registry does not know is one whose end was done, and the answer to it lost.
+var (
+	broken  = regexp.MustCompile(`\bEOF\b|connection reset by peer|broken pipe|use of closed network connection|http2: |stream error: |blob upload unknown|\bstatus (?:from \S+ request to \S+: )?50[0234]\b`)
+	request = regexp.MustCompile(`https?://|httpReadSeeker|invalid response status|failed to (?:copy|do request|fetch|push|read)\b`)
+)
+
+// BrokeOff reports whether err says that a request of the builder broke off, and may succeed at the next
+// try. A step that failed is none, whatever it printed.
+func BrokeOff(err error) bool {
+	var exit *gatewaypb.ExitError
+	if err == nil || errors.As(err, &exit) {
+		return false
 	}
-	return false
+	text := err.Error()
+	return broken.MatchString(text) && request.MatchString(text)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/gateway/client"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 	digest "github.com/opencontainers/go-digest"
 )
 
@@ -38,7 +39,7 @@ func TestAnImageIsResolvedAgain(t *testing.T) {
 		err   error
 	}{
 		"after a reset":             {[]error{reset}, 2, time.Second, nil},
-		"after two":                 {[]error{reset, errors.New("unexpected EOF")}, 3, 3 * time.Second, nil},
+		"after two":                 {[]error{reset, errors.New(`failed to copy: httpReadSeeker: failed open: unexpected EOF`)}, 3, 3 * time.Second, nil},
 		"four times at most":        {[]error{reset, reset, reset, reset}, 4, 7 * time.Second, reset},
 		"not one that is not there": {[]error{missing}, 1, 0, missing},
 	} {
@@ -53,5 +54,31 @@ func TestAnImageIsResolvedAgain(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestBrokeOff(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`failed to do request: Head "https://r.example.com/v2/a/manifests/1": EOF`:                               true,
+		`unexpected status from HEAD request to https://r.example.com/v2/a/manifests/1: 503 Service Unavailable`: true,
+		`failed to push r.example.com/a:1: failed to copy: write tcp 10.0.0.1:1->10.0.0.2:2: write: broken pipe`: true,
+		`Get "https://files.example.com/x": read tcp 10.0.0.1:1->10.0.0.2:2: read: connection reset by peer`:     true,
+		`unexpected status from HEAD request to https://r.example.com/v2/a/manifests/1: 403 Forbidden`:           false,
+		`failed to load cache key: invalid response status 503`:                                                  true,
+		`unexpected status from HEAD request to https://r.example.com/v2/a/manifests/503: 404 Not Found`:         false,
+		`failed to push r.example.com/a:1: unknown: blob upload unknown to registry - blob upload unknown`:       true,
+		`r.example.com/a:503: not found`: false,
+		`failed to do request: Head "https://r.example.com/v2/a/manifests/1": dial tcp: connect: connection refused`: false,
+		`build.yaml:2:1: unexpected EOF`: false,
+		`failed to do request: Head "https://r.example.com/v2/a/manifests/1": tls: failed to verify certificate: x509: unknown authority`: false,
+	} {
+		if got := BrokeOff(errors.New(text)); got != want {
+			t.Errorf("%s: got %t", text, got)
+		}
+	}
+	step := &gatewaypb.ExitError{ExitCode: 1, Err: errors.New(`process "curl https://example.com <<EOF" did not complete successfully: exit code: 1`)}
+	if BrokeOff(step) {
+		t.Error("a step that failed is tried again")
 	}
 }

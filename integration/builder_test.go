@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +77,46 @@ func TestBuilderThatFallsSilent(t *testing.T) {
 	must(t, syscall.Kill(b.Buildkitd.PID, syscall.SIGSTOP))
 	defer func() { must(t, syscall.Kill(b.Buildkitd.PID, syscall.SIGCONT)) }()
 	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "and does not answer", "nothing was pushed")
+}
+
+// A push to a registry that hangs for good ends: when the registry does not answer the builder either, or at the user's
+// limit. So does a pull that stops.
+func TestRegistryThatFallsSilent(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
+	uploads := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/blobs/uploads/") }
+	layers := func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, "/hub/library/docker/blobs/") && !strings.Contains(r.Header.Get("Accept"), "config")
+	}
+	for _, c := range []struct {
+		name  string
+		stops func(*http.Request) bool // the first request that gets no answer
+		all   bool                     // none after it gets one
+		limit string                   // of a silent push
+		want  string
+	}{
+		{"in a layer", layers, false, "0", " of 127.0.0.1:"}, // the first, as later ones find the layer in the cache
+		{"for good, at a push", uploads, true, "0", " has sent nothing for "},
+		{"for one push", uploads, false, "3s", "SAMFORGE_PUSH_LIMIT allows 3s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stopped atomic.Bool
+			b.Registry.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if c.stops(r) {
+					stopped.Store(true)
+				} else if !c.all || !stopped.Load() {
+					return false
+				}
+				if r.Method == http.MethodGet {
+					w.(http.Flusher).Flush() // the headers
+				}
+				<-r.Context().Done()
+				return true
+			})
+			env := append(b.env, "SAMFORGE_SILENCE=1s", "SAMFORGE_PUSH_LIMIT="+c.limit)
+			b.wantFailure(run(t, env, b.seedPush("--builder", b.Buildkitd.Addr, "--no-cache")...), b.Registry.Addr, c.want, "nothing was pushed")
+		})
+	}
 }
 
 // Ctrl-C ends the build, says so, and leaves no buildkitd behind.

@@ -222,6 +222,46 @@ func TestLockOfAnOfficialImage(t *testing.T) {
 	}
 }
 
+// Images are built, and are the same, through a proxy that resets, drops, truncates, doubles and refuses a quarter of all
+// requests.
+func TestRegistryBehindABadProxy(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{NoBuildkitd: true})
+	file := "kind: sam\nplugin: {image: harness/aws-sam-plugin:1.1.2-beta-base-image, version: 1.1.2-beta}\nruntimes:\n"
+	for _, runtime := range []string{"python3.12", "python3.13", "java21"} {
+		base := "public.ecr.aws/sam/build-" + runtime + ":1.143.0"
+		b.base(base, runtime, "amd64", "arm64")
+		file += "  - image: " + base + "\n"
+	}
+	path := filepath.Join(t.TempDir(), "samforge.yaml")
+	must(t, os.WriteFile(path, []byte(file), 0o600))
+	build := func(options testenv.FrontOptions) (digests []string) {
+		front, err := b.Registry.Front(options)
+		must(t, err)
+		defer front.Close()
+		builder, err := testenv.StartBuildkitd(t.Context(), testenv.BuildkitdOptions{Rootless: true, NoRunc: true, PlainHTTP: []string{front.Addr}})
+		must(t, err)
+		defer func() { must(t, builder.Close()) }()
+		args := []string{"build", "--progress", "plain", "--builder", builder.Addr, "-f", path, "--platform", "linux/amd64,linux/arm64",
+			"--push", "--repo", front.Addr + "/ci/sam" + options.Breaks}
+		for _, mirror := range b.mirrors() {
+			args = append(args, strings.ReplaceAll(mirror, b.Registry.Addr, front.Addr))
+		}
+		for _, line := range run(t, b.env, args...).ok(t) {
+			digests = append(digests, digestOf(line))
+		}
+		slices.Sort(digests)
+		if options.Breaks != "" && front.Broken() == 0 {
+			t.Error("nothing was broken")
+		}
+		return digests
+	}
+	want := build(testenv.FrontOptions{})
+	if got := build(testenv.FrontOptions{Breaks: "one"}); !slices.Equal(got, want) {
+		t.Errorf("the digests are %q, want %q", got, want)
+	}
+}
+
 // A registry that breaks off requests now and then is asked again, by the builder and without one.
 func TestRegistryThatBreaksOff(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/roundtrip"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -72,9 +73,6 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 			if err != nil {
 				return err
 			}
-			if f.build.Silence, err = silence(); err != nil {
-				return err
-			}
 			f.build.Registries = f.registries(c)
 			_, err = build.Build(c.Context(), p, f.build)
 			return err
@@ -84,17 +82,19 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 	return c
 }
 
-// silence reads how long a builder may report nothing from the environment.
-func silence() (time.Duration, error) {
-	value := os.Getenv("SAMFORGE_SILENCE")
-	if value == "" {
-		return builder.DefaultSilence, nil
+// silence reads from the environment how long builders, registries and download servers may send nothing.
+func silence() (s builder.SilenceOptions, err error) {
+	s.Limit = roundtrip.DefaultSilence
+	for name, limit := range map[string]*time.Duration{"SAMFORGE_SILENCE": &s.Limit, "SAMFORGE_PUSH_LIMIT": &s.PushLimit} {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if *limit, err = time.ParseDuration(value); err != nil || *limit < 0 {
+			return s, fmt.Errorf("%s=%s: expected a duration such as 90s or 5m, or 0 to wait for ever", name, value)
+		}
 	}
-	limit, err := time.ParseDuration(value)
-	if err != nil || limit < 0 {
-		return 0, &usageError{fmt.Errorf("SAMFORGE_SILENCE=%s: expected a duration such as 90s or 5m, or 0 to wait for ever", value)}
-	}
-	return limit, nil
+	return s, nil
 }
 
 // oneContext refuses more than one argument, and the empty one that a variable
@@ -191,11 +191,11 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 }
 
-// registries returns what asks registries, and finds the credentials for them and for the builder. Its
-// warnings go to standard error.
+// registries returns what asks registries, and finds the credentials for them and for the builder, once the
+// options are read. Its warnings go to standard error.
 func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
-	return registry.NewClient(registry.NewKeychain(warn), 0)
+	return registry.NewClient(registry.NewKeychain(warn), f.build.Silence.Limit)
 }
 
 // load reads the project that the flags and the argument, a build context, name.
@@ -236,6 +236,9 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	o.Mirrors = llbgen.Mirrors(mirrors)
 
 	b := &f.build
+	if b.Silence, err = silence(); err != nil {
+		return o, err
+	}
 	b.Stdout, b.Stderr = c.OutOrStdout(), c.ErrOrStderr()
 	if b.Labels, err = pairs("--label", f.labels); err != nil {
 		return o, err

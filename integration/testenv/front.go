@@ -25,6 +25,8 @@ type FrontOptions struct {
 	Late bool
 	// RefuseMounts is the status that requests to mount a blob are answered with; 0 mounts.
 	RefuseMounts int
+	// Breaks, unless it is empty, breaks a quarter of the requests, and decides which and how.
+	Breaks string
 }
 
 // Front is one more address of a registry, with the same images. Its methods are safe for concurrent use.
@@ -40,6 +42,7 @@ type Front struct {
 	settled  atomic.Bool
 	pushed   sync.Map // paths of manifests that were pushed, by tag and by digest
 	refused  atomic.Int64
+	breaker  breaker
 }
 
 // Front opens one more way into the registry. It ends with the registry, or with Close.
@@ -48,7 +51,7 @@ func (r *Registry) Front(options FrontOptions) (*Front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a front of a registry: %w", err)
 	}
-	f := &Front{Addr: listener.Addr().String(), registry: r, options: options}
+	f := &Front{Addr: listener.Addr().String(), registry: r, options: options, breaker: breaker{seed: options.Breaks, asked: map[string]int{}}}
 	if options.TLS {
 		certificate, authority, err := ServerCertificate()
 		if err == nil {
@@ -72,6 +75,13 @@ func (f *Front) Close() error { return f.server.Close() }
 // Settle shows all manifests from now on.
 func (f *Front) Settle() { f.settled.Store(true) }
 
+// Broken returns how many requests were broken.
+func (f *Front) Broken() int {
+	f.breaker.mu.Lock()
+	defer f.breaker.mu.Unlock()
+	return f.breaker.broken
+}
+
 // Refused returns how many requests to mount a blob were refused.
 func (f *Front) Refused() int { return int(f.refused.Load()) }
 
@@ -81,6 +91,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	head := req.Method == http.MethodHead && kind == "manifests"
 	user, password, _ := req.BasicAuth()
 	switch {
+	case f.options.Breaks != "":
+		f.breaker.serve(f.registry.serve, w, req)
 	case f.options.User != "" && (user != f.options.User || password != f.options.Password):
 		w.Header().Set("WWW-Authenticate", `Basic realm="front"`)
 		writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")

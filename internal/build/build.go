@@ -183,7 +183,7 @@ func (r *request) warnQuietly() {
 
 // sessionAttachables returns what the builder may ask the client for: credentials, secrets and SSH agents.
 func sessionAttachables(opt Options) ([]session.Attachable, error) {
-	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain())}
+	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain(), opt.Silence.Limit)}
 	if len(opt.Secrets) > 0 {
 		secrets, err := build.ParseSecret(opt.Secrets)
 		if err != nil {

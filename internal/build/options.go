@@ -5,7 +5,6 @@ package build
 
 import (
 	"io"
-	"time"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
@@ -42,9 +41,8 @@ type Options struct {
 	Builder  builder.Options
 	// Registries has the credentials, for the builder too.
 	Registries *registry.Client
-	// Silence is how long a builder may report nothing before it is asked whether it is there; 0 is
-	// for ever.
-	Silence time.Duration
+	// Silence is how long a build may report nothing.
+	Silence builder.SilenceOptions
 	// Stdout gets one line an image; Stderr the progress and all else.
 	Stdout, Stderr io.Writer
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
@@ -95,7 +96,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 			if sentence := targets[n].Explain(result.Log); sentence != "" {
 				err = fmt.Errorf("%s: %w", sentence, err)
 			}
-			err = explain(err, targets[n], result.Builder)
+			err = explain(err, targets[n], result)
 		}
 		if err != nil {
 			result.Err = err
@@ -111,13 +112,17 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 }
 
 // explain adds what to do to the errors that say only what happened.
-func explain(err error, t project.Target, b *builder.Builder) error {
+func explain(err error, t project.Target, result builder.Result) error {
 	if strings.Contains(err.Error(), "no space left on device") {
-		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", b.MakeRoom(), err)
+		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
 	}
 	ref := t.Base
 	if len(t.Refs) > 0 {
 		ref = t.Refs[0]
+	}
+	var unresolved *frontend.ResolveError
+	if errors.As(result.Cause, &unresolved) {
+		ref = unresolved.Ref
 	}
 	return registry.Explain(err, ref)
 }
@@ -130,7 +135,7 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	if r.inEngine && r.opt.Push {
 		var err error
 		if digest, err = enginePush(ctx, t.Refs); err != nil {
-			return explain(err, t, result.Builder)
+			return explain(err, t, result)
 		}
 	}
 	if digest == "" { // nothing that has a digest was exported

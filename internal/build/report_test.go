@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/project"
 )
 
 func TestFailedErrorTellsWhatWasPushed(t *testing.T) {
@@ -70,5 +74,15 @@ func TestParseAttest(t *testing.T) {
 	}
 	if _, _, err := parseAttest("mode=max"); err == nil {
 		t.Error("an attestation without a type is accepted")
+	}
+}
+
+// What a registry says when an image is resolved is about that image, not about the one that is pushed.
+func TestExplainNamesTheImageThatWasNotResolved(t *testing.T) {
+	t.Parallel()
+	result := builder.Result{Cause: fmt.Errorf("python3.12: %w", &frontend.ResolveError{Ref: "docker.io/library/docker:28-cli", Err: errors.New("unauthorized")})}
+	err := explain(errors.New("failed to solve: unauthorized"), project.Target{Refs: []string{"registry.example.com/ci/sam:1"}}, result)
+	if want := "docker.io wants credentials for docker.io/library/docker"; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/docker/cli/cli/config/types"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -19,9 +20,9 @@ import (
 )
 
 // Auth returns what answers a builder's questions for registry credentials: from the keychain, which samforge's own
-// requests use too.
-func Auth(keychain authn.Keychain) session.Attachable {
-	a := &registryAuth{keychain: keychain}
+// requests use too. A service that makes tokens may send nothing for as long as silence says; 0 is for ever.
+func Auth(keychain authn.Keychain, silence time.Duration) session.Attachable {
+	a := &registryAuth{keychain: keychain, silence: silence}
 	a.secrets.Store(&printer.Secrets{})
 	a.provider = authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: a.credentials})
 	return a
@@ -30,6 +31,7 @@ func Auth(keychain authn.Keychain) session.Attachable {
 // registryAuth serves credentials and notes them as secrets.
 type registryAuth struct {
 	keychain authn.Keychain
+	silence  time.Duration
 	provider session.Attachable
 	secrets  atomic.Pointer[printer.Secrets]
 }
@@ -41,7 +43,7 @@ func (a *registryAuth) Register(server *grpc.Server) {
 		a.provider.Register(server)
 		return
 	}
-	auth.RegisterAuthServer(server, &recordedTokens{inner, a.secrets.Load()})
+	auth.RegisterAuthServer(server, &recordedTokens{inner, a.secrets.Load(), a.silence})
 }
 
 // SetLogger has the display say which credentials are served.

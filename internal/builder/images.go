@@ -13,6 +13,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/content/proxy"
 	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -135,6 +136,29 @@ func digestOf(ctx context.Context, c gateway.Client, ref string, platform ocispe
 	default:
 		return "", &AskError{ref, err}
 	}
+}
+
+// askRegistry has the builder ask the registry of an image for a tag that nobody has. Whatever comes back is an answer; an
+// error says that none came before ctx ended.
+func (b *Builder) askRegistry(ctx context.Context, attachables []session.Attachable, image string) error {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return nil
+	}
+	absent := reference.TrimNamed(named).String() + ":samforge-asks"
+	answered := false
+	ask := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		_, _, _, err := c.ResolveImageConfig(ctx, absent, sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{
+			ResolveMode: pb.AttrImageResolveModeForcePull,
+		}})
+		answered = ctx.Err() == nil
+		return nil, err
+	}
+	_, _ = b.client.Build(ctx, client.SolveOpt{Session: attachables, FrontendAttrs: map[string]string{}, Internal: true}, "", ask, nil)
+	if answered {
+		return nil
+	}
+	return ctx.Err() // nil where the builder could not be asked, which says nothing of the registry
 }
 
 // isNotFound reports whether a builder says that there is no such tag or repository. Old ones say it in words only.

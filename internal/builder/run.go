@@ -36,6 +36,7 @@ type Result struct {
 	Builder  *Builder              // that solved it, or was to
 	Response *client.SolveResponse // nil when Err is not
 	Err      error                 // the cause of the cancellation when ctx was cancelled
+	Cause    error                 // what Job.Build returned; the builder passes it on in Err as text
 	Warnings []client.VertexWarning
 	Log      string // the end of what the step that failed printed
 	After    []Result
@@ -104,15 +105,15 @@ func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func(
 // solve runs one job, and what comes after it, to the end.
 func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
-	res := b.solveOne(ctx, so, shared, job, out)
+	res := b.solveAgain(ctx, so, shared, job, out)
 	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res) {
-		res = b.solveOne(ctx, so, shared, job, out)
+		res = b.solveAgain(ctx, so, shared, job, out)
 	}
 	for _, next := range job.After {
 		if res.Err != nil {
 			break
 		}
-		after := b.solveOne(ctx, so, shared, next, out)
+		after := b.solveAgain(ctx, so, shared, next, out)
 		res.After = append(res.After, after)
 		if isLost(after.Err) {
 			res.Response, res.Err = nil, after.Err
@@ -136,11 +137,11 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	quiet := newSilence(so.Silence, b.answers, func(sentence string) { out.d.tell(out.named(sentence)) })
+	quiet := b.newSilence(so, job, func(sentence string) { out.d.tell(out.named(sentence)) })
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		if err := quiet.watch(ctx); err != nil {
-			cancel(b.lost(err))
+			cancel(err)
 		}
 	})
 	defer watching.Wait()
@@ -160,7 +161,11 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 			out.write(st)
 		}
 	}()
-	res.Response, res.Err = b.client.Build(ctx, opt, "", job.Build, status)
+	res.Response, res.Err = b.client.Build(ctx, opt, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		built, err := job.Build(ctx, c)
+		res.Cause = err
+		return built, err
+	}, status)
 	<-drained
 	if res.Err != nil {
 		res.Response, res.Err, res.Log = nil, b.explain(ctx, shared, res.Err), logs.ofFailed()

@@ -2,6 +2,8 @@ package builder
 
 import (
 	"context"
+	"net/url"
+	"time"
 
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth"
@@ -9,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/samforge/samforge/internal/printer"
+	"github.com/samforge/samforge/internal/roundtrip"
 )
 
 // recorded returns the attachables with what they serve noted in s: registries, proxies and steps may answer with it, and
@@ -49,13 +52,31 @@ func (r *recordedSecrets) GetSecret(ctx context.Context, req *secrets.GetSecretR
 type recordedTokens struct {
 	auth.AuthServer
 	secrets *printer.Secrets
+	silence time.Duration
 }
 
-// FetchToken serves a token.
+// FetchToken serves a token. BuildKit asks the registry's token service for it, and would wait for ever; a token is too
+// small for its bytes to come for long.
 func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*auth.FetchTokenResponse, error) {
+	if r.silence > 0 {
+		stalled := &roundtrip.StalledError{Host: tokenService(req), Limit: r.silence}
+		limited, cancel := context.WithTimeoutCause(ctx, r.silence, stalled)
+		defer cancel()
+		ctx = limited
+	}
 	res, err := r.AuthServer.FetchToken(ctx, req)
 	if err == nil {
 		r.secrets.Add(res.Token)
+	} else if ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	return res, err
+}
+
+// tokenService returns the host that makes a registry's tokens.
+func tokenService(req *auth.FetchTokenRequest) string {
+	if u, err := url.Parse(req.Realm); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return req.Host
 }

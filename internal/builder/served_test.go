@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/moby/buildkit/session"
@@ -25,7 +27,7 @@ func TestWhatIsServedIsASecret(t *testing.T) {
 	t.Parallel()
 	var s printer.Secrets
 	all := recorded(&s, []session.Attachable{
-		Auth(oneLogin{}),
+		Auth(oneLogin{}, 0),
 		secretsprovider.FromMap(map[string][]byte{"npmrc": []byte("registry=https://npm.example.com/\n//npm.example.com/:_authToken=npm_0123456789\n")}),
 	})
 	server := grpc.NewServer()
@@ -64,13 +66,33 @@ func (t tokens) FetchToken(context.Context, *auth.FetchTokenRequest) (*auth.Fetc
 func TestATokenThatIsServedIsASecret(t *testing.T) {
 	t.Parallel()
 	var s printer.Secrets
-	if _, err := (&recordedTokens{tokens{}, &s}).FetchToken(t.Context(), nil); err != nil {
+	if _, err := (&recordedTokens{tokens{}, &s, 0}).FetchToken(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Mask("bearer-token"); got != "***" {
 		t.Errorf("got %s", got)
 	}
-	if _, err := (&recordedTokens{tokens{err: errors.New("no")}, &s}).FetchToken(t.Context(), nil); err == nil {
+	if _, err := (&recordedTokens{tokens{err: errors.New("no")}, &s, 0}).FetchToken(t.Context(), nil); err == nil {
 		t.Error("the error is lost")
 	}
+}
+
+// A token service that does not answer is given up, by its name.
+func TestATokenServiceThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		req := &auth.FetchTokenRequest{Host: "registry.example.com", Realm: "https://auth.example.com/token"}
+		_, err := (&recordedTokens{hanging{}, &printer.Secrets{}, time.Minute}).FetchToken(t.Context(), req)
+		if err == nil || err.Error() != "auth.example.com sent nothing for 1m0s" || time.Since(start) != time.Minute {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+	})
+}
+
+type hanging struct{ auth.UnimplementedAuthServer }
+
+func (hanging) FetchToken(ctx context.Context, _ *auth.FetchTokenRequest) (*auth.FetchTokenResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }

@@ -19,7 +19,7 @@ type SessionOptions struct {
 	LocalMounts map[string]fsutil.FS     // local sources by name, sent with owner 0:0
 	OCIStores   map[string]content.Store // OCI layouts by name, without the "oci:" prefix
 	SharedKey   string                   // lets a later session send only what changed in the local sources
-	Silence     time.Duration            // how long the builder may report nothing before it is asked; 0 is for ever
+	Silence     SilenceOptions           // how long a solve may report nothing
 }
 
 // SessionError says that a builder that had answered took no session.

@@ -3,95 +3,160 @@ package builder
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/buildkit/client"
-	digest "github.com/opencontainers/go-digest"
 )
 
-// DefaultSilence is how long a builder may report nothing before samforge asks whether it is there.
-const DefaultSilence = time.Minute
+// maxUnanswered is how often in a row a solve that reports nothing is looked into before it is ended.
+const maxUnanswered = 2
 
-// silence notices that a solve reports nothing for a while. A push reports no bytes, so silence alone is no failure: the
-// builder is asked, and the steps that it is at are told.
+// silence notices that a solve reports nothing for a while, and finds out why. A builder that does not
+// answer is lost. One that answers is asked to ask the registries that the solve waits for.
+//
+// BuildKit reports the bytes of a layer that is pulled, so one without any is ended, and so is a manifest
+// that does not come. It reports none of a push: that is ended only when its registry leaves the builder's
+// questions unanswered too, or at a limit that the user sets.
 type silence struct {
-	limit time.Duration
-	ping  func(context.Context) error // asks the builder whether it is there
-	tell  func(sentence string)
+	SilenceOptions
+	ping func(context.Context) error                   // asks the builder whether it is there
+	ask  func(ctx context.Context, image string) error // has the builder ask the registry of an image; any answer is nil
+	lost func(error) error                             // makes the error of a builder that is lost
+	tell func(sentence string)
+	to   destinations
 
 	mu    sync.Mutex
-	steps map[digest.Digest]string // that have begun and not ended
+	steps running
 	heard chan struct{}
 }
 
-func newSilence(limit time.Duration, ping func(context.Context) error, tell func(string)) *silence {
-	return &silence{limit: limit, ping: ping, tell: tell, steps: map[digest.Digest]string{}, heard: make(chan struct{}, 1)}
+// SilenceOptions say how long a solve may report nothing.
+type SilenceOptions struct {
+	Limit     time.Duration // before the builder and the registries are asked; 0 is for ever
+	PushLimit time.Duration // before a push ends though its registry answers; 0 is for ever
+}
+
+// newSilence returns the silence of a job's solve.
+func (b *Builder) newSilence(so SessionOptions, job Job, tell func(string)) *silence {
+	return &silence{
+		SilenceOptions: so.Silence,
+		ping:           b.answers,
+		ask:            func(ctx context.Context, image string) error { return b.askRegistry(ctx, so.Attachables, image) },
+		lost:           b.lost,
+		tell:           tell,
+		to:             destinationsOf(job),
+		steps:          running{},
+		heard:          make(chan struct{}, 1),
+	}
 }
 
 // hear notes what the builder reports.
 func (s *silence) hear(st *client.SolveStatus) {
 	s.mu.Lock()
-	for _, v := range st.Vertexes {
-		if v.Started != nil && v.Completed == nil {
-			s.steps[v.Digest] = v.Name
-		} else {
-			delete(s.steps, v.Digest)
-		}
-	}
+	news := s.steps.add(st)
 	s.mu.Unlock()
+	if !news {
+		return
+	}
 	select {
 	case s.heard <- struct{}{}:
 	default:
 	}
 }
 
-// watch returns nil when ctx ends, or the reason why the builder is taken for lost: it reports nothing and does not
-// answer either. A limit of zero waits for ever.
+// watch returns nil when ctx ends, or the reason why the solve will not end by itself.
 func (s *silence) watch(ctx context.Context) error {
-	if s.limit == 0 {
+	if s.Limit == 0 {
 		<-ctx.Done()
 		return nil
 	}
-	quiet := time.Duration(0)
+	since, unanswered := time.Now(), 0
 	for {
-		timer := time.NewTimer(s.limit)
+		timer := time.NewTimer(s.Limit)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		case <-s.heard:
 			timer.Stop()
-			quiet = 0
+			since, unanswered = time.Now(), 0
+			continue
 		case <-timer.C:
-			quiet += s.limit
-			ask, cancel := context.WithTimeout(ctx, s.limit)
-			err := s.ping(ask)
-			cancel()
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("it has reported nothing for %s and does not answer: %w", quiet+s.limit, err)
-			}
-			s.tell(fmt.Sprintf("the builder is there and has reported nothing for %s; it is at: %s", quiet, s.at()))
 		}
+		if err := s.limited(ctx, s.ping); err != nil && ctx.Err() == nil {
+			return s.lost(fmt.Errorf("it has reported nothing for %s and does not answer: %w", ago(since), err))
+		}
+		s.mu.Lock()
+		waits := s.steps.waits(s.to)
+		s.mu.Unlock()
+		if s.answered(ctx, waits.images) {
+			unanswered = 0
+		} else {
+			unanswered++
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if len(s.heard) > 0 {
+			continue
+		}
+		if err := s.stuck(waits, since, unanswered); err != nil {
+			return err
+		}
+		s.tell(fmt.Sprintf("the builder is there and has reported nothing for %s; it is at: %s", ago(since), waits.at))
 	}
 }
 
-// at names the steps that have not ended.
-func (s *silence) at() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// stuck returns why a solve that reports nothing is to be ended, or nil.
+func (s *silence) stuck(w waits, since time.Time, unanswered int) error {
+	const remedy = "try again later, or let it take longer with SAMFORGE_SILENCE"
+	switch silent := time.Since(since); {
+	case unanswered >= maxUnanswered:
+		return fmt.Errorf("%s has sent nothing for %s, for this build or when the builder asked (%s): %s", hosts(w.images), ago(since), w.at, remedy)
+	case w.pulled != "" && silent >= maxUnanswered*s.Limit:
+		return fmt.Errorf("%s has sent nothing for %s of %s: %s", hosts([]string{w.pulled}), ago(since), w.pulled, remedy)
+	case w.pushing && s.PushLimit > 0 && silent >= s.PushLimit:
+		return fmt.Errorf("%s has not taken all in %s, and SAMFORGE_PUSH_LIMIT allows %s (%s)", hosts(w.images), ago(since), s.PushLimit, w.at)
+	}
+	return nil
+}
+
+// answered reports whether any registry of these images answers the builder; it does where there is none.
+func (s *silence) answered(ctx context.Context, images []string) bool {
+	if len(images) == 0 {
+		return true
+	}
+	var answers atomic.Bool
+	var asking sync.WaitGroup
+	for _, image := range images {
+		asking.Go(func() {
+			if s.limited(ctx, func(ctx context.Context) error { return s.ask(ctx, image) }) == nil {
+				answers.Store(true)
+			}
+		})
+	}
+	asking.Wait()
+	return answers.Load()
+}
+
+// limited calls f with a context that ends after the limit.
+func (s *silence) limited(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Limit)
+	defer cancel()
+	return f(ctx)
+}
+
+// ago returns how long nothing was reported, for a sentence.
+func ago(since time.Time) time.Duration { return time.Since(since).Round(time.Second) }
+
+// hosts returns the registries of images for a sentence.
+func hosts(images []string) string {
 	var names []string
-	for _, name := range s.steps {
-		names = append(names, name)
+	for _, image := range images {
+		names = append(names, hostOf(image))
 	}
-	if len(names) == 0 {
-		return "no step"
-	}
-	slices.Sort(names)
-	return strings.Join(slices.Compact(names), "; ")
+	return strings.Join(names, " and ")
 }

@@ -148,7 +148,7 @@ type subject struct {
 
 var (
 	// namedImage finds the image, and requested the host, in BuildKit's own words.
-	namedImage = regexp.MustCompile(`(?:failed to push|failed to resolve source metadata for|failed to resolve reference) "?([^\s"]+?)"?(?::? |$)`)
+	namedImage = regexp.MustCompile(`(?:failed to push|failed to resolve source metadata for) "?([^\s"]+?)"?(?::? |$)`)
 	requested  = regexp.MustCompile(`https?://([^/\s"]+)`)
 )
 

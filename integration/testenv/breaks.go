@@ -1,0 +1,69 @@
+// A registry behind a proxy that breaks requests.
+
+package testenv
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+)
+
+// breaker breaks some of the requests that go through a front. Which, and how, follows from the seed, from what is asked
+// for, and from how often it was asked for before; so a request succeeds sooner or later.
+type breaker struct {
+	seed   string
+	mu     sync.Mutex
+	asked  map[string]int
+	broken int
+}
+
+// next says what becomes of a request: a number below 20.
+func (b *breaker) next(req *http.Request) uint32 {
+	repository, kind, rest := splitPath(req.URL.Path)
+	if strings.HasPrefix(rest, "uploads/") {
+		rest = "uploads" // the rest is made up by the registry
+	}
+	key := strings.Join([]string{req.Method, repository, kind, rest}, " ")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked[key]++
+	sum := fnv.New32a()
+	fmt.Fprint(sum, b.seed, key, b.asked[key])
+	fate := sum.Sum32() % 20
+	if fate < 5 {
+		b.broken++
+	}
+	return fate
+}
+
+// serve has next answer a request: not at all, without its answer coming back, with half of it, twice, or as it should.
+func (b *breaker) serve(next http.HandlerFunc, w http.ResponseWriter, req *http.Request) {
+	switch b.next(req) {
+	case 0: // reset
+		panic(http.ErrAbortHandler)
+	case 1: // dropped
+		next(httptest.NewRecorder(), req)
+		panic(http.ErrAbortHandler)
+	case 2:
+		writeError(w, http.StatusServiceUnavailable, "UNAVAILABLE", "try again later")
+	case 3: // truncated
+		whole := httptest.NewRecorder()
+		next(whole, req)
+		for name, values := range whole.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+		panic(http.ErrAbortHandler)
+	case 4: // doubled
+		if req.Body == nil || req.ContentLength == 0 {
+			next(httptest.NewRecorder(), req)
+		}
+		next(w, req)
+	default:
+		next(w, req)
+	}
+}

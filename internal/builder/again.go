@@ -1,0 +1,39 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/samforge/samforge/frontend"
+)
+
+// maxTries is how often a job is solved whose connections to registries break off. BuildKit has tried each request several
+// times by then, and keeps what was done: another try costs little.
+const maxTries = 3
+
+// solveAgain solves a job until it succeeds, or fails by something that another try would not change.
+func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
+	pause := time.Second
+	for try := 1; ; try++ {
+		res := b.solveOne(ctx, so, shared, job, out)
+		if try == maxTries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || !repeatable(job.Opt) || ctx.Err() != nil {
+			return res
+		}
+		out.d.tell(out.named(fmt.Sprintf("WARNING: a connection of the builder broke off, the image is built again (try %d of %d): %v", try+1, maxTries, res.Err)))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause *= 2
+	}
+}
+
+// repeatable reports whether a job's result can be exported twice: what was written to a file or to a program is not taken
+// back.
+func repeatable(opt client.SolveOpt) bool {
+	return !slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool { return e.Output != nil })
+}
