@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,6 +28,9 @@ type Variable struct {
 // verifyArg is the build argument that says how far images are checked.
 const verifyArg = "SAMFORGE_VERIFY"
 
+// kindArg is the kind of the images.
+const kindArg = "SAMFORGE_KIND"
+
 // LockedArg is the build argument that makes the lock file binding: what is not in it is an error.
 const LockedArg = "SAMFORGE_LOCKED"
 
@@ -41,6 +45,26 @@ func Variables() []Variable {
 		}
 	}
 	return all
+}
+
+// EnvironmentArgs returns the values of an environment for the build arguments that the kind of a
+// build file has and that args do not give: a CI system sets the variables of all its pipelines.
+// env returns the value of a variable, "" for none. Where the kind is not known, all are returned.
+func EnvironmentArgs(data []byte, args map[string]string, env func(name string) string) map[string]string {
+	file := newFile()
+	source.New("", data, syntax()).Decode(&file) // its mistakes are reported by Load
+	variables := Variables()
+	if k, ok := kindNamed(cmp.Or(args[kindArg], env(kindArg), file.Kind)); ok {
+		variables = slices.Concat(commonVariables(), k.variables())
+	}
+	found := map[string]string{}
+	for _, v := range variables {
+		_, given := args[v.Name]
+		if value := env(v.Name); value != "" && !given {
+			found[v.Name] = value
+		}
+	}
+	return found
 }
 
 // commonVariables are the build arguments that every kind has.
@@ -166,7 +190,7 @@ func switchVariables() []Variable {
 			},
 		},
 		{
-			Name: "SAMFORGE_KIND", Help: "kind of the images",
+			Name: kindArg, Help: "kind of the images",
 			set: func(f *File, v string) string {
 				f.Kind = v
 				return "kind"

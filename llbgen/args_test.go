@@ -249,6 +249,31 @@ func TestUnknownArgumentsAreWarnedOf(t *testing.T) {
 	}
 }
 
+func TestEnvironmentArgs(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{
+		"VERSION": "42", "DOCKER_VERSION": "", "SAM_BASE_IMAGE": "sam", "RUNTIME_BASE_IMAGE_VERSION": "runtime",
+		"SERVERLESS_VERSION": "3.38.0", "AWS_CDK_VERSION": "2.1", "PATH": "/bin",
+	}
+	for name, test := range map[string]struct {
+		file string
+		args map[string]string
+		want []string
+	}{
+		"those of the kind":                {"kind: sam\n", nil, []string{"SAM_BASE_IMAGE", "VERSION"}},
+		"those of another kind":            {"kind: serverless\n", nil, []string{"RUNTIME_BASE_IMAGE_VERSION", "SERVERLESS_VERSION", "VERSION"}},
+		"an argument gives the kind":       {"kind: sam\n", map[string]string{"SAMFORGE_KIND": "cdk"}, []string{"AWS_CDK_VERSION", "RUNTIME_BASE_IMAGE_VERSION", "VERSION"}},
+		"what is given is not taken":       {"kind: sam\n", map[string]string{"VERSION": "1"}, []string{"SAM_BASE_IMAGE"}},
+		"a kind that is none takes all":    {"kind: lambda\n", nil, []string{"AWS_CDK_VERSION", "RUNTIME_BASE_IMAGE_VERSION", "SAM_BASE_IMAGE", "SERVERLESS_VERSION", "VERSION"}},
+		"a file with mistakes has no kind": {"kind: [\n", map[string]string{"VERSION": "1"}, []string{"AWS_CDK_VERSION", "RUNTIME_BASE_IMAGE_VERSION", "SAM_BASE_IMAGE", "SERVERLESS_VERSION"}},
+	} {
+		found := llbgen.EnvironmentArgs([]byte(test.file), test.args, func(name string) string { return env[name] })
+		if got := slices.Sorted(maps.Keys(found)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestMirrorsArgCarriesMirrors(t *testing.T) {
 	t.Parallel()
 	mirrors := llbgen.Mirrors{"public.ecr.aws": "mirror.example.com/ecr", "docker.io": "localhost:5000", "https://app.harness.io/": "https://files.example.com/"}

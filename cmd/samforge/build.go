@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -30,8 +31,6 @@ type buildFlags struct {
 	kind, repo, provenance string
 	sbom, verify           string
 	envArgs, quiet, locked bool
-
-	taken []string // build arguments from the environment, as NAME=VALUE
 }
 
 func buildCommand() *cobra.Command {
@@ -151,7 +150,7 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default CONTEXT/samforge.yaml)")
 	flags.StringVar(&f.kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
-	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the build file knows from the environment")
+	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the kind of the images has from the environment")
 	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
 	flags.BoolVar(&f.locked, "locked", false, "refuse what is not in the lock file (samforge.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
@@ -213,10 +212,19 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, 
 	if err != nil {
 		return o, &usageError{err}
 	}
-	if len(f.taken) > 0 && !f.quiet {
-		fmt.Fprintln(c.ErrOrStderr(), "samforge: --env-args took from the environment: "+strings.Join(f.taken, " "))
+	if f.envArgs && !f.quiet {
+		o.Taken = func(args map[string]string) { fmt.Fprintln(c.ErrOrStderr(), taken(args)) }
 	}
 	return o, nil
+}
+
+// taken says which build arguments --env-args took.
+func taken(args map[string]string) string {
+	text := "samforge: --env-args took from the environment:"
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		text += " " + name + "=" + credentials.Mask(args[name])
+	}
+	return text
 }
 
 func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, error) {
@@ -224,6 +232,9 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	o.Stdin = c.InOrStdin()
 	if len(args) > 0 {
 		o.Context = args[0]
+	}
+	if f.envArgs {
+		o.Environment = os.Getenv
 	}
 	var err error
 	if o.BuildArgs, err = f.buildArgs(); err != nil {
@@ -252,18 +263,9 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	return o, nil
 }
 
-// buildArgs collects the build arguments: of the environment, of --build-arg,
-// and of the flags that are short for one.
+// buildArgs collects the build arguments: of --build-arg, and of the flags that are short for one.
 func (f *buildFlags) buildArgs() (map[string]string, error) {
 	args := map[string]string{}
-	if f.envArgs {
-		for _, v := range llbgen.Variables() {
-			if value := os.Getenv(v.Name); value != "" {
-				args[v.Name] = value
-				f.taken = append(f.taken, v.Name+"="+credentials.Mask(value))
-			}
-		}
-	}
 	if epoch, ok := os.LookupEnv(llbgen.EpochArg); ok {
 		args[llbgen.EpochArg] = epoch
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,14 +69,6 @@ func TestBuildArgs(t *testing.T) {
 		flags buildFlags
 		want  map[string]string
 	}{
-		"the environment counts when asked for": {
-			buildFlags{envArgs: true},
-			map[string]string{"VERSION": "from-the-environment", "TARGET_REPO": "from-the-environment"},
-		},
-		"--build-arg wins over the environment": {
-			buildFlags{envArgs: true, args: []string{"VERSION=given"}},
-			map[string]string{"VERSION": "given", "TARGET_REPO": "from-the-environment"},
-		},
 		"a name alone takes the environment's value": {
 			buildFlags{args: []string{"VERSION", "NOT_SET_ANYWHERE"}},
 			map[string]string{"VERSION": "from-the-environment"},
@@ -96,6 +90,26 @@ func TestBuildArgs(t *testing.T) {
 		if !maps.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// --env-args takes what the kind of the images has, lets --build-arg win, and says what it took.
+func TestEnvironmentArgs(t *testing.T) {
+	t.Setenv("VERSION", "42")
+	t.Setenv("DOCKER_VERSION", "27.0.0")
+	t.Setenv("SERVERLESS_VERSION", "3.38.0") // another pipeline's
+	file := filepath.Join(t.TempDir(), "samforge.yaml")
+	if err := os.WriteFile(file, []byte("kind: sam\nplugin: {image: harness/aws-sam-plugin:1.1.2-beta-base-image, version: 1.1.2-beta}\n"+
+		"repo: registry.example.com/ci/sam\nruntimes: [{image: 'public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138'}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute("bake", "-f", file, "--frontend", "frontend", "--env-args", "--build-arg", "DOCKER_VERSION=28.5.2")
+	if err != nil || !strings.Contains(out, `"VERSION": "42"`) || !strings.Contains(out, `"DOCKER_VERSION": "28.5.2"`) || strings.Contains(out, "SERVERLESS") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	got := taken(map[string]string{"VERSION": "42", "SAMFORGE_MIRRORS": "https://a/=https://me:secret@b/"})
+	if want := "samforge: --env-args took from the environment: SAMFORGE_MIRRORS=https://a/=https://xxxxxxxxx@b/ VERSION=42"; got != want {
+		t.Errorf("it says  %s\nand not %s", got, want)
 	}
 }
 

@@ -27,7 +27,7 @@ func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
 	if err != nil {
 		return nil, BadInput(err)
 	}
-	results := frontend.Lint(file.Name, file.Data, lockfile, withMirrors(opt))
+	results := frontend.Lint(file.Name, file.Data, lockfile, buildArgs(opt, file))
 	if results.Error == nil {
 		return results, nil
 	}

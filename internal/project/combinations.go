@@ -13,7 +13,7 @@ import (
 // LoadUnlocked reads a build file as [Load] does, but without its lock file, which is returned
 // beside it, or nil where there is none.
 func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile, error) {
-	p := &Project{opt: opt, Args: withMirrors(opt)}
+	p := &Project{opt: opt}
 	var err error
 	if p.Context, err = readContext(opt); err != nil {
 		return nil, nil, err
@@ -21,6 +21,7 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, nil, err
 	}
+	p.Args = buildArgs(opt, p.File)
 	if p.File.LockPath == "" || p.File.Data == nil {
 		return nil, nil, errors.New("a lock file lies beside a build file: name that with --file")
 	}

@@ -24,6 +24,11 @@ type Options struct {
 	Stdin io.Reader
 	// BuildArgs override values of the build file.
 	BuildArgs map[string]string
+	// Environment returns the value of a variable, "" for none. It is asked for the build arguments
+	// that the kind of the images has and that BuildArgs do not give; nil is not asked.
+	Environment func(name string) string
+	// Taken is told which values of the environment were taken, if any; nil is not.
+	Taken func(args map[string]string)
 	// Mirrors are added to those of the build file.
 	Mirrors llbgen.Mirrors
 	// BuildContexts are named contexts, as NAME=SOURCE.

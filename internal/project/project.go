@@ -39,7 +39,7 @@ func Load(ctx context.Context, opt Options) (*Project, error) {
 }
 
 func load(ctx context.Context, opt Options) (*Project, error) {
-	p := &Project{opt: opt, Args: withMirrors(opt)}
+	p := &Project{opt: opt}
 	var err error
 	if p.Context, err = readContext(opt); err != nil {
 		return nil, err
@@ -50,6 +50,7 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, err
 	}
+	p.Args = buildArgs(opt, p.File)
 	lockfile, err := p.File.parseLock()
 	if err != nil {
 		return nil, err
@@ -67,10 +68,19 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	return p, err
 }
 
-func withMirrors(opt Options) map[string]string {
+// buildArgs returns the build arguments for a build file: those of the options, of the mirrors, and
+// of the environment.
+func buildArgs(opt Options, file File) map[string]string {
 	args := maps.Clone(opt.BuildArgs)
 	if args == nil {
 		args = map[string]string{}
+	}
+	if opt.Environment != nil {
+		found := llbgen.EnvironmentArgs(file.Data, args, opt.Environment)
+		maps.Copy(args, found)
+		if len(found) > 0 && opt.Taken != nil {
+			opt.Taken(found)
+		}
 	}
 	if len(opt.Mirrors) > 0 {
 		name, value := llbgen.MirrorsArg(opt.Mirrors)
