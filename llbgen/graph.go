@@ -248,7 +248,9 @@ func (b *build) imageOn(ctx context.Context, platform ocispecs.Platform, field, 
 	if image.Digest != "" {
 		b.input(Input{Kind: InputImage, Field: field, Name: image.Name, Digest: image.Digest, Platform: platform, Manifest: image.Manifest})
 	}
-	if c := image.Config; c != nil && c.Architecture != platform.Architecture {
+	if c := image.Config; c != nil && c.Architecture == "" {
+		return nil, b.plan.doc.At(field, "%s does not say which architecture it is for: name one that is for %s", ref, platforms.Format(platform))
+	} else if c != nil && c.Architecture != platform.Architecture {
 		return nil, b.plan.doc.At(field, "%s is an image for %s/%s, not for %s: name one that has %s",
 			ref, c.OS, c.Architecture, platforms.Format(platform), platform.Architecture)
 	}

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -83,12 +84,15 @@ func (b *baseLayers) mountTargets(base baseImage) []string {
 // the time that BuildKit tells.
 var refused = regexp.MustCompile(`(?i)failed to push .*(\bdenied\b|\bunknown\b|bad request|invalid|unsupported|\b40[0345]\b)`)
 
+// noRepository matches a push to a repository that is not there, which takes no layers either.
+var noRepository = regexp.MustCompile(`(?i)name_?unknown|name unknown|repository name not known|repository with name .* does not exist`)
+
 // uploadUnmounted uploads the layers of an image where the registry refused a push and may have done so
 // because it does not mount layers of another repository: those of the base, and those that the builder
 // pushed elsewhere before. BuildKit, which gives up then, finds them there at its second try. The result
 // is whether there was any to upload.
 func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result) bool {
-	if !refused.MatchString(failed.Err.Error()) {
+	if text := failed.Err.Error(); !refused.MatchString(text) || noRepository.MatchString(text) {
 		return false
 	}
 	layers, err := b.layers(ctx, failed)
@@ -103,6 +107,9 @@ func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result)
 	}
 	if err != nil && b.warn != nil && !registry.Denied(err) {
 		b.warn("the registry may have refused to mount layers, and samforge could not upload them: " + err.Error())
+	}
+	if uploaded > 0 && b.warn != nil {
+		b.warn(fmt.Sprintf("the registry refused the push, which it does where it does not mount layers of other repositories; samforge uploaded what was missing (%d), and pushes again", uploaded))
 	}
 	return uploaded > 0
 }

@@ -85,6 +85,18 @@ var rules = []rule{
 		},
 	},
 	{
+		text: regexp.MustCompile(`invalid character '<' looking for beginning of value|media type "?text/html`),
+		sentence: func(s subject) string {
+			return fmt.Sprintf("%s sent a web page in place of an image; the registry, or a proxy before it, may want a login", s.host)
+		},
+	},
+	{
+		text: regexp.MustCompile(`failed to fetch (?:anonymous|oauth) token: .*: 403 forbidden`),
+		sentence: func(s subject) string {
+			return fmt.Sprintf("%s gives no token; the login may have expired: log in again with `%s`, or run `docker logout %s` to use it without", s.host, s.login(), s.host)
+		},
+	},
+	{
 		status: http.StatusNotFound,
 		sentence: func(s subject) string {
 			return fmt.Sprintf("%s was not found in its registry: check the name and the tag", s.ref)

@@ -42,6 +42,14 @@ func TestExplain(t *testing.T) {
 			`failed to resolve source metadata for public.ecr.aws/sam/build-java21:1: failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://public.ecr.aws/token/: 403 Forbidden: denied: Your Authorization Token has expired. Please run 'aws ecr-public get-login-password'`,
 			"the login to public.ecr.aws has expired; log in again with `aws ecr-public get-login-password --region us-east-1 | docker login --username AWS --password-stdin public.ecr.aws`, or run `docker logout public.ecr.aws`",
 		},
+		"expired login to ECR Public, of which BuildKit passes the status on": {
+			`failed to resolve source metadata for public.ecr.aws/sam/build-java21:1: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://public.ecr.aws/token/: 403 Forbidden`,
+			"public.ecr.aws gives no token; the login may have expired: log in again with `aws ecr-public",
+		},
+		"login page for a manifest": {
+			`failed to resolve source metadata for registry.example.com/ci/plugin:1: unexpected media type text/html for sha256:ab: not found`,
+			"registry.example.com sent a web page in place of an image",
+		},
 		"push that is denied in the standard words": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: denied: requested access to the resource is denied`,
 			"these credentials give no right to registry.example.com/ci/plugin;",

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -25,6 +26,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/samforge/samforge/internal/printer"
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // Keychain finds the credentials for a registry. It asks, in this order: DOCKER_AUTH_CONFIG, Docker's config.json with
@@ -33,8 +35,9 @@ import (
 //
 // An answer is kept for a few minutes. A Keychain is safe for concurrent use.
 type Keychain struct {
-	warn   func(sentence string)
-	clouds []cloud
+	warn           func(sentence string)
+	clouds         []cloud
+	helperPatience time.Duration
 
 	read   sync.Once
 	docker *configfile.ConfigFile
@@ -63,6 +66,10 @@ const (
 	keep = 4*time.Minute + 50*time.Second
 	// patience bounds a cloud's keychain, which may run a program or ask a metadata service.
 	patience = 10 * time.Second
+	// helperPatience bounds a credential helper, which may ask the user for a password.
+	helperPatience = time.Minute
+	// maxConfig is the size in bytes that a file with credentials may have.
+	maxConfig = 4 << 20
 )
 
 var _ authn.ContextKeychain = (*Keychain)(nil)
@@ -71,7 +78,8 @@ var _ authn.ContextKeychain = (*Keychain)(nil)
 // when credentials that are configured cannot be had.
 func NewKeychain(warn func(sentence string)) *Keychain {
 	return &Keychain{
-		warn: warn,
+		warn:           warn,
+		helperPatience: helperPatience,
 		clouds: []cloud{
 			{"Google Cloud", google.Keychain},
 			{"GitHub", github.Keychain},
@@ -92,7 +100,7 @@ func (k *Keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	k.read.Do(func() { k.docker, k.podman = k.readDocker(), k.readPodman() })
 	host := target.RegistryStr()
-	found := k.kept("docker "+host, func() authn.AuthConfig { return k.fromDocker(target) })
+	found := k.kept("docker "+host, func() authn.AuthConfig { return k.fromDocker(ctx, target) })
 	if found == (authn.AuthConfig{}) {
 		found = k.fromPodman(target)
 	}
@@ -139,7 +147,13 @@ func (k *Keychain) tell(format string, args ...any) {
 
 // readDocker reads Docker's config.json. It returns an empty one where there is none, or none that can be read.
 func (k *Keychain) readDocker() *configfile.ConfigFile {
-	file, err := config.Load(cmp.Or(os.Getenv(config.EnvOverrideConfigDir), config.Dir()))
+	dir := cmp.Or(os.Getenv(config.EnvOverrideConfigDir), config.Dir())
+	name := filepath.Join(dir, config.ConfigFileName)
+	file := configfile.New(name)
+	_, err := userfile.Read(name, maxConfig)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		file, err = config.Load(dir)
+	}
 	if err != nil {
 		k.tell("registries are used without the credentials of the Docker config: %v", err)
 	}
@@ -149,10 +163,13 @@ func (k *Keychain) readDocker() *configfile.ConfigFile {
 	return file
 }
 
-func (k *Keychain) fromDocker(target authn.Resource) authn.AuthConfig {
+// fromDocker asks Docker's config and the credential helper that it names, which docker would wait for without end.
+func (k *Keychain) fromDocker(ctx context.Context, target authn.Resource) authn.AuthConfig {
 	host := target.RegistryStr()
-	found, err := k.docker.GetAuthConfig(host)
-	if err != nil {
+	found, err := within(ctx, k.helperPatience, func(context.Context) (types.AuthConfig, error) { return k.docker.GetAuthConfig(host) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		k.tell("the credential helper of %s gives no credentials for %s within %s, which is used without", k.docker.Filename, host, k.helperPatience)
+	} else if err != nil {
 		if helper := k.helper(host); helper != "" {
 			k.tell("%s names the credential helper %s, which is not on PATH; its registries are used without credentials",
 				k.docker.Filename, helper)
@@ -191,14 +208,13 @@ func (k *Keychain) readPodman() *configfile.ConfigFile {
 		if !filepath.IsAbs(file) && file != files[0] || file == "" {
 			continue
 		}
-		f, err := os.Open(file)
+		data, err := userfile.Read(file, maxConfig)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		var read *configfile.ConfigFile
 		if err == nil {
-			read, err = config.LoadFromReader(f)
-			err = errors.Join(err, f.Close())
+			read, err = config.LoadFromReader(bytes.NewReader(data))
 		}
 		if err != nil {
 			k.tell("registries are used without the credentials of %s: %v", file, err)
@@ -236,34 +252,46 @@ func (k *Keychain) fromClouds(ctx context.Context, target authn.Resource) authn.
 	return authn.AuthConfig{}
 }
 
-// fromCloud asks a cloud's keychain, but not for long: few of them end with a context.
+// fromCloud asks a cloud's keychain, but not for long.
 func (k *Keychain) fromCloud(ctx context.Context, c cloud, target authn.Resource) authn.AuthConfig {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	type result struct {
-		found *authn.AuthConfig
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
+	found, err := within(ctx, patience, func(ctx context.Context) (*authn.AuthConfig, error) {
 		auth, err := authn.Resolve(ctx, c.Keychain, target)
 		if err != nil || auth == authn.Anonymous {
-			done <- result{&authn.AuthConfig{}, err}
-			return
+			return &authn.AuthConfig{}, err
 		}
-		found, err := authn.Authorization(ctx, auth)
-		done <- result{found, err}
+		return authn.Authorization(ctx, auth)
+	})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		k.tell("%s gives no credentials for %s within %s, which is used without", c.name, target.RegistryStr(), patience)
+	case err != nil:
+		k.tell("%s gives no credentials for %s, which is used without: %v", c.name, target.RegistryStr(), err)
+	default:
+		return *found
+	}
+	return authn.AuthConfig{}
+}
+
+// within returns what ask returns, or the error of ctx or of the limit when that ends first: few keychains end with a
+// context, so one that hangs is left behind.
+func within[T any](ctx context.Context, limit time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type answer struct {
+		found T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		found, err := ask(ctx)
+		done <- answer{found, err}
 	}()
 	select {
-	case r := <-done:
-		if r.err != nil {
-			k.tell("%s gives no credentials for %s, which is used without: %v", c.name, target.RegistryStr(), r.err)
-			return authn.AuthConfig{}
-		}
-		return *r.found
+	case a := <-done:
+		return a.found, a.err
 	case <-ctx.Done():
-		k.tell("%s gives no credentials for %s within %s, which is used without", c.name, target.RegistryStr(), patience)
-		return authn.AuthConfig{}
+		var none T
+		return none, ctx.Err()
 	}
 }
 

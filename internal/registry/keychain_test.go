@@ -13,7 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -152,6 +154,52 @@ func TestKeychainWithoutItsHelperUsesTheFile(t *testing.T) {
 		strings.Replace(auths("registry.example.com", "docker", "x"), "{", `{"credsStore": "nope", `, 1), 0o600)
 	if user, _, warnings := ask(t, "registry.example.com/ci/app"); user != "docker" || len(warnings) != 1 {
 		t.Errorf("user %q, warnings %q", user, warnings)
+	}
+}
+
+// Credentials that would be waited for without end are left out, with a warning.
+func TestKeychainEndsWhatDoesNot(t *testing.T) {
+	pipe := func(t *testing.T, path string) {
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for how, tc := range map[string]struct {
+		arrange func(t *testing.T, dir string)
+		want    string
+	}{
+		"config.json is a pipe": {func(t *testing.T, dir string) { pipe(t, filepath.Join(dir, "config.json")) }, "config.json is a pipe, not a file"},
+		"REGISTRY_AUTH_FILE is a pipe": {func(t *testing.T, dir string) {
+			pipe(t, filepath.Join(dir, "auth.json"))
+			t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(dir, "auth.json"))
+		}, "auth.json is a pipe, not a file"},
+		"a helper hangs": {func(t *testing.T, dir string) {
+			pipe(t, filepath.Join(dir, "pipe"))
+			write(t, filepath.Join(dir, "docker-credential-own"), "#!/bin/sh\nread line <"+dir+"/pipe\n", 0o700)
+			write(t, filepath.Join(dir, "config.json"), `{"credHelpers": {"registry.example.com": "own"}}`, 0o600)
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			t.Cleanup(func() { // ends the helper
+				if writer, err := os.OpenFile(filepath.Join(dir, "pipe"), os.O_RDWR, 0); err == nil {
+					fmt.Fprintln(writer)
+					writer.Close()
+				}
+			})
+		}, "gives no credentials for registry.example.com within 50ms"},
+	} {
+		t.Run(how, func(t *testing.T) {
+			tc.arrange(t, noCredentials(t))
+			var warnings []string
+			k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) })
+			k.helperPatience = 50 * time.Millisecond
+			repo, err := name.NewRepository("registry.example.com/ci/app")
+			if err != nil {
+				t.Fatal(err)
+			}
+			auth, err := k.ResolveContext(t.Context(), repo)
+			if err != nil || auth != authn.Anonymous || len(warnings) != 1 || !strings.Contains(warnings[0], tc.want) {
+				t.Errorf("got %v, %v and the warnings %q, want one of %q", auth, err, warnings, tc.want)
+			}
+		})
 	}
 }
 

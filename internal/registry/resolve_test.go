@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,4 +140,21 @@ func pushIndexByName(t *testing.T, ref string) string {
 		t.Fatal(err)
 	}
 	return digest.String()
+}
+
+// A proxy that wants a login answers everything with its page.
+func TestResolveOfAWebPage(t *testing.T) {
+	t.Parallel()
+	host := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/manifests/") {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<!DOCTYPE html><title>Log in</title>")
+		return true
+	})
+	_, err := NewResolver(t.Context(), testClient()).Resolve(host+"/ci/plugin:1", ocispecs.Platform{OS: "linux", Architecture: "amd64"})
+	if want := host + " sent a web page in place of an image"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
