@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,19 +41,26 @@ func TestImageOfSamforge(t *testing.T) {
 	pair, err := os.ReadFile(pairFile(t, testenv.Python312Base, testenv.Node20Base, ""))
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(work, "pair.yaml"), pair, 0o644))
-	docker := func(args ...string) string {
+	try := func(args ...string) result {
 		t.Helper()
-		run := append([]string{"run", "--rm", "--network", "host", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
-			"--volume", work + ":/images", "--workdir", "/images"}, args...)
+		run := append([]string{"run", "--rm", "--network", "host", "--volume", work + ":/images", "--workdir", "/images"}, args...)
 		cmd := exec.CommandContext(t.Context(), "docker", run...)
 		cmd.Env = append(os.Environ(), "DOCKER_HOST="+engine.Host, "DOCKER_CONFIG="+t.TempDir())
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("docker %q: %v\n%s\n%s", args, err, stderr.String(), engine.Log())
+		var stdout, stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		var exit *exec.ExitError
+		if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
 		}
-		return strings.TrimSpace(string(out))
+		return result{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
+	}
+	docker := func(args ...string) string {
+		t.Helper()
+		r := try(append([]string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}, args...)...)
+		if r.code != 0 {
+			t.Fatalf("docker %q exited with %d:\n%s\n%s", args, r.code, r.stderr, engine.Log())
+		}
+		return strings.TrimSpace(r.stdout)
 	}
 	if got := docker("--entrypoint", "id", image, "-u"); got != "1000" {
 		t.Errorf("the image runs as %s, want 1000", got)
@@ -64,6 +72,21 @@ func TestImageOfSamforge(t *testing.T) {
 		tag, digest, _ := strings.Cut(line, "@")
 		if got := b.digestOfTag(tag); got != digest {
 			t.Errorf("%s is %s in the registry, want %s", tag, got, digest)
+		}
+	}
+	// What a container may not do is named, and what to change.
+	unconfined := []string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
+	for setting, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"the engine's own seccomp profile": {nil, "user namespaces are forbidden here"},
+		"no-new-privileges":                {append(unconfined, "--security-opt", "no-new-privileges"), "newuidmap may not gain its privilege here"},
+		"a user without a name":            {append(unconfined, "--user", "54321:54321", "--env", "HOME=/tmp"), "the user has no entry in /etc/passwd"},
+	} {
+		r := try(append(c.args, append([]string{image, "build", "-f", "samforge.yaml", "--progress", "plain"}, b.mirrors()...)...)...)
+		if r.code != 1 || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("%s: exit code %d, want 1 and %q:\n%s", setting, r.code, c.want, r.stderr)
 		}
 	}
 }

@@ -60,9 +60,24 @@ func (b *Buildkitd) rootlessCommand(options BuildkitdOptions) (*exec.Cmd, error)
 	cmd.Dir = b.dir.path
 	cmd.Env = append(b.environment(b.dir.join("bin")+":"+os.Getenv("PATH")), "USER="+account.Username)
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(uid, gid)}
 	}
 	return cmd, nil
+}
+
+// RootlessCredential returns the user and the group that a rootless buildkitd of a test runs as,
+// nil when the test itself is not root.
+func RootlessCredential() (*syscall.Credential, error) {
+	account, err := rootlessAccount()
+	if err != nil || os.Geteuid() != 0 {
+		return nil, err
+	}
+	uid, gid, err := ids(account)
+	return credential(uid, gid), err
+}
+
+func credential(uid, gid int) *syscall.Credential {
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}
 }
 
 // rootlessAccount returns the current user, or when that is root an unprivileged

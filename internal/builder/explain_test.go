@@ -8,10 +8,11 @@ import (
 func TestStartHintsNameTheSetting(t *testing.T) {
 	t.Parallel()
 	for log, want := range map[string]string{
-		"[rootlesskit:parent] error: failed to start the child: fork/exec /proc/self/exe: operation not permitted":                         "seccomp",
-		"newuidmap 42 0 1000 1 1 100000 65536 failed: newuidmap: write to uid_map failed: Operation not permitted":                         "allowPrivilegeEscalation: true",
-		"[rootlesskit:parent] error: failed to setup UID/GID map: failed to compute uid/gid map: user: unknown userid 1000680000":          "no entry in /etc/passwd",
-		"[rootlesskit:parent] error: failed to setup UID/GID map: failed to compute uid/gid map: no subuid ranges found for user 1000 (a)": "/etc/subuid",
+		"[rootlesskit:parent] error: failed to start the child: fork/exec /proc/self/exe: operation not permitted":                              "seccomp",
+		"newuidmap 42 0 1000 1 1 100000 65536 failed: newuidmap: write to uid_map failed: Operation not permitted":                              "allowPrivilegeEscalation: true",
+		"[rootlesskit:parent] error: failed to setup UID/GID map: failed to compute uid/gid map: user: unknown userid 1000680000":               "no entry in /etc/passwd",
+		"[rootlesskit:parent] error: failed to setup UID/GID map: newuidmap 30 [0 54321 1] failed: newuidmap: Cannot determine your user name.": "no entry in /etc/passwd",
+		"[rootlesskit:parent] error: failed to setup UID/GID map: failed to compute uid/gid map: no subuid ranges found for user 1000 (a)":      "/etc/subuid",
 		"buildkitd: overlay is not for you": "",
 	} {
 		if got := startHint(log); want == "" && got != "" || !strings.Contains(got, want) {

@@ -7,12 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
 )
 
 func TestPrivateStartsAndStops(t *testing.T) {
@@ -280,22 +281,11 @@ func publicTools(t *testing.T) string {
 // subIDUser returns a user with subordinate ids to run as; nil when the test is not root and runs as itself.
 func subIDUser(t *testing.T) *syscall.Credential {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		return nil
+	user, err := testenv.RootlessCredential()
+	if err != nil {
+		t.Fatal(err)
 	}
-	subuid, _ := os.ReadFile("/etc/subuid")
-	passwd, _ := os.ReadFile("/etc/passwd")
-	for line := range strings.Lines(string(passwd)) {
-		f := strings.Split(line, ":")
-		if f[0] == "root" || !slices.ContainsFunc(strings.Split(string(subuid), "\n"), func(l string) bool { return strings.HasPrefix(l, f[0]+":") }) {
-			continue
-		}
-		uid, _ := strconv.ParseUint(f[2], 10, 32)
-		gid, _ := strconv.ParseUint(f[3], 10, 32)
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
-	t.Skip("no user in /etc/subuid to be rootless as; `useradd samforge-test` makes one")
-	return nil
+	return user
 }
 
 // processes returns the command lines that contain text.
