@@ -86,6 +86,20 @@ func TestCaches(t *testing.T) {
 	}
 }
 
+// With -q nothing is written to standard error, not what the libraries log either: containerd logs as an error that two
+// writers meet at a local cache.
+func TestQuietIsQuiet(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
+	folder := t.TempDir()
+	for range 2 {
+		args := []string{"-q", "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push", "--cache-to", "type=local,mode=max,dest=" + folder}
+		if r := b.build(args...); len(r.ok(t)) != 1 || r.stderr != "" {
+			t.Errorf("stdout:\n%s\nstderr:\n%s", r.stdout, r.stderr)
+		}
+	}
+}
+
 // Law 2 for the framework through docker buildx; the command's caches are in
 // TestServerlessLaws.
 func TestServerlessCacheThroughBuildx(t *testing.T) {
