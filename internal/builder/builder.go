@@ -46,9 +46,6 @@ type Builder struct {
 	daemon      *daemon // nil unless Private
 }
 
-// Client returns the connection, for what Run does not do.
-func (b *Builder) Client() *client.Client { return b.client }
-
 // Close closes the connection and stops a private buildkitd, waiting until it is gone. Close may be called twice.
 func (b *Builder) Close() error {
 	err := b.client.Close()

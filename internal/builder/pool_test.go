@@ -77,3 +77,8 @@ func TestFindPoolStopsWithItsContext(t *testing.T) {
 		t.Errorf("got %v, want the cancellation", err)
 	}
 }
+
+// Run solves all jobs on b alone, see [Pool.Run].
+func (b *Builder) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
+	return poolOf(b).Run(ctx, so, jobs, d)
+}

@@ -60,11 +60,6 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Run solves all jobs on b alone, see Pool.Run.
-func (b *Builder) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
-	return poolOf(b).Run(ctx, so, jobs, d)
-}
-
 // solver solves one job and shows how.
 type solver func(job Job, out *jobWriter) Result
 

@@ -16,7 +16,6 @@ import (
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/npm"
-	"github.com/samforge/samforge/source"
 )
 
 // Target is one image to make.
@@ -144,9 +143,6 @@ func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platfor
 // Explain returns a sentence on why the target's build failed, by what the failed step printed, or
 // the empty string.
 func (t Target) Explain(log string) string { return npm.Explain(log) }
-
-// Warnings returns what is to be said of the target before it is built.
-func (t Target) Warnings() []*source.Diagnostic { return t.project.plan.WarningsOf(t.source) }
 
 // Expand fills in the placeholders in the values of a flag, such as {{.Target}} in --cache-to, as
 // each of several images has a cache of its own.
