@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,6 +45,17 @@ func ErrCredentials(address string) error {
 	return fmt.Errorf("the context %s has a user or a password in its address, which would be recorded with the image: leave it out; %s", credentials.Mask(address), remedy)
 }
 
+// gitLogin matches what git prints when a repository wants a login, or another one.
+var gitLogin = regexp.MustCompile(`could not read (Username|Password)|Authentication failed|terminal prompts disabled`)
+
+// explainGit adds to a builder's error what to do when git could not log in.
+func explainGit(err error) error {
+	if !gitLogin.MatchString(err.Error()) {
+		return err
+	}
+	return fmt.Errorf("the git repository wants a login: pass a token that may read it with --secret id=GIT_AUTH_TOKEN,env=NAME, or check the one that is passed: %w", err)
+}
+
 // readFile reads a file of the build context: a folder on the client's side, a git repository or an
 // archive. The client sends no other file.
 func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
@@ -58,7 +70,7 @@ func (b *build) readFile(ctx context.Context, name string) ([]byte, error) {
 	}
 	ref, err := b.solve(ctx, *state, true)
 	if err != nil {
-		return nil, fmt.Errorf("load %s from the build context: %w", name, err)
+		return nil, fmt.Errorf("load %s from the build context: %w", name, explainGit(err))
 	}
 	return ReadContextFile(fileSystem{ctx, ref}, name)
 }

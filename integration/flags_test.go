@@ -236,7 +236,11 @@ func TestRegistryCache(t *testing.T) {
 	b := newBed(t, testenv.Options{})
 	cache := "type=registry,ref=" + b.repo("ci/cache")
 	push := b.seedPush("--cache-from", cache, "--cache-to", cache)
-	first := run(t, b.env, append(push, "--builder", b.Buildkitd.Addr)...).ok(t)
+	r := run(t, b.env, append(push, "--builder", b.Buildkitd.Addr)...)
+	first := r.ok(t)
+	if strings.Count(r.stderr, "the cache is new") != 1 || strings.Contains(r.stderr, "------") || strings.Contains(r.stderr, "ERROR") {
+		t.Errorf("an empty cache is shown as a failure, or not at all:\n%s", r.stderr)
+	}
 	b.Registry.Reset()
 	fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
 	second := run(t, b.env, append(push, "--builder", fresh.Addr)...).ok(t)

@@ -127,6 +127,8 @@ func TestNetworkOfTheNPMStep(t *testing.T) {
 	args := []string{"-f", path, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + registry + "/"}
 	b.wantFailure(b.build(append(args, "--network", "none", "--add-host", host+":127.0.0.1")...), "the npm registry cannot be reached", "build without --network none")
 	b.wantFailure(b.build(append(args, "--network", "host")...), "network.host")
+	allowing := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{HostNetwork: true})
+	b.wantFailure(b.buildOn(allowing, append(args, "--network", "host")...), "the npm registry cannot be reached") // npm was run
 	file, err := os.ReadFile(path)
 	must(t, err)
 	x := b.newBuildx(b.Buildkitd)

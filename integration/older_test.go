@@ -31,7 +31,9 @@ func TestTheBuildKitBefore(t *testing.T) {
 	t.Run("sam", func(t *testing.T) {
 		t.Parallel()
 		b := newBed(t, testenv.Options{})
-		both(t, b, "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push")
+		b.base(testenv.Node22Base, "nodejs22.x", "amd64", "arm64")
+		both(t, b, "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/sam"), "--push",
+			"--build-arg", "SAM_BASE_IMAGE="+testenv.Node22Base, "--platform", "linux/amd64,linux/arm64")
 	})
 	t.Run("serverless", func(t *testing.T) {
 		t.Parallel()

@@ -34,6 +34,8 @@ type BuildkitdOptions struct {
 	// Proxy is what buildkitd reaches everything by that is not on loopback, as in
 	// HTTPS_PROXY; empty means directly.
 	Proxy string
+	// HostNetwork allows steps the network of the machine (--network host).
+	HostNetwork bool
 	// Program is the name of the buildkitd in bin/, where it is not buildkitd.
 	Program string
 	// NoRunc makes every exec fail, for graphs that must not contain one.
@@ -120,6 +122,9 @@ func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd
 // its host.
 func (b *Buildkitd) writeConfig(options BuildkitdOptions) error {
 	var config strings.Builder
+	if options.HostNetwork {
+		fmt.Fprintln(&config, `insecure-entitlements = ["network.host"]`)
+	}
 	if !options.Rootless {
 		fmt.Fprintf(&config, "[worker.oci]\n  defaultCgroupParent = %q\n", b.cgroup())
 	}
