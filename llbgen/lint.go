@@ -22,6 +22,9 @@ import (
 // checkArg is the build argument that replaces the check directive, as for a Dockerfile.
 const checkArg = "BUILDKIT_DOCKERFILE_CHECK"
 
+// maxRuleNames is the most names in a check directive, several times the number of rules.
+const maxRuleNames = 100
+
 // readChecks finds out which rules count.
 func (p *Plan) readChecks(data []byte, args map[string]string) {
 	found := checkDirectives(data)
@@ -36,6 +39,10 @@ func (p *Plan) readChecks(data []byte, args map[string]string) {
 		checks, err := linter.ParseLintOptions(first.options)
 		if err != nil {
 			p.doc.ErrorAt(first.at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
+			return
+		}
+		if n := len(checks.SkipRules) + len(checks.ExperimentalRules); n > maxRuleNames {
+			p.doc.ErrorAt(first.at, "", "the check directive names %d rules, and at most %d can be named: write skip=all for all", n, maxRuleNames)
 			return
 		}
 		p.checks = *checks
@@ -70,7 +77,7 @@ func checkDirectives(data []byte) (all []checkDirective) {
 	atTop := true
 	for i, line := range source.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
 		text := strings.TrimSpace(line)
-		atTop = atTop && (text == "" || text[0] == '#' || text[0] == '%')
+		atTop = atTop && (text == "" || text == "---" || text[0] == '#' || text[0] == '%')
 		if found := directive.FindStringSubmatch(line); found != nil {
 			all = append(all, checkDirective{options: found[1], at: source.Position{Line: i + 1, Column: 1}, ignored: !atTop})
 		}

@@ -206,18 +206,19 @@ func TestWhichRulesCount(t *testing.T) {
 		head, arg string
 		want      []string
 	}{
-		"as it is":                      {"", "", []string{"TagDropsVersion", "RuntimeEndOfLife"}},
-		"one is skipped":                {"# check=skip=TagDropsVersion\n", "", []string{"RuntimeEndOfLife"}},
-		"after the syntax":              {"# syntax=example.com/frontend\n#check = skip=TagDropsVersion, RuntimeEndOfLife\n", "", nil},
-		"before the syntax":             {"# check=skip=all\r\n# syntax=example.com/frontend\r\n", "", nil},
-		"behind a byte order mark":      {"\ufeff# check=skip=all\n", "", nil},
-		"behind a comment":              {"# Our images.\n#\n\n#Check = skip=all \r\n", "", nil},
-		"behind a version of YAML":      {"%YAML 1.2\n# check=skip=all\n---\n", "", nil},
-		"too late":                      {"labels: {a: b}\n# check=skip=all\n", "", []string{"UnknownRule", "TagDropsVersion", "RuntimeEndOfLife"}},
-		"an experimental one":           {"# check=experimental=OverwritesBase;skip=TagDropsVersion\n", "", []string{"OverwritesBase", "RuntimeEndOfLife"}},
-		"nothing but experimental ones": {"# check=skip=all;experimental=all\n", "", []string{"OverwritesBase"}},
-		"the argument wins":             {"# check=skip=all\n", "skip=RuntimeEndOfLife", []string{"TagDropsVersion"}},
-		"the empty argument wins too":   {"# check=skip=all\n", "-", []string{"TagDropsVersion", "RuntimeEndOfLife"}},
+		"as it is":                         {"", "", []string{"TagDropsVersion", "RuntimeEndOfLife"}},
+		"one is skipped":                   {"# check=skip=TagDropsVersion\n", "", []string{"RuntimeEndOfLife"}},
+		"after the syntax":                 {"# syntax=example.com/frontend\n#check = skip=TagDropsVersion, RuntimeEndOfLife\n", "", nil},
+		"before the syntax":                {"# check=skip=all\r\n# syntax=example.com/frontend\r\n", "", nil},
+		"behind a byte order mark":         {"\ufeff# check=skip=all\n", "", nil},
+		"behind a comment":                 {"# Our images.\n#\n\n#Check = skip=all \r\n", "", nil},
+		"behind a version of YAML":         {"%YAML 1.2\n# check=skip=all\n---\n", "", nil},
+		"behind the start of the document": {"%YAML 1.2\n---\n# check=skip=all\n", "", nil},
+		"too late":                         {"labels: {a: b}\n# check=skip=all\n", "", []string{"UnknownRule", "TagDropsVersion", "RuntimeEndOfLife"}},
+		"an experimental one":              {"# check=experimental=OverwritesBase;skip=TagDropsVersion\n", "", []string{"OverwritesBase", "RuntimeEndOfLife"}},
+		"nothing but experimental ones":    {"# check=skip=all;experimental=all\n", "", []string{"OverwritesBase"}},
+		"the argument wins":                {"# check=skip=all\n", "skip=RuntimeEndOfLife", []string{"TagDropsVersion"}},
+		"the empty argument wins too":      {"# check=skip=all\n", "-", []string{"TagDropsVersion", "RuntimeEndOfLife"}},
 	} {
 		args := map[string]string{}
 		if test.arg != "" {
@@ -242,6 +243,7 @@ func TestMistakesInTheCheckDirective(t *testing.T) {
    2 | # check=skp=all
        ^`},
 		"no truth":                  {"# check=error=maybe\n", "", `samforge.yaml:1:1: failed to parse check option "error=maybe"`},
+		"very many names":           {"# check=skip=" + strings.Repeat("a,", 900_000) + "a\n", "", "samforge.yaml:1:1: the check directive names 900001 rules, and at most 100 can be named: write skip=all for all"},
 		"two of them":               {"# check=skip=all\n# check=skip=all\n", "", "samforge.yaml:2:1: there is a check directive on line 1 already: write all in one"},
 		"a mistake in the argument": {"", "skip", `build argument BUILDKIT_DOCKERFILE_CHECK: invalid check option "skip"`},
 	} {
