@@ -487,6 +487,13 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
                          ^`,
 		},
 		{
+			name: "a mirror is for the web site of Docker Hub",
+			file: buildFile + "mirrors: {hub.docker.com/library: mirror.example.com}\n",
+			want: `samforge.yaml:8:35: mirrors.hub.docker.com/library: hub.docker.com is not a registry, and no image would match it: write docker.io for Docker Hub
+   8 | mirrors: {hub.docker.com/library: mirror.example.com}
+                                         ^`,
+		},
+		{
 			name: "a mirror is empty",
 			file: buildFile + "mirrors: {docker.io: ''}\n",
 			want: `samforge.yaml:8:22: mirrors.docker.io: "" cannot replace "docker.io": a registry is replaced by a registry, a URL prefix by a URL prefix

@@ -88,9 +88,9 @@ func FuzzMirrors(f *testing.F) {
 	f.Add("docker.io/library", "localhost:5000", "docker@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 	f.Add("https://app.harness.io/", "https://files.example.com/", "https://app.harness.io/a/b?c=d,e")
 	f.Add("registry-1.docker.io", "localhost:5000/", "index.docker.io/library/docker:28-cli")
-	hub := regexp.MustCompile(`^(index\.docker\.io|registry-1\.docker\.io|registry\.hub\.docker\.com)(/|$)`)
+	hub := regexp.MustCompile(`^(?i:docker\.io|index\.docker\.io|registry-1\.docker\.io|registry\.hub\.docker\.com)(?::443)?(/|$)`)
 	f.Fuzz(func(t *testing.T, from, to, what string) {
-		from = hub.ReplaceAllString(from, "docker.io$2") // as Load does
+		from = hub.ReplaceAllString(from, "docker.io$1") // as Load does
 		mirrors := llbgen.Mirrors{from: to}
 		if got := mirrors.URL(what); got != what && got != to+strings.TrimPrefix(what, from) {
 			t.Errorf("URL(%q) = %q with %q", what, got, mirrors)
@@ -100,7 +100,7 @@ func FuzzMirrors(f *testing.F) {
 			if err != nil {
 				t.Fatalf("Image(%q) = %q, which was no reference", what, got)
 			}
-			rest, ok := strings.CutPrefix(hub.ReplaceAllString(named.String(), "docker.io$2"), strings.TrimSuffix(from, "/"))
+			rest, ok := strings.CutPrefix(hub.ReplaceAllString(named.String(), "docker.io$1"), strings.TrimSuffix(from, "/"))
 			if !ok || !strings.HasPrefix(rest, "/") || got != strings.TrimSuffix(to, "/")+rest {
 				t.Errorf("Image(%q) = %q with %q", what, got, mirrors)
 			}

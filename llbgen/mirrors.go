@@ -59,16 +59,16 @@ func (m Mirrors) replace(name string, separators ...string) (string, bool) {
 	return "", false
 }
 
-// dockerHub are other names of docker.io. Images can be pulled by them, but Docker's own tools
+// dockerHub are the names of docker.io. Images can be pulled by all of them, but Docker's own tools
 // replace them by docker.io.
 func dockerHub() []string {
-	return []string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+	return []string{"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 }
 
 // canonicalHost returns name with docker.io in place of another name of that registry.
 func canonicalHost(name string) string {
 	host, path, inside := strings.Cut(name, "/")
-	if !slices.Contains(dockerHub(), host) {
+	if !slices.Contains(dockerHub(), strings.ToLower(strings.TrimSuffix(host, ":443"))) {
 		return name
 	}
 	if !inside {
@@ -100,6 +100,8 @@ func mirrorProblem(from, to string) string {
 	switch {
 	case credentials.In(from) || credentials.In(to):
 		return hasCredentials(to, from == npm.Registry)
+	case slices.Contains([]string{"docker.com", "hub.docker.com"}, strings.ToLower(strings.TrimSuffix(host, ":443"))):
+		return fmt.Sprintf("%s is not a registry, and no image would match it: write docker.io for Docker Hub", host)
 	case to == "" || isURL(from) != isURL(to):
 		return fmt.Sprintf("%q cannot replace %q: a registry is replaced by a registry, a URL prefix by a URL prefix", to, from)
 	case !isURL(from) && host != "localhost" && !strings.ContainsAny(host, ".:"):

@@ -59,6 +59,8 @@ func TestNamesOfDockerHub(t *testing.T) {
 		"index.docker.io/":         "mirror.example.com/library/docker:28-cli",
 		"registry-1.docker.io":     "mirror.example.com/library/docker:28-cli",
 		"registry.hub.docker.com/": "mirror.example.com/library/docker:28-cli",
+		"docker.io:443":            "mirror.example.com/library/docker:28-cli",
+		"Index.Docker.io:443/":     "mirror.example.com/library/docker:28-cli",
 		"index.docker.io/library":  "mirror.example.com/docker:28-cli",
 		"index.docker.io/harness":  "docker:28-cli",
 	} {

@@ -95,7 +95,7 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 		"the file is empty", "the file has a comment only", "nothing but the kind is given", "null is as good as nothing", "a runtime has no image",
 		"docker comes from an image and an archive", "a docker image has a checksum",
 		"the docker archive uses a version that is missing", "the docker archive uses an unknown field", "the docker archive loops",
-		"a list has more entries than anyone has images", "a mirror for no registry", "two mirrors for one registry", "a value has a tag of another program", "a mapping has a tag of another program", "a mirror that is no registry",
+		"a list has more entries than anyone has images", "a mirror for no registry", "two mirrors for one registry", "a value has a tag of another program", "a mapping has a tag of another program", "a mirror that is no registry", "a mirror is for the web site of Docker Hub",
 		"the docker archive has a password in its address", "a mirror of the npm registry has a token in its address",
 	}
 	for _, mistake := range mistakes() {
