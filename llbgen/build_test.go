@@ -3,6 +3,7 @@ package llbgen_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -167,6 +168,32 @@ func TestTheBaseConfigStaysAsItIs(t *testing.T) {
 	}
 	if !image.Config.History[0].Created.Equal(llbgen.DefaultEpoch()) {
 		t.Errorf("history without a time got %v", image.Config.History[0].Created)
+	}
+}
+
+// A signed URL has a query that is longer than a file name can be, and a path may have any character.
+func TestNamesOfDownloads(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 300)
+	for url, want := range map[string]string{
+		"https://files.example.com/docker-28.5.2.tgz":            "docker-28.5.2.tgz",
+		"https://files.example.com/docker.tgz?signature=" + long: "docker.tgz",
+		"https://files.example.com/docker.tgz#" + long:           "docker.tgz",
+		"https://files.example.com/" + long + ".tgz":             "download",
+		"https://files.example.com/a\u0085b.tgz":                 "download",
+		"https://files.example.com/..":                           "download",
+	} {
+		plan := load(t, buildFile+"goTemplate: false\ndocker: {archive: "+strconv.QuoteToASCII(url)+"}\n", nil)
+		opt := fakeOptions(plan, "linux/amd64")
+		got := ""
+		opt.Checksum = func(_ context.Context, d llbgen.Download) (digest.Digest, error) {
+			got = d.Filename
+			return digest.FromString("a download"), nil
+		}
+		graph := graphText(decode(t, build(t, plan, opt).State, opt.Platform))
+		if got != want || !strings.Contains(graph, ":/"+want+" -> / ") {
+			t.Errorf("%.60s is downloaded to %s, want %s:\n%s", url, got, want, graph)
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ type Download struct {
 // current one with a warning that says how to pin it. pin is the key of the build file to pin it
 // with, with %s for the checksum.
 func (b *build) fetch(ctx context.Context, field, url, given, pin string, want content) (download, error) {
-	from, name := b.plan.File.Mirrors.URL(url), path.Base(url)
+	from, name := b.plan.File.Mirrors.URL(url), fileName(url)
 	sum, err := b.sum(ctx, field, url, given, pin, want)
 	if err != nil {
 		return download{}, err
@@ -85,6 +85,20 @@ func (b *build) fetch(ctx context.Context, field, url, given, pin string, want c
 		opts = append(opts, o)
 	}
 	return download{state: llb.HTTP(from, opts...), name: name, url: url, sum: sum}, nil
+}
+
+// plainName is a file name that means itself everywhere.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_~%+=,@-][A-Za-z0-9._~%+=,@-]{0,99}$`)
+
+// fileName returns the name to download a URL to: its last part, without the query. A signed URL has a
+// query that is longer than a file name can be. Any other name that is not plain is replaced.
+func fileName(url string) string {
+	url, _, _ = strings.Cut(url, "#")
+	url, _, _ = strings.Cut(url, "?")
+	if name := path.Base(url); plainName.MatchString(name) {
+		return name
+	}
+	return "download"
 }
 
 // sum returns the checksum of a download: the given or known one, which must agree with the lock
@@ -112,7 +126,7 @@ func (b *build) sum(ctx context.Context, field, url, given, pin string, want con
 		return "", nil
 	}
 	from := b.plan.File.Mirrors.URL(url)
-	d := Download{URL: from, Filename: path.Base(url), Path: want.path, Program: want.program, Platform: b.opt.Platform}
+	d := Download{URL: from, Filename: fileName(from), Path: want.path, Program: want.program, Platform: b.opt.Platform}
 	if sum, err = b.opt.Checksum(ctx, d); err != nil {
 		return "", fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
 	}
