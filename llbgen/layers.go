@@ -56,7 +56,7 @@ func (b *build) plugin(plugin pluginFiles) layerFunc {
 			return nil, err
 		}
 		name, version := plugin.name, b.plan.File.Plugin.Version
-		others := b.tree()
+		others := b.sourceTree()
 		others.ExcludePatterns = []string{path.Base(plugin.script)}
 		files := llb.Copy(image.State, cmp.Or(plugin.source, plugin.binary), plugin.binary, b.file(0o755)).
 			Copy(image.State, pluginScriptsDir+"/", pluginScriptsDir+"/", others).
@@ -211,6 +211,14 @@ func (b *build) tree() *llb.CopyInfo {
 		ChownOpt:            rootOwner(),
 		CreatedTime:         &b.opt.Epoch,
 	}
+}
+
+// sourceTree is tree for a directory of an image or an archive that we did not make: the directory may
+// be a link there, which is followed as by COPY.
+func (b *build) sourceTree() *llb.CopyInfo {
+	info := b.tree()
+	info.FollowSymlinks = true
+	return info
 }
 
 func rootOwner() *llb.ChownOpt {

@@ -77,8 +77,8 @@ func (b *build) nodeMerged(ctx context.Context) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := llb.Copy(image.State, languageDir+"/", languageDir+"/", b.tree()).
-		Copy(image.State, optDir+"/", optDir+"/", b.tree()).
+	files := llb.Copy(image.State, languageDir+"/", languageDir+"/", b.sourceTree()).
+		Copy(image.State, optDir+"/", optDir+"/", b.sourceTree()).
 		Copy(b.directories(), "/", "/", b.tree())
 	layer := b.nodeLayer(image, mergedNode, files)
 	layer.Overlays = true
@@ -107,9 +107,10 @@ func (b *build) nodeIsolated(ctx context.Context) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	withoutNode := b.tree()
-	withoutNode.ExcludePatterns = []string{"bin/node"}
-	files := llb.Copy(image.State, languageDir+"/", isolatedNodeDir+"/", withoutNode).
+	withoutPrograms, programs := b.sourceTree(), b.sourceTree()
+	withoutPrograms.ExcludePatterns, programs.ExcludePatterns = []string{"bin"}, []string{"node"}
+	files := llb.Copy(image.State, languageDir+"/", isolatedNodeDir+"/", withoutPrograms).
+		Copy(image.State, languageDir+"/bin/", isolatedNodeBin+"/", programs).
 		Copy(program, "/node", isolatedNode, b.file(0o755)).
 		Copy(b.directories(isolatedNodeDir), "/", "/", b.tree())
 	layer := b.nodeLayer(image, isolatedNode, files)

@@ -146,7 +146,7 @@ func (b *build) frameworkArchive(ctx context.Context) (*Layer, error) {
 	unpacked := llb.Scratch().File(
 		llb.Copy(archive.state, archive.name, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: rootOwner(), CreatedTime: &b.opt.Epoch}),
 		b.step("serverless", "unpack %s", url)...)
-	release := b.tree()
+	release := b.sourceTree()
 	release.ExcludePatterns = b.foreignPrograms()
 	files := llb.Copy(unpacked, archivePackage+"/", frameworkDir+archivePackage+"/", release)
 	known := archive.software(s.Flavor, s.Version)
