@@ -93,6 +93,12 @@ func (c *checks) libraries(ctx context.Context, check *llbgen.Check) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("the image has no %s", check.Program)
 	}
+	var config *elf.ConfigError
+	if errors.As(err, &config) { // the base image's, whatever program is checked
+		d := c.plan.Place(c.target)
+		d.Message, d.Err = err.Error(), err
+		return d
+	}
 	if err != nil {
 		return c.plan.At(check.Field, err)
 	}

@@ -37,15 +37,25 @@ type Linker struct {
 // the library has.
 type demand struct{ by, version, has string }
 
+// ConfigError is a problem with the configuration of the dynamic linker, whatever the program.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // Missing returns what a program and its libraries need and the root file system lacks, one
-// sentence each. A static program needs nothing. It returns an error if a file cannot be read.
+// sentence each. A static program needs nothing. It returns an error if a file cannot be read, a
+// [*ConfigError] for a configuration file.
 func (l *Linker) Missing(program string) ([]string, error) {
 	l.visited, l.tooOld = map[string]bool{}, map[string]demand{}
-	configured, err := l.configured("etc/ld.so.conf")
+	configured, err := l.configured(linkerConfig)
 	if err != nil {
-		return nil, err
+		return nil, &ConfigError{err}
 	}
-	l.system = append(configured, "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+	l.system = unique(append(configured, "/lib64", "/usr/lib64", "/lib", "/usr/lib"))
+	if n := len(l.system); n > maxDirectories {
+		return nil, &ConfigError{fmt.Errorf("the image's /etc/ld.so.conf names %d directories, and at most %d are searched", n, maxDirectories)}
+	}
 	if err := l.check(program, nil); err != nil {
 		return nil, err
 	}
@@ -57,9 +67,16 @@ func (l *Linker) Missing(program string) ([]string, error) {
 	return problems, nil
 }
 
+// linkerConfig is the configuration of the dynamic linker.
+const linkerConfig = "etc/ld.so.conf"
+
 // maxLinkerConfig is the maximum size of a configuration file of the dynamic linker, far more than
 // a real one has.
 const maxLinkerConfig = 1 << 20
+
+// maxDirectories is the maximum number of directories that are searched, far more than a real
+// configuration has. Each is a request to the builder for every library that is not found before.
+const maxDirectories = 100
 
 // configured returns the directories in /etc/ld.so.conf and in the files that it includes. Each
 // file is read once; a missing file counts as empty.
@@ -68,6 +85,9 @@ func (l *Linker) configured(name string) (dirs []string, err error) {
 		return nil, nil
 	}
 	l.visited[name] = true
+	if info, err := fs.Stat(l.Root, name); err == nil && !info.Mode().IsRegular() && name != linkerConfig {
+		return nil, nil // ldconfig skips it too
+	}
 	data, err := userfile.ReadFS(l.Root, name, maxLinkerConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -119,8 +139,11 @@ func (l *Linker) check(name string, inherited []string) error {
 		}
 	}
 	before, after := searchPaths(file, path.Dir(name))
-	before = append(before, inherited...)
-	dirs := slices.Concat(before, l.Path, after, l.system)
+	before = unique(append(before, inherited...))
+	dirs := unique(slices.Concat(before, l.Path, after, l.system))
+	if n := len(dirs); n > maxDirectories {
+		return fmt.Errorf("%s searches %d directories for its libraries, and at most %d are searched", name, n, maxDirectories)
+	}
 	var absent []string
 	for _, library := range libraries {
 		found, where := l.find(library, dirs)
@@ -141,6 +164,17 @@ func (l *Linker) check(name string, inherited []string) error {
 		l.absent = append(l.absent, fmt.Sprintf("%s needs %s, which the image does not have", name, strings.Join(absent, ", ")))
 	}
 	return nil
+}
+
+// unique returns directories without repetitions, in order.
+func unique(dirs []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		dir = path.Clean(dir)
+		repeated := seen[dir]
+		seen[dir] = true
+		return repeated
+	})
 }
 
 // searchPaths returns a file's own directories before and after those of LD_LIBRARY_PATH. DT_RPATH

@@ -1,6 +1,7 @@
 package elf
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -139,17 +140,24 @@ func TestLinkerConfiguration(t *testing.T) {
 	t.Parallel()
 	l := Linker{visited: map[string]bool{}, Root: filesWith(t, map[string]string{
 		"etc/ld.so.conf":          "include ld.so.conf\ninclude ld.so.conf.d/*.conf\n/opt/lib\n",
+		"etc/ld.so.conf.d/d.conf": "-> ..",
 		"etc/ld.so.conf.d/a.conf": "/opt/a\ninclude /etc/ld.so.conf\ninclude ld.so.conf.d/a.conf\n",
 	})}
 	if dirs, err := l.configured("etc/ld.so.conf"); err != nil || !slices.Equal(dirs, []string{"/opt/a", "/opt/lib"}) {
 		t.Errorf("the directories are %q, %v", dirs, err)
 	}
+	var many strings.Builder
+	for n := range 50_000 {
+		fmt.Fprintf(&many, "/opt/%d\n", n%101)
+	}
 	for want, content := range map[string]string{
 		"/etc/ld.so.conf has 1048577 bytes, and at most 1048576 are read": strings.Repeat("#", maxLinkerConfig+1),
 		"is not a regular file but a directory":                           "-> .",
+		"names 105 directories, and at most 100 are searched":             many.String(),
 	} {
 		l := Linker{Root: filesWith(t, map[string]string{"etc/ld.so.conf": content})}
-		if _, err := l.Missing("/bin/program"); err == nil || !strings.Contains(err.Error(), want) {
+		var config *ConfigError
+		if _, err := l.Missing("/bin/program"); !errors.As(err, &config) || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 	}
