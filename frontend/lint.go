@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,6 +16,10 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
+// maxFindings is how many findings of one file are reported. BuildKit splits the file anew to print
+// each.
+const maxFindings = 1000
+
 // Lint returns what the rules find in a build file today, or the mistakes in it, in the form of
 // BuildKit's findings in a Dockerfile. The lock file may be nil.
 func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string) *lint.LintResults {
@@ -27,15 +32,17 @@ func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[stri
 		results.Error = buildError(err)
 		return results
 	}
-	for _, d := range plan.Findings(plan.Targets...) {
-		rule := llbgen.RuleNamed(d.Rule)
-		results.Warnings = append(results.Warnings, lint.Warning{
-			RuleName:    d.Rule,
-			Description: rule.Description,
-			URL:         rule.URL(),
-			Detail:      message(d),
-			Location:    &pb.Location{Ranges: d.Ranges()},
-		})
+	findings := plan.Findings(plan.Targets...)
+	if n := len(findings); n > maxFindings {
+		findings = append(findings[:maxFindings], &source.Diagnostic{Message: fmt.Sprintf("%d more findings are not shown", n-maxFindings)})
+	}
+	for _, d := range findings {
+		w := lint.Warning{RuleName: d.Rule, Detail: message(d), Location: &pb.Location{Ranges: d.Ranges()}}
+		if d.Rule != "" {
+			rule := llbgen.RuleNamed(d.Rule)
+			w.Description, w.URL = rule.Description, rule.URL()
+		}
+		results.Warnings = append(results.Warnings, w)
 	}
 	return results
 }

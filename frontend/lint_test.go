@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -77,5 +78,21 @@ func TestWarningsOfABuild(t *testing.T) {
 	}
 	if text, opts := warning(&source.Diagnostic{Message: "this builder is old"}); text != "this builder is old" || opts.URL != "" || opts.Detail != nil {
 		t.Errorf("a warning of no rule is %q, %+v", text, opts)
+	}
+}
+
+// TestVeryManyFindings: a file that is made of findings gives a result of a sensible size.
+func TestVeryManyFindings(t *testing.T) {
+	t.Parallel()
+	file := "kind: sam\nplugin: {image: 'a:1.2.3', version: 1.2.3}\ngoTemplate: false\nruntimes:\n"
+	for n := range 1_001 {
+		file += fmt.Sprintf("  - {image: 'public.ecr.aws/sam/build-python3.12:1.143.0', name: python%d}\n", n)
+	}
+	results := Lint("samforge.yaml", []byte(file), nil, nil)
+	if results.Error != nil || len(results.Warnings) != maxFindings+1 {
+		t.Fatalf("there are %d warnings, %v", len(results.Warnings), results.Error)
+	}
+	if last := results.Warnings[maxFindings].Detail; !strings.HasSuffix(last, " more findings are not shown") {
+		t.Errorf("the last one is %q", last)
 	}
 }
