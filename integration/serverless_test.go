@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -162,6 +163,7 @@ func TestServerlessImageRuns(t *testing.T) {
 			file := pairFile(t, testenv.Python312Base, testenv.Node20Base, "node: {layout: "+layout+"}\n")
 			lines := b.build("-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
 				"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/").ok(t)
+			b.wantTimes(testenv.Python312Base, lines[0], "amd64", time.Unix(315532800, 0))
 			output, err := b.inside(b.Buildkitd, lines[0], "PATH=$PATH:/opt/harness/client-tools\n"+smoke)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, output)

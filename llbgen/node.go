@@ -112,7 +112,7 @@ func (b *build) nodeIsolated(ctx context.Context) (*Layer, error) {
 	files := llb.Copy(image.State, languageDir+"/", isolatedNodeDir+"/", withoutPrograms).
 		Copy(image.State, languageDir+"/bin/", isolatedNodeBin+"/", programs).
 		Copy(program, "/node", isolatedNode, b.file(0o755)).
-		Copy(b.directories(isolatedNodeDir), "/", "/", b.tree())
+		Copy(b.directories(isolatedNodeDir, isolatedNodeBin), "/", "/", b.tree())
 	layer := b.nodeLayer(image, isolatedNode, files)
 	layer.checks = []check{b.nodeCheck(isolatedNode, isolatedNodeDir+"/lib")}
 	return layer, nil
