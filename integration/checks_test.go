@@ -135,6 +135,19 @@ func TestHostilePluginImages(t *testing.T) {
 	if got := image.Files["/"+script]; got.Type != tar.TypeReg || got.Mode != 0o755 {
 		t.Errorf("the entrypoint is %+v, want a regular file", got)
 	}
+	// A folder that is a link is followed, as by COPY.
+	lines = build("linked-folder",
+		tar.Header{Name: "etc/kit/sam-plugin.sh", Typeflag: tar.TypeReg, Mode: 0o644, Size: 5},
+		tar.Header{Name: "etc/kit/other.sh", Typeflag: tar.TypeReg, Mode: 0o644, Size: 6},
+		tar.Header{Name: "opt/harness/scripts", Typeflag: tar.TypeSymlink, Linkname: "/etc/kit"}).ok(t)
+	image, err = b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64", testenv.OnlyLayers(len(base.Layers)))
+	must(t, err)
+	if got := image.Files["/opt/harness/scripts/other.sh"]; got.Type != tar.TypeReg || got.Size != 6 {
+		t.Errorf("the script of the linked folder is %+v", got)
+	}
+	if got, there := image.Files["/opt/harness/scripts/scripts"]; there {
+		t.Errorf("the link is in the image: %+v", got)
+	}
 	for tag, c := range map[string]struct {
 		entry tar.Header
 		want  string
