@@ -205,7 +205,8 @@ func TestSBOMAndCaches(t *testing.T) {
 	}
 }
 
-// The SBOM of a Serverless image lists what npm installed, no more and no less.
+// The SBOM of a Serverless image lists what npm installed, no more and no less, and the Lambda base
+// image that Node.js comes from.
 func TestSBOMOfServerless(t *testing.T) {
 	t.Parallel()
 	b := newLawsBed(t)
@@ -213,7 +214,8 @@ func TestSBOMOfServerless(t *testing.T) {
 	x.npm = b.npm.URL()
 	file, err := os.ReadFile(b.file)
 	must(t, err)
-	doors, ref := x.doors(x.folder(string(file)), "python3.12-serverless"), x.repo("ci/cached:1")
+	withLambda := strings.ReplaceAll(string(file), testenv.Node20Base, testenv.Lambda20Base)
+	doors, ref := x.doors(x.folder(withLambda), "python3.12-serverless"), x.repo("ci/cached:1")
 	cache := "type=registry,ref=" + x.repo("cache/sls")
 	attest := []string{"--platform", forBothPlatforms, "--sbom=true", "--provenance", "mode=max"}
 	b.forget()
@@ -224,6 +226,7 @@ func TestSBOMOfServerless(t *testing.T) {
 	images := b.attestations(t, ref)
 	for _, platform := range strings.Split(forBothPlatforms, ",") {
 		doc := wantSBOM(t, images[platform], "node 20", "python 3.12",
+			x.imageLine(t, "public.ecr.aws/lambda/nodejs", "20.2025.03.25.16"),
 			"harness-serverless-plugin 1.1.0-beta", "docker-cli 28.5.2")
 		installed := b.installed(t, ref, platform)
 		listed := slices.DeleteFunc(packageLines(doc), func(line string) bool { return !strings.Contains(line, " sha512:") })
