@@ -184,6 +184,9 @@ func TestNPMStepExplains(t *testing.T) {
 		"403 without a reason": {403, "", "", []string{"the npm registry refuses is-number", "wants other credentials, or does not allow the package"}},
 		"404":                  {404, "", "", []string{"the npm registry does not have", "is-number"}},
 		"429":                  {429, "", "", []string{"the npm registry has had too many requests", "try again later"}},
+		"402":                  {402, `{"error": "the plan has ended"}`, "", []string{"the npm registry refuses is-number", "402", "the plan has ended", "ask who runs the registry"}},
+		"a login page":         {200, "<html>Log in</html>", "", []string{"the npm registry did not answer as one", "is-number", "a login page"}},
+		"nothing at all":       {200, "", "", []string{"the npm registry did not answer as one"}},
 		"503":                  {503, "", "", []string{"the npm registry fails", "503"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/frontend"
@@ -93,9 +94,6 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 		if err == nil {
 			err = r.image(ctx, targets[n], result)
 		} else {
-			if sentence := targets[n].Explain(result.Log); sentence != "" {
-				err = fmt.Errorf("%s: %w", sentence, err)
-			}
 			err = explain(err, targets[n], result)
 		}
 		if err != nil {
@@ -115,6 +113,13 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 func explain(err error, t project.Target, result builder.Result) error {
 	if strings.Contains(err.Error(), "no space left on device") {
 		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
+	}
+	if sentence := t.Explain(result.Log); sentence != "" {
+		return fmt.Errorf("%s: %w", sentence, err)
+	}
+	// What a step's program says of a server is not about the image's registry.
+	if exit := (*gatewaypb.ExitError)(nil); errors.As(err, &exit) {
+		return err
 	}
 	ref := t.Base
 	if len(t.Refs) > 0 {

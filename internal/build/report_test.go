@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
+
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
@@ -78,6 +80,20 @@ func TestParseAttest(t *testing.T) {
 }
 
 // What a registry says when an image is resolved is about that image, not about the one that is pushed.
+// What npm says of its registry is not about the registry of the images.
+func TestExplainLeavesAStepsErrorsAlone(t *testing.T) {
+	t.Parallel()
+	target := project.Target{Refs: []string{"registry.example.com/ci/sam:1"}, Base: "public.ecr.aws/sam/build-python3.12:1"}
+	step := fmt.Errorf("failed to solve: %w", &gatewaypb.ExitError{ExitCode: 1, Err: errors.New("too many requests, denied")})
+	const log = "samforge: the npm registry has had too many requests\n"
+	if got, want := explain(step, target, builder.Result{Log: log}).Error(), "the npm registry has had too many requests: "+step.Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := explain(step, target, builder.Result{}); got != step {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestExplainNamesTheImageThatWasNotResolved(t *testing.T) {
 	t.Parallel()
 	result := builder.Result{Cause: fmt.Errorf("python3.12: %w", &frontend.ResolveError{Ref: "docker.io/library/docker:28-cli", Err: errors.New("unauthorized")})}

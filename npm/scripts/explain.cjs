@@ -13,7 +13,7 @@ function explain({ errors, failures }, lock, config) {
     const sentence = about(log, lock, config);
     if (sentence) return sentence;
   }
-  const cause = errors.map((line) => line.replace(/^npm \S+ /, '')).find((line) => !/^code |^$|complete log/.test(line));
+  const cause = errors.map((line) => line.replace(/^npm \S+ /, '')).find((line) => !/^(code|errno) |^$|complete log/.test(line));
   return `npm broke off before everything was installed${cause ? ` (${cause})` : ''}: try again, or use a node image with another npm`;
 }
 
@@ -79,7 +79,7 @@ function aboutConfiguration(log, lock, config) {
 
 // aboutAccess is about a registry that does not give to everyone.
 function aboutAccess(log, lock, config) {
-  const found = / (40[13]|429) (?:(?:40[13]|429) )?(.*?) - GET (\S+?)(?: - (.*))?$/m.exec(log) || /fetch GET (40[13]|429) ()(\S+)/.exec(log);
+  const found = / (4\d\d) (?:4\d\d )?(.*?) - GET (\S+?)(?: - (.*))?$/m.exec(log) || /fetch GET (4\d\d) ()(\S+)/.exec(log);
   const [, status, phrase, url, told] = found || [];
   const reason = told || (/^(|Forbidden|Unauthorized|Too Many Requests)$/.test(phrase || '') ? '' : phrase);
   const what = `${url ? ` (${[url, reason].filter(Boolean).join(': ')})` : ''}`;
@@ -91,8 +91,13 @@ function aboutAccess(log, lock, config) {
   }
   if (status === '401' || /E401|ENEEDAUTH/.test(log)) return `the npm registry wants other credentials${what}: ${credentials(config)}`;
   if (/\b407\b|Proxy Authentication Required|Proxy connection ended before receiving CONNECT/.test(log)) {
-    return 'the proxy wants credentials: pass them with --build-arg HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT';
+    return 'the proxy wants credentials: use one that wants none of the builder, or name it with them, which provenance and bake files record: --build-arg HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT';
   }
+  if (/invalid json response body|ENODATA|EJSONPARSE/.test(log)) {
+    const [, from] = /invalid json response body at (\S+)/.exec(log) || [];
+    return `the npm registry did not answer as one${from ? ` (${from})` : ''}, as where a proxy or a login page answers for it: look at the address with curl`;
+  }
+  if (status) return `the npm registry refuses ${packageOf(url) || 'a package'} with ${status}${what}: ask who runs the registry`;
   return '';
 }
 
