@@ -30,8 +30,26 @@ func TestPipesInPlaceOfFiles(t *testing.T) {
 		}
 	}
 
-	p := start(t, nil, "check", "-f", pipe)
-	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when samforge has opened it
+	interruptAt(t, pipe, start(t, nil, "check", "-f", pipe))
+}
+
+// Ctrl-C ends the wait for a credential helper that hangs.
+func TestCredentialHelperThatHangs(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "pipe")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	// The helper outlives samforge, and would keep its standard error open.
+	must(t, os.WriteFile(filepath.Join(folder, "docker-credential-own"), []byte("#!/bin/sh\nexec 2>/dev/null\nread line <"+pipe+"\n"), 0o700))
+	must(t, os.WriteFile(filepath.Join(folder, "config.json"), []byte(`{"credsStore": "own"}`), 0o600))
+	env := []string{"DOCKER_CONFIG=" + folder, "PATH=" + folder + ":" + os.Getenv("PATH")}
+	interruptAt(t, pipe, start(t, env, "plan", "-f", example(t, "sam/samforge.yaml")))
+}
+
+// interruptAt sends Ctrl-C to a samforge that waits for a pipe, and wants it to end.
+func interruptAt(t *testing.T, pipe string, p *process) {
+	t.Helper()
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when the pipe is read
 	must(t, err)
 	defer writer.Close()
 	must(t, p.cmd.Process.Signal(os.Interrupt))

@@ -72,6 +72,18 @@ func TestBuildErrors(t *testing.T) {
                          ^`,
 		},
 		{
+			name: "an image that says no architecture is refused",
+			file: buildFile + "docker: {version: 17.12.0}\n",
+			options: withBase(func(image *llbgen.SourceImage) {
+				if strings.Contains(image.Name, "docker:") {
+					image.Config.Architecture = ""
+				}
+			}),
+			want: `samforge.yaml:8:19: docker.version: docker.io/library/docker:17.12.0-cli does not say which architecture it is for: name one that is for linux/amd64
+   8 | docker: {version: 17.12.0}
+                         ^`,
+		},
+		{
 			name:    "plain files cannot be a base",
 			file:    strings.Replace(buildFile, "plugin:\n  image: harness/aws-sam-plugin:1.1.2-beta-base-image", "plugin:\n  image: harness/plugin", 1),
 			options: withBase(func(image *llbgen.SourceImage) { image.Config = nil }),

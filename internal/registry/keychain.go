@@ -167,6 +167,9 @@ func (k *Keychain) readDocker() *configfile.ConfigFile {
 func (k *Keychain) fromDocker(ctx context.Context, target authn.Resource) authn.AuthConfig {
 	host := target.RegistryStr()
 	found, err := within(ctx, k.helperPatience, func(context.Context) (types.AuthConfig, error) { return k.docker.GetAuthConfig(host) })
+	if ctx.Err() != nil {
+		return authn.AuthConfig{}
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		k.tell("the credential helper of %s gives no credentials for %s within %s, which is used without", k.docker.Filename, host, k.helperPatience)
 	} else if err != nil {
