@@ -38,16 +38,17 @@ func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 	}
 }
 
-// The errors that BuildKit tries a request again for (util/resolver/retryhandler), in the words that are
-// left of them when the builder passes them on: a connection that broke off, and a status of the server.
-// An upload that the registry does not know is one whose end was done, and the answer to it lost.
+// The errors that BuildKit tries a request again for (util/resolver/retryhandler), in the words
+// that are left of them when the builder passes them on: a connection that broke off, and a status
+// of the server. An upload that the registry does not know is one whose end was done, and the
+// answer to it lost.
 var (
 	broken  = regexp.MustCompile(`\bEOF\b|connection reset by peer|broken pipe|use of closed network connection|http2: |stream error: |blob upload unknown|\bstatus (?:from \S+ request to \S+: )?50[0234]\b`)
 	request = regexp.MustCompile(`https?://|httpReadSeeker|invalid response status|failed to (?:copy|do request|fetch|push|read)\b`)
 )
 
-// BrokeOff reports whether err says that a request of the builder broke off, and may succeed at the next
-// try. A step that failed is none, whatever it printed.
+// BrokeOff reports whether err says that a request of the builder broke off, and may succeed at the
+// next try. A step that failed is none, whatever it printed.
 func BrokeOff(err error) bool {
 	var exit *gatewaypb.ExitError
 	if err == nil || errors.As(err, &exit) {

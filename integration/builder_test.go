@@ -79,8 +79,8 @@ func TestBuilderThatFallsSilent(t *testing.T) {
 	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "and does not answer", "nothing was pushed")
 }
 
-// A push to a registry that hangs for good ends: when the registry does not answer the builder either, or at the user's
-// limit. So does a pull that stops.
+// A push to a registry that hangs for good ends: when the registry does not answer the builder
+// either, or at the user's limit. So does a pull that stops.
 func TestRegistryThatFallsSilent(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})

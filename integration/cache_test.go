@@ -86,8 +86,8 @@ func TestCaches(t *testing.T) {
 	}
 }
 
-// With -q nothing is written to standard error, not what the libraries log either: containerd logs as an error that two
-// writers meet at a local cache.
+// With -q nothing is written to standard error, not what the libraries log either: containerd logs
+// as an error that two writers meet at a local cache.
 func TestQuietIsQuiet(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})

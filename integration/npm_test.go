@@ -81,8 +81,8 @@ func TestNPMFailures(t *testing.T) {
 const oneLock = `{"lockfileVersion": 3, "packages": {"": {"dependencies": {"serverless": "3.39.0"}}, "node_modules/serverless": {"version": "3.39.0",
 	"integrity": "sha512-FHI3fhe4TRS8+ez/KA7HmO3lt3fAynO+N1pCCzYRThMWG0J8RWCI0BI+K0mw9+sEV+QpBCpZRZbuGyUaTsaQew=="}}}`
 
-// Whatever npm the node image has, and through whichever door, the user reads why it failed. What the
-// npm of Node.js 22 and 24 says itself is that its exit handler was never called.
+// Whatever npm the node image has, and through whichever door, the user reads why it failed. What
+// the npm of Node.js 22 and 24 says itself is that its exit handler was never called.
 func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})

@@ -18,7 +18,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// npmVersions are those that the node images of the catalogue have: Node.js 16, 18 and 20, 22, and 24.
+// npmVersions are those that the node images of the catalogue have: Node.js 16, 18 and 20, 22, and
+// 24.
 func npmVersions() []string { return []string{"8.19.4", "10.8.2", "10.9.4", "11.6.2"} }
 
 // Two small packages and their lock.
@@ -313,7 +314,8 @@ func TestNPMLockThatLies(t *testing.T) {
 	})
 }
 
-// npm goes on without an optional package that it cannot fetch: the image would differ from day to day.
+// npm goes on without an optional package that it cannot fetch: the image would differ from day to
+// day.
 func TestNPMOptionalPackageThatCannotBeFetched(t *testing.T) {
 	t.Parallel()
 	server := npmServer(t, func(w http.ResponseWriter, r *http.Request) bool {
@@ -339,8 +341,8 @@ func TestNPMOptionalPackageThatCannotBeFetched(t *testing.T) {
 	})
 }
 
-// What a plugin of the user's reads at run time stays, such as the libraries of a TypeScript compiler;
-// what samforge has a lock of loses what nothing reads.
+// What a plugin of the user's reads at run time stays, such as the libraries of a TypeScript
+// compiler; what samforge has a lock of loses what nothing reads.
 func TestNPMStepKeepsWhatIsRead(t *testing.T) {
 	t.Parallel()
 	registry := startNPM(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A pipe where a file is wanted is refused at once, and nothing waits for its other end. Only the build file may be one,
-// and waiting for that ends at the first Ctrl-C.
+// A pipe where a file is wanted is refused at once, and nothing waits for its other end. Only the
+// build file may be one, and waiting for that ends at the first Ctrl-C.
 func TestPipesInPlaceOfFiles(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

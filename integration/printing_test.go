@@ -31,8 +31,8 @@ func echo(r *testenv.Registry, status int, path string) {
 	})
 }
 
-// What a registry sends back of the credentials is neither printed nor in the builder's log, and no text of its steers the
-// terminal.
+// What a registry sends back of the credentials is neither printed nor in the builder's log, and no
+// text of its steers the terminal.
 func TestRegistryThatEchoesCredentials(t *testing.T) {
 	t.Parallel()
 	const password = "sw0rdfish-0123"

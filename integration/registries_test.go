@@ -24,8 +24,9 @@ type quirk struct {
 	warns  string // what is said of it while it works
 }
 
-// A push of several platforms, the same again with --skip-existing, and a plan work with every registry that the builder
-// can use, or say what to do. The builder alone is asked where there is one.
+// A push of several platforms, the same again with --skip-existing, and a plan work with every
+// registry that the builder can use, or say what to do. The builder alone is asked where there is
+// one.
 func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
@@ -140,8 +141,8 @@ func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 	}
 }
 
-// The members of an index get their own tags from the builder, out of its cache: nothing is pulled, sent or run for them,
-// whatever else the index has.
+// The members of an index get their own tags from the builder, out of its cache: nothing is pulled,
+// sent or run for them, whatever else the index has.
 func TestMembersOfAnIndex(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
@@ -185,8 +186,8 @@ func TestMembersOfAnIndex(t *testing.T) {
 	}
 }
 
-// docker:28-cli as Docker Hub has it: 386 before amd64, arm before arm64, an attestation for each. The lock has the image
-// for each platform that BuildKit takes.
+// docker:28-cli as Docker Hub has it: 386 before amd64, arm before arm64, an attestation for each.
+// The lock has the image for each platform that BuildKit takes.
 func TestLockOfAnOfficialImage(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
@@ -222,8 +223,8 @@ func TestLockOfAnOfficialImage(t *testing.T) {
 	}
 }
 
-// Images are built, and are the same, through a proxy that resets, drops, truncates, doubles and refuses a quarter of all
-// requests.
+// Images are built, and are the same, through a proxy that resets, drops, truncates, doubles and
+// refuses a quarter of all requests.
 func TestRegistryBehindABadProxy(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})

@@ -183,7 +183,8 @@ func TestTheBaseConfigStaysAsItIs(t *testing.T) {
 	}
 }
 
-// A signed URL has a query that is longer than a file name can be, and a path may have any character.
+// A signed URL has a query that is longer than a file name can be, and a path may have any
+// character.
 func TestNamesOfDownloads(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 300)

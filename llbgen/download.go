@@ -90,8 +90,8 @@ func (b *build) fetch(ctx context.Context, field, url, given, pin string, want c
 // plainName is a file name that means itself everywhere.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_~%+=,@-][A-Za-z0-9._~%+=,@-]{0,99}$`)
 
-// fileName returns the name to download a URL to: its last part, without the query. A signed URL has a
-// query that is longer than a file name can be. Any other name that is not plain is replaced.
+// fileName returns the name to download a URL to: its last part, without the query. A signed URL
+// has a query that is longer than a file name can be. Any other name that is not plain is replaced.
 func fileName(url string) string {
 	url, _, _ = strings.Cut(url, "#")
 	url, _, _ = strings.Cut(url, "?")

@@ -213,8 +213,8 @@ func (b *build) tree() *llb.CopyInfo {
 	}
 }
 
-// sourceTree is tree for a directory of an image or an archive that we did not make: the directory may
-// be a link there, which is followed as by COPY.
+// sourceTree is tree for a directory of an image or an archive that we did not make: the directory
+// may be a link there, which is followed as by COPY.
 func (b *build) sourceTree() *llb.CopyInfo {
 	info := b.tree()
 	info.FollowSymlinks = true

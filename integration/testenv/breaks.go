@@ -11,8 +11,9 @@ import (
 	"sync"
 )
 
-// breaker breaks some of the requests that go through a front. Which, and how, follows from the seed, from what is asked
-// for, and from how often it was asked for before; so a request succeeds sooner or later.
+// breaker breaks some of the requests that go through a front. Which, and how, follows from the
+// seed, from what is asked for, and from how often it was asked for before; so a request succeeds
+// sooner or later.
 type breaker struct {
 	seed   string
 	mu     sync.Mutex
@@ -39,7 +40,8 @@ func (b *breaker) next(req *http.Request) uint32 {
 	return fate
 }
 
-// serve has next answer a request: not at all, without its answer coming back, with half of it, twice, or as it should.
+// serve has next answer a request: not at all, without its answer coming back, with half of it,
+// twice, or as it should.
 func (b *breaker) serve(next http.HandlerFunc, w http.ResponseWriter, req *http.Request) {
 	switch b.next(req) {
 	case 0: // reset

@@ -28,7 +28,8 @@ type BuildkitdOptions struct {
 	// Mirrors maps a registry to where buildkitd shall pull its images from, over
 	// plain HTTP: "public.ecr.aws" -> "127.0.0.1:5000/ecr". See [Registry.Mirrors].
 	Mirrors map[string]string
-	// PlainHTTP are hosts that buildkitd uses in plain HTTP, and Authorities the files of the authorities of others.
+	// PlainHTTP are hosts that buildkitd uses in plain HTTP, and Authorities the files of the
+	// authorities of others.
 	PlainHTTP   []string
 	Authorities map[string]string
 	// Proxy is what buildkitd reaches everything by that is not on loopback, as in

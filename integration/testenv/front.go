@@ -29,7 +29,8 @@ type FrontOptions struct {
 	Breaks string
 }
 
-// Front is one more address of a registry, with the same images. Its methods are safe for concurrent use.
+// Front is one more address of a registry, with the same images. Its methods are safe for
+// concurrent use.
 type Front struct {
 	// Addr is the host and port that clients use.
 	Addr string
@@ -110,7 +111,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// hides reports whether a request reads a manifest that was pushed through the front, and notes a push.
+// hides reports whether a request reads a manifest that was pushed through the front, and notes a
+// push.
 func (f *Front) hides(req *http.Request) bool {
 	repository, _, name := splitPath(req.URL.Path)
 	if req.Method == http.MethodPut {
@@ -131,6 +133,6 @@ func (b *bare) WriteHeader(status int) {
 	b.ResponseWriter.WriteHeader(status)
 }
 
-// AnyAddr is the same address without the loopback interface in it, which clients take for a host elsewhere and so use
-// with TLS only.
+// AnyAddr is the same address without the loopback interface in it, which clients take for a host
+// elsewhere and so use with TLS only.
 func (f *Front) AnyAddr() string { return strings.Replace(f.Addr, "127.0.0.1", "0.0.0.0", 1) }

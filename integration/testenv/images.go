@@ -81,8 +81,8 @@ type PluginOptions struct {
 	Docker     bool
 }
 
-// PluginImage stands for harness/aws-sam-plugin, harness/serverless-plugin and harness/aws-cdk-plugin:
-// only /opt/harness, with scripts that are not executable, as published.
+// PluginImage stands for harness/aws-sam-plugin, harness/serverless-plugin and
+// harness/aws-cdk-plugin: only /opt/harness, with scripts that are not executable, as published.
 func PluginImage(ctx context.Context, options PluginOptions) (v1.Image, error) {
 	var program, path, entrypoint string
 	started := "" // by the entrypoint, in the image that the plugin is copied into

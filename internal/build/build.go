@@ -88,8 +88,8 @@ func prepare(p *project.Project, opt Options) (*request, error) {
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
-	// The jobs are made once more when the builder is known. With --load it may be the engine, which
-	// needs no docker command.
+	// The jobs are made once more when the builder is known. With --load it may be the engine,
+	// which needs no docker command.
 	_, err = r.jobs(targets, opt.Load)
 	return r, err
 }
@@ -181,7 +181,8 @@ func (r *request) warnQuietly() {
 	}
 }
 
-// sessionAttachables returns what the builder may ask the client for: credentials, secrets and SSH agents.
+// sessionAttachables returns what the builder may ask the client for: credentials, secrets and SSH
+// agents.
 func sessionAttachables(opt Options) ([]session.Attachable, error) {
 	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain(), opt.Silence.Limit)}
 	if len(opt.Secrets) > 0 {
@@ -225,7 +226,8 @@ func warnEmpty(opt Options) {
 	}
 }
 
-// checkKeys refuses what is neither a key nor the socket of an agent: a pipe would be read for ever.
+// checkKeys refuses what is neither a key nor the socket of an agent: a pipe would be read for
+// ever.
 func checkKeys(configs []sshprovider.AgentConfig) error {
 	for _, config := range configs {
 		for _, path := range config.Paths {

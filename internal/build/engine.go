@@ -53,5 +53,6 @@ func enginePush(ctx context.Context, refs []string) (digest string, err error) {
 	return digest, nil
 }
 
-// pushedDigest finds the digest in the last line of docker push, "TAG: digest: sha256:... size: 1234".
+// pushedDigest finds the digest in the last line of docker push, "TAG: digest: sha256:... size:
+// 1234".
 var pushedDigest = regexp.MustCompile(`(?m): digest: (sha256:[0-9a-f]{64}) size: \d+\s*$`)

@@ -9,7 +9,8 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// checkFiles refuses --metadata-file and --iidfile that cannot be written, before anything is built.
+// checkFiles refuses --metadata-file and --iidfile that cannot be written, before anything is
+// built.
 func checkFiles(opt Options) error {
 	for flag, path := range map[string]string{"--metadata-file": opt.MetadataFile, "--iidfile": opt.IIDFile} {
 		if path == "" {

@@ -121,8 +121,8 @@ func (opt Options) warn(t project.Target) func(message string) {
 	return func(message string) { fmt.Fprintf(opt.Stderr, "WARNING: %s: %s\n", t.Name, message) }
 }
 
-// parseAttest returns the type of an attestation and its attributes, as the frontend is told them. A
-// disabled one has no type.
+// parseAttest returns the type of an attestation and its attributes, as the frontend is told them.
+// A disabled one has no type.
 func parseAttest(value string) (kind, attrs string, err error) {
 	fields, err := csvvalue.Fields(value, nil)
 	if err != nil {

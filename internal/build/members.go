@@ -15,7 +15,8 @@ type member struct {
 	ref      string
 }
 
-// membersOf returns the members of a target's index that get references, in the order of its platforms.
+// membersOf returns the members of a target's index that get references, in the order of its
+// platforms.
 func membersOf(t project.Target) []member {
 	var members []member
 	seen := map[string]bool{}
@@ -28,8 +29,9 @@ func membersOf(t project.Target) []member {
 	return members
 }
 
-// pushMembers has the builder push the members of a pushed index under their own references, once the
-// index is there. The builder, which knows how to talk to the registry, does it in place of samforge.
+// pushMembers has the builder push the members of a pushed index under their own references, once
+// the index is there. The builder, which knows how to talk to the registry, does it in place of
+// samforge.
 func (r *request) pushMembers(job *builder.Job, t project.Target) {
 	members := membersOf(t)
 	if !r.opt.Push || len(members) == 0 {
@@ -57,7 +59,8 @@ func (r *request) pushMembers(job *builder.Job, t project.Target) {
 	}
 }
 
-// inline returns the cache that is exported into the image itself, which the image of an index has too.
+// inline returns the cache that is exported into the image itself, which the image of an index has
+// too.
 func inline(exports []bkclient.CacheOptionsEntry) []bkclient.CacheOptionsEntry {
 	var found []bkclient.CacheOptionsEntry
 	for _, e := range exports {

@@ -49,10 +49,10 @@ func (r *request) newBaseLayers(t project.Target, all []project.Target, exports 
 }
 
 // resolved notes the base, and asks the registry to mount its layers instead of having the builder
-// upload them. BuildKit does so itself for layers that it has not pulled. What it has pulled for any
-// target it would send back, and the base image of one often shares layers with another image that is
-// pulled: they have the same operating system. A registry that does not mount gets the bytes from
-// BuildKit.
+// upload them. BuildKit does so itself for layers that it has not pulled. What it has pulled for
+// any target it would send back, and the base image of one often shares layers with another image
+// that is pulled: they have the same operating system. A registry that does not mount gets the
+// bytes from BuildKit.
 func (b *baseLayers) resolved(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image) {
 	if image.Base.Digest == "" {
 		return
@@ -69,7 +69,8 @@ func (b *baseLayers) resolved(ctx context.Context, platform ocispecs.Platform, i
 	}
 }
 
-// mountTargets returns the repositories, other than its own, that can be given the layers of a base.
+// mountTargets returns the repositories, other than its own, that can be given the layers of a
+// base.
 func (b *baseLayers) mountTargets(base baseImage) []string {
 	var targets []string
 	for _, to := range b.repositories {
@@ -87,10 +88,10 @@ var refused = regexp.MustCompile(`(?i)failed to push .*(\bdenied\b|\bunknown\b|b
 // noRepository matches a push to a repository that is not there, which takes no layers either.
 var noRepository = regexp.MustCompile(`(?i)name_?unknown|name unknown|repository name not known|repository with name .* does not exist`)
 
-// uploadUnmounted uploads the layers of an image where the registry refused a push and may have done so
-// because it does not mount layers of another repository: those of the base, and those that the builder
-// pushed elsewhere before. BuildKit, which gives up then, finds them there at its second try. The result
-// is whether there was any to upload.
+// uploadUnmounted uploads the layers of an image where the registry refused a push and may have
+// done so because it does not mount layers of another repository: those of the base, and those that
+// the builder pushed elsewhere before. BuildKit, which gives up then, finds them there at its
+// second try. The result is whether there was any to upload.
 func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result) bool {
 	if text := failed.Err.Error(); !refused.MatchString(text) || noRepository.MatchString(text) {
 		return false
@@ -114,8 +115,8 @@ func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result)
 	return uploaded > 0
 }
 
-// layers returns the layers and the config of an image that was not pushed: the builder has them, but for
-// the layers of a base that it has not pulled.
+// layers returns the layers and the config of an image that was not pushed: the builder has them,
+// but for the layers of a base that it has not pulled.
 func (b *baseLayers) layers(ctx context.Context, failed builder.Result) ([]registry.Layer, error) {
 	found, err := failed.Blobs(ctx)
 	if err != nil {

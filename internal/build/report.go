@@ -28,8 +28,8 @@ type report struct {
 	built    []Built
 }
 
-// existing asks a builder which references of the targets are in their registries, and returns their
-// digests.
+// existing asks a builder which references of the targets are in their registries, and returns
+// their digests.
 func (r *request) existing(ctx context.Context, pool *builder.Pool, targets []project.Target) (map[string]string, error) {
 	refs := map[string]ocispecs.Platform{}
 	for _, t := range targets {

@@ -17,8 +17,9 @@ func (e *AddressError) Error() string { return e.reason }
 // schemes are those of the addresses that named understands.
 var schemes = []string{"unix", "tcp", "ssh", "npipe", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "docker", "private"}
 
-// CheckAddresses refuses what is no address of a builder, and a list of several that cannot be a Pool: with one that is
-// given twice, or with the Docker engine, which keeps its images to itself. A single empty address means discovery.
+// CheckAddresses refuses what is no address of a builder, and a list of several that cannot be a
+// Pool: with one that is given twice, or with the Docker engine, which keeps its images to itself.
+// A single empty address means discovery.
 func CheckAddresses(addresses []string) error {
 	given := map[string]bool{}
 	for _, address := range addresses {

@@ -11,11 +11,12 @@ import (
 	"github.com/samforge/samforge/frontend"
 )
 
-// maxTries is how often a job is solved whose connections to registries break off. BuildKit has tried each request several
-// times by then, and keeps what was done: another try costs little.
+// maxTries is how often a job is solved whose connections to registries break off. BuildKit has
+// tried each request several times by then, and keeps what was done: another try costs little.
 const maxTries = 3
 
-// solveAgain solves a job until it succeeds, or fails by something that another try would not change.
+// solveAgain solves a job until it succeeds, or fails by something that another try would not
+// change.
 func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	pause := time.Second
 	for try := 1; ; try++ {
@@ -32,8 +33,8 @@ func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sha
 	}
 }
 
-// repeatable reports whether a job's result can be exported twice: what was written to a file or to a program is not taken
-// back.
+// repeatable reports whether a job's result can be exported twice: what was written to a file or to
+// a program is not taken back.
 func repeatable(opt client.SolveOpt) bool {
 	return !slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool { return e.Output != nil })
 }

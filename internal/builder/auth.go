@@ -19,8 +19,9 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// Auth returns what answers a builder's questions for registry credentials: from the keychain, which samforge's own
-// requests use too. A service that makes tokens may send nothing for as long as silence says; 0 is for ever.
+// Auth returns what answers a builder's questions for registry credentials: from the keychain,
+// which samforge's own requests use too. A service that makes tokens may send nothing for as long
+// as silence says; 0 is for ever.
 func Auth(keychain authn.Keychain, silence time.Duration) session.Attachable {
 	a := &registryAuth{keychain: keychain, silence: silence}
 	a.secrets.Store(&printer.Secrets{})
@@ -53,7 +54,8 @@ func (a *registryAuth) SetLogger(l progresswriter.Logger) {
 	}
 }
 
-// credentials looks a host's credentials up. What a token service answers to them may show them, too.
+// credentials looks a host's credentials up. What a token service answers to them may show them,
+// too.
 func (a *registryAuth) credentials(ctx context.Context, host string, scopes []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 	target, err := resource(host, scopes)
 	if err != nil {
@@ -79,8 +81,8 @@ func (a *registryAuth) credentials(ctx context.Context, host string, scopes []st
 	}, nil
 }
 
-// resource returns what credentials are asked for: the repository that the scopes name (repository:ci/app:pull,push),
-// else the registry.
+// resource returns what credentials are asked for: the repository that the scopes name
+// (repository:ci/app:pull,push), else the registry.
 func resource(host string, scopes []string) (authn.Resource, error) {
 	if host == authprovider.DockerHubRegistryHost {
 		host = name.DefaultRegistry

@@ -31,7 +31,8 @@ const (
 	Private Kind = "private buildkitd" // started by Find, stopped by Close
 )
 
-// connectTimeout bounds the first answer of a builder that the user named. Ten seconds are enough for ssh and kubectl.
+// connectTimeout bounds the first answer of a builder that the user named. Ten seconds are enough
+// for ssh and kubectl.
 const connectTimeout = 10 * time.Second
 
 // Builder is a buildkitd that has answered. Close it.
@@ -46,7 +47,8 @@ type Builder struct {
 	daemon      *daemon // nil unless Private
 }
 
-// Close closes the connection and stops a private buildkitd, waiting until it is gone. Close may be called twice.
+// Close closes the connection and stops a private buildkitd, waiting until it is gone. Close may be
+// called twice.
 func (b *Builder) Close() error {
 	err := b.client.Close()
 	if b.daemon != nil {

@@ -36,10 +36,11 @@ func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock"
 // logDelay bounds the wait for the log of what a killed keeper left behind.
 const logDelay = 500 * time.Millisecond
 
-// start runs argv under a keeper, in a process group of its own, so that the Ctrl-C of a terminal reaches us alone and
-// builds can be cancelled in order; and with a parent-death signal, so that it ends when we are killed. That signal is
-// sent when the thread that forked dies, hence a goroutine that keeps its thread until the daemon has ended. keeper and
-// rootlesskit pass SIGTERM on and set the same signal for their children.
+// start runs argv under a keeper, in a process group of its own, so that the Ctrl-C of a terminal
+// reaches us alone and builds can be cancelled in order; and with a parent-death signal, so that it
+// ends when we are killed. That signal is sent when the thread that forked dies, hence a goroutine
+// that keeps its thread until the daemon has ended. keeper and rootlesskit pass SIGTERM on and set
+// the same signal for their children.
 func (d *daemon) start(argv, env []string) error {
 	if err := adopt(); err != nil {
 		return err
@@ -80,7 +81,8 @@ func (d *daemon) waitSocket(ctx context.Context) error {
 	for {
 		conn, err := net.Dial("unix", d.socket())
 		if err == nil {
-			// Closed at once: a connection that says nothing keeps buildkitd from stopping for two minutes.
+			// Closed at once: a connection that says nothing keeps buildkitd from stopping for two
+			// minutes.
 			return conn.Close()
 		}
 		select {
@@ -108,8 +110,8 @@ func (d *daemon) startError(err error) error {
 	return err
 }
 
-// stop ends the daemon and waits for it and for all that it started, removes its sockets and gives its state free. It
-// may be called twice.
+// stop ends the daemon and waits for it and for all that it started, removes its sockets and gives
+// its state free. It may be called twice.
 func (d *daemon) stop() {
 	d.once.Do(func() {
 		if d.cmd != nil {
@@ -124,8 +126,8 @@ func (d *daemon) stop() {
 	})
 }
 
-// end has the keeper end the daemon. One that was stopped (SIGSTOP) must go on for that, and one that does not answer is
-// killed: it gives itself two times stopTimeout.
+// end has the keeper end the daemon. One that was stopped (SIGSTOP) must go on for that, and one
+// that does not answer is killed: it gives itself two times stopTimeout.
 func (d *daemon) end() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGCONT)
@@ -145,8 +147,8 @@ func (d *daemon) ended() <-chan struct{} { return d.exited }
 // tailLines is how much of a log an error quotes.
 const tailLines = 8
 
-// logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its errors. One that fails
-// stops listening before it says why: it is given a second for that.
+// logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its
+// errors. One that fails stops listening before it says why: it is given a second for that.
 func (d *daemon) logTail() string {
 	select {
 	case <-d.exited:

@@ -19,9 +19,9 @@ import (
 
 // Display shows the progress of all jobs of one Run.
 //
-// Jobs share vertices: npm runs once for many images. BuildKit then reports the vertex to every job, each time with its
-// name and all of its log. The display shows it once, under the name of the job that reported it first. Several builders
-// each have vertices of their own (displaypool.go).
+// Jobs share vertices: npm runs once for many images. BuildKit then reports the vertex to every
+// job, each time with its name and all of its log. The display shows it once, under the name of the
+// job that reported it first. Several builders each have vertices of their own (displaypool.go).
 type Display struct {
 	ui      progressui.Display
 	mode    progressui.DisplayMode
@@ -47,8 +47,9 @@ type shown struct {
 	jobs map[*jobWriter]bool // that have reported it and have not ended
 }
 
-// NewDisplay returns a display on out, usually os.Stderr. The mode is auto, tty, plain, rawjson or quiet; auto is what
-// BUILDKIT_PROGRESS says, else tty on a terminal and plain elsewhere. Quiet shows nothing at all.
+// NewDisplay returns a display on out, usually os.Stderr. The mode is auto, tty, plain, rawjson or
+// quiet; auto is what BUILDKIT_PROGRESS says, else tty on a terminal and plain elsewhere. Quiet
+// shows nothing at all.
 func NewDisplay(out io.Writer, mode string) (*Display, error) {
 	if env := os.Getenv("BUILDKIT_PROGRESS"); env != "" && (mode == "" || mode == string(progressui.AutoMode)) {
 		mode = env
@@ -65,14 +66,16 @@ func quiet() *Display {
 	return d
 }
 
-// start begins to show, with secrets masked. Attachables that log, as the credentials do ("[auth] … token for …"), log to the display.
+// start begins to show, with secrets masked. Attachables that log, as the credentials do ("[auth] …
+// token for …"), log to the display.
 func (d *Display) start(secrets *printer.Secrets, attachables []session.Attachable) {
 	d.secrets, d.outputs = secrets, map[output]*printer.Stream{}
 	d.ch, d.done = make(chan *client.SolveStatus), make(chan struct{})
 	d.vertices, d.groups, d.warnings = map[digest.Digest]*shown{}, map[string]string{}, map[string]bool{}
 	go func() {
 		defer close(d.done)
-		// Ended by closing the channel, never by a context, so that the last lines are shown after a cancellation.
+		// Ended by closing the channel, never by a context, so that the last lines are shown after
+		// a cancellation.
 		_, _ = d.ui.UpdateFrom(context.Background(), d.ch)
 	}()
 	for _, a := range attachables {
@@ -120,7 +123,8 @@ type jobWriter struct {
 	exports map[digest.Digest]bool
 }
 
-// writer returns a job's way to the display. Its vertices are named "[prefix …] …"; an empty prefix adds nothing.
+// writer returns a job's way to the display. Its vertices are named "[prefix …] …"; an empty prefix
+// adds nothing.
 func (d *Display) writer(prefix string) *jobWriter {
 	return &jobWriter{d: d, prefix: prefix, exports: map[digest.Digest]bool{}}
 }
@@ -164,8 +168,8 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 		}
 	}
 	for _, warning := range warnings {
-		// progressui's plain mode prints a warning together with the next news of its vertex, and a finished vertex
-		// has none: a status that has not started is news, yet shows nothing.
+		// progressui's plain mode prints a warning together with the next news of its vertex, and a
+		// finished vertex has none: a status that has not started is news, yet shows nothing.
 		out.Statuses = append(out.Statuses, &client.VertexStatus{Vertex: warning.Vertex})
 	}
 	if len(out.Vertexes)+len(out.Statuses)+len(out.Logs)+len(out.Warnings) > 0 {
@@ -173,8 +177,8 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 	}
 }
 
-// newWarnings returns the warnings of st that no job has shown. Several builders have the same warning each at a vertex
-// of their own, the build file as it was sent to them.
+// newWarnings returns the warnings of st that no job has shown. Several builders have the same
+// warning each at a vertex of their own, the build file as it was sent to them.
 func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning {
 	var fresh []*client.VertexWarning
 	for _, warning := range st.Warnings {
@@ -190,8 +194,9 @@ func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning 
 	return fresh
 }
 
-// news says whether v, as w's job sees it, is to be shown. The jobs that share a vertex are told the same, in their own
-// time; and a job that comes to it when it is done is told "cached", which would confuse the reader.
+// news says whether v, as w's job sees it, is to be shown. The jobs that share a vertex are told
+// the same, in their own time; and a job that comes to it when it is done is told "cached", which
+// would confuse the reader.
 func (w *jobWriter) news(s *shown, v *client.Vertex) bool {
 	if s.completed != nil {
 		again := v.Started != nil && v.Started.After(*s.completed) // such as a layer that only this job needs
@@ -212,7 +217,8 @@ func sameTime(a, b *time.Time) bool {
 	return a == b || a != nil && b != nil && a.Equal(*b)
 }
 
-// owns says whether w's view of a vertex is the one shown, and takes a running vertex over from a job that has ended.
+// owns says whether w's view of a vertex is the one shown, and takes a running vertex over from a
+// job that has ended.
 func (w *jobWriter) owns(s *shown) bool {
 	if s.owner == nil && s.completed == nil {
 		s.owner = w
@@ -220,8 +226,8 @@ func (w *jobWriter) owns(s *shown) bool {
 	return s.owner == w
 }
 
-// close gives up what w owns; a job that still waits for such a vertex goes on showing it. A vertex that no other job
-// waits for has ended, though BuildKit may not have said so.
+// close gives up what w owns; a job that still waits for such a vertex goes on showing it. A vertex
+// that no other job waits for has ended, though BuildKit may not have said so.
 func (w *jobWriter) close() {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
@@ -240,7 +246,8 @@ func (w *jobWriter) close() {
 	}
 }
 
-// named puts the prefix into the bracket that a vertex name starts with, as buildx does, unless it is there already.
+// named puts the prefix into the bracket that a vertex name starts with, as buildx does, unless it
+// is there already.
 func (w *jobWriter) named(name string) string {
 	rest, bracket := strings.CutPrefix(name, "[")
 	switch {

@@ -14,7 +14,8 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// vertex returns a vertex as BuildKit reports it: waiting, running or done, at seconds since an epoch.
+// vertex returns a vertex as BuildKit reports it: waiting, running or done, at seconds since an
+// epoch.
 func vertex(name string, times ...int) *client.Vertex {
 	v := &client.Vertex{Digest: digest.FromString(name), Name: name}
 	if len(times) > 0 {

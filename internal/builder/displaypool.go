@@ -9,9 +9,10 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// ownNames renames the vertices of st that are not the same for every job. The same step has the same digest on every
-// builder, and the display would take two runs of it, at different times, for one; and an export has the same digest for
-// every job of a session, though each exports an image of its own.
+// ownNames renames the vertices of st that are not the same for every job. The same step has the
+// same digest on every builder, and the display would take two runs of it, at different times, for
+// one; and an export has the same digest for every job of a session, though each exports an image
+// of its own.
 func (w *jobWriter) ownNames(st *client.SolveStatus) {
 	for _, v := range st.Vertexes {
 		if isExport(v.Name) {
@@ -58,7 +59,8 @@ func (w *jobWriter) own(vertex digest.Digest) digest.Digest {
 	return digest.FromString(name)
 }
 
-// abandon shows as cancelled what w's job was doing when one of several builders was lost, as nobody else tells its end.
+// abandon shows as cancelled what w's job was doing when one of several builders was lost, as
+// nobody else tells its end.
 func (w *jobWriter) abandon() {
 	if w.builder == "" {
 		return

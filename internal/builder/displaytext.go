@@ -10,14 +10,16 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// output is one of the streams that a step prints to: 1 is standard output, 2 standard error, 0 neither.
+// output is one of the streams that a step prints to: 1 is standard output, 2 standard error, 0
+// neither.
 type output struct {
 	vertex digest.Digest
 	stream int
 }
 
-// clean masks the secrets in what st says, which others wrote: steps, registries, the authors of files. For people it is
-// escaped too; progressui's terminal mode draws it with sequences of its own.
+// clean masks the secrets in what st says, which others wrote: steps, registries, the authors of
+// files. For people it is escaped too; progressui's terminal mode draws it with sequences of its
+// own.
 func (d *Display) clean(st *client.SolveStatus) {
 	line, text := d.secrets.Line, d.secrets.Text
 	if d.mode == progressui.RawJSONMode {
@@ -42,8 +44,8 @@ func (d *Display) clean(st *client.SolveStatus) {
 	d.cleanLogs(st)
 }
 
-// sayNewCaches makes one line of the import of a cache that is not there yet, which BuildKit shows as an error of a build
-// that goes well.
+// sayNewCaches makes one line of the import of a cache that is not there yet, which BuildKit shows
+// as an error of a build that goes well.
 func (w *jobWriter) sayNewCaches(st *client.SolveStatus) {
 	for _, v := range st.Vertexes {
 		if v.Completed != nil && strings.Contains(v.Name, "importing cache manifest from") && strings.HasSuffix(v.Error, ": not found") {
@@ -56,7 +58,8 @@ func (w *jobWriter) sayNewCaches(st *client.SolveStatus) {
 	}
 }
 
-// cleanLogs cleans what steps print, which comes in pieces. What is kept of an output is shown when its step ends.
+// cleanLogs cleans what steps print, which comes in pieces. What is kept of an output is shown when
+// its step ends.
 func (d *Display) cleanLogs(st *client.SolveStatus) {
 	for _, l := range st.Logs {
 		key := output{l.Vertex, l.Stream}

@@ -28,8 +28,8 @@ type endpoint struct {
 	err   error  // why the endpoint is not known
 }
 
-// dockerEndpoint follows the docker CLI: DOCKER_HOST (with DOCKER_TLS_VERIFY, DOCKER_TLS and DOCKER_CERT_PATH), else the
-// context in DOCKER_CONTEXT or config.json, else the default socket.
+// dockerEndpoint follows the docker CLI: DOCKER_HOST (with DOCKER_TLS_VERIFY, DOCKER_TLS and
+// DOCKER_CERT_PATH), else the context in DOCKER_CONTEXT or config.json, else the default socket.
 func (o Options) dockerEndpoint() endpoint {
 	home, _ := os.UserHomeDir() // HOME on Unix, USERPROFILE on Windows
 	dir := cmp.Or(o.env("DOCKER_CONFIG"), filepath.Join(cmp.Or(o.env("HOME"), home), ".docker"))
@@ -112,8 +112,9 @@ func (e endpoint) api() (*dockerclient.Client, error) {
 	return dockerclient.New(opts...)
 }
 
-// dockerEngine returns the BuildKit inside a Docker engine. It is reached, as docker buildx does it, by two upgraded HTTP
-// requests: POST /grpc carries the client's connection and POST /session each session's.
+// dockerEngine returns the BuildKit inside a Docker engine. It is reached, as docker buildx does
+// it, by two upgraded HTTP requests: POST /grpc carries the client's connection and POST /session
+// each session's.
 func dockerEngine(ctx context.Context, e endpoint, timeout time.Duration) (*Builder, error) {
 	api, err := e.api()
 	if err != nil {
@@ -137,8 +138,8 @@ func dockerEngine(ctx context.Context, e endpoint, timeout time.Duration) (*Buil
 	return b, nil
 }
 
-// upgrade returns a connection to the engine that speaks proto. The connection outlives ctx, and so does the command that
-// carries one through ssh.
+// upgrade returns a connection to the engine that speaks proto. The connection outlives ctx, and so
+// does the command that carries one through ssh.
 func upgrade(ctx context.Context, api *dockerclient.Client, path, proto string, meta map[string][]string) (net.Conn, error) {
 	conn, err := api.DialHijack(context.WithoutCancel(ctx), path, proto, meta)
 	var dial *net.OpError
@@ -151,9 +152,9 @@ func upgrade(ctx context.Context, api *dockerclient.Client, path, proto string, 
 	return conn, err
 }
 
-// hasContainerdStore says whether an engine keeps its images in containerd, as engines do by default since Docker 29. The
-// older store has no MergeOp and compresses layers anew when they are pushed: an image gets another digest than any other
-// BuildKit gives it.
+// hasContainerdStore says whether an engine keeps its images in containerd, as engines do by
+// default since Docker 29. The older store has no MergeOp and compresses layers anew when they are
+// pushed: an image gets another digest than any other BuildKit gives it.
 func hasContainerdStore(ctx context.Context, api *dockerclient.Client, timeout time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

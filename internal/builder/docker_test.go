@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// dockerListener turns l into a Docker engine's socket: it gives out each connection that asked for /grpc and has been
-// switched to h2c. driver is how it stores images.
+// dockerListener turns l into a Docker engine's socket: it gives out each connection that asked for
+// /grpc and has been switched to h2c. driver is how it stores images.
 func dockerListener(t *testing.T, l net.Listener, driver string) net.Listener {
 	t.Helper()
 	d := &upgraded{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}

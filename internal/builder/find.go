@@ -18,7 +18,8 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// discoverTimeout bounds each step of the discovery; all of them are on this machine, or a DOCKER_HOST.
+// discoverTimeout bounds each step of the discovery; all of them are on this machine, or a
+// DOCKER_HOST.
 const discoverTimeout = 5 * time.Second
 
 // NotFoundError says that discovery came to nothing.
@@ -47,9 +48,10 @@ func listed(attempts []Attempt) string {
 	return s.String()
 }
 
-// Find returns the buildkitd to build with. One that the user named, in opt.Address or BUILDKIT_HOST, is used or is an
-// error. Otherwise the first that answers, of: the rootful socket, the rootless socket, the Docker engine, a private
-// buildkitd; an engine that would give images another digest comes last. When none does, the error is a *NotFoundError.
+// Find returns the buildkitd to build with. One that the user named, in opt.Address or
+// BUILDKIT_HOST, is used or is an error. Otherwise the first that answers, of: the rootful socket,
+// the rootless socket, the Docker engine, a private buildkitd; an engine that would give images
+// another digest comes last. When none does, the error is a *NotFoundError.
 func Find(ctx context.Context, opt Options) (*Builder, error) {
 	if address := cmp.Or(opt.Address, opt.env("BUILDKIT_HOST")); address != "" {
 		if err := checkAddress(address); err != nil {
@@ -162,7 +164,8 @@ func dialTrusted(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// rootlessAddress is where a rootless buildkitd listens (appdefaults.UserAddress with our environment), or "".
+// rootlessAddress is where a rootless buildkitd listens (appdefaults.UserAddress with our
+// environment), or "".
 func rootlessAddress(env func(string) string) string {
 	dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":")
 	if dir == "" {
@@ -176,7 +179,8 @@ var (
 	dialWrapping = regexp.MustCompile(`^transport: (?:[Ee]rror while dialing:? ?)+`)
 )
 
-// reason returns err without gRPC's layers of "connection error: desc = …", which hide what the operating system said.
+// reason returns err without gRPC's layers of "connection error: desc = …", which hide what the
+// operating system said.
 func reason(err error) error {
 	text := err.Error()
 	if m := grpcWrapping.FindStringSubmatch(text); m != nil {

@@ -67,9 +67,9 @@ func (e *UnansweredError) Error() string {
 // Unwrap returns what was wrong.
 func (e *UnansweredError) Unwrap() error { return e.Err }
 
-// Digests returns what references point at in their registries, by reference, as the builder sees them: with its mirrors
-// and its certificates. One that is not there is not in the result. The platform of a reference is that of its image, or
-// one of them. No layer is pulled.
+// Digests returns what references point at in their registries, by reference, as the builder sees
+// them: with its mirrors and its certificates. One that is not there is not in the result. The
+// platform of a reference is that of its image, or one of them. No layer is pulled.
 func (b *Builder) Digests(ctx context.Context, attachables []session.Attachable, refs map[string]ocispecs.Platform) (map[string]string, error) {
 	if len(refs) == 0 {
 		return nil, nil
@@ -138,8 +138,8 @@ func digestOf(ctx context.Context, c gateway.Client, ref string, platform ocispe
 	}
 }
 
-// askRegistry has the builder ask the registry of an image for a tag that nobody has. Whatever comes back is an answer; an
-// error says that none came before ctx ended.
+// askRegistry has the builder ask the registry of an image for a tag that nobody has. Whatever
+// comes back is an answer; an error says that none came before ctx ended.
 func (b *Builder) askRegistry(ctx context.Context, attachables []session.Attachable, image string) error {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
@@ -161,7 +161,8 @@ func (b *Builder) askRegistry(ctx context.Context, attachables []session.Attacha
 	return ctx.Err() // nil where the builder could not be asked, which says nothing of the registry
 }
 
-// isNotFound reports whether a builder says that there is no such tag or repository. Old ones say it in words only.
+// isNotFound reports whether a builder says that there is no such tag or repository. Old ones say
+// it in words only.
 func isNotFound(err error) bool {
 	return grpcerrors.Code(err) == codes.NotFound || strings.HasSuffix(err.Error(), ": not found")
 }
@@ -177,7 +178,8 @@ func exported(st *client.SolveStatus) (manifests []digest.Digest) {
 	return manifests
 }
 
-// Blobs returns the layers and the configs of the images that a job exported, though it may have failed then.
+// Blobs returns the layers and the configs of the images that a job exported, though it may have
+// failed then.
 func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
 	store := proxy.NewContentStore(r.Builder.client.ContentClient())
 	var blobs []ocispecs.Descriptor
@@ -195,7 +197,8 @@ func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
 	return blobs, nil
 }
 
-// Blob opens a layer or a config that the builder has. [ErrNotKept] is its error for one that it has not pulled.
+// Blob opens a layer or a config that the builder has. [ErrNotKept] is its error for one that it
+// has not pulled.
 func (b *Builder) Blob(ctx context.Context, blob ocispecs.Descriptor) (io.ReadCloser, error) {
 	reader, err := proxy.NewContentStore(b.client.ContentClient()).ReaderAt(ctx, blob)
 	if err != nil {
@@ -210,8 +213,8 @@ func (b *Builder) Blob(ctx context.Context, blob ocispecs.Descriptor) (io.ReadCl
 // ErrNotKept says that a builder does not keep what it exports, or not so long.
 var ErrNotKept = errors.New("the builder does not keep what it exported")
 
-// Index returns the members of an index that the builder exported, without attestations, by platform. It asks no
-// registry. [ErrNotKept] is its error when the builder cannot tell.
+// Index returns the members of an index that the builder exported, without attestations, by
+// platform. It asks no registry. [ErrNotKept] is its error when the builder cannot tell.
 func (b *Builder) Index(ctx context.Context, dgst string) (map[string]string, error) {
 	store := proxy.NewContentStore(b.client.ContentClient())
 	data, err := content.ReadBlob(ctx, store, ocispecs.Descriptor{Digest: digest.Digest(dgst)})

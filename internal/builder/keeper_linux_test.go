@@ -31,7 +31,8 @@ func TestKeeperEndsAsItsProgramDoes(t *testing.T) {
 func TestKeeperKillsWhatItsProgramLeavesBehind(t *testing.T) {
 	sleep := sleepDir(t) + "/sleep " + aLongTime(os.Getpid())
 	left := "/sleep\x00" + aLongTime(os.Getpid())
-	// The last one ignores every signal that can be ignored and has a child of its own in a session of its own.
+	// The last one ignores every signal that can be ignored and has a child of its own in a session
+	// of its own.
 	script := sleep + ` & ( trap '' TERM HUP INT; setsid ` + sleep + ` & ` + sleep + ` ) & `
 
 	begin := time.Now()

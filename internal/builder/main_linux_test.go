@@ -38,7 +38,8 @@ type childReport struct {
 	Ready time.Duration
 }
 
-// child starts a private buildkitd, reports it, and runs a step that sleeps for an hour, until it is killed.
+// child starts a private buildkitd, reports it, and runs a step that sleeps for an hour, until it
+// is killed.
 func child() {
 	begin := time.Now()
 	b, err := Find(context.Background(), Options{Address: "private://"})
@@ -152,7 +153,8 @@ func sleepState(duration string) llb.State {
 		Run(llb.Args([]string{"/sleep", duration}), llb.WithCustomName("sleep "+duration)).Root()
 }
 
-// aLongTime is an hour that no other run of these tests sleeps for, so that its processes can be told from theirs.
+// aLongTime is an hour that no other run of these tests sleeps for, so that its processes can be
+// told from theirs.
 func aLongTime(pid int) string { return fmt.Sprintf("1h%dns", pid) }
 
 func sleepJob(name, duration string) Job { return stateJob(name, sleepState(duration)) }

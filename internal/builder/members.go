@@ -15,9 +15,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Members remembers what a build of several platforms returned, so that the image of each can be exported once more, by
-// itself and under a name of its own. The builder has all of it in its cache then: nothing is resolved, run, pulled or
-// sent again.
+// Members remembers what a build of several platforms returned, so that the image of each can be
+// exported once more, by itself and under a name of its own. The builder has all of it in its cache
+// then: nothing is resolved, run, pulled or sent again.
 type Members struct {
 	mu  sync.Mutex
 	all map[string]platformResult // by platform
@@ -67,8 +67,8 @@ func (m *Members) keep(ctx context.Context, res *gateway.Result) error {
 	return nil
 }
 
-// withCache lets every step be taken from the cache: it was run a moment ago. A merge stays as it is:
-// it costs nothing, and BuildKit would fetch its inputs to look for it in the cache.
+// withCache lets every step be taken from the cache: it was run a moment ago. A merge stays as it
+// is: it costs nothing, and BuildKit would fetch its inputs to look for it in the cache.
 func withCache(definition *pb.Definition) *pb.Definition {
 	for _, data := range definition.Def {
 		var op pb.Op
@@ -113,8 +113,8 @@ func ofAny(key string, all []exptypes.Platform) bool {
 	return false
 }
 
-// memberAnnotation returns the key of an annotation of an index's member when that is exported by itself; ok is false
-// for one of the index or of another member.
+// memberAnnotation returns the key of an annotation of an index's member when that is exported by
+// itself; ok is false for one of the index or of another member.
 func memberAnnotation(key exptypes.AnnotationKey, platform ocispecs.Platform) (_ string, ok bool) {
 	manifest := key.Type == exptypes.AnnotationManifest || key.Type == exptypes.AnnotationManifestDescriptor
 	if !manifest || key.Platform != nil && platforms.FormatAll(*key.Platform) != platforms.FormatAll(platforms.Normalize(platform)) {
@@ -172,8 +172,8 @@ func (m *Members) Build(platform ocispecs.Platform) gateway.BuildFunc {
 	}
 }
 
-// cacheImports returns the caches that a build imports. What came out of one is in the builder's own
-// cache only where it was pulled.
+// cacheImports returns the caches that a build imports. What came out of one is in the builder's
+// own cache only where it was pulled.
 func cacheImports(opts map[string]string) (imports []gateway.CacheOptionsEntry, err error) {
 	value := opts["cache-imports"]
 	if value == "" {

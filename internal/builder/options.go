@@ -1,8 +1,8 @@
-// Package builder finds a buildkitd, or starts one, and solves many images on it in one session and under one progress
-// display.
+// Package builder finds a buildkitd, or starts one, and solves many images on it in one session and
+// under one progress display.
 //
-// FindPool decides which buildkitd, one or several (pool.go, find.go), Pool.Run spreads jobs over them (spread.go), each
-// is solved on one (run.go), and Pool.Close leaves nothing behind.
+// FindPool decides which buildkitd, one or several (pool.go, find.go), Pool.Run spreads jobs over
+// them (spread.go), each is solved on one (run.go), and Pool.Close leaves nothing behind.
 package builder
 
 import (
@@ -21,15 +21,17 @@ import (
 
 // Options say which buildkitd to use. The zero value discovers one.
 type Options struct {
-	// Address of a buildkitd: unix, tcp, ssh, npipe, docker-container, podman-container, nerdctl-container or kube-pod,
-	// as buildctl takes it. Two more schemes name what discovery would otherwise come to: docker:// is the Docker
-	// engine's own BuildKit, private:// a buildkitd of our own. Empty means BUILDKIT_HOST, and without that discovery.
+	// Address of a buildkitd: unix, tcp, ssh, npipe, docker-container, podman-container,
+	// nerdctl-container or kube-pod, as buildctl takes it. Two more schemes name what discovery
+	// would otherwise come to: docker:// is the Docker engine's own BuildKit, private:// a
+	// buildkitd of our own. Empty means BUILDKIT_HOST, and without that discovery.
 	Address string
 	// TLS is used for a tcp address; discovery ignores it.
 	TLS TLS
 	// Env looks an environment variable up; nil means os.Getenv.
 	Env func(name string) string
-	// Log is told, one sentence at a time, what the user should know about the choice; nil means nobody is told.
+	// Log is told, one sentence at a time, what the user should know about the choice; nil means
+	// nobody is told.
 	Log func(sentence string)
 
 	rootful    string  // the rootful socket's address, other than appdefaults.Address in tests

@@ -15,8 +15,9 @@ import (
 // maxLinks bounds the links of one path, as the kernel does.
 const maxLinks = 40
 
-// ownFolder returns dir without links, after making what of it is missing. It refuses a path on which another user could
-// put a folder or a link of theirs in the place of ours: a privileged buildkitd writes there.
+// ownFolder returns dir without links, after making what of it is missing. It refuses a path on
+// which another user could put a folder or a link of theirs in the place of ours: a privileged
+// buildkitd writes there.
 func ownFolder(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -71,8 +72,8 @@ func lstatOrMake(dir string) (os.FileInfo, error) {
 	return os.Lstat(dir)
 }
 
-// checkOwner refuses what belongs neither to us, nor to root, nor to whoever owns "/": in a user namespace without the
-// machine's root that is how root's files look.
+// checkOwner refuses what belongs neither to us, nor to root, nor to whoever owns "/": in a user
+// namespace without the machine's root that is how root's files look.
 func checkOwner(path string, info os.FileInfo) error {
 	uid := info.Sys().(*syscall.Stat_t).Uid
 	if trusted(uid) {
@@ -81,8 +82,9 @@ func checkOwner(path string, info os.FileInfo) error {
 	return fmt.Errorf("%s belongs to the user with the id %d, who could change what is in it", path, uid)
 }
 
-// checkWriters refuses a folder in which others may rename what is ours, and what is no folder. One that a volume is
-// mounted on may be open to all, as the volumes of a Kubernetes pod are: who is in the pod is the pod's affair.
+// checkWriters refuses a folder in which others may rename what is ours, and what is no folder. One
+// that a volume is mounted on may be open to all, as the volumes of a Kubernetes pod are: who is in
+// the pod is the pod's affair.
 func checkWriters(path string, info os.FileInfo) error {
 	if !info.IsDir() {
 		return &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
@@ -116,10 +118,12 @@ func checkPrivate(dir string) error {
 	return nil
 }
 
-// noFollow are the flags for opening a file of ours: never through a link, and never waiting for a FIFO's other end.
+// noFollow are the flags for opening a file of ours: never through a link, and never waiting for a
+// FIFO's other end.
 const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
-// createOwn returns the empty file, made or emptied, when it is a regular file of ours with no other name.
+// createOwn returns the empty file, made or emptied, when it is a regular file of ours with no
+// other name.
 func createOwn(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 // stranger is a user who is neither root nor runs this test.
 const stranger = 54321
 
-// hostileHome is a home in a folder open to all, as /tmp is, in which a stranger has made what plant makes.
+// hostileHome is a home in a folder open to all, as /tmp is, in which a stranger has made what
+// plant makes.
 func hostileHome(t *testing.T, plant func(home string)) string {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkPeer refuses a Unix socket on which neither root nor the user listens: whoever builds for us sees our credentials.
-// Whoever owns "/" counts as root, as in a user namespace without the machine's root.
+// checkPeer refuses a Unix socket on which neither root nor the user listens: whoever builds for us
+// sees our credentials. Whoever owns "/" counts as root, as in a user namespace without the
+// machine's root.
 func checkPeer(conn net.Conn) error {
 	c, ok := conn.(*net.UnixConn)
 	if !ok {

@@ -35,8 +35,9 @@ func (e *UnreachableError) Error() string {
 	return "none of the builders can be reached:\n" + listed(e.Tried) + "start one of them, or name others with --builder"
 }
 
-// FindPool connects to the builders at several addresses, in place of opt.Address. One that does not answer is told to
-// opt.Log; when none does, the error is an *UnreachableError. One address, or none, is left to Find.
+// FindPool connects to the builders at several addresses, in place of opt.Address. One that does
+// not answer is told to opt.Log; when none does, the error is an *UnreachableError. One address, or
+// none, is left to Find.
 func FindPool(ctx context.Context, addresses []string, opt Options) (*Pool, error) {
 	if len(addresses) > 1 {
 		return findAll(ctx, addresses, opt)
@@ -110,10 +111,11 @@ func (p *Pool) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run solves all jobs, in one session with each builder and several at a time, and returns when all of them have ended:
-// one result a job, in their order. Jobs of one group are solved by the same builder, whenever it is there. When a
-// builder is lost, others solve what it had not finished; the display says so. A job that fails by itself is not
-// repeated, and does not stop the others; ctx does. The display is used up; nil shows nothing.
+// Run solves all jobs, in one session with each builder and several at a time, and returns when all
+// of them have ended: one result a job, in their order. Jobs of one group are solved by the same
+// builder, whenever it is there. When a builder is lost, others solve what it had not finished; the
+// display says so. A job that fails by itself is not repeated, and does not stop the others; ctx
+// does. The display is used up; nil shows nothing.
 func (p *Pool) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
 	d = cmp.Or(d, quiet())
 	secrets := printer.FromContext(ctx)

@@ -15,11 +15,12 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// startTimeout bounds the start of a private buildkitd, which takes a few tenths of a second on an idle machine.
+// startTimeout bounds the start of a private buildkitd, which takes a few tenths of a second on an
+// idle machine.
 const startTimeout = 30 * time.Second
 
-// startPrivate starts a buildkitd of our own. Its state is kept for the next time, in the user's cache directory; its
-// socket is in a new directory that only the user can enter.
+// startPrivate starts a buildkitd of our own. Its state is kept for the next time, in the user's
+// cache directory; its socket is in a new directory that only the user can enter.
 func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	t, err := opt.findTools(os.Geteuid() != 0)
 	if err != nil {
@@ -78,8 +79,8 @@ type tools struct {
 	path        string // PATH, with our own directory in front
 }
 
-// findTools looks beside our own binary first, then in the absolute folders of PATH: a relative one would have the folder
-// that samforge is run in decide what runs.
+// findTools looks beside our own binary first, then in the absolute folders of PATH: a relative one
+// would have the folder that samforge is run in decide what runs.
 func (o Options) findTools(rootless bool) (tools, error) {
 	dirs := slices.DeleteFunc(filepath.SplitList(o.env("PATH")), func(dir string) bool { return !filepath.IsAbs(dir) })
 	if exe, err := os.Executable(); err == nil {
@@ -118,8 +119,9 @@ func (o Options) findTools(rootless bool) (tools, error) {
 	return t, nil
 }
 
-// command returns the command line of a buildkitd with its state in one directory and its sockets in another.
-// Build steps use the host's network: there is no CNI to count on, and rootless there is nothing else.
+// command returns the command line of a buildkitd with its state in one directory and its sockets
+// in another. Build steps use the host's network: there is no CNI to count on, and rootless there
+// is nothing else.
 func (t tools) command(state, run string) []string {
 	argv := []string{
 		t.buildkitd,
@@ -134,13 +136,14 @@ func (t tools) command(state, run string) []string {
 	if t.rootlesskit == "" {
 		return argv
 	}
-	// Without the process sandbox it also works in an unprivileged container, where /proc cannot be mounted anew.
+	// Without the process sandbox it also works in an unprivileged container, where /proc cannot be
+	// mounted anew.
 	argv = append(argv, "--oci-worker-no-process-sandbox")
 	return append([]string{t.rootlesskit, "--net=host", "--state-dir", filepath.Join(run, "rootlesskit")}, argv...)
 }
 
-// daemonVariables are all that a private buildkitd is given of our environment: what says how the network is reached and
-// where things are. The rest is the CI step's, and often secret.
+// daemonVariables are all that a private buildkitd is given of our environment: what says how the
+// network is reached and where things are. The rest is the CI step's, and often secret.
 var daemonVariables = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY",
 	"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy",
@@ -159,14 +162,15 @@ func (o Options) daemonEnv(t tools, run string) []string {
 		}
 	}
 	if t.rootlesskit != "" {
-		// runc keeps its containers' state here, and where the variable is unset in /run, which is root's.
+		// runc keeps its containers' state here, and where the variable is unset in /run, which is
+		// root's.
 		env = append(env, "XDG_RUNTIME_DIR="+run)
 	}
 	return env
 }
 
-// writeNoRunc writes a program in runc's place that says what is missing. buildkitd does not start without a runc, yet
-// runs it only for build steps that execute something.
+// writeNoRunc writes a program in runc's place that says what is missing. buildkitd does not start
+// without a runc, yet runs it only for build steps that execute something.
 func writeNoRunc(dir string) (string, error) {
 	file := filepath.Join(dir, "runc")
 	script := "#!/bin/sh\necho 'this build step needs runc, which is neither beside samforge nor on PATH: install runc and run the build again' >&2\nexit 1\n"

@@ -155,8 +155,8 @@ func TestKilledLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// killed starts a child samforge, as another user if one is given, kills the victim in the middle of a build step, and
-// waits for all that was started to be gone.
+// killed starts a child samforge, as another user if one is given, kills the victim in the middle
+// of a build step, and waits for all that was started to be gone.
 func killed(t *testing.T, victim string, user *syscall.Credential) {
 	child, report, said := startChild(t, user)
 	if victim != "samforge" {
@@ -195,8 +195,8 @@ func killed(t *testing.T, victim string, user *syscall.Credential) {
 	t.Logf("gone %s after the kill", time.Since(begin))
 }
 
-// startChild starts a child samforge whose build step sleeps, and returns what it reported and a function that waits for its
-// end and returns what it said from now on.
+// startChild starts a child samforge whose build step sleeps, and returns what it reported and a
+// function that waits for its end and returns what it said from now on.
 func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport, func() string) {
 	t.Helper()
 	bin, cache := publicTools(t), cacheHome(t)
@@ -243,7 +243,8 @@ func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport,
 	}
 }
 
-// waitDaemonMounts fails unless the running step's file system is mounted, in a namespace of the daemon's.
+// waitDaemonMounts fails unless the running step's file system is mounted, in a namespace of the
+// daemon's.
 func waitDaemonMounts(t *testing.T, report childReport) {
 	t.Helper()
 	for _, pid := range processIDs(t, "buildkitd\x00--root\x00"+report.State) {
@@ -255,7 +256,8 @@ func waitDaemonMounts(t *testing.T, report childReport) {
 	t.Error("the step has no mounts")
 }
 
-// publicTools is a directory that every user may read, with this test binary as samforge and the tools beside it.
+// publicTools is a directory that every user may read, with this test binary as samforge and the
+// tools beside it.
 func publicTools(t *testing.T) string {
 	t.Helper()
 	dir := cacheHome(t)
@@ -278,7 +280,8 @@ func publicTools(t *testing.T) string {
 	return dir
 }
 
-// subIDUser returns a user with subordinate ids to run as; nil when the test is not root and runs as itself.
+// subIDUser returns a user with subordinate ids to run as; nil when the test is not root and runs
+// as itself.
 func subIDUser(t *testing.T) *syscall.Credential {
 	t.Helper()
 	user, err := testenv.RootlessCredential()
@@ -316,7 +319,8 @@ func processIDs(t *testing.T, text string) []string {
 	return found
 }
 
-// waitNoProcess fails when a process with text in its command line is still there some seconds later.
+// waitNoProcess fails when a process with text in its command line is still there some seconds
+// later.
 func waitNoProcess(t *testing.T, text string) {
 	t.Helper()
 	var left []string

@@ -21,10 +21,11 @@ type Job struct {
 	Name  string // prefix of its progress lines
 	Group string // the jobs of a group share layers, and so a builder of a Pool; empty means a group of its own, by Name
 	Build gateway.BuildFunc
-	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores, SharedKey and the shared
-	// session are set by Run.
+	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores,
+	// SharedKey and the shared session are set by Run.
 	Opt client.SolveOpt
-	// Retry is shown the result of a job that failed; true has it solved again, once. It may be nil.
+	// Retry is shown the result of a job that failed; true has it solved again, once. It may be
+	// nil.
 	Retry func(ctx context.Context, failed Result) bool
 	// After are solved on the same builder when the job succeeded, and shown as part of it.
 	After []Job
@@ -63,8 +64,9 @@ func (e *LostError) Unwrap() error { return e.Err }
 // solver solves one job and shows how.
 type solver func(job Job, out *jobWriter) Result
 
-// open opens a session and returns what solves jobs in it, and what closes it after the last of them. A session that
-// cannot be opened is the error of each job; a private buildkitd that ends is the error of those that it was solving.
+// open opens a session and returns what solves jobs in it, and what closes it after the last of
+// them. A session that cannot be opened is the error of each job; a private buildkitd that ends is
+// the error of those that it was solving.
 func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeSession func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	shared, err := b.openSession(ctx, so, cancel)
@@ -81,7 +83,8 @@ func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeS
 	}
 }
 
-// watchDaemon calls lost when a private buildkitd ends before ctx does. The function that it returns waits for its end.
+// watchDaemon calls lost when a private buildkitd ends before ctx does. The function that it
+// returns waits for its end.
 func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func()) {
 	if b.daemon == nil {
 		return func() {}
@@ -197,8 +200,9 @@ func (b *Builder) lost(err error) error {
 	return lost
 }
 
-// wasLost says whether a solve failed because its builder ended. Unavailable is also what an error inside the build may
-// be: ask whether the builder is still there. One that was started again answers, and its session is broken.
+// wasLost says whether a solve failed because its builder ended. Unavailable is also what an error
+// inside the build may be: ask whether the builder is still there. One that was started again
+// answers, and its session is broken.
 func (b *Builder) wasLost(ctx context.Context, shared *sharedSession, err error) bool {
 	if grpcerrors.Code(err) == codes.Unavailable {
 		if _, gone := b.ping(ctx, 2*time.Second); gone != nil {
@@ -208,8 +212,8 @@ func (b *Builder) wasLost(ctx context.Context, shared *sharedSession, err error)
 	return shared.broken()
 }
 
-// ownMaps returns opt with the maps that client.Build writes to copied, since jobs may share them, and with
-// FrontendAttrs, without which client.Build panics.
+// ownMaps returns opt with the maps that client.Build writes to copied, since jobs may share them,
+// and with FrontendAttrs, without which client.Build panics.
 func ownMaps(opt client.SolveOpt) client.SolveOpt {
 	attrs := make(map[string]string, len(opt.FrontendAttrs))
 	maps.Copy(attrs, opt.FrontendAttrs)
@@ -227,8 +231,9 @@ func cloneEntries(entries []client.CacheOptionsEntry) []client.CacheOptionsEntry
 	return out
 }
 
-// needsOwnSession says whether the job needs a session of its own: export ids count from zero in each solve, and
-// client.Build attaches the stores of local caches only to a session that it opens itself.
+// needsOwnSession says whether the job needs a session of its own: export ids count from zero in
+// each solve, and client.Build attaches the stores of local caches only to a session that it opens
+// itself.
 func needsOwnSession(opt client.SolveOpt) bool {
 	return slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool {
 		return e.Output != nil || e.OutputDir != "" || e.OutputStore != nil

@@ -99,8 +99,8 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 	return shared, nil
 }
 
-// ownedByRoot returns the mounts with every file owned by 0:0, as client.Solve sends them: the same files must give the
-// same cache key whoever checked them out.
+// ownedByRoot returns the mounts with every file owned by 0:0, as client.Solve sends them: the same
+// files must give the same cache key whoever checked them out.
 func ownedByRoot(mounts map[string]fsutil.FS) (filesync.StaticDirSource, error) {
 	dirs := make(filesync.StaticDirSource, len(mounts))
 	for name, mount := range mounts {

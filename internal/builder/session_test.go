@@ -16,7 +16,8 @@ import (
 	"github.com/moby/buildkit/session/grpchijack"
 )
 
-// serveDocker serves a Docker engine whose BuildKit is b: /grpc is b's socket and /session one of b's sessions.
+// serveDocker serves a Docker engine whose BuildKit is b: /grpc is b's socket and /session one of
+// b's sessions.
 func serveDocker(t *testing.T, b *Builder, l net.Listener) {
 	t.Helper()
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

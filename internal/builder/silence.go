@@ -11,15 +11,16 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// maxUnanswered is how often in a row a solve that reports nothing is looked into before it is ended.
+// maxUnanswered is how often in a row a solve that reports nothing is looked into before it is
+// ended.
 const maxUnanswered = 2
 
-// silence notices that a solve reports nothing for a while, and finds out why. A builder that does not
-// answer is lost. One that answers is asked to ask the registries that the solve waits for.
+// silence notices that a solve reports nothing for a while, and finds out why. A builder that does
+// not answer is lost. One that answers is asked to ask the registries that the solve waits for.
 //
-// BuildKit reports the bytes of a layer that is pulled, so one without any is ended, and so is a manifest
-// that does not come. It reports none of a push: that is ended only when its registry leaves the builder's
-// questions unanswered too, or at a limit that the user sets.
+// BuildKit reports the bytes of a layer that is pulled, so one without any is ended, and so is a
+// manifest that does not come. It reports none of a push: that is ended only when its registry
+// leaves the builder's questions unanswered too, or at a limit that the user sets.
 type silence struct {
 	SilenceOptions
 	ping func(context.Context) error                   // asks the builder whether it is there
@@ -124,7 +125,8 @@ func (s *silence) stuck(w waits, since time.Time, unanswered int) error {
 	return nil
 }
 
-// answered reports whether any registry of these images answers the builder; it does where there is none.
+// answered reports whether any registry of these images answers the builder; it does where there is
+// none.
 func (s *silence) answered(ctx context.Context, images []string) bool {
 	if len(images) == 0 {
 		return true

@@ -13,8 +13,9 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// A solve that reports nothing is told of again and again. It ends when the builder does not answer, when a registry that
-// it waits for does not either, and when no byte comes of an image; never while bytes move, or may move.
+// A solve that reports nothing is told of again and again. It ends when the builder does not
+// answer, when a registry that it waits for does not either, and when no byte comes of an image;
+// never while bytes move, or may move.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	const image = "docker.io/library/docker:28-cli"

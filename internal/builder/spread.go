@@ -9,13 +9,15 @@ import (
 	"sync"
 )
 
-// maxSolves bounds the solves in flight on one builder. It is no bound on the work, which buildkitd schedules: it is wide
-// enough that images whose node stage is still being installed do not keep others from being pulled and pushed.
+// maxSolves bounds the solves in flight on one builder. It is no bound on the work, which buildkitd
+// schedules: it is wide enough that images whose node stage is still being installed do not keep
+// others from being pulled and pushed.
 const maxSolves = 16
 
-// ranked returns the addresses in the order in which they are to build a group of jobs, by rendezvous hashing
-// (https://en.wikipedia.org/wiki/Rendezvous_hashing): a group keeps its builder, and so its cache, however the list is
-// ordered, and one builder more or less moves only the groups that it gets or had.
+// ranked returns the addresses in the order in which they are to build a group of jobs, by
+// rendezvous hashing (https://en.wikipedia.org/wiki/Rendezvous_hashing): a group keeps its builder,
+// and so its cache, however the list is ordered, and one builder more or less moves only the groups
+// that it gets or had.
 func ranked(group string, addresses []string) []string {
 	weight := func(address string) uint64 {
 		sum := sha256.Sum256([]byte(group + "\x00" + address))
@@ -26,8 +28,8 @@ func ranked(group string, addresses []string) []string {
 	})
 }
 
-// spread has jobs solved by the builders that are first choice for them, and those of a builder that was lost by their
-// next choice.
+// spread has jobs solved by the builders that are first choice for them, and those of a builder
+// that was lost by their next choice.
 type spread struct {
 	addresses []string // of all builders, those that are lost too
 	solve     func(address string, job Job) Result
@@ -55,7 +57,8 @@ func (s *spread) run(jobs []Job) []Result {
 	return s.results
 }
 
-// solveAll solves the jobs of these indexes on the builders that are left. Without any, their results stay as they are.
+// solveAll solves the jobs of these indexes on the builders that are left. Without any, their
+// results stay as they are.
 func (s *spread) solveAll(indexes []int) {
 	shares := map[string][]int{}
 	for _, i := range indexes {
@@ -79,7 +82,8 @@ func (s *spread) solveAll(indexes []int) {
 	g.Wait()
 }
 
-// solveOn solves the jobs of these indexes on one builder, begun in their order, and returns those that it was lost for.
+// solveOn solves the jobs of these indexes on one builder, begun in their order, and returns those
+// that it was lost for.
 func (s *spread) solveOn(address string, indexes []int) (unfinished []int) {
 	var g sync.WaitGroup
 	for _, i := range indexes {

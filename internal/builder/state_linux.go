@@ -20,8 +20,8 @@ type state struct {
 	lock *flock.Flock
 }
 
-// lockedState returns the state folder that no other samforge uses. Where the folder for caches lies open to others, the
-// home that the system has for the user takes its place.
+// lockedState returns the state folder that no other samforge uses. Where the folder for caches
+// lies open to others, the home that the system has for the user takes its place.
 func (o Options) lockedState() (*state, error) {
 	homes, err := o.cacheDirs()
 	if err != nil {
@@ -42,7 +42,8 @@ func (o Options) lockedState() (*state, error) {
 	return nil, fmt.Errorf("no place for its state: %s; set XDG_CACHE_HOME to a folder that only you can write to", strings.Join(refused, "; "))
 }
 
-// cacheDirs are the folders for caches: XDG_CACHE_HOME, or below HOME and the home that the system has for the user.
+// cacheDirs are the folders for caches: XDG_CACHE_HOME, or below HOME and the home that the system
+// has for the user.
 func (o Options) cacheDirs() ([]string, error) {
 	if dir := o.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
 		return []string{dir}, nil
@@ -71,8 +72,8 @@ func (o Options) systemHome() string {
 	return account.HomeDir
 }
 
-// lockState returns the first of base, base-2, base-3 … that no other samforge uses, locked. A buildkitd that a killed
-// samforge left behind for a moment also counts as using it.
+// lockState returns the first of base, base-2, base-3 … that no other samforge uses, locked. A
+// buildkitd that a killed samforge left behind for a moment also counts as using it.
 func lockState(base string) (*state, error) {
 	for i := 1; i <= 100; i++ {
 		dir := base
@@ -138,8 +139,9 @@ const runPrefix = "samforge-"
 // maxRunDir keeps "/rootlesskit/api.sock" below it within the 107 bytes of a Unix socket's path.
 const maxRunDir = 80
 
-// runDir makes the folder for the sockets: in TMPDIR, or where that is too long or open to others, in /tmp or beside the
-// state. The state notes its name, and what a killed samforge left is removed.
+// runDir makes the folder for the sockets: in TMPDIR, or where that is too long or open to others,
+// in /tmp or beside the state. The state notes its name, and what a killed samforge left is
+// removed.
 func (s *state) runDir() (string, error) {
 	note := filepath.Join(s.dir, "samforge.run")
 	s.sweep(note)
@@ -173,7 +175,8 @@ func (s *state) writeNote(note, dir string) error {
 	return errors.Join(err, f.Close())
 }
 
-// sweep removes the folder for the sockets that the last user of the state noted and, being killed, did not remove.
+// sweep removes the folder for the sockets that the last user of the state noted and, being killed,
+// did not remove.
 func (s *state) sweep(note string) {
 	dir, err := userfile.Read(note, 4096)
 	if err != nil || !strings.HasPrefix(filepath.Base(string(dir)), runPrefix) || checkPrivate(string(dir)) != nil {

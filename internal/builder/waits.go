@@ -30,8 +30,8 @@ const (
 	partCache   = "writing "
 )
 
-// add notes what a builder reports, and reports whether it is news. A pull reports its bytes again and
-// again, though there be no more of them.
+// add notes what a builder reports, and reports whether it is news. A pull reports its bytes again
+// and again, though there be no more of them.
 func (s running) add(st *client.SolveStatus) (news bool) {
 	news = len(st.Vertexes)+len(st.Logs)+len(st.Warnings) > 0
 	for _, v := range st.Vertexes {

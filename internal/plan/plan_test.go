@@ -177,7 +177,8 @@ func TestPlanWithNamedContexts(t *testing.T) {
 	}
 }
 
-// What the lock file has for a platform has to be the image that its digest leads to, as in a build.
+// What the lock file has for a platform has to be the image that its digest leads to, as in a
+// build.
 func TestPlanOfALockThatContradictsItself(t *testing.T) {
 	t.Parallel()
 	opt := optionsOfMany(t, 1)

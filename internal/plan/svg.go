@@ -45,7 +45,8 @@ func (p *Picture) svg() string {
 	return b.String() + drawn.String() + "</svg>\n"
 }
 
-// svgLayer draws one layer at x: its box, which is one shape, and its label in the widest part of it.
+// svgLayer draws one layer at x: its box, which is one shape, and its label in the widest part of
+// it.
 func svgLayer(b *strings.Builder, l PictureLayer, rows []PictureImage, x, w, n int) {
 	colours := []string{"#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#fce5cd", "#d0e0e3", "#ead1dc"}
 	runs := runsOf(l, rows)

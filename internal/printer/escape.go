@@ -1,5 +1,5 @@
-// Package printer makes text that came from elsewhere safe to print: it masks the secrets that samforge served, and shows
-// what would steer a terminal.
+// Package printer makes text that came from elsewhere safe to print: it masks the secrets that
+// samforge served, and shows what would steer a terminal.
 package printer
 
 import (
@@ -13,9 +13,9 @@ import (
 // color matches the sequences that programs colour their output with.
 var color = regexp.MustCompile("\x1b\\[[0-9;:]*m")
 
-// Escape returns text with everything in it that a terminal would act upon written out, as in \x1b or \u202e: control
-// characters but line feeds and tabs, marks that turn the direction of writing, and bytes that are not UTF-8. Colours are
-// left out, and a carriage return begins a new line.
+// Escape returns text with everything in it that a terminal would act upon written out, as in \x1b
+// or \u202e: control characters but line feeds and tabs, marks that turn the direction of writing,
+// and bytes that are not UTF-8. Colours are left out, and a carriage return begins a new line.
 func Escape(text string) string {
 	if isPlain(text) {
 		return text

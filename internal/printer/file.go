@@ -17,7 +17,8 @@ type File struct {
 // Stderr returns standard error, which people read.
 func Stderr(secrets *Secrets) *File { return &File{os.Stderr, secrets, true} }
 
-// Stdout returns standard output. Programs may read it, and get the bytes as they are; a terminal does not.
+// Stdout returns standard output. Programs may read it, and get the bytes as they are; a terminal
+// does not.
 func Stdout(secrets *Secrets) *File {
 	_, err := console.ConsoleFromFile(os.Stdout)
 	return &File{os.Stdout, secrets, err == nil}
@@ -40,7 +41,8 @@ func (f *File) write(text string) error {
 	return err
 }
 
-// Raw returns what a writer writes to, for who masks and escapes on their own and must steer the terminal.
+// Raw returns what a writer writes to, for who masks and escapes on their own and must steer the
+// terminal.
 func Raw(w io.Writer) io.Writer {
 	if f, ok := w.(*File); ok {
 		return f.File

@@ -15,12 +15,13 @@ var notSecret = []string{
 	"https-proxy", "noproxy", "region", "output", "machine", "legacy-peer-deps", "fund", "audit", "loglevel",
 }
 
-// certificate matches a certificate in PEM, which is public. A bundle has thousands of lines of them.
+// certificate matches a certificate in PEM, which is public. A bundle has thousands of lines of
+// them.
 var certificate = regexp.MustCompile(`(?s)-----BEGIN (?:TRUSTED )?CERTIFICATE-----.*?-----END (?:TRUSTED )?CERTIFICATE-----`)
 
-// AddFile has what is secret in the content of a secret masked: all of it, and where it has lines, keys or is JSON, the
-// parts. The value of a key that is known to be no secret, such as the registry of an .npmrc, stays readable, for messages
-// are useless without it.
+// AddFile has what is secret in the content of a secret masked: all of it, and where it has lines,
+// keys or is JSON, the parts. The value of a key that is known to be no secret, such as the
+// registry of an .npmrc, stays readable, for messages are useless without it.
 func (s *Secrets) AddFile(data []byte) {
 	text := strings.TrimSpace(certificate.ReplaceAllString(string(data), ""))
 	var found []string
@@ -39,7 +40,8 @@ func (s *Secrets) AddFile(data []byte) {
 	s.Add(found...)
 }
 
-// ofLine returns the secrets of a line: of KEY=VALUE the value, else all of it and the passwords of .netrc.
+// ofLine returns the secrets of a line: of KEY=VALUE the value, else all of it and the passwords of
+// .netrc.
 func ofLine(line string) []string {
 	if line == "" || strings.HasPrefix(line, "-----") || strings.ContainsAny(line[:1], "#;[") {
 		return nil // the frame of a PEM block, a comment, a section
@@ -77,7 +79,8 @@ func ofValue(key, value string) []string {
 	return []string{value}
 }
 
-// isNoSecret says whether the last part of a key such as //registry.example.com/:email or @scope:registry is known.
+// isNoSecret says whether the last part of a key such as //registry.example.com/:email or
+// @scope:registry is known.
 func isNoSecret(key string) bool {
 	key = strings.ToLower(key[strings.LastIndex(key, ":")+1:])
 	return slices.Contains(notSecret, key)

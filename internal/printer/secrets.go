@@ -40,7 +40,8 @@ const (
 	shortest = 6
 )
 
-// Add has these values masked from now on, in plain and in the encodings that servers and programs write them in.
+// Add has these values masked from now on, in plain and in the encodings that servers and programs
+// write them in.
 func (s *Secrets) Add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +93,8 @@ func (s *Secrets) AddAuthorization(header string) {
 	s.Add(value)
 }
 
-// encoded returns the forms in which a value may be written. Of base64 the last characters depend on what follows.
+// encoded returns the forms in which a value may be written. Of base64 the last characters depend
+// on what follows.
 func encoded(value string) []string {
 	if value == "" {
 		return nil
@@ -129,7 +131,8 @@ func (s *Secrets) replace(text string) string {
 	return out.String() + text[at:]
 }
 
-// find returns where the first secret in text[from:] starts and ends, len(text) for both when there is none.
+// find returns where the first secret in text[from:] starts and ends, len(text) for both when there
+// is none.
 func (s *Secrets) find(text string, from int) (start, end int) {
 	for i := from; i < len(text); i++ {
 		for _, value := range s.values[text[i]] {
@@ -147,7 +150,8 @@ func (s *Secrets) Text(text string) string { return Escape(s.Mask(text)) }
 // Line is Text for what must stay on one line.
 func (s *Secrets) Line(text string) string { return EscapeLine(s.Mask(text)) }
 
-// begun returns how many bytes at the end of text may be the beginning of a secret. They are never part of a whole one.
+// begun returns how many bytes at the end of text may be the beginning of a secret. They are never
+// part of a whole one.
 func (s *Secrets) begun(text string) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Stream masks, and escapes, text that comes in pieces, as a program writes it. A piece may end in the middle of a
-// secret, a character or a colour: the end is then kept for the next one.
+// Stream masks, and escapes, text that comes in pieces, as a program writes it. A piece may end in
+// the middle of a secret, a character or a colour: the end is then kept for the next one.
 type Stream struct {
 	secrets *Secrets
 	print   func(string) string

@@ -23,8 +23,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// maxDownload is the size in bytes that a download may have, and what is unpacked of it to find a file: as
-// much as Lambda takes of a whole image. A builder sets no limit of its own.
+// maxDownload is the size in bytes that a download may have, and what is unpacked of it to find a
+// file: as much as Lambda takes of a whole image. A builder sets no limit of its own.
 const maxDownload = 10e9
 
 // checksum fetches a file, once, and returns its checksum.
@@ -34,8 +34,8 @@ func (l *Lookup) checksum(ctx context.Context, d llbgen.Download) (digest.Digest
 	return once.(func() (digest.Digest, error))()
 }
 
-// download returns the checksum of a file that has at most limit bytes. It is fetched again when the server
-// breaks off.
+// download returns the checksum of a file that has at most limit bytes. It is fetched again when
+// the server breaks off.
 func download(ctx context.Context, transport http.RoundTripper, d llbgen.Download, limit int64) (digest.Digest, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {

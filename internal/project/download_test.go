@@ -95,7 +95,8 @@ func TestDownloadsThatAreSomethingElse(t *testing.T) {
 	}
 }
 
-// A download that breaks off is fetched again. One that stops, or never ends, is an error that says where or how much.
+// A download that breaks off is fetched again. One that stops, or never ends, is an error that says
+// where or how much.
 func TestDownloadsThatEndBadly(t *testing.T) {
 	t.Parallel()
 	whole := program(elf.EM_X86_64)

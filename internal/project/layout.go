@@ -117,7 +117,8 @@ func (b layoutBlobs) ReaderAt(_ context.Context, desc ocispecs.Descriptor) (cont
 	return layoutBlob{bytes.NewReader(data)}, nil
 }
 
-// documentLimit is the most that a manifest, an index or an image config may have, as for registries.
+// documentLimit is the most that a manifest, an index or an image config may have, as for
+// registries.
 const documentLimit = 8 << 20
 
 func (b layoutBlobs) read(dgst digest.Digest) ([]byte, error) {

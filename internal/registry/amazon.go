@@ -10,8 +10,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// amazon is the keychain of Amazon ECR. It finds AWS credentials as every AWS program does, and exchanges them for a
-// registry's; like docker-credential-ecr-login it keeps those in ~/.ecr, unless AWS_ECR_DISABLE_CACHE is set.
+// amazon is the keychain of Amazon ECR. It finds AWS credentials as every AWS program does, and
+// exchanges them for a registry's; like docker-credential-ecr-login it keeps those in ~/.ecr,
+// unless AWS_ECR_DISABLE_CACHE is set.
 type amazon struct{}
 
 var _ authn.ContextKeychain = amazon{}
@@ -20,8 +21,8 @@ func (a amazon) Resolve(target authn.Resource) (authn.Authenticator, error) {
 	return a.ResolveContext(context.Background(), target)
 }
 
-// ResolveContext returns an error when there are no AWS credentials for a private registry, which always wants some. A
-// public one is then used without.
+// ResolveContext returns an error when there are no AWS credentials for a private registry, which
+// always wants some. A public one is then used without.
 func (amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	host := target.RegistryStr()
 	registry, err := api.ExtractRegistry(host)
@@ -34,7 +35,8 @@ func (amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.
 		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
 	if public {
-		// Most machines that pull from it are none of Amazon's, and wait seconds for an answer of the metadata service.
+		// Most machines that pull from it are none of Amazon's, and wait seconds for an answer of
+		// the metadata service.
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	settings, err := config.LoadDefaultConfig(ctx, options...)

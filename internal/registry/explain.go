@@ -23,9 +23,10 @@ func (e *Error) Error() string { return e.Sentence + ": " + e.Err.Error() }
 // Unwrap returns what the registry said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explain returns a builder's error as an *Error when it is one that a registry commonly gives, which BuildKit passes on
-// as text. Any other error, and nil, comes back as it is. The reference is the image being worked on; where the text
-// names another image, such as the base that could not be pulled, that one is meant.
+// Explain returns a builder's error as an *Error when it is one that a registry commonly gives,
+// which BuildKit passes on as text. Any other error, and nil, comes back as it is. The reference is
+// the image being worked on; where the text names another image, such as the base that could not be
+// pulled, that one is meant.
 func Explain(err error, ref string) error { return explained(err, ref, true) }
 
 // explain is Explain for an error of a Client, which asked the registry itself.
@@ -47,16 +48,17 @@ func explained(err error, ref string, builder bool) error {
 	return err
 }
 
-// rule turns one kind of answer into a sentence. The first rule that matches wins: what the registry says about a tag or
-// a limit is more exact than the status that it comes with.
+// rule turns one kind of answer into a sentence. The first rule that matches wins: what the
+// registry says about a tag or a limit is more exact than the status that it comes with.
 type rule struct {
 	status   int            // of a Client's request; 0 is none
 	text     *regexp.Regexp // of the lower-case error; nil is none
 	sentence func(subject) string
 }
 
-// The texts are those of ECR, Harbor, Docker Hub, distribution and containerd's remotes, which BuildKit uses. The last
-// leaves a message out that is its code's standard one, so that a bare "denied" or "unauthorized" is left.
+// The texts are those of ECR, Harbor, Docker Hub, distribution and containerd's remotes, which
+// BuildKit uses. The last leaves a message out that is its code's standard one, so that a bare
+// "denied" or "unauthorized" is left.
 var rules = []rule{
 	{
 		text: regexp.MustCompile(`tag_?invalid|tag invalid|immutable|cannot be overwritten|imagetagalreadyexists`),
@@ -214,7 +216,8 @@ func (s subject) create() string {
 	return fmt.Sprintf(" with `aws ecr create-repository --region %s --repository-name %s`", m[1], strings.TrimPrefix(s.repo, s.host+"/"))
 }
 
-// mountRefused finds the request that asks a registry to give a blob of one repository to another, in an error of it.
+// mountRefused finds the request that asks a registry to give a blob of one repository to another,
+// in an error of it.
 var mountRefused = regexp.MustCompile(`post request to https?://\S+/blobs/uploads/\?\S*mount=\S+: [45]\d\d `)
 
 // mountFrom finds the repository that the blob is in.

@@ -29,9 +29,10 @@ import (
 	"github.com/samforge/samforge/internal/userfile"
 )
 
-// Keychain finds the credentials for a registry. It asks, in this order: DOCKER_AUTH_CONFIG, Docker's config.json with
-// its credential helpers, Podman's auth.json, and the clouds that the registry may belong to (ECR, Artifact Registry,
-// ACR, GitHub). Where none has any, or a helper fails, the registry is asked without credentials.
+// Keychain finds the credentials for a registry. It asks, in this order: DOCKER_AUTH_CONFIG,
+// Docker's config.json with its credential helpers, Podman's auth.json, and the clouds that the
+// registry may belong to (ECR, Artifact Registry, ACR, GitHub). Where none has any, or a helper
+// fails, the registry is asked without credentials.
 //
 // An answer is kept for a few minutes. A Keychain is safe for concurrent use.
 type Keychain struct {
@@ -74,8 +75,8 @@ const (
 
 var _ authn.ContextKeychain = (*Keychain)(nil)
 
-// NewKeychain returns a Keychain that reads its files at the first question. It calls warn, at most once for each reason,
-// when credentials that are configured cannot be had.
+// NewKeychain returns a Keychain that reads its files at the first question. It calls warn, at most
+// once for each reason, when credentials that are configured cannot be had.
 func NewKeychain(warn func(sentence string)) *Keychain {
 	return &Keychain{
 		warn:           warn,
@@ -145,7 +146,8 @@ func (k *Keychain) tell(format string, args ...any) {
 	}
 }
 
-// readDocker reads Docker's config.json. It returns an empty one where there is none, or none that can be read.
+// readDocker reads Docker's config.json. It returns an empty one where there is none, or none that
+// can be read.
 func (k *Keychain) readDocker() *configfile.ConfigFile {
 	dir := cmp.Or(os.Getenv(config.EnvOverrideConfigDir), config.Dir())
 	name := filepath.Join(dir, config.ConfigFileName)
@@ -163,7 +165,8 @@ func (k *Keychain) readDocker() *configfile.ConfigFile {
 	return file
 }
 
-// fromDocker asks Docker's config and the credential helper that it names, which docker would wait for without end.
+// fromDocker asks Docker's config and the credential helper that it names, which docker would wait
+// for without end.
 func (k *Keychain) fromDocker(ctx context.Context, target authn.Resource) authn.AuthConfig {
 	host := target.RegistryStr()
 	found, err := within(ctx, k.helperPatience, func(context.Context) (types.AuthConfig, error) { return k.docker.GetAuthConfig(host) })
@@ -275,8 +278,8 @@ func (k *Keychain) fromCloud(ctx context.Context, c cloud, target authn.Resource
 	return authn.AuthConfig{}
 }
 
-// within returns what ask returns, or the error of ctx or of the limit when that ends first: few keychains end with a
-// context, so one that hangs is left behind.
+// within returns what ask returns, or the error of ctx or of the limit when that ends first: few
+// keychains end with a context, so one that hangs is left behind.
 func within[T any](ctx context.Context, limit time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -21,7 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// noCredentials is an environment in which a keychain finds nothing, and the folder of its Docker config.
+// noCredentials is an environment in which a keychain finds nothing, and the folder of its Docker
+// config.
 func noCredentials(t *testing.T) (dockerConfig string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -203,7 +204,8 @@ func TestKeychainEndsWhatDoesNot(t *testing.T) {
 	}
 }
 
-// ecr is a stand-in for the API of Amazon ECR, which exchanges AWS credentials for those of a registry.
+// ecr is a stand-in for the API of Amazon ECR, which exchanges AWS credentials for those of a
+// registry.
 func ecr(t *testing.T) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -16,9 +16,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Mount makes the layers of the image at ref, for the platform, part of the repository that to is in. Both are in one
-// registry, which need not be sent a byte: see "Mounting a blob from another repository" in the OCI distribution
-// specification. A registry that wants the bytes instead is an error; nothing is sent then.
+// Mount makes the layers of the image at ref, for the platform, part of the repository that to is
+// in. Both are in one registry, which need not be sent a byte: see "Mounting a blob from another
+// repository" in the OCI distribution specification. A registry that wants the bytes instead is an
+// error; nothing is sent then.
 func (c *Client) Mount(ctx context.Context, ref string, platform ocispecs.Platform, to string) error {
 	if err := c.mount(ctx, ref, platform, to); err != nil {
 		return fmt.Errorf("mount the layers of %s in %s: %w", ref, to, explain(err, to))
@@ -57,8 +58,8 @@ type Layer struct {
 	From string
 }
 
-// Upload uploads layers to the repository that to is in, without asking for them to be mounted. It returns how many the
-// repository did not have.
+// Upload uploads layers to the repository that to is in, without asking for them to be mounted. It
+// returns how many the repository did not have.
 func (c *Client) Upload(ctx context.Context, layers []Layer, to string) (uploaded int, err error) {
 	pusher, into, err := c.pusher(to)
 	if err != nil {

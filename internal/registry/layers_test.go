@@ -100,7 +100,8 @@ func TestMountSendsNothing(t *testing.T) {
 	}
 }
 
-// What the repository has not is uploaded, from a file or from another repository, without asking for a mount.
+// What the repository has not is uploaded, from a file or from another repository, without asking
+// for a mount.
 func TestUploadSendsWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	host, _, queries := mountable(t, false)

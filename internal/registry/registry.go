@@ -1,7 +1,7 @@
 // Package registry asks registries about images, and finds the credentials for them.
 //
-// A [Client] is for those who have no builder: whoever has one asks that instead. Every error of a Client has been
-// through [Explain].
+// A [Client] is for those who have no builder: whoever has one asks that instead. Every error of a
+// Client has been through [Explain].
 package registry
 
 import (
@@ -22,16 +22,16 @@ import (
 	"github.com/samforge/samforge/internal/roundtrip"
 )
 
-// Client asks registries. It speaks TLS with them, and plain HTTP where that fails on loopback and private addresses. It
-// logs in to a repository once. Its methods are safe for concurrent use.
+// Client asks registries. It speaks TLS with them, and plain HTTP where that fails on loopback and
+// private addresses. It logs in to a repository once. Its methods are safe for concurrent use.
 type Client struct {
 	keychain *Keychain
 	silence  time.Duration
 	puller   func() (*remote.Puller, error)
 }
 
-// NewClient returns a client that uses the credentials of the keychain. A registry may send nothing for as long as
-// silence says; 0 waits for ever.
+// NewClient returns a client that uses the credentials of the keychain. A registry may send nothing
+// for as long as silence says; 0 waits for ever.
 func NewClient(keychain *Keychain, silence time.Duration) *Client {
 	c := &Client{keychain: keychain, silence: silence}
 	c.puller = sync.OnceValues(func() (*remote.Puller, error) {
@@ -64,8 +64,9 @@ func (c *Client) get(ctx context.Context, ref name.Reference) (*remote.Descripto
 	return puller.Get(ctx, ref)
 }
 
-// Digest returns the digest that ref points at; ok is false when the registry has no such tag or repository. It costs
-// one HEAD request, which Docker Hub does not count as a pull, and a GET where the registry does not answer that.
+// Digest returns the digest that ref points at; ok is false when the registry has no such tag or
+// repository. It costs one HEAD request, which Docker Hub does not count as a pull, and a GET where
+// the registry does not answer that.
 func (c *Client) Digest(ctx context.Context, ref string) (digest string, ok bool, err error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -91,7 +92,8 @@ func (c *Client) Digest(ctx context.Context, ref string) (digest string, ok bool
 	return found.Digest.String(), true, nil
 }
 
-// HasBlob reports whether the repository of ref has a blob. It costs one HEAD request, beside those to log in.
+// HasBlob reports whether the repository of ref has a blob. It costs one HEAD request, beside those
+// to log in.
 func (c *Client) HasBlob(ctx context.Context, ref, blob string) (bool, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -118,8 +120,8 @@ func answered(err error) bool {
 	return !errors.As(err, &unreachable) && status(err) != http.StatusTooManyRequests
 }
 
-// notFound reports whether the registry said that there is no such manifest (MANIFEST_UNKNOWN) or repository
-// (NAME_UNKNOWN); the answer to a HEAD has only the status.
+// notFound reports whether the registry said that there is no such manifest (MANIFEST_UNKNOWN) or
+// repository (NAME_UNKNOWN); the answer to a HEAD has only the status.
 func notFound(err error) bool { return status(err) == http.StatusNotFound }
 
 // Denied reports whether err says that the credentials give no right to what was asked for.
@@ -136,8 +138,8 @@ func status(err error) int {
 	return 0
 }
 
-// Repository returns the repository of a reference, with its registry, as the registry knows it; or the reference itself
-// if it is none.
+// Repository returns the repository of a reference, with its registry, as the registry knows it; or
+// the reference itself if it is none.
 func Repository(ref string) string {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -146,7 +148,8 @@ func Repository(ref string) string {
 	return parsed.Context().Name()
 }
 
-// Same reports whether two references are in the same registry, which can give the blobs of one repository to another.
+// Same reports whether two references are in the same registry, which can give the blobs of one
+// repository to another.
 func Same(a, b string) bool {
 	x, errX := name.ParseReference(a)
 	y, errY := name.ParseReference(b)

@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// serve starts a registry on loopback and returns its host; requests that refuse answers do not get further.
+// serve starts a registry on loopback and returns its host; requests that refuse answers do not get
+// further.
 func serve(t *testing.T, refuse func(http.ResponseWriter, *http.Request) bool) string {
 	t.Helper()
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))

@@ -57,7 +57,8 @@ func NewResolver(ctx context.Context, client *Client) *Resolver {
 	return &Resolver{client: client, ctx: ctx}
 }
 
-// Resolve returns what ref leads to for the platform. It costs three requests the first time, and no layer is pulled.
+// Resolve returns what ref leads to for the platform. It costs three requests the first time, and
+// no layer is pulled.
 func (r *Resolver) Resolve(ref string, platform ocispecs.Platform) (*Image, error) {
 	find := func() (*Image, error) { return r.resolve(ref, platform) }
 	once, _ := r.images.LoadOrStore(ref+" "+platforms.Format(platform), sync.OnceValues(find))
@@ -88,8 +89,9 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 	return describe(desc, image)
 }
 
-// member returns the image for the platform in what a reference points at. Of several it takes the one that BuildKit
-// would: the best match, and one that does not say its platform only where its config does.
+// member returns the image for the platform in what a reference points at. Of several it takes the
+// one that BuildKit would: the best match, and one that does not say its platform only where its
+// config does.
 func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1.Image, error) {
 	if !desc.MediaType.IsIndex() {
 		image, err := desc.Image()
@@ -117,8 +119,8 @@ func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1
 	return image, err
 }
 
-// bestMatch returns the member of an index that suits a platform best: arm64 before arm, amd64 before 386. It returns
-// nil where none does.
+// bestMatch returns the member of an index that suits a platform best: arm64 before arm, amd64
+// before 386. It returns nil where none does.
 func bestMatch(members []v1.Descriptor, platform ocispecs.Platform) *v1.Descriptor {
 	matcher := platforms.Only(platform)
 	var best *v1.Descriptor
@@ -138,7 +140,8 @@ func platformOf(m v1.Descriptor) ocispecs.Platform {
 	return ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
 }
 
-// fits returns an error for an image whose config names another architecture. One that names none suits any.
+// fits returns an error for an image whose config names another architecture. One that names none
+// suits any.
 func fits(image v1.Image, ref string, platform ocispecs.Platform) error {
 	config, err := image.ConfigFile()
 	if err == nil && config.Architecture != "" && config.Architecture != platform.Architecture {

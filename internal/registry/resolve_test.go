@@ -16,8 +16,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// dockerHub pushes an index as Docker Hub has it for docker:28-cli, and returns the digests by platform. Each image has
-// an attestation, and one member is without a platform.
+// dockerHub pushes an index as Docker Hub has it for docker:28-cli, and returns the digests by
+// platform. Each image has an attestation, and one member is without a platform.
 func dockerHub(t *testing.T, ref string) map[string]string {
 	t.Helper()
 	digests := map[string]string{}

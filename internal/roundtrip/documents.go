@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// documentTime bounds the reading of one manifest or config, however evenly its bytes come. It is never
-	// less than five times what a host may send nothing for.
+	// documentTime bounds the reading of one manifest or config, however evenly its bytes come. It
+	// is never less than five times what a host may send nothing for.
 	documentTime = 5 * time.Minute
-	// maxDocument is the size in bytes that a manifest or an image config may have. Most registries take 4 MiB.
+	// maxDocument is the size in bytes that a manifest or an image config may have. Most registries
+	// take 4 MiB.
 	maxDocument = 8 << 20
 )
 
-// Documents returns the transport for manifests, configs and tokens. It reads each answer whole, so that
-// one that breaks off can be asked for [Again], and no more of it than a document may have. Silence is that
-// of [Streams].
+// Documents returns the transport for manifests, configs and tokens. It reads each answer whole, so
+// that one that breaks off can be asked for [Again], and no more of it than a document may have.
+// Silence is that of [Streams].
 func Documents(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
 	return documents{streams{inner, silence}}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// DefaultSilence is how long a registry, a download server or a builder may send nothing. Those that
-// are busy or restarting answer again sooner.
+// DefaultSilence is how long a registry, a download server or a builder may send nothing. Those
+// that are busy or restarting answer again sooner.
 const DefaultSilence = time.Minute
 
 // StalledError says that a host did not answer in time.
@@ -40,9 +40,9 @@ func stalled(ctx context.Context, err error) error {
 	return err
 }
 
-// Streams returns the transport for files of any size. It ends a request with a [*StalledError] when no
-// byte moves in either direction for as long as silence says; 0 waits for ever. It does not send a
-// request again: see [Again].
+// Streams returns the transport for files of any size. It ends a request with a [*StalledError]
+// when no byte moves in either direction for as long as silence says; 0 waits for ever. It does not
+// send a request again: see [Again].
 func Streams(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
 	return streams{inner, silence}
 }
@@ -52,8 +52,8 @@ type streams struct {
 	silence time.Duration
 }
 
-// RoundTrip starts the clock, which every byte of either body sets back. What it sends to log in is a
-// secret, should the answer show it.
+// RoundTrip starts the clock, which every byte of either body sets back. What it sends to log in is
+// a secret, should the answer show it.
 func (t streams) RoundTrip(req *http.Request) (*http.Response, error) {
 	printer.FromContext(req.Context()).AddAuthorization(req.Header.Get("Authorization"))
 	if t.silence == 0 {

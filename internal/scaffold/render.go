@@ -55,7 +55,8 @@ func (a Answers) render() ([]byte, error) {
 	return file.Bytes(), nil
 }
 
-// section is a section of the build file that not every kind has, with its keys that have a default.
+// section is a section of the build file that not every kind has, with its keys that have a
+// default.
 type section struct {
 	Path string
 	Keys []string

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// ReadFS returns the content of a regular file of a file system, such as an image's. More than limit
-// bytes are an error.
+// ReadFS returns the content of a regular file of a file system, such as an image's. More than
+// limit bytes are an error.
 func ReadFS(files fs.FS, name string, limit int64) ([]byte, error) {
 	file, err := files.Open(name)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command sleep says that it runs and sleeps for the duration given: a build step that can be caught in the middle.
+// Command sleep says that it runs and sleeps for the duration given: a build step that can be
+// caught in the middle.
 package main
 
 import (
