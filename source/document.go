@@ -19,6 +19,7 @@ type Document struct {
 	syntax   Syntax
 	lines    func() []string // as messages show them
 	places   map[string]Position
+	hidden   map[int]bool // lines that messages do not show
 	errs     Diagnostics
 	more     int // mistakes that are not in errs, which are very many
 }
@@ -37,7 +38,7 @@ type Syntax struct {
 // there is no file.
 func New(filename string, data []byte, syntax Syntax) *Document {
 	lines := sync.OnceValue(func() []string { return shownLines(data) })
-	return &Document{filename: filename, data: data, syntax: syntax, lines: lines, places: map[string]Position{}}
+	return &Document{filename: filename, data: data, syntax: syntax, lines: lines, places: map[string]Position{}, hidden: map[int]bool{}}
 }
 
 // Position is where a value came from.
@@ -133,10 +134,20 @@ func (d *Document) Diagnostic(at Position, path, format string, args ...any) *Di
 		Arg:      at.Arg,
 		Message:  credentials.Mask(fmt.Sprintf(format, args...)),
 	}
-	if at.Line > 0 && at.Line <= len(d.lines()) {
+	if at.Line > 0 && at.Line <= len(d.lines()) && !d.hidden[at.Line] {
 		diagnostic.line = d.lines()[at.Line-1]
 	}
 	return diagnostic
+}
+
+// HideLine keeps messages from showing a line of the file, because it has a secret in it.
+func (d *Document) HideLine(line int) {
+	d.hidden[line] = true
+	for _, mistake := range d.errs {
+		if mistake.Line == line {
+			mistake.line = ""
+		}
+	}
 }
 
 // Join returns the path of a key of the value at path.

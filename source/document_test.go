@@ -92,3 +92,18 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenLines: a message does not show a line that is hidden, before or after it.
+func TestHiddenLines(t *testing.T) {
+	t.Parallel()
+	doc := source.New("tools.yaml", []byte("name: [canary]\ntool: x\n"), source.Syntax{})
+	doc.Decode(&config{})
+	doc.HideLine(1)
+	doc.Errorf("name", "is wrong")
+	want := "tools.yaml:1:7: name: expected a string, found a list\n" +
+		"tools.yaml:2:7: tool: expected a mapping, or false to leave it out, found \"x\"\n   2 | tool: x\n             ^\n" +
+		"tools.yaml:1:7: name: is wrong"
+	if got := doc.Err().Error(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
