@@ -1,0 +1,92 @@
+package samtemplate
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/samforge/samforge/source"
+)
+
+// readGlobals returns the Function section of Globals: properties that the functions of type
+// AWS::Serverless::Function have too.
+// https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html
+func (s *scope) readGlobals(section source.Value) map[string]source.Value {
+	globals := plainEntries(plainEntries(section)["Function"])
+	for _, name := range []string{"PackageType", "ImageUri", "ImageConfig"} {
+		if v, ok := globals[name]; ok {
+			v.Errorf("SAM does not take %s in Globals: write it in each function", name)
+		}
+	}
+	return globals
+}
+
+// globalsFor returns the globals that a resource does not ignore.
+func (r *reader) globalsFor(fields map[string]source.Value) map[string]source.Value {
+	ignore, ok := fields["IgnoreGlobals"]
+	if !ok {
+		return r.globals
+	}
+	if literal(ignore) == "*" {
+		return nil
+	}
+	list, _ := r.list(ignore)
+	globals := maps.Clone(r.globals)
+	for _, name := range list {
+		delete(globals, name.Reveal())
+	}
+	return globals
+}
+
+// withGlobals returns the properties of a function of type AWS::Serverless::Function with the
+// globals below them. Environment is read from both, and is left out here.
+func (r *reader) withGlobals(key source.Value, properties, globals map[string]source.Value) map[string]source.Value {
+	all := maps.Clone(globals)
+	if all == nil {
+		all = map[string]source.Value{}
+	}
+	maps.Copy(all, properties)
+	_, own := properties["Architectures"]
+	if _, both := globals["Architectures"]; own && both {
+		r.warn(properties["Architectures"], "", "Globals has Architectures too: SAM joined both lists until June 2026, and refused two entries; write IgnoreGlobals: [Architectures] at %s", key.Node.Value)
+	}
+	return all
+}
+
+// environment returns the variables of a function and those of the globals that it does not
+// replace.
+func (r *reader) environment(properties, globals map[string]source.Value) []Variable {
+	var variables []Variable
+	for _, from := range []map[string]source.Value{globals, properties} {
+		section, ok := from["Environment"]
+		if !ok {
+			continue
+		}
+		for _, v := range r.variables(r.fields(section)["Variables"]) {
+			i := slices.IndexFunc(variables, func(other Variable) bool { return other.Name == v.Name })
+			if i >= 0 {
+				variables[i] = v
+			} else {
+				variables = append(variables, v)
+			}
+		}
+	}
+	return variables
+}
+
+// variables returns a mapping of names to texts, in its order. Those without a value are left out.
+func (r *reader) variables(section source.Value) []Variable {
+	if section.Node == nil {
+		return nil
+	}
+	section, ok := r.pick(section)
+	if !ok {
+		return nil
+	}
+	var variables []Variable
+	for key, v := range section.Entries() {
+		if t := r.text(v); t.Given() {
+			variables = append(variables, Variable{Name: key.Node.Value, Value: t})
+		}
+	}
+	return variables
+}

@@ -1,0 +1,79 @@
+package samtemplate
+
+import (
+	"iter"
+
+	"github.com/samforge/samforge/source"
+)
+
+// Template is a template that is read, with the templates of its nested stacks.
+type Template struct {
+	// Name is the file's path, as in [File].
+	Name string
+	// Stack is the path of the nested stack that it is the template of, such as "Child/Inner"; ""
+	// for the root.
+	Stack string
+	// Functions are those whose code is an image, in the order of the template.
+	Functions []*Function
+	// ZipFunctions are those whose code is no image.
+	ZipFunctions []*ZipFunction
+	// Nested are the nested stacks.
+	Nested []*Nested
+	// Warnings are about what can be read, but is hardly meant.
+	Warnings []*source.Diagnostic
+
+	data []byte
+	doc  *source.Document
+	root source.Value
+}
+
+// Nested is a nested stack: a resource of one of the types AWS::CloudFormation::Stack and
+// AWS::Serverless::Application.
+type Nested struct {
+	// LogicalID is the name of the resource.
+	LogicalID string
+	// At is the place of the resource.
+	At source.Position
+	// Location is its template, as it is given.
+	Location Text
+	// Template is what was read; nil if the template is not a local file, or if the condition of the
+	// stack is false.
+	Template *Template
+
+	keys []string // the way from the template's root to the location
+}
+
+// All returns the template and those of its nested stacks, from the outside in.
+func (t *Template) All() iter.Seq[*Template] {
+	return func(yield func(*Template) bool) { t.walk(yield) }
+}
+
+func (t *Template) walk(yield func(*Template) bool) bool {
+	if !yield(t) {
+		return false
+	}
+	for _, nested := range t.Nested {
+		if nested.Template != nil && !nested.Template.walk(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// AllFunctions returns the functions of the template and of its nested stacks.
+func (t *Template) AllFunctions() []*Function {
+	var functions []*Function
+	for template := range t.All() {
+		functions = append(functions, template.Functions...)
+	}
+	return functions
+}
+
+// AllWarnings returns the warnings about the template and about those of its nested stacks.
+func (t *Template) AllWarnings() []*source.Diagnostic {
+	var warnings []*source.Diagnostic
+	for template := range t.All() {
+		warnings = append(warnings, template.Warnings...)
+	}
+	return warnings
+}
