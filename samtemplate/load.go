@@ -2,6 +2,7 @@ package samtemplate
 
 import (
 	"errors"
+	"maps"
 	"path"
 	"slices"
 
@@ -58,23 +59,29 @@ func (l *loader) load(file File, stack string, given arguments) *Template {
 	t := &Template{Name: file.Name, Stack: stack, data: file.Data, doc: source.New(file.Name, file.Data, syntax())}
 	defer l.collect(t.doc)
 	root, ok := t.doc.Root()
-	if !ok {
-		if t.doc.Count() == 0 {
-			t.doc.ErrorAt(source.Position{}, "", "the template is empty")
-		}
+	switch {
+	case !ok && t.doc.Count() > 0:
+		return t
+	case !ok || root.IsNull():
+		t.doc.ErrorAt(source.Position{}, "", "the template is empty")
+		return t
+	case root.Node.Kind != yaml.MappingNode:
+		root.WrongType("a template, which is a mapping with Resources")
 		return t
 	}
 	t.root = root
 	sections := map[string]source.Value{}
-	var names []string
 	for key, section := range root.Entries() {
 		sections[key.Node.Value] = section
-		names = append(names, key.Node.Value)
+		if key.Node.Value == "Resources" && section.IsNull() {
+			key.Errorf("the section is empty")
+			return t
+		}
 	}
 	resources, ok := sections["Resources"]
 	if !ok {
 		advice := "this is not a template"
-		if near := suggest.Nearest("Resources", names); near != "" {
+		if near := suggest.Nearest("Resources", slices.Sorted(maps.Keys(sections))); near != "" {
 			advice = "did you mean it by " + near + "?"
 		}
 		root.Errorf("the section Resources is missing: %s", advice)

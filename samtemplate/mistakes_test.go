@@ -22,7 +22,12 @@ func TestMistakes(t *testing.T) {
 		parameters map[string]string
 		want       string
 	}{
-		"it is empty": {template: "# nothing\n", want: "template.yaml: the template is empty"},
+		"it is empty":          {template: "# nothing\n", want: "template.yaml: the template is empty"},
+		"it is null":           {template: "---\n", want: "template.yaml: the template is empty"},
+		"it is a list":         {template: "- a\n", want: "template.yaml:1:1: expected a template, which is a mapping with Resources, found a list"},
+		"it has no resources":  {template: "Resources:\n", want: "template.yaml:1:1: Resources: the section is empty"},
+		"a resource is empty":  {template: "Resources:\n  Fn:\n", want: "template.yaml:2:3: Resources.Fn: the resource has no Type"},
+		"a parameter is empty": {template: "Parameters:\n  Stage:\nResources: {}\n", want: "template.yaml:2:3: Parameters.Stage: the parameter has no Type"},
 		"it is no template": {
 			template: "kind: sam\n", want: "template.yaml:1:1: the section Resources is missing: this is not a template",
 		},

@@ -31,7 +31,7 @@ type arguments struct {
 // defaults. Given values without a parameter are mistakes.
 func (s *scope) readParameters(section source.Value, given arguments) map[string]parameter {
 	parameters := map[string]parameter{}
-	if section.Node != nil {
+	if section.Node != nil && !section.IsNull() {
 		for key, definition := range section.Entries() {
 			parameters[key.Node.Value] = s.readParameter(key, definition, given)
 		}
@@ -56,6 +56,10 @@ func (s *scope) readParameters(section source.Value, given arguments) map[string
 
 func (s *scope) readParameter(key, definition source.Value, given arguments) parameter {
 	p := parameter{name: key.Node.Value}
+	if definition.IsNull() {
+		key.Errorf("the parameter has no Type")
+		return p
+	}
 	fields := map[string]source.Value{}
 	for field, v := range definition.Entries() {
 		fields[field.Node.Value] = v

@@ -57,7 +57,7 @@ type resource struct {
 
 func (r *reader) readResource(key, v source.Value, keys []string) {
 	res := resource{key: key, id: key.Node.Value, keys: keys, fields: r.fields(v)}
-	if res.fields == nil {
+	if res.fields == nil && !v.IsNull() {
 		return
 	}
 	kind, ok := res.fields["Type"]

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/samforge/samforge/internal/credentials"
 )
@@ -126,6 +127,9 @@ func (d *Document) At(path, format string, args ...any) *Diagnostic {
 // Diagnostic returns a diagnostic about a position, without recording it. path names the value
 // there; it may be empty.
 func (d *Document) Diagnostic(at Position, path, format string, args ...any) *Diagnostic {
+	if last := len(d.lines()); at.Line > last { // the parser is past the end
+		at.Line, at.Column = last, 1+utf8.RuneCountInString(d.lines()[last-1])
+	}
 	diagnostic := &Diagnostic{
 		Filename: d.filename,
 		Line:     at.Line,

@@ -69,11 +69,7 @@ func (d *Document) syntaxError(err error) {
 	if strings.Contains(message, "cannot start any token") {
 		message = "a tab or another character that YAML does not allow here: indent with spaces"
 	}
-	at := Position{Line: load.Mark.Line, Column: load.Mark.Column}
-	if last := len(d.lines()); at.Line > last { // the parser is past the end
-		at = Position{Line: last, Column: 1 + utf8.RuneCountInString(d.lines()[last-1])}
-	}
-	d.ErrorAt(at, "", "cannot read the YAML: %s", message)
+	d.ErrorAt(Position{Line: load.Mark.Line, Column: load.Mark.Column}, "", "cannot read the YAML: %s", message)
 }
 
 // checker checks each value of a file once.

@@ -207,6 +207,18 @@ func TestWrongTypes(t *testing.T) {
 	}
 }
 
+// TestMistakesPastTheEnd: an empty value may be where the file ends already.
+func TestMistakesPastTheEnd(t *testing.T) {
+	t.Parallel()
+	doc := source.New("t.yaml", []byte("--- "), cloudFormation())
+	if root, ok := doc.Root(); ok {
+		root.Errorf("is empty")
+	}
+	if got := summaries(doc); len(got) != 1 || got[0] != "t.yaml:1:5: is empty" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // FuzzRoot: whatever the file, it can be walked to its end, and each mistake is at a place in it.
 func FuzzRoot(f *testing.F) {
 	for _, seed := range []string{
