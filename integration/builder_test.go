@@ -14,8 +14,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// hold stops every download of a layer until the test ends, and returns a
-// channel that is closed when the first is asked for.
+// hold stops every download of a layer until the test ends. It returns a channel that is closed at
+// the first request for a layer.
 func (b *bed) hold() <-chan struct{} {
 	asked, release := make(chan struct{}, 100), make(chan struct{})
 	b.t.Cleanup(func() { close(release) })
@@ -61,16 +61,16 @@ func TestBuildkitdGoneMidBuild(t *testing.T) {
 	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "nothing was pushed")
 }
 
-// A builder that reports nothing is told of while it answers, and is lost when it does not.
+// samforge reports a builder's silence while it answers, and gives it up as lost when it does not.
 func TestBuilderThatFallsSilent(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
 	pulling := b.hold()
 	p := start(t, append(b.env, "SAMFORGE_SILENCE=1s"), b.seedPush("--builder", b.Buildkitd.Addr)...)
 	waitFor(t, "a pull", pulling)
-	for !strings.Contains(p.stderr.String(), "has reported nothing for 1s; it is at: ") {
+	for !strings.Contains(p.stderr.String(), "has reported nothing for 1s; it is working on: ") {
 		if t.Context().Err() != nil {
-			t.Fatalf("nothing is told of a builder that is silent:\n%s", p.stderr.String())
+			t.Fatalf("a silent builder is not reported:\n%s", p.stderr.String())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -79,8 +79,8 @@ func TestBuilderThatFallsSilent(t *testing.T) {
 	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "and does not answer", "nothing was pushed")
 }
 
-// A push to a registry that hangs for good ends: when the registry does not answer the builder
-// either, or at the user's limit. So does a pull that stops.
+// A push to a registry that hangs for good ends: if the registry does not answer the builder
+// either, or at the user's limit. A pull that stalls ends too.
 func TestRegistryThatFallsSilent(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
@@ -90,12 +90,12 @@ func TestRegistryThatFallsSilent(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		stops func(*http.Request) bool // the first request that gets no answer
-		all   bool                     // none after it gets one
-		limit string                   // of a silent push
+		stops func(*http.Request) bool // the first request without an answer
+		all   bool                     // later requests get no answer either
+		limit string                   // for a silent push
 		want  string
 	}{
-		{"in a layer", layers, false, "0", " of 127.0.0.1:"}, // the first, as later ones find the layer in the cache
+		{"in a layer", layers, false, "0", " of 127.0.0.1:"}, // only the first, because later ones find the layer in the cache
 		{"for good, at a push", uploads, true, "0", " has sent nothing for "},
 		{"for one push", uploads, false, "3s", "SAMFORGE_PUSH_LIMIT allows 3s"},
 	} {
@@ -132,8 +132,8 @@ func TestInterruptStopsThePrivateBuildkitd(t *testing.T) {
 	wantNoProcess(t, cache)
 }
 
-// Without any builder samforge starts a buildkitd of its own, keeps its cache
-// for the next time, and stops it.
+// Without any builder samforge starts its own buildkitd, keeps its cache for the next time, and
+// stops it.
 func TestPrivateBuildkitd(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
@@ -153,8 +153,8 @@ func TestPrivateBuildkitd(t *testing.T) {
 	}
 }
 
-// privateEnv is an environment in which no builder but a private one can be
-// found, and the folder that one keeps its state in.
+// privateEnv returns an environment in which only a private builder can be found, and the folder of
+// that builder's state.
 func (b *bed) privateEnv() (env []string, cache string) {
 	b.t.Helper()
 	cache = b.t.TempDir()
@@ -205,7 +205,7 @@ func TestBuilderThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// --load without an engine names it before anything is built.
+// --load without an engine fails with a sentence about the engine before anything is built.
 func TestLoadWithoutAnEngine(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -221,11 +221,11 @@ func TestLoadWithoutAnEngine(t *testing.T) {
 		}
 	}
 	if strings.Contains(r.stderr, "broken pipe") || len(b.Registry.Pulls()) != 0 {
-		t.Errorf("it was built all the same:\n%s", r.stderr)
+		t.Errorf("it was built anyway:\n%s", r.stderr)
 	}
 }
 
-// A full disk is called that, and the build works when there is room.
+// A full disk is reported as such, and the build works when there is room.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{RootSize: 12 << 20}})
@@ -235,7 +235,7 @@ func TestFullDisk(t *testing.T) {
 	run(t, b.env, b.seedPush("--builder", roomy.Addr)...).ok(t)
 }
 
-// What is in the registry already is reported and not built.
+// Images that are already in the registry are reported and not built.
 func TestSkipExisting(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -250,7 +250,7 @@ func TestSkipExisting(t *testing.T) {
 	}
 }
 
-// A builder on TCP wants the client's certificate.
+// A builder on TCP requires the client's certificate.
 func TestBuilderWithTLS(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{TLS: true}})

@@ -17,8 +17,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// Law 5: the BuildKit inside Docker 20.10 has no MergeOp. It gives the same
-// files, with one warning; and the engine loads and pushes what it built.
+// Law 5: the BuildKit inside Docker 20.10 has no MergeOp. It gives the same files, with one
+// warning, and the engine loads and pushes what it built.
 func TestWorkerWithoutMergeOp(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -50,7 +50,7 @@ func TestWorkerWithoutMergeOp(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("%d files without MergeOp, want %d", len(got), len(want))
 	}
-	for _, want := range []string{"has no MergeOp", "WARNING: building on the docker engine at " + engine.Host + ": it has Docker's older image store, which gives images another digest"} {
+	for _, want := range []string{"has no MergeOp", "WARNING: building on the docker engine at " + engine.Host + ": it has Docker's older image store, which gives images a different digest"} {
 		if strings.Count(r.stderr, want) == 0 {
 			t.Errorf("no warning says %q:\n%s", want, r.stderr)
 		}
@@ -62,8 +62,8 @@ func TestWorkerWithoutMergeOp(t *testing.T) {
 	wantKit(t, image, "amd64")
 }
 
-// tarFiles describes the files of a tar archive by name: type, mode, owner and
-// content, and the time of what samforge added.
+// tarFiles describes the files of a tar archive by name: type, mode, owner and content, and the
+// time of files that samforge added.
 func tarFiles(t *testing.T, path string) map[string]string {
 	t.Helper()
 	f, err := os.Open(path)

@@ -178,7 +178,7 @@ func TestRefusedPushes(t *testing.T) {
 		"nobody, with tokens":   {testenv.RegistryOptions{TokenAuth: true, AnonymousPull: true, Users: accounts}, "", "", []string{"docker login"}},
 		"a reader, with tokens": {testenv.RegistryOptions{TokenAuth: true, AnonymousPull: true, Users: accounts}, "reader", "r", []string{"push"}},
 		"a wrong password":      {testenv.RegistryOptions{BasicAuth: true, Users: accounts}, "pusher", "wrong", []string{"docker login"}},
-		"a reader, with basic":  {testenv.RegistryOptions{BasicAuth: true, Users: accounts}, "reader", "r", []string{"no right"}},
+		"a reader, with basic":  {testenv.RegistryOptions{BasicAuth: true, Users: accounts}, "reader", "r", []string{"do not allow access"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// Flags do what they do in docker buildx build.
+// Flags do the same as in docker buildx build.
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -44,7 +44,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("stdout is %q", lines)
 		}
 	})
-	t.Run("--metadata-file is as buildx build writes it for one image", func(t *testing.T) {
+	t.Run("--metadata-file has buildx build's form for one image", func(t *testing.T) {
 		file := filepath.Join(dir, "one.json")
 		lines := b.build(append(seed, "--repo", b.repo("ci/sam"), "--push", "--metadata-file", file)...).ok(t)
 		var metadata struct {
@@ -57,7 +57,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("metadata is %+v for %s", metadata, lines[0])
 		}
 	})
-	t.Run("--metadata-file is as buildx bake writes it for several", func(t *testing.T) {
+	t.Run("--metadata-file has buildx bake's form for several", func(t *testing.T) {
 		file := filepath.Join(dir, "several.json")
 		b.build(append(matrix, "--repo", b.repo("ci/sam"), "--target", "java21", "--target", "python3.12", "--metadata-file", file)...).ok(t)
 		var metadata map[string]map[string]any
@@ -66,7 +66,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("metadata is %v", metadata)
 		}
 	})
-	t.Run("what --skip-existing leaves out is in --metadata-file and --iidfile", func(t *testing.T) {
+	t.Run("skipped images are in --metadata-file and --iidfile", func(t *testing.T) {
 		file, iid := filepath.Join(dir, "skipped.json"), filepath.Join(dir, "skipped-iid")
 		push := append(seed, "--repo", b.repo("ci/skipped"), "--push")
 		b.build(push...).ok(t)
@@ -79,14 +79,14 @@ func TestFlags(t *testing.T) {
 			t.Errorf("metadata is %v, the image ID %s for %s", metadata, id, lines[0])
 		}
 	})
-	t.Run("the keys of --output may have blanks before them", func(t *testing.T) {
+	t.Run("the keys of --output may have blanks in front", func(t *testing.T) {
 		file := filepath.Join(dir, "blank.tar")
 		b.build(append(seed, "--repo", b.repo("ci/sam"), "--output", "type=oci, dest="+file)...).ok(t)
 		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
 			t.Errorf("the archive is %v, %v", info, err)
 		}
 	})
-	t.Run("a build file may be named as a pattern is", func(t *testing.T) {
+	t.Run("the name of a build file may look like a pattern", func(t *testing.T) {
 		data, err := os.ReadFile(example(t, "sam/samforge.yaml"))
 		must(t, err)
 		for _, name := range []string{"a*[b].yaml", "!x.yaml"} {
@@ -95,7 +95,7 @@ func TestFlags(t *testing.T) {
 			b.build("-f", file, "--repo", b.repo("ci/named")).ok(t)
 		}
 	})
-	t.Run("a standard output that cannot be written is a failure", func(t *testing.T) {
+	t.Run("a standard output that cannot be written is an error", func(t *testing.T) {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		must(t, err)
 		defer full.Close()
@@ -144,7 +144,7 @@ func TestFlags(t *testing.T) {
 		lines := b.build(append(seed, "--repo", b.repo("ci/listed"), "--push", "--sbom", "true")...).ok(t)
 		wantSBOM(t, b.attestations(t, lines[0])["linux/amd64"], "harness-sam-plugin 1.1.2", "docker-cli 28.5.2")
 	})
-	t.Run("--sbom true writes it beside the files", func(t *testing.T) {
+	t.Run("--sbom true writes the SBOM beside the files", func(t *testing.T) {
 		out := filepath.Join(dir, "listed")
 		b.build(append(seed, "-o", out, "--sbom", "true")...).ok(t)
 		var s statement
@@ -153,7 +153,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("the statement is %+v", s)
 		}
 	})
-	t.Run("--sbom with a generator has it scan the image", func(t *testing.T) {
+	t.Run("--sbom with a generator scans the image", func(t *testing.T) {
 		b.push("docker.io/docker/buildkit-syft-scanner:stable-1", b.scanner())
 		lines := b.build(append(seed, "--repo", b.repo("ci/scanned"), "--push", "--sbom", "generator=docker/buildkit-syft-scanner:stable-1")...).ok(t)
 		if blobs := b.everyBlob(lines[0]); !strings.Contains(blobs, "https://spdx.dev/Document") || !strings.Contains(blobs, `"standin"`) {
@@ -190,7 +190,7 @@ func readJSON(t *testing.T, file string, into any) {
 	must(t, json.Unmarshal(data, into))
 }
 
-// A flag that is wrong is refused before a builder is looked for: this one does not exist.
+// A wrong flag is refused before samforge looks for a builder: this one does not exist.
 func TestWrongFlagsCostNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -220,7 +220,7 @@ func TestWrongFlagsCostNothing(t *testing.T) {
 	}
 }
 
-// A secret that is not there is empty, which is warned of.
+// A secret that does not exist is empty, and samforge warns about it.
 func TestSecretOfAVariableThatIsNotSet(t *testing.T) {
 	t.Parallel()
 	r := run(t, nil, "build", "-f", example(t, "sam/samforge.yaml"), "--builder", "unix:///nowhere", "--secret", "id=npmrc,env=NOT_SET_HERE")
@@ -229,8 +229,8 @@ func TestSecretOfAVariableThatIsNotSet(t *testing.T) {
 	}
 }
 
-// A registry cache makes an unchanged build on a fresh buildkitd free: no layer
-// of any image is pulled.
+// With a registry cache an unchanged build on a fresh buildkitd costs nothing: no layer of any
+// image is pulled.
 func TestRegistryCache(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -238,7 +238,7 @@ func TestRegistryCache(t *testing.T) {
 	push := b.seedPush("--cache-from", cache, "--cache-to", cache)
 	r := run(t, b.env, append(push, "--builder", b.Buildkitd.Addr)...)
 	first := r.ok(t)
-	if strings.Count(r.stderr, "the cache is new") != 1 || strings.Contains(r.stderr, "------") || strings.Contains(r.stderr, "ERROR") {
+	if strings.Count(r.stderr, "the cache does not exist yet") != 1 || strings.Contains(r.stderr, "------") || strings.Contains(r.stderr, "ERROR") {
 		t.Errorf("an empty cache is shown as a failure, or not at all:\n%s", r.stderr)
 	}
 	b.Registry.Reset()

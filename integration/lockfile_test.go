@@ -13,13 +13,13 @@ import (
 	"github.com/samforge/samforge/internal/plan"
 )
 
-// lockBed is a test bed with a build file in a folder of its own.
+// lockBed is a test bed with a build file in its own folder.
 type lockBed struct {
 	*buildx
 	dir string
 }
 
-// newLockBed has the build file of the SAM stand-ins, for two architectures.
+// newLockBed returns a bed with the build file of the SAM stand-ins, for two architectures.
 func newLockBed(t *testing.T) *lockBed {
 	t.Helper()
 	x := newSAMBuildx(t)
@@ -46,7 +46,7 @@ func (b *lockBed) lockFile() string {
 	return string(data)
 }
 
-// layersPulled counts the layers that anybody fetched.
+// layersPulled counts the layers that any client fetched.
 func (b *lockBed) layersPulled() (n int) {
 	for _, pull := range b.Registry.Pulls() {
 		if pull.Kind == "layer" {
@@ -56,7 +56,7 @@ func (b *lockBed) layersPulled() (n int) {
 	return n
 }
 
-// tamper replaces a line of the lock file, found by a part of it.
+// tamper replaces a line of the lock file that contains part.
 func (b *lockBed) tamper(t *testing.T, part, line string) {
 	t.Helper()
 	before := b.lockFile()
@@ -72,14 +72,13 @@ func (b *lockBed) tamper(t *testing.T, part, line string) {
 	t.Fatalf("no line of the lock file has %q:\n%s", part, before)
 }
 
-// after returns the line of the lock file that follows the one with part, and n
-// lines further.
+// after returns the nth line below the one with part in the lock file.
 func (b *lockBed) after(part string, n int) string {
 	_, rest, _ := strings.Cut(b.lockFile(), part)
 	return strings.TrimSpace(strings.Split(rest, "\n")[n])
 }
 
-// A lock keeps what is built as it was, through every door, whatever moves.
+// With a lock the build stays the same, through every door, whatever changes upstream.
 func TestLockfile(t *testing.T) {
 	t.Parallel()
 	b := newLockBed(t)
@@ -100,17 +99,17 @@ func TestLockfile(t *testing.T) {
 		t.Errorf("locking again changes something: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	if r := b.samforge("outdated"); r.code != 0 || r.stdout != "" {
-		t.Errorf("what was locked just now is outdated: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+		t.Errorf("a new lock is outdated: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	if got := digestOf(b.push(b.Buildkitd, "--locked").ok(t)[0]); got != unlocked {
-		t.Errorf("the lock of what is there changes the image from %s to %s", unlocked, got)
+		t.Errorf("a lock of the current state changes the image from %s to %s", unlocked, got)
 	}
 
-	t.Run("what it pins is checked", func(t *testing.T) {
+	t.Run("pinned images are checked", func(t *testing.T) {
 		other := b.after("docker:28.5.2-cli:\n", 0)
 		for name, c := range map[string]struct{ part, line, want string }{
 			"another image for the platform": {b.after(base+":\n", 1), "    linux/amd64: " + strings.TrimPrefix(b.after(base+":\n", 2), "linux/arm64: "), "has another image for it"},
-			"an image that is not there":     {b.after(base+":\n", 0), "    digest: sha256:" + strings.Repeat("0", 64), "which is not in its registry, or not any more: run samforge lock --update"},
+			"an image that does not exist":   {b.after(base+":\n", 0), "    digest: sha256:" + strings.Repeat("0", 64), "which is not in its registry, or not any more: run samforge lock --update"},
 			"another image's digest":         {b.after(base+":\n", 0), "    " + other, "which is not in its registry"},
 			"another checksum":               {goTemplatePath + "amd64/go-template", "  https://app.harness.io" + goTemplatePath + "amd64/go-template: sha256:" + strings.Repeat("1", 64), "go-template"},
 		} {
@@ -152,8 +151,8 @@ func TestLockfile(t *testing.T) {
 		if r := b.samforge("lock", "--update", "plugin"); r.code != 0 || r.stdout != "" {
 			t.Errorf("updating the plugin changes something: %d\n%s%s", r.code, r.stdout, r.stderr)
 		}
-		if r := b.samforge("lock", "--update", "nobody"); r.code != 2 || !strings.Contains(r.stderr, "--update nobody: samforge.lock would have nothing of that name") {
-			t.Errorf("updating what is not there: %d\n%s", r.code, r.stderr)
+		if r := b.samforge("lock", "--update", "nobody"); r.code != 2 || !strings.Contains(r.stderr, "--update nobody: samforge.lock would have no entry with that name") {
+			t.Errorf("updating an unknown name: %d\n%s", r.code, r.stderr)
 		}
 		r = b.samforge("lock", "--update", "build-nodejs22")
 		r.ok(t)
@@ -197,11 +196,11 @@ func TestLockfile(t *testing.T) {
 	left, err := os.ReadDir(b.dir)
 	must(t, err)
 	if len(left) != 2 {
-		t.Errorf("the folder has %v, want the build file and its lock alone", left)
+		t.Errorf("the folder has %v, want only the build file and its lock", left)
 	}
 }
 
-// A plan tells what a build does, and pulls nothing for it.
+// A plan says what a build does, and pulls nothing.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	b := newLockBed(t)
@@ -253,7 +252,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("graph --format %s: exit code %d\n%s%s", format, r.code, r.stdout, r.stderr)
 		}
 	}
-	// Nobody may look into a repository without credentials.
+	// This repository requires credentials.
 	closed, err := testenv.StartRegistry(t.Context(), testenv.RegistryOptions{BasicAuth: true, Users: ciRegistry().Registry.Users})
 	must(t, err)
 	defer closed.Close()

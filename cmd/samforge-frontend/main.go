@@ -1,5 +1,5 @@
-// Command samforge-frontend is samforge as a BuildKit frontend: buildkitd runs
-// it in a container when a build file begins with `# syntax=`.
+// Command samforge-frontend is samforge as a BuildKit frontend: buildkitd runs it in a container
+// when a build file begins with `# syntax=`.
 package main
 
 import (

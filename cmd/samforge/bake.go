@@ -12,12 +12,12 @@ func bakeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bake [flags] [CONTEXT]",
 		Short: "Print a docker-bake.json that builds the same images with docker buildx",
-		Long: `Print a docker-bake.json with which docker buildx bake builds, through the frontend,
-the images that samforge build would build: a target each, with its tags, platforms
+		Long: `Print a docker-bake.json that makes docker buildx bake build, through the frontend,
+the images that samforge build would build: one target for each, with its tags, platforms
 and caches, and the groups that --target selects. In the names of bake a dot is an
 underscore: python3_12-base.
 
-An index of several platforms gets its own tag alone; samforge build tags its members
+An index of several platforms gets only its own tag; samforge build tags its members
 too.`,
 		Example: `  samforge bake >docker-bake.json && docker buildx bake --push
   samforge bake | docker buildx bake -f - --push base`,

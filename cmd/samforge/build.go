@@ -20,12 +20,12 @@ import (
 )
 
 // buildFlags are the flags of the commands that read a build file. A command registers those that
-// it heeds.
+// it uses.
 type buildFlags struct {
 	input project.Options
 	build build.Options
 
-	// These need more than to be copied into the options.
+	// These cannot simply be copied into the options.
 	args, labels, mirrors  []string
 	attests                []string
 	kind, repo, provenance string
@@ -53,12 +53,12 @@ given, no file is needed:
 The build arguments:
 
 ` + variablesHelp() + `
-CONTEXT is the folder that a build file with serverless.lock has the lock from, or
+CONTEXT is the folder that serverless.lock is relative to, or
 the URL of a git repository or an archive (with --file); by default it is the
 folder of the build file. Nothing else is read from it.
 
-With several builders each runtime has one that it is always built on, whatever
-their order; what a builder that is lost had not finished is built on the others.
+With several builders each runtime is always built on the same one, whatever
+their order. If a builder is lost, the others build what it had not finished.
 
 Each finished image is one line on standard output, TAG@DIGEST.
 Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
@@ -81,7 +81,8 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 	return c
 }
 
-// silence reads from the environment how long builders, registries and download servers may send nothing.
+// silence reads from the environment how long builders, registries and download servers may send
+// nothing.
 func silence() (s builder.SilenceOptions, err error) {
 	s.Limit = roundtrip.DefaultSilence
 	for name, limit := range map[string]*time.Duration{"SAMFORGE_SILENCE": &s.Limit, "SAMFORGE_PUSH_LIMIT": &s.PushLimit} {
@@ -96,8 +97,8 @@ func silence() (s builder.SilenceOptions, err error) {
 	return s, nil
 }
 
-// oneContext refuses more than one argument, and the empty one that a variable
-// without a value becomes.
+// oneContext refuses more than one argument. It also refuses an empty one, which comes from a
+// variable without a value.
 func oneContext(c *cobra.Command, args []string) error {
 	if len(args) > 1 || slices.Contains(args, "") {
 		return &usageError{fmt.Errorf("%s takes one build context at most, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
@@ -124,10 +125,10 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
 	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
 
-	flags.StringVar(&o.Network, "network", "default", "`network` of the steps that run: default, none or host, which the builder must allow")
-	flags.StringArrayVar(&o.AddHosts, "add-host", nil, "let the steps that run find a host at an address: `HOST:IP`")
+	flags.StringVar(&o.Network, "network", "default", "`network` of the build steps: default, none or host, which the builder must allow")
+	flags.StringArrayVar(&o.AddHosts, "add-host", nil, "let the build steps find a host at an address: `HOST:IP`")
 
-	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that is found or started)")
+	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that samforge finds or starts)")
 	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
 	flags.StringVar(&o.Builder.TLS.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
 	flags.StringVar(&o.Builder.TLS.Key, "tlskey", "", "client key `file` for a tcp builder")
@@ -143,7 +144,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 	completeFlag(c, "progress", "auto", "tty", "plain", "rawjson", "quiet")
 }
 
-// registerFile registers the flags that say what stands in the build file.
+// registerFile registers the flags for the content of the build file.
 func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags, o := c.Flags(), &f.input
 	flags.SortFlags = false
@@ -151,21 +152,21 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringVar(&f.kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the kind of the images has from the environment")
-	flags.StringVar(&f.verify, "verify", "", "how far images are checked: static (by what is known of runtime and node image), full (the finished image too), off (default static)")
-	flags.BoolVar(&f.locked, "locked", false, "refuse what is not in the lock file (samforge.lock)")
+	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static)")
+	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 
 	completeFlag(c, "kind", llbgen.KindNames()...)
 	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
 }
 
-// registerInput registers the flags that say what the images are, whoever builds them.
+// registerInput registers the flags that describe the images, independent of the builder.
 func (f *buildFlags) registerInput(c *cobra.Command) {
 	f.registerFile(c)
 	flags, o := c.Flags(), &f.input
 	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
 	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
-	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can take the place of an image: `NAME=SOURCE`")
+	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
 
 	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: "+strings.Join(llbgen.TagFields(), " "))
@@ -175,14 +176,14 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	completePlatforms(c)
 }
 
-// registerSettings registers the flags that say what a builder is told of every target.
+// registerSettings registers the flags for settings that apply to every target.
 func (f *buildFlags) registerSettings(c *cobra.Command) {
 	flags, o := c.Flags(), &f.build.Settings
 	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
 	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
 	flags.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=TYPE` and its attributes, as in docker buildx build")
 	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
-	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true for what samforge knows of the image, which pulls nothing; or its `attributes`, such as generator=IMAGE to have a scanner read all of the image")
+	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true for what samforge knows about the image, which pulls nothing; or its `attributes`, such as generator=IMAGE, whose scanner reads the whole image")
 
 	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache; {{.Target}}, {{.Runtime}} and {{.Variant}} are filled in")
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
@@ -190,14 +191,14 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
 }
 
-// registries returns what asks registries, and finds the credentials for them and for the builder, once the
-// options are read. Its warnings go to standard error.
+// registries returns a client for registries, which also finds the credentials for the builder.
+// Call it after the options are read. Its warnings go to standard error.
 func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
 	return registry.NewClient(registry.NewKeychain(warn), f.build.Silence.Limit)
 }
 
-// load reads the project that the flags and the argument, a build context, name.
+// load reads the project that the flags and the argument (a build context) name.
 func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, error) {
 	opt, err := f.options(c, args)
 	if err != nil {
@@ -218,7 +219,7 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, 
 	return o, nil
 }
 
-// taken says which build arguments --env-args took.
+// taken lists the build arguments that --env-args took.
 func taken(args map[string]string) string {
 	text := "samforge: --env-args took from the environment:"
 	for _, name := range slices.Sorted(maps.Keys(args)) {
@@ -263,7 +264,8 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	return o, nil
 }
 
-// buildArgs collects the build arguments: of --build-arg, and of the flags that are short for one.
+// buildArgs collects the build arguments from --build-arg and from the flags that are short for
+// one.
 func (f *buildFlags) buildArgs() (map[string]string, error) {
 	args := map[string]string{}
 	if epoch, ok := os.LookupEnv(llbgen.EpochArg); ok {
@@ -276,7 +278,7 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 		}
 		if !ok {
 			if value, ok = os.LookupEnv(name); !ok {
-				continue // as docker does: not set, not passed
+				continue // as in docker: an unset variable is not passed
 			}
 		}
 		args[name] = value

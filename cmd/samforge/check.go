@@ -14,7 +14,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// errFindings is a check that found something. All is said on standard output.
+// errFindings says that a check found something. The findings are on standard output.
 var errFindings = errors.New("the check found something")
 
 func checkCommand() *cobra.Command {
@@ -24,10 +24,10 @@ func checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [flags] [CONTEXT]",
 		Short: "Check a build file without building anything",
-		Long: `Check a build file for mistakes, and for what is better changed: images that move, runtimes
+		Long: `Check a build file for mistakes, and for things that should change: images that move, runtimes
 past their end of life, downloads without a checksum and more. Nothing is built or pulled.
 
-The rules are listed with --rules and explained in docs/rules.md. A build file skips some
+--rules lists the rules, and docs/rules.md explains them. A build file can skip some
 of them in its first lines: # check=skip=RULE,RULE
 
 Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.`,
@@ -56,14 +56,14 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 		},
 	}
 	f.registerFile(c)
-	c.Flags().StringVar(&format, "format", "text", "`format` of what is found: text or json")
+	c.Flags().StringVar(&format, "format", "text", "`format` of the findings: text or json")
 	c.Flags().BoolVar(&rules, "rules", false, "list the rules")
 	completeFlag(c, "format", "text", "json")
 	return c
 }
 
-// printResults shows what was found as `docker buildx build --check` does; a
-// mistake in the build file is left to the error.
+// printResults prints the findings as `docker buildx build --check` does. A mistake in the build
+// file is in the error.
 func printResults(w io.Writer, format string, results *lint.LintResults) error {
 	count := len(results.Warnings)
 	switch {

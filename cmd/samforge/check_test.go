@@ -12,7 +12,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// checkFile is a build file that no rule finds fault with.
+// checkFile is a build file without findings.
 const checkFile = `kind: sam
 plugin: {image: 'harness/aws-sam-plugin:1.1.2-beta-base-image', version: 1.1.2-beta}
 runtimes: [{image: 'public.ecr.aws/sam/build-java17.al2023:1.164.0-20260720000000'}]
@@ -21,7 +21,7 @@ goTemplate: false
 
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
-		file string // none where it is empty
+		file string // empty means no file
 		args []string
 		code int
 		want string // on standard output
@@ -45,8 +45,8 @@ func TestCheck(t *testing.T) {
 			file: checkFile + "dokcer: false\n", code: exitInput,
 			err: "samforge.yaml:5:1: unknown key \"dokcer\": did you mean \"docker\"?\nsamforge.yaml:5\n",
 		},
-		"no file":               {code: exitInput, err: "there is no samforge.yaml in "},
-		"no file that is named": {args: []string{"-f", "missing.yaml"}, code: exitInput, err: "read the build file: open missing.yaml"},
+		"no file":                       {code: exitInput, err: "there is no samforge.yaml in "},
+		"the named file does not exist": {args: []string{"-f", "missing.yaml"}, code: exitInput, err: "read the build file: open missing.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -1,7 +1,6 @@
 package main
 
-// Shell completion: what `samforge completion` sets up asks these for the values
-// of flags.
+// Shell completion: the shell scripts of `samforge completion` call these for the values of flags.
 
 import (
 	"strings"
@@ -13,13 +12,13 @@ import (
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// completeFlag has a flag completed with these values. The flag exists, which is
-// all that can go wrong.
+// completeFlag completes a flag with these values. The only possible error is that the flag does
+// not exist, and it does.
 func completeFlag(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, noFiles))
 }
 
-// completeList does so for a flag that takes several values between commas.
+// completeList does the same for a flag with a comma-separated list of values.
 func completeList(c *cobra.Command, flag string, values func(c *cobra.Command, args []string) []string) {
 	_ = c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before := typed[:strings.LastIndex(typed, ",")+1]
@@ -37,14 +36,14 @@ func completePlatforms(c *cobra.Command) {
 	completeList(c, "platform", func(*cobra.Command, []string) []string { return []string{"linux/amd64", "linux/arm64"} })
 }
 
-// completeTarget has --target completed with the targets of the build file.
+// completeTarget completes --target with the targets of the build file.
 func (f *buildFlags) completeTarget(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("target", func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return f.targets(c, args), noFiles
 	})
 }
 
-// targets are those of the build file; none where it cannot be read.
+// targets returns the targets of the build file, or none if it cannot be read.
 func (f *buildFlags) targets(c *cobra.Command, args []string) []string {
 	opt, err := f.parse(c, args)
 	if err != nil || opt.File == "-" {

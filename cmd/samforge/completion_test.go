@@ -18,8 +18,8 @@ func TestCompletionScripts(t *testing.T) {
 	}
 }
 
-// complete returns what a shell is told for a command line whose last word is
-// being typed, without the descriptions.
+// complete returns the proposals for a command line whose last word is being typed, without the
+// descriptions.
 func complete(t *testing.T, words ...string) string {
 	t.Helper()
 	out, err := execute(append([]string{"__completeNoDesc"}, words...)...)
@@ -28,7 +28,7 @@ func complete(t *testing.T, words ...string) string {
 	}
 	values, directive, _ := strings.Cut(out, ":")
 	if !strings.HasPrefix(directive, "4\n") {
-		t.Errorf("%q: the shell is not told to leave out files: %s", words, out)
+		t.Errorf("%q: the shell also completes files: %s", words, out)
 	}
 	return strings.Join(strings.Fields(values), " ")
 }

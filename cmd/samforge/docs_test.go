@@ -11,8 +11,8 @@ import (
 	"github.com/samforge/samforge/catalogue"
 )
 
-// docs/compatibility.md has the table of what samforge knows, as of the day that
-// the catalogue was made.
+// docs/compatibility.md has samforge's table of runtimes, as of the day that the catalogue was
+// made.
 func TestCompatibilityPage(t *testing.T) {
 	t.Parallel()
 	known, err := catalogue.Load()

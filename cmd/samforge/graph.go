@@ -16,8 +16,8 @@ func graphCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "graph [flags] [CONTEXT]",
 		Short: "Draw the images and the layers that they share",
-		Long: `Draw the images of a build file as what they are made of: a box for each layer, in the order
-of the image, and once only where several images share it. As with samforge plan, nothing is
+		Long: `Draw the images of a build file and their layers: a box for each layer, in the order
+of the image, and only one box if several images share it. As with samforge plan, nothing is
 built and no layer is pulled.`,
 		Example: `  samforge graph >images.svg
   samforge graph --format dot | dot -Tpng -o images.png`,

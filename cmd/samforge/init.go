@@ -19,8 +19,8 @@ func initCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init [flags]",
 		Short: "Write a first build file",
-		Long: `Write a first build file, with comments on what else it can say. On a terminal samforge asks for
-what no flag gives. A file that is there already stays, but with --force.`,
+		Long: `Write a first build file, with comments on its other keys. On a terminal samforge asks for
+the values that no flag gives. --force replaces an existing file.`,
 		Example: `  samforge init
   samforge init --kind sam --plugin harness/aws-sam-plugin:1.1.2-beta-base-image --plugin-version 1.1.2-beta \
     --runtime public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415`,
@@ -41,11 +41,11 @@ what no flag gives. A file that is there already stays, but with --force.`,
 	flags.StringVar(&o.Kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringVar(&o.Plugin, "plugin", "", "plugin `image`")
 	flags.StringVar(&o.PluginVersion, "plugin-version", "", "plugin `version`, a part of every tag")
-	flags.StringVar(&o.Repo, "repo", "", "`repository` the images are tagged in (optional)")
+	flags.StringVar(&o.Repo, "repo", "", "`repository` of the images' tags (optional)")
 	flags.StringArrayVar(&o.Runtimes, "runtime", nil, "base `image`; may be repeated")
-	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` that Node.js is taken from: one for all base images, or one for each")
+	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` to copy Node.js from: one for all base images, or one for each")
 	flags.StringVarP(&o.Path, "file", "f", llbgen.Filename, "build `file` to write, - for standard output")
-	flags.BoolVar(&o.Force, "force", false, "replace a file that is there")
+	flags.BoolVar(&o.Force, "force", false, "replace an existing file")
 	completeFlag(c, "kind", llbgen.KindNames()...)
 	return c
 }

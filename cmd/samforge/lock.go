@@ -13,13 +13,13 @@ func lockCommand() *cobra.Command {
 	var how lock.Options
 	c := &cobra.Command{
 		Use:   "lock [flags] [CONTEXT] | lock --update [flags] [NAME...]",
-		Short: "Pin all that a build file names, in samforge.lock",
-		Long: `Write samforge.lock beside the build file: the digest of every image as a whole and for each
-platform, the checksum of every download, and that of the framework's npm lock. Every build
+		Short: "Pin everything that a build file names, in samforge.lock",
+		Long: `Write samforge.lock beside the build file: the digest of every image, as a whole and for each
+platform, the checksum of every download, and the checksum of the framework's npm lock. Every build
 reads it, through every door; samforge build --locked refuses what is not in it.
 
-What is locked stays so. --update moves it to what is there today: all of it, or the entries
-whose name contains one of the arguments. What changes is printed.`,
+Locked entries stay as they are. --update moves them to the current state: all of them, or those
+whose name contains one of the arguments. The changes are printed.`,
 		Example: `  samforge lock
   samforge lock --update build-python3.12`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,8 +37,8 @@ whose name contains one of the arguments. What changes is printed.`,
 		},
 	}
 	f.registerFile(c)
-	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "lock for these `platforms` (default those that the images are there for)")
-	c.Flags().BoolVar(&how.Update, "update", false, "move what is locked to what is there today")
+	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "lock for these `platforms` (default those that the images exist for)")
+	c.Flags().BoolVar(&how.Update, "update", false, "move the locked entries to the current state")
 	completePlatforms(c)
 	return c
 }
@@ -47,7 +47,7 @@ func outdatedCommand() *cobra.Command {
 	var f buildFlags
 	c := &cobra.Command{
 		Use:   "outdated [flags] [CONTEXT]",
-		Short: "Tell what moved since the build file was locked",
+		Short: "Show what has changed since the build file was locked",
 		Long: `Compare samforge.lock with what its images, downloads and packages are today. Nothing is
 written and no layer is pulled.
 

@@ -29,16 +29,17 @@ import (
 const (
 	exitFailed = 1
 	exitInput  = 2
-	exitGaveUp = 130 // as a shell has it for a program that Ctrl-C ended
+	exitGaveUp = 130 // as in a shell for a program that Ctrl-C ended
 )
 
-// patience bounds what a command may take to end in order after it was cancelled. A private buildkitd ends by itself when
-// samforge has ended.
+// patience limits how long a command may take to end in order after it was cancelled. A private
+// buildkitd ends by itself when samforge has ended.
 const patience = 25 * time.Second
 
 func main() {
 	builder.Keeper()
-	// Libraries log what their errors say: those of containerd, BuildKit and Docker, and Go's own HTTP/2.
+	// Libraries log the same text as their errors: those of containerd, BuildKit and Docker, and
+	// Go's own HTTP/2.
 	_ = log.SetLevel("panic")
 	stdlog.SetOutput(io.Discard)
 	// The first Ctrl-C cancels the build and waits for it; the second kills.
@@ -48,11 +49,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
-// giveUp calls exit when the command has not ended within the grace period after ctx was cancelled.
+// giveUp calls exit if the command has not ended within the grace period after ctx was cancelled.
 func giveUp(ctx context.Context, grace time.Duration, stderr io.Writer, exit func(code int)) {
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(grace, func() {
-			fmt.Fprintln(stderr, "samforge: cancelled, and something does not end: giving up on it")
+			fmt.Fprintln(stderr, "samforge: cancelled, but something does not end: giving up on it")
 			exit(exitGaveUp)
 		})
 	})
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintln(stderr, "samforge: "+strings.TrimSpace(err.Error()))
 	if sources := errdefs.Sources(err); len(sources) > 0 {
-		_ = sources[0].Print(stderr) // the innermost is the most exact
+		_ = sources[0].Print(stderr) // the innermost is the most precise
 	}
 	return exitCode(err)
 }
@@ -93,7 +94,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// dropCancelled returns nil for an error that only says what Ctrl-C did.
+// dropCancelled returns nil for an error that only repeats what Ctrl-C did.
 func dropCancelled(err error) error {
 	var failed *build.FailedError
 	if errors.As(err, &failed) {
@@ -123,19 +124,19 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// knownCommand refuses a command that there is not, and says which may be meant.
+// knownCommand refuses an unknown command, and says which one may be meant.
 func knownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("there is no command %q (see %s --help)", args[0], c.CommandPath())
+	text := fmt.Sprintf("unknown command %q (see %s --help)", args[0], c.CommandPath())
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		text += ": did you mean " + near[0] + "?"
 	}
 	return &usageError{errors.New(text)}
 }
 
-// noArgs refuses arguments, as all that a command takes are flags.
+// noArgs refuses arguments, because the command has only flags.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return &usageError{fmt.Errorf("%s takes no arguments, found %q (see %s --help)", c.CommandPath(), args[0], c.CommandPath())}

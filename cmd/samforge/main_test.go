@@ -56,7 +56,7 @@ func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
 }
 
 func TestUnknownCommandsNameTheNearest(t *testing.T) {
-	if _, err := execute("bild"); err == nil || !strings.Contains(err.Error(), `there is no command "bild" (see samforge --help): did you mean build?`) {
+	if _, err := execute("bild"); err == nil || !strings.Contains(err.Error(), `unknown command "bild" (see samforge --help): did you mean build?`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -77,7 +77,7 @@ func TestBuildArgs(t *testing.T) {
 			buildFlags{args: []string{"TARGET_REPO=given"}, repo: "flag", kind: "sam"},
 			map[string]string{"TARGET_REPO": "flag", "SAMFORGE_KIND": "sam"},
 		},
-		"a value may hold an equals sign": {
+		"a value may contain an equals sign": {
 			buildFlags{args: []string{"VERSION=a=b"}},
 			map[string]string{"VERSION": "a=b"},
 		},
@@ -93,7 +93,8 @@ func TestBuildArgs(t *testing.T) {
 	}
 }
 
-// --env-args takes what the kind of the images has, lets --build-arg win, and says what it took.
+// --env-args takes the build arguments of the images' kind, lets --build-arg win, and reports what
+// it took.
 func TestEnvironmentArgs(t *testing.T) {
 	t.Setenv("VERSION", "42")
 	t.Setenv("DOCKER_VERSION", "27.0.0")
@@ -140,7 +141,7 @@ func TestRuntimesAsJSON(t *testing.T) {
 	t.Errorf("python3.12 on al2023 is not among the %d runtimes", len(runtimes))
 }
 
-// The table shows what is true on the day, not on the day of the catalogue.
+// The table shows the state of today, not of the day of the catalogue.
 func TestRuntimesTable(t *testing.T) {
 	known, err := catalogue.Load()
 	if err != nil {
@@ -168,7 +169,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// What does not end 25 seconds after the first Ctrl-C is given up, and not before.
+// samforge exits if something does not end within 25 seconds of the first Ctrl-C, and not before.
 func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())

@@ -15,7 +15,7 @@ func planCommand() *cobra.Command {
 		Use:   "plan [flags] [CONTEXT]",
 		Short: "Show what a build would do, without building",
 		Long: `Resolve everything that a build file names and show what samforge build would do: the images
-with their tags and whether they are in their registry already, what becomes of the layers
+with their tags and whether they already exist in their registry, what happens to the layers
 of their bases, and what is pulled, downloaded and installed. Nothing is built, no layer is
 pulled, and no builder is needed.`,
 		Example: `  samforge plan

@@ -10,7 +10,7 @@ func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the build file",
-		Long: `Print the JSON Schema of the build file, by which editors complete and check it.
+		Long: `Print the JSON Schema of the build file. Editors complete and check the file with it.
 docs/build-file.md says how to set one up.`,
 		Example: `  samforge schema >samforge.schema.json`,
 		Args:    noArgs,

@@ -24,7 +24,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// versions reads what the Go toolchain recorded in the binary.
+// versions returns the versions that the Go toolchain recorded in the binary.
 func versions() (own, buildkit string) {
 	own, buildkit = version, "unknown"
 	info, ok := debug.ReadBuildInfo()

@@ -1,4 +1,4 @@
-// Package bake writes the file with which docker buildx bake builds a project's targets.
+// Package bake writes the file that docker buildx bake builds a project's targets from.
 package bake
 
 import (
@@ -47,9 +47,9 @@ type bakeTarget struct {
 	SSH              []string          `json:"ssh,omitempty"`
 }
 
-// Bake writes a docker-bake.json with which `docker buildx bake` builds, through the frontend, the
-// images that `samforge build` would build. The frontend is the reference of the frontend's image,
-// for a build file without a `# syntax=` line. Mistakes are a [*project.InputError].
+// Bake writes a docker-bake.json that makes `docker buildx bake` build, through the frontend, the
+// images that `samforge build` would build. frontend is the reference of the frontend's image. It
+// is used for a build file without a `# syntax=` line. Mistakes are a [*project.InputError].
 func Bake(p *project.Project, settings project.Settings, frontend string, out io.Writer) error {
 	file, err := bake(p, settings, frontend)
 	if err != nil {
@@ -94,8 +94,8 @@ func bake(p *project.Project, settings project.Settings, frontend string) (*bake
 	return newBakeFile(targets, settings, common)
 }
 
-// attestations turns off the provenance that buildx adds by default, unless some is asked for: it
-// differs from run to run, and so would the digest.
+// attestations turns off the provenance that buildx adds by default, unless the user asks for some:
+// provenance differs from run to run, and so would the digest.
 func attestations(asked []string) []string {
 	if slices.ContainsFunc(asked, func(a string) bool { return slices.Contains(strings.Split(a, ","), "type=provenance") }) {
 		return asked
@@ -103,13 +103,14 @@ func attestations(asked []string) []string {
 	return append(slices.Clone(asked), "type=provenance,disabled=true")
 }
 
-// from says where the build file is. One that is not a file is a part of the bake file.
+// from says where the build file is. If bake could not read it by a path, its text goes into the
+// bake file.
 func (t *bakeTarget) from(p *project.Project) (err error) {
 	t.Context = p.Context.Folder + p.Context.Address
 	if p.File.Path == "" || p.Context.Address != "" {
 		t.DockerfileInline = string(p.File.Data)
 		if t.DockerfileInline == "" {
-			t.DockerfileInline = "# the build arguments give everything\n" // bake takes no empty one
+			t.DockerfileInline = "# the build arguments give everything\n" // bake does not accept an empty one
 		}
 		return nil
 	}
@@ -117,7 +118,7 @@ func (t *bakeTarget) from(p *project.Project) (err error) {
 	return err
 }
 
-// newBakeFile makes a target of each image, and groups of what --target selects in a build.
+// newBakeFile makes a target of each image, and the groups that --target accepts in a build.
 func newBakeFile(targets []project.Target, settings project.Settings, common bakeTarget) (*bakeFile, error) {
 	file := &bakeFile{Group: map[string]bakeGroup{}, Target: map[string]bakeTarget{}}
 	for _, target := range targets {
@@ -146,11 +147,11 @@ func newBakeFile(targets []project.Target, settings project.Settings, common bak
 
 var notInBakeNames = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
 
-// bakeName is a name that bake allows: python3_12-base.
+// bakeName returns the name in the form that bake allows: python3_12-base.
 func bakeName(name string) string { return notInBakeNames.ReplaceAllString(name, "_") }
 
-// literal returns the target with every text as it is, as bake reads ${…} and %{…} as templates:
-// https://docs.docker.com/build/bake/variables/
+// literal returns the target with every ${…} and %{…} escaped, because bake reads them as
+// templates: https://docs.docker.com/build/bake/variables/
 func (t bakeTarget) literal() bakeTarget {
 	escape := strings.NewReplacer("${", "$${", "%{", "%%{").Replace
 	texts := func(values []string) []string {

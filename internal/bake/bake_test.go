@@ -70,7 +70,7 @@ func TestBake(t *testing.T) {
 	}
 }
 
-// A build file that is no file is a part of the bake file.
+// The text of a build file on standard input goes into the bake file.
 func TestBakeOfStandardInput(t *testing.T) {
 	t.Parallel()
 	file := bakeOf(t, project.Options{File: "-", Stdin: strings.NewReader(bakeBuildFile), Targets: []string{"java21-base"}}, project.Settings{}, "registry.example.com/samforge-frontend:1")
@@ -96,10 +96,10 @@ func TestProvenanceIsOffUnlessAsked(t *testing.T) {
 	t.Parallel()
 	const off = "type=provenance,disabled=true"
 	for name, test := range map[string]struct{ asked, want []string }{
-		"nothing is asked for":     {nil, []string{off}},
-		"an SBOM alone":            {[]string{"type=sbom"}, []string{"type=sbom", off}},
-		"provenance":               {[]string{"type=provenance,mode=max"}, []string{"type=provenance,mode=max"}},
-		"the type is not at first": {[]string{"mode=min,type=provenance"}, []string{"mode=min,type=provenance"}},
+		"no attestation":        {nil, []string{off}},
+		"an SBOM alone":         {[]string{"type=sbom"}, []string{"type=sbom", off}},
+		"provenance":            {[]string{"type=provenance,mode=max"}, []string{"type=provenance,mode=max"}},
+		"the type is not first": {[]string{"mode=min,type=provenance"}, []string{"mode=min,type=provenance"}},
 	} {
 		if got := attestations(test.asked); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)

@@ -10,12 +10,12 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// annotationType is what may stand before an annotation's key, such as manifest[linux/amd64].
+// annotationType matches what may precede an annotation's key, such as manifest[linux/amd64].
 var annotationType = regexp.MustCompile(`^([a-z-]+)(?:\[([A-Za-z0-9_/-]+)\])?$`)
 
 // annotate adds OCI annotations to an exporter's attributes. The types before the key say where
 // they go, as in docker buildx: manifest (the default), index, manifest-descriptor or
-// index-descriptor, each for one platform where that follows in brackets.
+// index-descriptor. A platform in brackets after a type limits it to that platform.
 func annotate(attrs map[string]string, annotations []string) error {
 	for _, a := range annotations {
 		types, key, value, err := cutAnnotation(a)
@@ -48,7 +48,7 @@ func cutAnnotation(text string) (types, key, value string, err error) {
 func annotationKey(kind, key string) (string, error) {
 	parts := annotationType.FindStringSubmatch(kind)
 	if parts == nil {
-		return "", fmt.Errorf("%q is no type: write one such as manifest or manifest[linux/amd64]", kind)
+		return "", fmt.Errorf("%q is not a type: write one such as manifest or manifest[linux/amd64]", kind)
 	}
 	var platform *ocispecs.Platform
 	if parts[2] != "" {

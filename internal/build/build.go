@@ -22,15 +22,16 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Built is an image that was made, or that was there already.
+// Built is an image that this build made, or that was already in its registry.
 type Built struct {
 	Target project.Target
-	// Refs are its references and those of its members, each with its digest. An image without a
-	// reference has the name of its target.
+	// Refs are the references of the image and of its members, each with its digest. An image
+	// without a reference is listed under the name of its target.
 	Refs []Ref
-	// Skipped is true of an image that was in its registry already.
+	// Skipped is true if the image was already in its registry.
 	Skipped bool
-	// Metadata is what the exporter says of it, as docker buildx writes it to --metadata-file.
+	// Metadata is what the exporter reports about the image, as docker buildx writes it to
+	// --metadata-file.
 	Metadata map[string]any
 }
 
@@ -40,9 +41,10 @@ type Ref struct{ Name, Digest string }
 // String returns NAME@DIGEST.
 func (r Ref) String() string { return r.Name + "@" + r.Digest }
 
-// Build builds the project's targets all at once, prints what it made, and returns it: first what
-// was skipped, then what was built. Mistakes in the input are a [*project.InputError] and cost
-// nothing; a [*FailedError] says which images failed while others were made.
+// Build builds all of the project's targets at once, prints the images, and returns them: first
+// those that were skipped, then those that were built. Mistakes in the input are a
+// [*project.InputError] and are found before anything is built. A [*FailedError] says which images
+// failed while others were made.
 func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error) {
 	r, err := prepare(p, opt)
 	if err != nil {
@@ -56,7 +58,7 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 	return r.run(ctx, pool)
 }
 
-// request is a build that is right as far as can be told without a builder.
+// request is a build that has passed all checks that need no builder.
 type request struct {
 	opt     Options
 	project *project.Project
@@ -69,7 +71,7 @@ func prepare(p *project.Project, opt Options) (*request, error) {
 	if err := p.Violation(); err != nil {
 		return nil, err
 	}
-	// Which platform is the builder's own is not known yet, and hardly matters.
+	// The builder's own platform is not known yet, and hardly matters here.
 	targets, err := p.Targets(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	if err != nil {
 		return nil, err
@@ -88,8 +90,8 @@ func prepare(p *project.Project, opt Options) (*request, error) {
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
-	// The jobs are made once more when the builder is known. With --load it may be the engine,
-	// which needs no docker command.
+	// The jobs are made again once the builder is known. With --load the builder may be the engine
+	// itself, which needs no docker command.
 	_, err = r.jobs(targets, opt.Load)
 	return r, err
 }
@@ -103,7 +105,7 @@ func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) 
 	if err != nil {
 		return nil, err
 	}
-	inEngine := pool.Builders()[0].Kind == builder.Docker // which is never one of several
+	inEngine := pool.Builders()[0].Kind == builder.Docker // the engine is never one of several builders
 	report := &report{opt: r.opt, inEngine: inEngine, several: len(targets) > 1}
 	if r.opt.SkipExisting {
 		existing, err := r.existing(ctx, pool, targets)
@@ -149,7 +151,7 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	return nil
 }
 
-// checkNoCache refuses names in --no-cache-filter that no target has.
+// checkNoCache refuses a name in --no-cache-filter that no target has.
 func checkNoCache(opt Options, targets []project.Target) error {
 	var names []string
 	for _, t := range targets {
@@ -168,8 +170,8 @@ func checkNoCache(opt Options, targets []project.Target) error {
 	return nil
 }
 
-// warnQuietly shows the warnings about arguments where no progress shows them: they are about what
-// was typed, and easily go unnoticed.
+// warnQuietly prints the warnings about arguments when no progress display shows them: they are
+// about what the user typed, and are easily missed.
 func (r *request) warnQuietly() {
 	if r.opt.Progress != "quiet" {
 		return
@@ -181,8 +183,8 @@ func (r *request) warnQuietly() {
 	}
 }
 
-// sessionAttachables returns what the builder may ask the client for: credentials, secrets and SSH
-// agents.
+// sessionAttachables returns what the builder may request from the client: credentials, secrets and
+// SSH agents.
 func sessionAttachables(opt Options) ([]session.Attachable, error) {
 	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain(), opt.Silence.Limit)}
 	if len(opt.Secrets) > 0 {
@@ -210,7 +212,8 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 	return attachables, nil
 }
 
-// warnEmpty warns of secrets that BuildKit takes from variables which are not set: they are empty.
+// warnEmpty warns about secrets that come from variables which are not set: BuildKit passes them as
+// empty.
 func warnEmpty(opt Options) {
 	for _, secret := range opt.Secrets {
 		fields, err := csvvalue.Fields(secret, nil)
@@ -226,8 +229,8 @@ func warnEmpty(opt Options) {
 	}
 }
 
-// checkKeys refuses what is neither a key nor the socket of an agent: a pipe would be read for
-// ever.
+// checkKeys refuses anything that is neither a key nor an agent's socket: reading a pipe would
+// never end.
 func checkKeys(configs []sshprovider.AgentConfig) error {
 	for _, config := range configs {
 		for _, path := range config.Paths {

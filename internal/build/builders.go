@@ -11,8 +11,8 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 )
 
-// checkBuilders refuses several builders that are not a pool, and an output that
-// could not be begun again on another when one is lost.
+// checkBuilders refuses a list of builders that cannot be a pool, and an output that could not
+// start over on another builder when one is lost.
 func checkBuilders(opt Options) error {
 	if err := builder.CheckAddresses(opt.Builders); err != nil {
 		return fmt.Errorf("--builder: %w", err)
@@ -32,8 +32,9 @@ func checkBuilders(opt Options) error {
 	return nil
 }
 
-// builderPlatform returns the builders' own platform, which decides where follow is true. Builders
-// that differ cannot decide: which of them builds an image must not change it.
+// builderPlatform returns the builders' own platform. If follow is true, the images depend on it,
+// and builders with different platforms are an error: the choice of builder must not change an
+// image.
 func builderPlatform(builders []*builder.Builder, follow bool) (ocispecs.Platform, error) {
 	own := ownPlatform(builders[0])
 	agree := !slices.ContainsFunc(builders, func(b *builder.Builder) bool {

@@ -47,12 +47,12 @@ func TestBuildersThatDifferDoNotDecideThePlatform(t *testing.T) {
 	for name, c := range map[string]struct {
 		builders []*builder.Builder
 		follow   bool
-		want     string // "" when they cannot decide
+		want     string // "" if they cannot decide
 	}{
-		"one builder decides":                    {of("arm64"), true, "arm64"},
-		"builders that agree decide":             {of("arm64", "arm64"), true, "arm64"},
-		"builders that differ cannot":            {of("arm64", "amd64"), true, ""},
-		"where nothing is left to them they can": {of("arm64", "amd64"), false, "arm64"},
+		"one builder decides":                                 {of("arm64"), true, "arm64"},
+		"builders that agree decide":                          {of("arm64", "arm64"), true, "arm64"},
+		"builders that differ cannot":                         {of("arm64", "amd64"), true, ""},
+		"builders that differ may if nothing depends on them": {of("arm64", "amd64"), false, "arm64"},
 	} {
 		got, err := builderPlatform(c.builders, c.follow)
 		if (err != nil) != (c.want == "") || err == nil && got.Architecture != c.want {

@@ -14,9 +14,8 @@ import (
 // exporterMoby stores an image in the Docker engine that builds it.
 const exporterMoby = "moby"
 
-// throughEngine changes exports for the Docker engine's own BuildKit, which
-// cannot push: the image goes to the engine, and `docker push` takes it from
-// there.
+// throughEngine changes the exports for the Docker engine's own BuildKit, which cannot push: the
+// engine stores the image, and `docker push` pushes it from there.
 func throughEngine(entries []bkclient.ExportEntry) []bkclient.ExportEntry {
 	var changed []bkclient.ExportEntry
 	stored := false
@@ -32,8 +31,7 @@ func throughEngine(entries []bkclient.ExportEntry) []bkclient.ExportEntry {
 	return changed
 }
 
-// enginePush pushes the references of an image out of the engine and returns
-// the digest that it got.
+// enginePush pushes the references of an image from the engine and returns the image's digest.
 func enginePush(ctx context.Context, refs []string) (digest string, err error) {
 	docker, err := exec.LookPath("docker")
 	if err != nil {
@@ -53,6 +51,5 @@ func enginePush(ctx context.Context, refs []string) (digest string, err error) {
 	return digest, nil
 }
 
-// pushedDigest finds the digest in the last line of docker push, "TAG: digest: sha256:... size:
-// 1234".
+// pushedDigest matches the last line of docker push, "TAG: digest: sha256:... size: 1234".
 var pushedDigest = regexp.MustCompile(`(?m): digest: (sha256:[0-9a-f]{64}) size: \d+\s*$`)

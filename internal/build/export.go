@@ -9,9 +9,8 @@ import (
 	"github.com/samforge/samforge/internal/project"
 )
 
-// exports says where an image goes. Where nothing was asked for, the image is
-// put together all the same, without its layers leaving the builder: its
-// digest is known then.
+// exports says where an image goes. If the user asked for no output, the builder still assembles
+// the image without sending its layers anywhere, so that its digest is known.
 func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.ExportEntry, error) {
 	entries, err := outputs(opt.Outputs, t, several)
 	if err != nil {
@@ -21,7 +20,7 @@ func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.
 		entries = append(entries, bkclient.ExportEntry{Type: bkclient.ExporterImage, Attrs: map[string]string{"push": "true"}})
 	}
 	if opt.Load && t.Multi() {
-		return nil, errors.New("--load takes one platform, as the Docker engine loads one: choose one with --platform")
+		return nil, errors.New("--load takes one platform, because the Docker engine loads only one: choose one with --platform")
 	}
 	if opt.Load && !inEngine {
 		output, err := dockerLoad()
@@ -50,7 +49,7 @@ func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.
 	return entries, nil
 }
 
-// outputs reads --output for one target, of several where that is so.
+// outputs reads --output for one target. several says whether the build has more targets.
 func outputs(values []string, t project.Target, several bool) ([]bkclient.ExportEntry, error) {
 	var entries []bkclient.ExportEntry
 	for _, value := range values {

@@ -28,10 +28,10 @@ func TestExports(t *testing.T) {
 		wantType        string
 		wantAttrs       map[string]string
 	}{
-		"nothing asked for puts the image together": {Options{}, false, false, "image", map[string]string{"push": "false", "name": names}},
+		"without an output the image is assembled": {Options{}, false, false, "image", map[string]string{"push": "false", "name": names}},
 		"--push":                                  {Options{Push: true}, false, false, "image", map[string]string{"push": "true", "name": names}},
 		"type=registry is a push":                 {Options{Outputs: []string{"type=registry"}}, false, false, "image", map[string]string{"push": "true", "name": names}},
-		"a name of the user's own stays":          {Options{Outputs: []string{"type=image,name=a:1"}}, false, false, "image", map[string]string{"name": "a:1"}},
+		"a name that the user gives stays":        {Options{Outputs: []string{"type=image,name=a:1"}}, false, false, "image", map[string]string{"name": "a:1"}},
 		"the Docker engine stores what is pushed": {Options{Push: true}, false, true, "moby", map[string]string{"name": names}},
 		"the Docker engine stores what is loaded": {Options{Load: true}, false, true, "moby", map[string]string{"name": names}},
 		"blanks around the keys of an output":     {Options{Outputs: []string{"type=image, Name=a:1, push=true"}}, false, false, "image", map[string]string{"name": "a:1", "push": "true"}},
@@ -59,7 +59,7 @@ func TestOutputsOfSeveralImages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, c := range map[string]struct {
-		output, dest, want string // want: of the error
+		output, dest, want string // want: part of the error
 	}{
 		"a folder gets a folder for each": {output: dir, dest: filepath.Join(dir, "java21")},
 		"an OCI layout too":               {output: "type=oci,tar=false,dest=" + dir, dest: filepath.Join(dir, "java21")},
@@ -70,7 +70,7 @@ func TestOutputsOfSeveralImages(t *testing.T) {
 		switch {
 		case c.want != "":
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
+				t.Errorf("%s: the error is %v, want one that says %q", name, err, c.want)
 			}
 		case err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -92,17 +92,17 @@ func TestExportsThatCannotBe(t *testing.T) {
 		opt   Options
 		want  string
 	}{
-		"loading an index":                         {several, Options{Load: true}, "--load takes one platform"},
-		"an annotation without value":              {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"a"}}}, "KEY=VALUE"},
-		"an annotation of no type":                 {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"layer:a=1"}}}, `unknown type "layer"`},
-		"an annotation of a platform that is none": {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"manifest[a/b/c/d/e]:a=1"}}}, "--annotation"},
-		"a file for an image":                      {oneImage(), Options{Outputs: []string{"type=image,dest=x"}}, "leave dest out"},
-		"a folder that is no file":                 {oneImage(), Options{Outputs: []string{"type=oci,dest=" + t.TempDir()}}, "is a folder"},
-		"an output of no type":                     {oneImage(), Options{Outputs: []string{"dest=x"}}, "--output"},
+		"loading an index":                      {several, Options{Load: true}, "--load takes one platform"},
+		"an annotation without value":           {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"a"}}}, "KEY=VALUE"},
+		"an annotation of an unknown type":      {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"layer:a=1"}}}, `unknown type "layer"`},
+		"an annotation of a malformed platform": {oneImage(), Options{Push: true, Settings: project.Settings{Annotations: []string{"manifest[a/b/c/d/e]:a=1"}}}, "--annotation"},
+		"a file for an image":                   {oneImage(), Options{Outputs: []string{"type=image,dest=x"}}, "leave dest out"},
+		"a folder in place of a file":           {oneImage(), Options{Outputs: []string{"type=oci,dest=" + t.TempDir()}}, "is a folder"},
+		"an output without a type":              {oneImage(), Options{Outputs: []string{"dest=x"}}, "--output"},
 	} {
 		_, err := exports(c.opt, c.image, false, false)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
+			t.Errorf("%s: the error is %v, want one that says %q", name, err, c.want)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 )
 
-// FailedError says that some images were not made. What was made stays, and has been printed; the
-// same command makes the rest.
+// FailedError says that some images could not be made. The images that were made stay, and have
+// been printed. The same command makes the rest.
 type FailedError struct {
 	// Failures are the errors by target.
 	Failures []builder.Result
@@ -39,8 +39,8 @@ func (e *FailedError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Remaining returns e without the images that were only cancelled: their errors say no more than
-// that. It is nil where nothing is left to say.
+// Remaining returns e without the images that were only cancelled, whose errors say no more than
+// that. It returns nil if nothing remains.
 func (e *FailedError) Remaining() error {
 	rest := *e
 	rest.Failures = slices.DeleteFunc(slices.Clone(e.Failures), builder.Result.Cancelled)

@@ -9,7 +9,7 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// checkFiles refuses --metadata-file and --iidfile that cannot be written, before anything is
+// checkFiles refuses a --metadata-file or --iidfile that cannot be written, before anything is
 // built.
 func checkFiles(opt Options) error {
 	for flag, path := range map[string]string{"--metadata-file": opt.MetadataFile, "--iidfile": opt.IIDFile} {
@@ -18,7 +18,7 @@ func checkFiles(opt Options) error {
 		}
 		file, err := atomicwriter.New(path, 0o644)
 		if err == nil {
-			err = file.Close() // nothing was written, so nothing is left
+			err = file.Close() // nothing was written, so nothing can be lost
 		}
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", flag, path, err)
@@ -27,8 +27,8 @@ func checkFiles(opt Options) error {
 	return nil
 }
 
-// writeFiles writes --metadata-file and --iidfile. The metadata of one target is as `docker buildx
-// build` writes it, of several as `docker buildx bake`.
+// writeFiles writes --metadata-file and --iidfile. For one target the metadata has the form of
+// `docker buildx build`, for several that of `docker buildx bake`.
 func (r *report) writeFiles() error {
 	var errs []error
 	if r.opt.MetadataFile != "" {
@@ -48,8 +48,8 @@ func (r *report) writeFiles() error {
 	return errors.Join(errs...)
 }
 
-// id returns the image ID: the digest of the config where the exporter tells it, else that of the
-// image.
+// id returns the image ID: the digest of the config if the exporter reports it, else the digest of
+// the image.
 func (b Built) id() string {
 	for _, key := range []string{exptypes.ExporterImageConfigDigestKey, exptypes.ExporterImageDigestKey} {
 		if id, ok := b.Metadata[key].(string); ok && id != "" {

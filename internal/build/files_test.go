@@ -9,7 +9,8 @@ import (
 	"github.com/samforge/samforge/internal/project"
 )
 
-// Files that cannot be written are refused before anything is built, and the check leaves nothing.
+// Files that cannot be written are refused before anything is built, and the check leaves nothing
+// behind.
 func TestCheckFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -18,10 +19,10 @@ func TestCheckFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ path, want string }{
-		"a new file":               {filepath.Join(dir, "metadata.json"), ""},
-		"a folder that is missing": {filepath.Join(dir, "missing", "metadata.json"), "no such file"},
-		"a folder":                 {dir, "directory"},
-		"a symbolic link":          {link, "symbolic link"},
+		"a new file":                   {filepath.Join(dir, "metadata.json"), ""},
+		"a folder that does not exist": {filepath.Join(dir, "missing", "metadata.json"), "no such file"},
+		"a folder":                     {dir, "directory"},
+		"a symbolic link":              {link, "symbolic link"},
 	} {
 		err := checkFiles(Options{MetadataFile: c.path})
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "--metadata-file "+c.path)) {
@@ -34,7 +35,7 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
-// What --skip-existing left out is in the metadata too.
+// The metadata includes the images that --skip-existing left out.
 func TestMetadataOfSkippedImages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -58,7 +59,7 @@ func TestMetadataOfSkippedImages(t *testing.T) {
 func TestNoCacheFilterNamesTargets(t *testing.T) {
 	t.Parallel()
 	targets := []project.Target{{Name: "python3.12-base", Entry: "python3.12", Groups: []string{"python3.12", "base"}}}
-	for name, want := range map[string]string{ // of the error; empty: none
+	for name, want := range map[string]string{ // part of the error; empty: none
 		"python3.12-base": "", "python3.12": "", "base": "",
 		"foo":             "--no-cache-filter foo: no target that is built has this name (targets: python3.12-base)",
 		"python3.12-bsae": `did you mean "python3.12-base"?`,

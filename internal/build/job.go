@@ -34,7 +34,7 @@ func (r *request) jobs(targets []project.Target, inEngine bool) ([]builder.Job, 
 	return jobs, nil
 }
 
-// job says how one target is solved and exported.
+// job returns how one target is solved and exported.
 func (r *request) job(t project.Target, all []project.Target, exports []bkclient.ExportEntry) (builder.Job, error) {
 	attrs, err := r.attrs(t)
 	if err != nil {
@@ -63,7 +63,8 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 	return job, nil
 }
 
-// attrs are the attributes that buildx passes to a frontend, so that every door builds the same.
+// attrs returns the attributes that buildx would pass to a frontend, so that every door builds the
+// same image.
 func (r *request) attrs(t project.Target) (map[string]string, error) {
 	attrs := t.Attrs()
 	maps.Copy(attrs, r.served.attrs)
@@ -90,7 +91,7 @@ func (r *request) attrs(t project.Target) (map[string]string, error) {
 	return attrs, nil
 }
 
-// caches returns what --cache-from and --cache-to say for one target.
+// caches returns the caches of --cache-from and --cache-to for one target.
 func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOptionsEntry, err error) {
 	from, to, err := opt.Caches(t)
 	if err != nil {
@@ -113,7 +114,7 @@ func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOpt
 	return imports, exports, nil
 }
 
-// warn returns what shows a warning about a target where the builder cannot.
+// warn returns a function that shows a warning about a target when the builder cannot.
 func (opt Options) warn(t project.Target) func(message string) {
 	if opt.Progress == "quiet" {
 		return nil
@@ -121,8 +122,8 @@ func (opt Options) warn(t project.Target) func(message string) {
 	return func(message string) { fmt.Fprintf(opt.Stderr, "WARNING: %s: %s\n", t.Name, message) }
 }
 
-// parseAttest returns the type of an attestation and its attributes, as the frontend is told them.
-// A disabled one has no type.
+// parseAttest returns the type of an attestation and its attributes, in the form that the frontend
+// expects. A disabled attestation has no type.
 func parseAttest(value string) (kind, attrs string, err error) {
 	fields, err := csvvalue.Fields(value, nil)
 	if err != nil {

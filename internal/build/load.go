@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/session/filesync"
 )
 
-// dockerLoad returns an output that feeds `docker load`, so that the docker
-// command decides which engine and which credentials are meant.
+// dockerLoad returns an output that feeds `docker load`, so that the docker command chooses the
+// engine and the credentials.
 func dockerLoad() (filesync.FileOutputFunc, error) {
 	docker, err := exec.LookPath("docker")
 	if err != nil {
@@ -31,8 +31,8 @@ func dockerLoad() (filesync.FileOutputFunc, error) {
 	}, nil
 }
 
-// checkEngine returns an error unless the docker command reaches an engine. When that goes wrong in
-// the middle of a build, the builder only says that a pipe broke.
+// checkEngine returns an error unless the docker command reaches an engine. Found out only during a
+// build, the builder would just say that a pipe broke.
 func checkEngine(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, engineTimeout, fmt.Errorf("no answer within %s", engineTimeout))
 	defer cancel()
@@ -49,7 +49,7 @@ func checkEngine(ctx context.Context) error {
 	return nil
 }
 
-// engineTimeout bounds how long an engine may take to say its version.
+// engineTimeout limits how long an engine may take to report its version.
 const engineTimeout = 30 * time.Second
 
 // loading is a running `docker load`; closing it waits for the engine.

@@ -9,7 +9,7 @@ import (
 	"github.com/samforge/samforge/internal/project"
 )
 
-// member is an image of an index that gets a reference of its own.
+// member is an image of an index that also gets its own reference.
 type member struct {
 	platform ocispecs.Platform
 	ref      string
@@ -29,9 +29,9 @@ func membersOf(t project.Target) []member {
 	return members
 }
 
-// pushMembers has the builder push the members of a pushed index under their own references, once
-// the index is there. The builder, which knows how to talk to the registry, does it in place of
-// samforge.
+// pushMembers makes the builder push the members of an index under their own references after it
+// has pushed the index. The builder does it, not samforge, because the builder knows how to reach
+// the registry.
 func (r *request) pushMembers(job *builder.Job, t project.Target) {
 	members := membersOf(t)
 	if !r.opt.Push || len(members) == 0 {
@@ -40,7 +40,7 @@ func (r *request) pushMembers(job *builder.Job, t project.Target) {
 	var push bkclient.ExportEntry
 	for _, e := range job.Opt.Exports {
 		if e.Type == bkclient.ExporterImage && e.Attrs["push"] == "true" {
-			push = e // the last one is that of --push
+			push = e // the last one comes from --push
 		}
 	}
 	var kept builder.Members
@@ -59,7 +59,7 @@ func (r *request) pushMembers(job *builder.Job, t project.Target) {
 	}
 }
 
-// inline returns the cache that is exported into the image itself, which the image of an index has
+// inline returns the caches that are exported into the image itself: a member of an index has them
 // too.
 func inline(exports []bkclient.CacheOptionsEntry) []bkclient.CacheOptionsEntry {
 	var found []bkclient.CacheOptionsEntry

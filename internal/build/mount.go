@@ -19,14 +19,14 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// baseLayers helps a target's base image into the repositories that the target is pushed to, where
-// BuildKit does not do it well by itself.
+// baseLayers gets the layers of a target's base image into the repositories that the target is
+// pushed to, in the cases that BuildKit does not handle well.
 type baseLayers struct {
 	client       *registry.Client
 	project      *project.Project
 	warn         func(message string)
 	repositories []string
-	pulled       bool // some target copies files out of an image
+	pulled       bool // some target copies files from an image
 
 	mu    sync.Mutex
 	bases []baseImage
@@ -48,11 +48,11 @@ func (r *request) newBaseLayers(t project.Target, all []project.Target, exports 
 	}
 }
 
-// resolved notes the base, and asks the registry to mount its layers instead of having the builder
-// upload them. BuildKit does so itself for layers that it has not pulled. What it has pulled for
-// any target it would send back, and the base image of one often shares layers with another image
-// that is pulled: they have the same operating system. A registry that does not mount gets the
-// bytes from BuildKit.
+// resolved records the base image and asks the registry to mount its layers, so that the builder
+// does not upload them. BuildKit mounts layers itself if it has not pulled them. It would upload
+// those that it has pulled for any target, and the base image of one target often shares layers
+// with another image that is pulled: they have the same operating system. If the registry does not
+// mount, BuildKit uploads the bytes.
 func (b *baseLayers) resolved(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image) {
 	if image.Base.Digest == "" {
 		return
@@ -69,8 +69,8 @@ func (b *baseLayers) resolved(ctx context.Context, platform ocispecs.Platform, i
 	}
 }
 
-// mountTargets returns the repositories, other than its own, that can be given the layers of a
-// base.
+// mountTargets returns the repositories that the base's layers can be mounted in, other than the
+// base's own.
 func (b *baseLayers) mountTargets(base baseImage) []string {
 	var targets []string
 	for _, to := range b.repositories {
@@ -81,17 +81,18 @@ func (b *baseLayers) mountTargets(base baseImage) []string {
 	return targets
 }
 
-// refused matches a push that a registry refused. That it was a request to mount a layer is lost by
-// the time that BuildKit tells.
+// refused matches a push that a registry refused. BuildKit's error no longer says that the request
+// was one to mount a layer.
 var refused = regexp.MustCompile(`(?i)failed to push .*(\bdenied\b|\bunknown\b|bad request|invalid|unsupported|\b40[0345]\b)`)
 
-// noRepository matches a push to a repository that is not there, which takes no layers either.
+// noRepository matches a push to a repository that does not exist, which does not accept layers
+// either.
 var noRepository = regexp.MustCompile(`(?i)name_?unknown|name unknown|repository name not known|repository with name .* does not exist`)
 
-// uploadUnmounted uploads the layers of an image where the registry refused a push and may have
-// done so because it does not mount layers of another repository: those of the base, and those that
-// the builder pushed elsewhere before. BuildKit, which gives up then, finds them there at its
-// second try. The result is whether there was any to upload.
+// uploadUnmounted uploads the layers of an image after a registry refused its push, in case the
+// registry does not mount layers from another repository: the layers of the base, and those that
+// the builder pushed elsewhere before. BuildKit gives up at such a refusal. When it tries again, it
+// finds the layers in place. The result says whether any layer had to be uploaded.
 func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result) bool {
 	if text := failed.Err.Error(); !refused.MatchString(text) || noRepository.MatchString(text) {
 		return false
@@ -110,13 +111,13 @@ func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result)
 		b.warn("the registry may have refused to mount layers, and samforge could not upload them: " + err.Error())
 	}
 	if uploaded > 0 && b.warn != nil {
-		b.warn(fmt.Sprintf("the registry refused the push, which it does where it does not mount layers of other repositories; samforge uploaded what was missing (%d), and pushes again", uploaded))
+		b.warn(fmt.Sprintf("the registry refused the push, as one does that does not mount layers from other repositories; samforge uploaded the missing layers (%d) and pushes again", uploaded))
 	}
 	return uploaded > 0
 }
 
-// layers returns the layers and the config of an image that was not pushed: the builder has them,
-// but for the layers of a base that it has not pulled.
+// layers returns the layers and the config of an image that was not pushed. The builder has all of
+// them except layers of a base that it has not pulled.
 func (b *baseLayers) layers(ctx context.Context, failed builder.Result) ([]registry.Layer, error) {
 	found, err := failed.Blobs(ctx)
 	if err != nil {
@@ -151,7 +152,7 @@ func (b *baseLayers) baseRepository() (string, error) {
 	return registry.Repository(b.bases[0].ref), nil
 }
 
-// pushedTo returns the repositories that the exports push to, each once.
+// pushedTo returns the repositories that the exports push to, without repetitions.
 func pushedTo(exports []bkclient.ExportEntry) (repositories []string) {
 	for _, e := range exports {
 		if e.Attrs["push"] != "true" {

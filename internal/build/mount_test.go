@@ -7,7 +7,7 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 )
 
-// A repository that is not there takes no layers either, so nothing is uploaded to it.
+// A repository that does not exist accepts no layers either, so nothing is uploaded to it.
 func TestNothingIsUploadedToARepositoryThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{

@@ -33,7 +33,7 @@ func (opt Options) networkAttrs() (map[string]string, error) {
 	return attrs, nil
 }
 
-// parseHost turns HOST:IP or HOST=IP into HOST=IP, one for each IP of a list with commas.
+// parseHost turns HOST:IP or HOST=IP into HOST=IP, one for each IP of a comma-separated list.
 func parseHost(value string) ([]string, error) {
 	i := strings.IndexAny(value, "=:")
 	if eq := strings.Index(value, "="); eq >= 0 {
@@ -55,7 +55,7 @@ func parseHost(value string) ([]string, error) {
 	return hosts, nil
 }
 
-// entitlements returns what the user grants the steps of the build.
+// entitlements returns the privileges that the user grants to the build steps.
 func (opt Options) entitlements() []string {
 	if opt.Network == "host" {
 		return []string{entitlements.EntitlementNetworkHost.String()}

@@ -31,10 +31,10 @@ func TestNetworkAttrs(t *testing.T) {
 		opt  Options
 		want string
 	}{
-		"a network of an engine": {Options{Network: "bridge"}, "default, none or host"},
-		"a host alone":           {Options{AddHosts: []string{"a.test"}}, `--add-host "a.test": expected HOST:IP`},
-		"an address alone":       {Options{AddHosts: []string{":10.0.0.1"}}, "expected HOST:IP"},
-		"a word for an address":  {Options{AddHosts: []string{"a.test:host-gateway"}}, `"host-gateway" is not an IP address`},
+		"a network of an engine":        {Options{Network: "bridge"}, "default, none or host"},
+		"a host alone":                  {Options{AddHosts: []string{"a.test"}}, `--add-host "a.test": expected HOST:IP`},
+		"an address alone":              {Options{AddHosts: []string{":10.0.0.1"}}, "expected HOST:IP"},
+		"a word in place of an address": {Options{AddHosts: []string{"a.test:host-gateway"}}, `"host-gateway" is not an IP address`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

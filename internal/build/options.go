@@ -1,4 +1,4 @@
-// Package build builds targets on a builder, or spread over several, and reports what came of them.
+// Package build builds targets on one builder or on several, and reports the results.
 //
 // [Build] turns each target into a job of the builder and returns the images that were made.
 package build
@@ -11,23 +11,23 @@ import (
 	"github.com/samforge/samforge/internal/registry"
 )
 
-// Options are the flags of `samforge build` that do not say what the images are. The zero value
-// keeps the result in the builder's cache.
+// Options are the flags of `samforge build` that do not describe the images. The zero value keeps
+// the result in the builder's cache.
 type Options struct {
 	project.Settings
 
 	// Push pushes the images; Load gives them to the Docker engine.
 	Push, Load bool
-	// Outputs are further exports, as --output has them.
+	// Outputs are further exports, in the form of --output.
 	Outputs []string
-	// SkipExisting leaves out images whose tags are all in the registry.
+	// SkipExisting leaves out images whose tags all exist in the registry.
 	SkipExisting bool
 
-	// NoCache runs every step; NoCacheFilter those of some targets.
+	// NoCache runs every step again; NoCacheFilter does so for some targets only.
 	NoCache       bool
 	NoCacheFilter []string
-	// Network is what the steps run with: default, none or host. AddHosts are names that the steps
-	// find at an address, as HOST:IP.
+	// Network is the network of the steps: default, none or host. AddHosts are extra host names for
+	// the steps, as HOST:IP.
 	Network  string
 	AddHosts []string
 
@@ -35,14 +35,14 @@ type Options struct {
 	// Progress is auto, tty, plain, rawjson or quiet.
 	Progress string
 
-	// Builders are the addresses of several builders, which share the targets; one, or none, is as
-	// Builder.Address.
+	// Builders are the addresses of several builders, which share the targets. One address means
+	// the same as Builder.Address.
 	Builders []string
 	Builder  builder.Options
-	// Registries has the credentials, for the builder too.
+	// Registries holds the credentials, also those for the builder.
 	Registries *registry.Client
 	// Silence is how long a build may report nothing.
 	Silence builder.SilenceOptions
-	// Stdout gets one line an image; Stderr the progress and all else.
+	// Stdout gets one line for each image; Stderr gets the progress and everything else.
 	Stdout, Stderr io.Writer
 }

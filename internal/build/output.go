@@ -74,7 +74,7 @@ func parseOutput(value string) (output, error) {
 	return o, nil
 }
 
-// toFolder and toFile report what the output writes on this machine.
+// toFolder and toFile report whether the output writes a folder or a file on this machine.
 func (o output) toFolder() bool {
 	return o.kind == bkclient.ExporterLocal || o.archive() && !o.tar()
 }
@@ -92,8 +92,8 @@ func (o output) tar() bool {
 	return err != nil || tar
 }
 
-// of returns the output for one target of several. A folder gets a folder in it for each; a file
-// cannot hold several.
+// of returns the output for one target of several. Each target gets its own folder in a folder; a
+// file cannot hold several.
 func (o output) of(target string) (output, error) {
 	switch {
 	case o.toFile():
@@ -104,7 +104,7 @@ func (o output) of(target string) (output, error) {
 	return o, nil
 }
 
-// entry returns the output as BuildKit's client has it.
+// entry returns the output in the form of BuildKit's client.
 func (o output) entry() (bkclient.ExportEntry, error) {
 	e := bkclient.ExportEntry{Type: o.kind, Attrs: o.attrs}
 	var err error
@@ -124,8 +124,8 @@ func (o output) entry() (bkclient.ExportEntry, error) {
 	return e, err
 }
 
-// fileOutput returns what writes an archive to a file, which is opened when there is something to
-// write, or to standard output.
+// fileOutput returns a function that writes an archive to standard output or to a file. It opens
+// the file when there is something to write.
 func fileOutput(dest string) (filesync.FileOutputFunc, error) {
 	if dest == "" || dest == "-" {
 		if _, err := console.ConsoleFromFile(os.Stdout); err == nil {

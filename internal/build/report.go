@@ -19,16 +19,16 @@ import (
 	"github.com/samforge/samforge/internal/registry"
 )
 
-// report collects what came of a build: a line an image on standard output, the files that flags
-// ask for, and the error.
+// report collects the results of a build: one line for each image on standard output, the files
+// that flags ask for, and the error.
 type report struct {
 	opt      Options
 	inEngine bool // the images are in the Docker engine that built them
-	several  bool // several targets were asked for
+	several  bool // the user asked for several targets
 	built    []Built
 }
 
-// existing asks a builder which references of the targets are in their registries, and returns
+// existing asks a builder which references of the targets exist in their registries, and returns
 // their digests.
 func (r *request) existing(ctx context.Context, pool *builder.Pool, targets []project.Target) (map[string]string, error) {
 	refs := map[string]ocispecs.Platform{}
@@ -48,8 +48,8 @@ func (r *request) existing(ctx context.Context, pool *builder.Pool, targets []pr
 	return found, err
 }
 
-// skipExisting leaves out the targets of which every reference is in its registry, and reports
-// those. Existing are the digests of the references that are.
+// skipExisting leaves out the targets whose references all exist in their registries, and reports
+// those targets. existing has the digests of the references that exist.
 func (r *report) skipExisting(targets []project.Target, existing map[string]string) ([]project.Target, error) {
 	var missing []project.Target
 	for _, t := range targets {
@@ -65,7 +65,7 @@ func (r *report) skipExisting(targets []project.Target, existing map[string]stri
 	return missing, nil
 }
 
-// skipped returns an image that was there already.
+// skipped returns an image that already exists.
 func skipped(t project.Target, refs []Ref) Built {
 	return Built{Target: t, Refs: refs, Skipped: true, Metadata: map[string]any{
 		exptypes.ExporterImageDigestKey: refs[0].Digest,
@@ -73,7 +73,7 @@ func skipped(t project.Target, refs []Ref) Built {
 	}}
 }
 
-// withDigests returns the references with their digests, or nil where one is missing.
+// withDigests returns the references with their digests, or nil if a digest is missing.
 func withDigests(refs []string, digests map[string]string) []Ref {
 	var found []Ref
 	for _, ref := range refs {
@@ -86,7 +86,7 @@ func withDigests(refs []string, digests map[string]string) []Ref {
 	return found
 }
 
-// finish reports the results of targets, which are in the same order.
+// finish reports the results of the targets. Both are in the same order.
 func (r *report) finish(ctx context.Context, targets []project.Target, results []builder.Result) error {
 	failed := &FailedError{pushing: r.opt.Push}
 	for n, result := range results {
@@ -109,7 +109,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 	return err
 }
 
-// explain adds what to do to the errors that say only what happened.
+// explain adds what to do to errors that only say what happened.
 func explain(err error, t project.Target, result builder.Result) error {
 	if strings.Contains(err.Error(), "no space left on device") {
 		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
@@ -117,7 +117,7 @@ func explain(err error, t project.Target, result builder.Result) error {
 	if sentence := t.Explain(result.Log); sentence != "" {
 		return fmt.Errorf("%s: %w", sentence, err)
 	}
-	// What a step's program says of a server is not about the image's registry.
+	// What a step's program says about a server has nothing to do with the image's registry.
 	if exit := (*gatewaypb.ExitError)(nil); errors.As(err, &exit) {
 		return err
 	}
@@ -132,7 +132,8 @@ func explain(err error, t project.Target, result builder.Result) error {
 	return registry.Explain(err, ref)
 }
 
-// image reports one image that was made, and gives the members of a pushed index their own tags.
+// image reports one image that was made, and pushes the members of a pushed index under their own
+// tags.
 func (r *report) image(ctx context.Context, t project.Target, result builder.Result) error {
 	response := result.Response.ExporterResponse
 	image := Built{Target: t, Metadata: decode(response)}
@@ -143,7 +144,7 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 			return explain(err, t, result)
 		}
 	}
-	if digest == "" { // nothing that has a digest was exported
+	if digest == "" { // the export has no digest
 		return r.add(image)
 	}
 	for _, ref := range t.Refs {
@@ -175,7 +176,7 @@ func memberRefs(ctx context.Context, t project.Target, index string, result buil
 		}
 		digest := after.Response.ExporterResponse[exptypes.ExporterImageDigestKey]
 		if platform := platforms.Format(m.platform); members != nil && members[platform] != digest {
-			errs = append(errs, fmt.Errorf("%s is %s, and the image for %s in the index %s is %s: the build gave another image the second time; run the same command again",
+			errs = append(errs, fmt.Errorf("%s is %s, and the image for %s in the index %s is %s: the second build gave a different image; run the same command again",
 				m.ref, digest, platform, index, members[platform]))
 			continue
 		}
@@ -184,7 +185,7 @@ func memberRefs(ctx context.Context, t project.Target, index string, result buil
 	return pushed, errors.Join(errs...)
 }
 
-// add keeps an image and prints its references.
+// add records an image and prints its references.
 func (r *report) add(image Built) error {
 	r.built = append(r.built, image)
 	for _, ref := range image.Refs {
@@ -195,8 +196,7 @@ func (r *report) add(image Built) error {
 	return nil
 }
 
-// decode turns an exporter's response into metadata: a value that is JSON in base64 becomes the
-// JSON.
+// decode turns an exporter's response into metadata. It decodes values that are JSON in base64.
 func decode(response map[string]string) map[string]any {
 	metadata := make(map[string]any, len(response))
 	for key, value := range response {

@@ -79,8 +79,8 @@ func TestParseAttest(t *testing.T) {
 	}
 }
 
-// What a registry says when an image is resolved is about that image, not about the one that is
-// pushed. What npm says of its registry is not about the registry of the images.
+// A registry's error while resolving an image is about that image, not about the one that is
+// pushed. npm's errors about its registry are not about the images' registry.
 func TestExplainLeavesAStepsErrorsAlone(t *testing.T) {
 	t.Parallel()
 	target := project.Target{Refs: []string{"registry.example.com/ci/sam:1"}, Base: "public.ecr.aws/sam/build-python3.12:1"}

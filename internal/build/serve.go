@@ -15,7 +15,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// The names that dockerui asks for the build context and the build file under.
+// The names by which dockerui requests the build context and the build file.
 const (
 	localContext    = dockerui.DefaultLocalNameContext
 	localDockerfile = dockerui.DefaultLocalNameDockerfile
@@ -23,13 +23,13 @@ const (
 
 // served are the files that the session sends when the builder asks for them.
 type served struct {
-	attrs  map[string]string // what the frontend is told of the named contexts
+	attrs  map[string]string // the frontend's attributes for the named contexts
 	mounts map[string]fsutil.FS
 	stores map[string]content.Store
 }
 
-// serve returns what the session sends of a project: its build file and lock file, its named
-// contexts, and its build context only where something is read from it.
+// serve returns the files that the session sends for a project: its build file and lock file, its
+// named contexts, and its build context if the build reads anything from it.
 func serve(p *project.Project) (*served, error) {
 	s := &served{attrs: map[string]string{}, mounts: map[string]fsutil.FS{}, stores: map[string]content.Store{}}
 	for _, c := range p.Contexts {
@@ -54,7 +54,8 @@ func serve(p *project.Project) (*served, error) {
 	return s, nil
 }
 
-// add serves a named context: a folder, an OCI layout, or nothing, as the builder fetches it.
+// add serves a named context: a folder or an OCI layout. For any other it serves nothing, because
+// the builder fetches those.
 func (s *served) add(c project.NamedContext) error {
 	if value, ok := strings.CutPrefix(c.Source, project.LayoutScheme); ok {
 		return s.layout(c.Name, value)

@@ -21,8 +21,8 @@ runtimes:
     node: public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712
 `
 
-// The build file is looked for in the context, and the context is served only where a lock is read
-// from it.
+// The session looks for the build file in the context, and serves the context only if a lock is
+// read from it.
 func TestTheContextIsServedForALock(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -89,7 +89,7 @@ func TestServedContexts(t *testing.T) {
 	}
 }
 
-// serveContext serves a build file that has one named context.
+// serveContext serves a build file with one named context.
 func serveContext(value string) (*served, error) {
 	p, err := project.Load(context.Background(), project.Options{File: "-", Stdin: strings.NewReader(serverlessFile), BuildContexts: []string{value}})
 	if err != nil {

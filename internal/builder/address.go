@@ -9,17 +9,18 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// AddressError says that an address, or a list of several, cannot be a builder's.
+// AddressError says that an address is not one of a builder, or that a list of addresses cannot be
+// used.
 type AddressError struct{ reason string }
 
 func (e *AddressError) Error() string { return e.reason }
 
-// schemes are those of the addresses that named understands.
+// schemes are the address schemes that named understands.
 var schemes = []string{"unix", "tcp", "ssh", "npipe", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "docker", "private"}
 
-// CheckAddresses refuses what is no address of a builder, and a list of several that cannot be a
-// Pool: with one that is given twice, or with the Docker engine, which keeps its images to itself.
-// A single empty address means discovery.
+// CheckAddresses refuses an address that is not one of a builder, and a list of several that cannot
+// be a Pool: a list that names a builder twice, or that has the Docker engine in it, which keeps
+// its images to itself. A single empty address means discovery.
 func CheckAddresses(addresses []string) error {
 	given := map[string]bool{}
 	for _, address := range addresses {
@@ -30,7 +31,7 @@ func CheckAddresses(addresses []string) error {
 			return err
 		}
 		if len(addresses) > 1 && strings.HasPrefix(address, "docker://") {
-			return &AddressError{address + " cannot be one of several builders, as the Docker engine keeps the images that it builds: name it alone, or leave it out"}
+			return &AddressError{address + " cannot be one of several builders, because the Docker engine keeps the images that it builds: name it alone, or leave it out"}
 		}
 		if given[address] {
 			return &AddressError{address + " is given twice"}

@@ -9,19 +9,19 @@ func TestCheckAddresses(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		addresses []string
-		want      string // "" when the list is right
+		want      string // "" if the list is right
 	}{
-		"none is left to discovery":            {nil, ""},
-		"one may be anything that Find takes":  {[]string{"docker://"}, ""},
+		"no address means discovery":                  {nil, ""},
+		"a single address may be any that Find takes": {[]string{"docker://"}, ""},
 		"several":                              {[]string{"tcp://a:1234", "ssh://b", "private://"}, ""},
-		"one that is given twice":              {[]string{"tcp://a:1234", "ssh://b", "tcp://a:1234"}, "tcp://a:1234 is given twice"},
-		"discovery by an empty flag":           {[]string{""}, ""},
-		"one that is empty beside others":      {[]string{"tcp://a:1234", ""}, `"" is not the address of a builder, such as unix://`},
-		"one without a scheme":                 {[]string{"nope"}, `"nope" is not the address of a builder`},
-		"one of a scheme that there is not":    {[]string{"http://a:1234"}, `(schemes: unix, tcp, ssh,`},
+		"an address that is given twice":       {[]string{"tcp://a:1234", "ssh://b", "tcp://a:1234"}, "tcp://a:1234 is given twice"},
+		"an empty flag means discovery":        {[]string{""}, ""},
+		"an empty address beside others":       {[]string{"tcp://a:1234", ""}, `"" is not the address of a builder, such as unix://`},
+		"an address without a scheme":          {[]string{"nope"}, `"nope" is not the address of a builder`},
+		"an address with an unknown scheme":    {[]string{"http://a:1234"}, `(schemes: unix, tcp, ssh,`},
 		"a path alone":                         {[]string{"/run/buildkit/buildkitd.sock"}, `is not the address of a builder`},
 		"a socket without a path":              {[]string{"unix://"}, `"unix://" has no path`},
-		"a host that is missing":               {[]string{"tcp://"}, `"tcp://" has no host`},
+		"an address without a host":            {[]string{"tcp://"}, `"tcp://" has no host`},
 		"the Docker engine beside a buildkitd": {[]string{"tcp://a:1234", "docker://"}, "docker:// cannot be one of several builders"},
 	} {
 		t.Run(name, func(t *testing.T) {

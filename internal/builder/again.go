@@ -11,12 +11,13 @@ import (
 	"github.com/samforge/samforge/frontend"
 )
 
-// maxTries is how often a job is solved whose connections to registries break off. BuildKit has
-// tried each request several times by then, and keeps what was done: another try costs little.
+// maxTries is how often a job is solved if its connections to registries break off. By then
+// BuildKit has tried each request several times, and it keeps what is done, so another try costs
+// little.
 const maxTries = 3
 
-// solveAgain solves a job until it succeeds, or fails by something that another try would not
-// change.
+// solveAgain solves a job until it succeeds, or until it fails for a reason that another try would
+// not change.
 func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	pause := time.Second
 	for try := 1; ; try++ {
@@ -33,8 +34,8 @@ func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sha
 	}
 }
 
-// repeatable reports whether a job's result can be exported twice: what was written to a file or to
-// a program is not taken back.
+// repeatable reports whether a job's result can be exported twice: output that went to a file or a
+// program cannot be taken back.
 func repeatable(opt client.SolveOpt) bool {
 	return !slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool { return e.Output != nil })
 }

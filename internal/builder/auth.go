@@ -19,9 +19,8 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// Auth returns what answers a builder's questions for registry credentials: from the keychain,
-// which samforge's own requests use too. A service that makes tokens may send nothing for as long
-// as silence says; 0 is for ever.
+// Auth answers a builder's requests for registry credentials from the keychain, which samforge's
+// own requests use too. silence is how long a token service may send nothing; 0 waits for ever.
 func Auth(keychain authn.Keychain, silence time.Duration) session.Attachable {
 	a := &registryAuth{keychain: keychain, silence: silence}
 	a.secrets.Store(&printer.Secrets{})
@@ -29,7 +28,7 @@ func Auth(keychain authn.Keychain, silence time.Duration) session.Attachable {
 	return a
 }
 
-// registryAuth serves credentials and notes them as secrets.
+// registryAuth serves credentials and records them as secrets.
 type registryAuth struct {
 	keychain authn.Keychain
 	silence  time.Duration
@@ -47,15 +46,14 @@ func (a *registryAuth) Register(server *grpc.Server) {
 	auth.RegisterAuthServer(server, &recordedTokens{inner, a.secrets.Load(), a.silence})
 }
 
-// SetLogger has the display say which credentials are served.
+// SetLogger makes the display show which credentials are served.
 func (a *registryAuth) SetLogger(l progresswriter.Logger) {
 	if inner, ok := a.provider.(interface{ SetLogger(progresswriter.Logger) }); ok {
 		inner.SetLogger(l)
 	}
 }
 
-// credentials looks a host's credentials up. What a token service answers to them may show them,
-// too.
+// credentials looks up a host's credentials. A token service may repeat them in its answer.
 func (a *registryAuth) credentials(ctx context.Context, host string, scopes []string, _ authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 	target, err := resource(host, scopes)
 	if err != nil {
@@ -81,8 +79,8 @@ func (a *registryAuth) credentials(ctx context.Context, host string, scopes []st
 	}, nil
 }
 
-// resource returns what credentials are asked for: the repository that the scopes name
-// (repository:ci/app:pull,push), else the registry.
+// resource returns the resource that credentials are wanted for: the repository that the scopes
+// name (repository:ci/app:pull,push), else the registry.
 func resource(host string, scopes []string) (authn.Resource, error) {
 	if host == authprovider.DockerHubRegistryHost {
 		host = name.DefaultRegistry

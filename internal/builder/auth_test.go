@@ -15,7 +15,7 @@ import (
 	"github.com/samforge/samforge/internal/registry"
 )
 
-// asker returns what asks a session for credentials, as a builder does.
+// asker returns a client that requests credentials from a session, as a builder does.
 func asker(t *testing.T) auth.AuthClient {
 	t.Helper()
 	l := bufconn.Listen(1 << 16)
@@ -44,7 +44,7 @@ func TestAuthAnswersFromTheKeychain(t *testing.T) {
 	client := asker(t)
 	for host, want := range map[string]struct{ user, secret string }{
 		"registry.example.com": {"ci", "secret"},
-		"registry-1.docker.io": {"hub", "secret"}, // as BuildKit calls Docker Hub
+		"registry-1.docker.io": {"hub", "secret"}, // BuildKit's name for Docker Hub
 		"ghcr.io":              {"octocat", "token"},
 		"other.example.com":    {},
 	} {

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 
-	// Every connection helper that BuildKit has.
+	// All connection helpers of BuildKit.
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
 	_ "github.com/moby/buildkit/client/connhelper/kubepod"
 	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
@@ -21,21 +21,21 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// Kind says what stands behind a Builder.
+// Kind says what sort of buildkitd a Builder uses.
 type Kind string
 
 // The kinds of Builder.
 const (
-	Remote  Kind = "buildkitd"         // somebody else's buildkitd, on this machine or another
+	Remote  Kind = "buildkitd"         // a buildkitd that samforge did not start, on this machine or another
 	Docker  Kind = "docker engine"     // the BuildKit inside dockerd
 	Private Kind = "private buildkitd" // started by Find, stopped by Close
 )
 
-// connectTimeout bounds the first answer of a builder that the user named. Ten seconds are enough
-// for ssh and kubectl.
+// connectTimeout limits the wait for the first answer of a builder that the user named. Ten seconds
+// are enough for ssh and kubectl.
 const connectTimeout = 10 * time.Second
 
-// Builder is a buildkitd that has answered. Close it.
+// Builder is a connection to a buildkitd that has answered. The caller closes it.
 type Builder struct {
 	Address string
 	Kind    Kind
@@ -43,11 +43,11 @@ type Builder struct {
 
 	client      *client.Client
 	dialSession session.Dialer
-	otherDigest bool    // images get another digest than on other builders
+	otherDigest bool    // images get a digest that differs from other builders'
 	daemon      *daemon // nil unless Private
 }
 
-// Close closes the connection and stops a private buildkitd, waiting until it is gone. Close may be
+// Close closes the connection, stops a private buildkitd and waits until it is gone. Close may be
 // called twice.
 func (b *Builder) Close() error {
 	err := b.client.Close()
@@ -62,7 +62,7 @@ func (b *Builder) String() string {
 	return fmt.Sprintf("%s at %s", b.Kind, credentials.Mask(b.Address))
 }
 
-// connect returns a Builder for a buildkitd address, once it has answered.
+// connect returns a Builder for a buildkitd address once the buildkitd has answered.
 func connect(ctx context.Context, address string, tls TLS, timeout time.Duration, opts ...client.ClientOpt) (*Builder, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -93,7 +93,7 @@ func answered(ctx context.Context, b *Builder, timeout time.Duration) (*Builder,
 	return b, nil
 }
 
-// ping asks for the workers, which every build does first and which every BuildKit answers.
+// ping lists the workers. Every build does that first, and every BuildKit answers it.
 func (b *Builder) ping(ctx context.Context, timeout time.Duration) ([]*client.WorkerInfo, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()

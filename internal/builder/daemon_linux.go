@@ -20,11 +20,11 @@ import (
 
 // daemon is a private buildkitd, or the rootlesskit that runs one, under its keeper.
 type daemon struct {
-	state   *state // buildkitd's root, kept; nil until locked
-	run     string // sockets, removed by stop
+	state   *state // buildkitd's root, which is kept; nil until it is locked
+	run     string // folder of the sockets; stop removes it
 	secrets *printer.Secrets
 
-	cmd    *exec.Cmd     // the keeper; nil until started
+	cmd    *exec.Cmd     // the keeper; nil until it is started
 	exited chan struct{} // closed when cmd has ended
 	err    error         // how it ended; read after exited
 	once   sync.Once
@@ -33,14 +33,14 @@ type daemon struct {
 func (d *daemon) address() string { return "unix://" + d.socket() }
 func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock") }
 
-// logDelay bounds the wait for the log of what a killed keeper left behind.
+// logDelay limits the wait for the log of the processes that a killed keeper left behind.
 const logDelay = 500 * time.Millisecond
 
-// start runs argv under a keeper, in a process group of its own, so that the Ctrl-C of a terminal
-// reaches us alone and builds can be cancelled in order; and with a parent-death signal, so that it
-// ends when we are killed. That signal is sent when the thread that forked dies, hence a goroutine
-// that keeps its thread until the daemon has ended. keeper and rootlesskit pass SIGTERM on and set
-// the same signal for their children.
+// start runs argv under a keeper. The keeper gets its own process group, so that the Ctrl-C of a
+// terminal reaches only samforge, which can then cancel builds in order. It also gets a
+// parent-death signal, so that it ends when samforge is killed. The kernel sends that signal when
+// the thread that forked ends, so a goroutine keeps its thread until the daemon has ended. keeper
+// and rootlesskit pass SIGTERM on and set the same signal for their children.
 func (d *daemon) start(argv, env []string) error {
 	if err := adopt(); err != nil {
 		return err
@@ -76,13 +76,13 @@ func (d *daemon) start(argv, env []string) error {
 	return <-started
 }
 
-// waitSocket returns when the daemon listens. It asks every 2 ms, since a user waits for it.
+// waitSocket returns when the daemon listens. It checks every 2 ms, because a user is waiting.
 func (d *daemon) waitSocket(ctx context.Context) error {
 	for {
 		conn, err := net.Dial("unix", d.socket())
 		if err == nil {
-			// Closed at once: a connection that says nothing keeps buildkitd from stopping for two
-			// minutes.
+			// Close it at once: buildkitd waits two minutes for a silent connection before it
+			// stops.
 			return conn.Close()
 		}
 		select {
@@ -95,7 +95,7 @@ func (d *daemon) waitSocket(ctx context.Context) error {
 	}
 }
 
-// startError adds what the daemon said to why it could not be reached.
+// startError adds the daemon's log to the reason why it could not be reached.
 func (d *daemon) startError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -110,8 +110,8 @@ func (d *daemon) startError(err error) error {
 	return err
 }
 
-// stop ends the daemon and waits for it and for all that it started, removes its sockets and gives
-// its state free. It may be called twice.
+// stop ends the daemon, waits for it and for everything that it started, removes its sockets and
+// releases its state. It may be called twice.
 func (d *daemon) stop() {
 	d.once.Do(func() {
 		if d.cmd != nil {
@@ -126,8 +126,8 @@ func (d *daemon) stop() {
 	})
 }
 
-// end has the keeper end the daemon. One that was stopped (SIGSTOP) must go on for that, and one
-// that does not answer is killed: it gives itself two times stopTimeout.
+// end makes the keeper end the daemon. A keeper that was stopped (SIGSTOP) is continued first, and
+// one that does not answer is killed: it allows itself two times stopTimeout.
 func (d *daemon) end() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGCONT)
@@ -148,7 +148,8 @@ func (d *daemon) ended() <-chan struct{} { return d.exited }
 const tailLines = 8
 
 // logTail returns the last lines of the log without Go's stack traces, which buildkitd adds to its
-// errors. One that fails stops listening before it says why: it is given a second for that.
+// errors. A daemon that fails stops listening before it logs the reason, so logTail waits a second
+// for that.
 func (d *daemon) logTail() string {
 	select {
 	case <-d.exited:

@@ -21,7 +21,7 @@ import (
 //
 // Jobs share vertices: npm runs once for many images. BuildKit then reports the vertex to every
 // job, each time with its name and all of its log. The display shows it once, under the name of the
-// job that reported it first. Several builders each have vertices of their own (displaypool.go).
+// job that reported it first. Each of several builders has its own vertices (displaypool.go).
 type Display struct {
 	ui      progressui.Display
 	mode    progressui.DisplayMode
@@ -40,16 +40,16 @@ type Display struct {
 // shown is what the display knows about a vertex.
 type shown struct {
 	name      string
-	owner     *jobWriter     // whose statuses and logs are shown; nil when that job has ended
+	owner     *jobWriter     // the job whose statuses and logs are shown; nil when that job has ended
 	last      *client.Vertex // as last shown; nil at first
 	completed *time.Time     // when it last completed without error; nil while it runs
 
-	jobs map[*jobWriter]bool // that have reported it and have not ended
+	jobs map[*jobWriter]bool // jobs that have reported it and have not ended
 }
 
 // NewDisplay returns a display on out, usually os.Stderr. The mode is auto, tty, plain, rawjson or
-// quiet; auto is what BUILDKIT_PROGRESS says, else tty on a terminal and plain elsewhere. Quiet
-// shows nothing at all.
+// quiet. auto takes the mode from BUILDKIT_PROGRESS, else tty on a terminal and plain elsewhere.
+// quiet shows nothing at all.
 func NewDisplay(out io.Writer, mode string) (*Display, error) {
 	if env := os.Getenv("BUILDKIT_PROGRESS"); env != "" && (mode == "" || mode == string(progressui.AutoMode)) {
 		mode = env
@@ -66,16 +66,16 @@ func quiet() *Display {
 	return d
 }
 
-// start begins to show, with secrets masked. Attachables that log, as the credentials do ("[auth] …
-// token for …"), log to the display.
+// start starts the display, which masks the secrets. Attachables that log, such as the credentials
+// ("[auth] … token for …"), log to the display.
 func (d *Display) start(secrets *printer.Secrets, attachables []session.Attachable) {
 	d.secrets, d.outputs = secrets, map[output]*printer.Stream{}
 	d.ch, d.done = make(chan *client.SolveStatus), make(chan struct{})
 	d.vertices, d.groups, d.warnings = map[digest.Digest]*shown{}, map[string]string{}, map[string]bool{}
 	go func() {
 		defer close(d.done)
-		// Ended by closing the channel, never by a context, so that the last lines are shown after
-		// a cancellation.
+		// This ends when the channel is closed, not when a context ends, so that the last lines are
+		// shown after a cancellation.
 		_, _ = d.ui.UpdateFrom(context.Background(), d.ch)
 	}()
 	for _, a := range attachables {
@@ -85,7 +85,7 @@ func (d *Display) start(secrets *printer.Secrets, attachables []session.Attachab
 	}
 }
 
-// stop shows the end. What is sent later is dropped.
+// stop shows the last lines and ends the display. Anything sent later is dropped.
 func (d *Display) stop() {
 	d.mu.Lock()
 	d.closed = true
@@ -94,7 +94,7 @@ func (d *Display) stop() {
 	<-d.done
 }
 
-// tell shows a sentence that is about no step of a job.
+// tell shows a sentence that belongs to no step of a job.
 func (d *Display) tell(sentence string) {
 	now := time.Now()
 	d.send(vertexes(&client.Vertex{Digest: digest.FromString(sentence), Name: sentence, Started: &now, Completed: &now}))
@@ -115,21 +115,21 @@ func (d *Display) sendLocked(st *client.SolveStatus) {
 	}
 }
 
-// jobWriter is one job's way to the display.
+// jobWriter writes one job's progress to the display.
 type jobWriter struct {
 	d       *Display
 	prefix  string
-	builder string // address of the one of several builders that solves the job; empty when there is one
+	builder string // address of the builder that solves the job; empty if there is only one builder
 	exports map[digest.Digest]bool
 }
 
-// writer returns a job's way to the display. Its vertices are named "[prefix …] …"; an empty prefix
-// adds nothing.
+// writer returns the jobWriter of a job. It names the job's vertices "[prefix …] …"; an empty
+// prefix adds nothing.
 func (d *Display) writer(prefix string) *jobWriter {
 	return &jobWriter{d: d, prefix: prefix, exports: map[digest.Digest]bool{}}
 }
 
-// write shows what of st is not shown yet. It takes st over.
+// write shows the parts of st that have not been shown yet. The caller must not use st afterwards.
 func (w *jobWriter) write(st *client.SolveStatus) {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
@@ -169,7 +169,8 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 	}
 	for _, warning := range warnings {
 		// progressui's plain mode prints a warning together with the next news of its vertex, and a
-		// finished vertex has none: a status that has not started is news, yet shows nothing.
+		// finished vertex has no more news. A status that has not started counts as news, and shows
+		// nothing.
 		out.Statuses = append(out.Statuses, &client.VertexStatus{Vertex: warning.Vertex})
 	}
 	if len(out.Vertexes)+len(out.Statuses)+len(out.Logs)+len(out.Warnings) > 0 {
@@ -177,8 +178,8 @@ func (w *jobWriter) write(st *client.SolveStatus) {
 	}
 }
 
-// newWarnings returns the warnings of st that no job has shown. Several builders have the same
-// warning each at a vertex of their own, the build file as it was sent to them.
+// newWarnings returns the warnings of st that no job has shown. Several builders report the same
+// warning, each at its own vertex, because each got its own copy of the build file.
 func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning {
 	var fresh []*client.VertexWarning
 	for _, warning := range st.Warnings {
@@ -194,9 +195,9 @@ func (w *jobWriter) newWarnings(st *client.SolveStatus) []*client.VertexWarning 
 	return fresh
 }
 
-// news says whether v, as w's job sees it, is to be shown. The jobs that share a vertex are told
-// the same, in their own time; and a job that comes to it when it is done is told "cached", which
-// would confuse the reader.
+// news reports whether to show v, as w's job sees it. BuildKit reports a shared vertex to each of
+// its jobs at different times. A job that reaches a finished vertex gets "cached", which would
+// confuse the reader.
 func (w *jobWriter) news(s *shown, v *client.Vertex) bool {
 	if s.completed != nil {
 		again := v.Started != nil && v.Started.After(*s.completed) // such as a layer that only this job needs
@@ -217,8 +218,8 @@ func sameTime(a, b *time.Time) bool {
 	return a == b || a != nil && b != nil && a.Equal(*b)
 }
 
-// owns says whether w's view of a vertex is the one shown, and takes a running vertex over from a
-// job that has ended.
+// owns reports whether the display shows w's view of a vertex. It takes a running vertex over from
+// a job that has ended.
 func (w *jobWriter) owns(s *shown) bool {
 	if s.owner == nil && s.completed == nil {
 		s.owner = w
@@ -226,8 +227,8 @@ func (w *jobWriter) owns(s *shown) bool {
 	return s.owner == w
 }
 
-// close gives up what w owns; a job that still waits for such a vertex goes on showing it. A vertex
-// that no other job waits for has ended, though BuildKit may not have said so.
+// close releases the vertices that w owns. A job that still waits for such a vertex goes on showing
+// it. If no job waits for it, the vertex has ended, even if BuildKit has not reported it.
 func (w *jobWriter) close() {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
@@ -246,8 +247,8 @@ func (w *jobWriter) close() {
 	}
 }
 
-// named puts the prefix into the bracket that a vertex name starts with, as buildx does, unless it
-// is there already.
+// named puts the prefix into the bracket that starts a vertex name, as buildx does, unless it is
+// there already.
 func (w *jobWriter) named(name string) string {
 	rest, bracket := strings.CutPrefix(name, "[")
 	switch {

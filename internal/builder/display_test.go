@@ -55,11 +55,11 @@ func plain(t *testing.T, feed func(*Display)) string {
 func TestDisplayNamesVerticesAfterTheirJob(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ prefix, vertex, want string }{
-		"one job has no prefix":              {"", "[internal] load samforge.yaml", "[internal] load samforge.yaml"},
-		"a name without bracket gets one":    {"nodejs22.x", "exporting to image", "[nodejs22.x] exporting to image"},
-		"a bracket is joined":                {"nodejs22.x", "[internal] load samforge.yaml", "[nodejs22.x internal] load samforge.yaml"},
-		"a name that has it is left":         {"nodejs22.x", "[nodejs22.x] assemble image", "[nodejs22.x] assemble image"},
-		"a name that begins with it is left": {"nodejs22.x", "[nodejs22.x linux/arm64] assemble", "[nodejs22.x linux/arm64] assemble"},
+		"one job has no prefix":                       {"", "[internal] load samforge.yaml", "[internal] load samforge.yaml"},
+		"a name without bracket gets one":             {"nodejs22.x", "exporting to image", "[nodejs22.x] exporting to image"},
+		"a name with a bracket gets the prefix in it": {"nodejs22.x", "[internal] load samforge.yaml", "[nodejs22.x internal] load samforge.yaml"},
+		"a name that has the prefix stays":            {"nodejs22.x", "[nodejs22.x] assemble image", "[nodejs22.x] assemble image"},
+		"a name that begins with the prefix stays":    {"nodejs22.x", "[nodejs22.x linux/arm64] assemble", "[nodejs22.x linux/arm64] assemble"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,10 +9,9 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// ownNames renames the vertices of st that are not the same for every job. The same step has the
-// same digest on every builder, and the display would take two runs of it, at different times, for
-// one; and an export has the same digest for every job of a session, though each exports an image
-// of its own.
+// ownNames renames the vertices of st that are not the same for every job. A step has the same
+// digest on every builder, so the display would take two runs of it, at different times, for one.
+// An export has the same digest for every job of a session, though each job exports its own image.
 func (w *jobWriter) ownNames(st *client.SolveStatus) {
 	for _, v := range st.Vertexes {
 		if isExport(v.Name) {
@@ -39,12 +38,12 @@ func (w *jobWriter) ownNames(st *client.SolveStatus) {
 	}
 }
 
-// isExport says whether a vertex with that name is about the result of one job.
+// isExport reports whether a vertex with that name exports the result of one job.
 func isExport(name string) bool {
 	return strings.HasPrefix(name, "exporting ") || strings.HasPrefix(name, "preparing ") || strings.HasPrefix(name, "pushing ")
 }
 
-// own returns what a vertex of w's job is called in the display.
+// own returns the display's name for a vertex of w's job.
 func (w *jobWriter) own(vertex digest.Digest) digest.Digest {
 	name := string(vertex)
 	if w.exports[vertex] {
@@ -59,8 +58,8 @@ func (w *jobWriter) own(vertex digest.Digest) digest.Digest {
 	return digest.FromString(name)
 }
 
-// abandon shows as cancelled what w's job was doing when one of several builders was lost, as
-// nobody else tells its end.
+// abandon shows the running vertices of w's job as cancelled after its builder was lost, because
+// nothing else reports their end.
 func (w *jobWriter) abandon() {
 	if w.builder == "" {
 		return

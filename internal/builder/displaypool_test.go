@@ -7,7 +7,7 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// on returns a job's way to the display from one of several builders.
+// on returns the jobWriter of a job on one of several builders.
 func on(d *Display, builder, prefix string) *jobWriter {
 	w := d.writer(prefix)
 	w.builder = builder

@@ -17,9 +17,9 @@ type output struct {
 	stream int
 }
 
-// clean masks the secrets in what st says, which others wrote: steps, registries, the authors of
-// files. For people it is escaped too; progressui's terminal mode draws it with sequences of its
-// own.
+// clean masks the secrets in st, because others wrote its text: steps, registries, the authors of
+// files. For people it escapes the text too; progressui's terminal mode adds its own control
+// sequences.
 func (d *Display) clean(st *client.SolveStatus) {
 	line, text := d.secrets.Line, d.secrets.Text
 	if d.mode == progressui.RawJSONMode {
@@ -44,8 +44,8 @@ func (d *Display) clean(st *client.SolveStatus) {
 	d.cleanLogs(st)
 }
 
-// sayNewCaches makes one line of the import of a cache that is not there yet, which BuildKit shows
-// as an error of a build that goes well.
+// sayNewCaches shows one plain line when a cache to import does not exist yet. BuildKit shows an
+// error for it, though the build goes well.
 func (w *jobWriter) sayNewCaches(st *client.SolveStatus) {
 	for _, v := range st.Vertexes {
 		if v.Completed != nil && strings.Contains(v.Name, "importing cache manifest from") && strings.HasSuffix(v.Error, ": not found") {
@@ -53,13 +53,13 @@ func (w *jobWriter) sayNewCaches(st *client.SolveStatus) {
 			if s := w.d.vertices[v.Digest]; s != nil && s.completed != nil {
 				continue // said before
 			}
-			st.Logs = append(st.Logs, &client.VertexLog{Vertex: v.Digest, Stream: 2, Data: []byte("there is none yet: the cache is new\n"), Timestamp: *v.Completed})
+			st.Logs = append(st.Logs, &client.VertexLog{Vertex: v.Digest, Stream: 2, Data: []byte("the cache does not exist yet\n"), Timestamp: *v.Completed})
 		}
 	}
 }
 
-// cleanLogs cleans what steps print, which comes in pieces. What is kept of an output is shown when
-// its step ends.
+// cleanLogs cleans the output of steps, which arrives in pieces. It shows what is left of a step's
+// output when the step ends.
 func (d *Display) cleanLogs(st *client.SolveStatus) {
 	for _, l := range st.Logs {
 		key := output{l.Vertex, l.Stream}

@@ -14,7 +14,7 @@ import (
 
 const hostile = "\x1b]0;owned\a \u202e"
 
-// hostileStatus has a secret and what would steer a terminal in every text that others write.
+// hostileStatus has a secret and a terminal control sequence in every text that others write.
 func hostileStatus(secret string) *client.SolveStatus {
 	failed := vertex("npm ci", 0, 5)
 	failed.Name += hostile + secret + "\n"
@@ -53,10 +53,10 @@ func TestDisplayMasksAndEscapesWhatOthersWrite(t *testing.T) {
 			t.Errorf("%s shows the secret:\n%s", mode, got)
 		}
 		if mode == "rawjson" {
-			continue // which escapes what JSON must
+			continue // which escapes what JSON requires
 		}
 		if strings.ContainsAny(got, "\x1b\a\u202e") {
-			t.Errorf("%s steers the terminal:\n%q", mode, got)
+			t.Errorf("%s controls the terminal:\n%q", mode, got)
 		}
 		for _, want := range []string{`npm error Bearer *** \x1b]0;owned\x07 \u202e`, "red npm_01234\n", `401: you sent ***\x1b]0;owned`, `WARN: warned ***`, `pull ***`, ` > npm ci\x1b]0;owned\x07 \u202e***\n:`} {
 			if !strings.Contains(got, want) {
@@ -66,7 +66,7 @@ func TestDisplayMasksAndEscapesWhatOthersWrite(t *testing.T) {
 	}
 }
 
-// The terminal mode of progressui draws with sequences of its own, and passes names on.
+// progressui's terminal mode adds its own control sequences, and passes names on.
 func TestDisplayCleansBeforeTheTerminalModeDraws(t *testing.T) {
 	t.Parallel()
 	var secrets printer.Secrets
@@ -94,7 +94,7 @@ func TestDisplaySaysThatACacheIsNew(t *testing.T) {
 			job.write(vertices(missing))
 		}
 	})
-	if strings.Contains(got, "------") || strings.Contains(got, "ERROR") || strings.Count(got, "the cache is new") != 1 {
+	if strings.Contains(got, "------") || strings.Contains(got, "ERROR") || strings.Count(got, "the cache does not exist yet") != 1 {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -20,11 +20,11 @@ import (
 	dockerclient "github.com/moby/moby/client"
 )
 
-// endpoint is a Docker engine as the docker CLI would find it.
+// endpoint is a Docker engine, found as the docker CLI finds it.
 type endpoint struct {
 	docker.Endpoint
-	name  string // for messages: its address, or the context that gives none
-	named bool   // by DOCKER_HOST or a context; otherwise it is the default socket
+	name  string // for messages: its address, or the context that has no address
+	named bool   // DOCKER_HOST or a context names it; otherwise it is the default socket
 	err   error  // why the endpoint is not known
 }
 
@@ -45,7 +45,7 @@ func (o Options) dockerEndpoint() endpoint {
 	}
 	name := o.env("DOCKER_CONTEXT")
 	if name == "" {
-		if file, err := config.Load(dir); err == nil { // a broken file is reported where credentials are read
+		if file, err := config.Load(dir); err == nil { // reading the credentials reports a broken file
 			name = file.CurrentContext
 		}
 	}
@@ -95,7 +95,7 @@ func contextEndpoint(dir, name string) endpoint {
 	return e
 }
 
-// api returns a client of the engine. The default socket must be root's or ours.
+// api returns a client of the engine. The default socket must belong to root or to the user.
 func (e endpoint) api() (*dockerclient.Client, error) {
 	if e.err != nil {
 		return nil, e.err
@@ -112,9 +112,9 @@ func (e endpoint) api() (*dockerclient.Client, error) {
 	return dockerclient.New(opts...)
 }
 
-// dockerEngine returns the BuildKit inside a Docker engine. It is reached, as docker buildx does
-// it, by two upgraded HTTP requests: POST /grpc carries the client's connection and POST /session
-// each session's.
+// dockerEngine returns the BuildKit inside a Docker engine. Like docker buildx, it reaches it by
+// two upgraded HTTP requests: POST /grpc carries the client's connection and POST /session each
+// session's.
 func dockerEngine(ctx context.Context, e endpoint, timeout time.Duration) (*Builder, error) {
 	api, err := e.api()
 	if err != nil {
@@ -139,22 +139,22 @@ func dockerEngine(ctx context.Context, e endpoint, timeout time.Duration) (*Buil
 }
 
 // upgrade returns a connection to the engine that speaks proto. The connection outlives ctx, and so
-// does the command that carries one through ssh.
+// does the ssh command that may carry it.
 func upgrade(ctx context.Context, api *dockerclient.Client, path, proto string, meta map[string][]string) (net.Conn, error) {
 	conn, err := api.DialHijack(context.WithoutCancel(ctx), path, proto, meta)
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial):
-		return nil, dial // without the question whether a "docker daemon" runs
+		return nil, dial // without the hint to check whether a "docker daemon" runs
 	case err != nil && strings.Contains(err.Error(), "unable to upgrade"):
-		return nil, fmt.Errorf("the engine has no BuildKit to offer: POST %s: %w", path, err)
+		return nil, fmt.Errorf("the engine offers no BuildKit: POST %s: %w", path, err)
 	}
 	return conn, err
 }
 
-// hasContainerdStore says whether an engine keeps its images in containerd, as engines do by
-// default since Docker 29. The older store has no MergeOp and compresses layers anew when they are
-// pushed: an image gets another digest than any other BuildKit gives it.
+// hasContainerdStore reports whether an engine keeps its images in containerd, as engines do by
+// default since Docker 29. The older store has no MergeOp and compresses layers again when it
+// pushes them, so an image gets a different digest than from any other BuildKit.
 func hasContainerdStore(ctx context.Context, api *dockerclient.Client, timeout time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

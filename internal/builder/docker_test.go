@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// dockerListener turns l into a Docker engine's socket: it gives out each connection that asked for
-// /grpc and has been switched to h2c. driver is how it stores images.
+// dockerListener turns l into a Docker engine's socket: it returns each connection that requested
+// /grpc, after the switch to h2c. driver is the engine's storage driver.
 func dockerListener(t *testing.T, l net.Listener, driver string) net.Listener {
 	t.Helper()
 	d := &upgraded{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -39,7 +39,7 @@ func dockerListener(t *testing.T, l net.Listener, driver string) net.Listener {
 	return d
 }
 
-// readFirst reads first what came together with the request.
+// readFirst first returns the bytes that came together with the request.
 type readFirst struct {
 	net.Conn
 	r io.Reader
@@ -75,7 +75,7 @@ func TestDockerEngineWithoutBuildKit(t *testing.T) {
 	_, err := Find(t.Context(), Options{Address: "docker://", Env: environment(map[string]string{
 		"DOCKER_HOST": "unix://" + l.Addr().String(),
 	})})
-	if err == nil || !strings.Contains(err.Error(), "the engine has no BuildKit to offer: POST /grpc: unable to upgrade to h2c, received 404") {
+	if err == nil || !strings.Contains(err.Error(), "the engine offers no BuildKit: POST /grpc: unable to upgrade to h2c, received 404") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -96,7 +96,7 @@ func TestDockerEngineWithTheOlderImageStoreComesLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if b.Kind != Docker || len(said) != 1 || !strings.HasPrefix(said[0], "WARNING: building on the docker engine at unix://"+dir+"/docker.sock: it has Docker's older image store, which gives images another digest") {
+	if b.Kind != Docker || len(said) != 1 || !strings.HasPrefix(said[0], "WARNING: building on the docker engine at unix://"+dir+"/docker.sock: it has Docker's older image store, which gives images a different digest") {
 		t.Errorf("found %s and said %q", b, said)
 	}
 
@@ -173,7 +173,7 @@ func TestDockerEndpointIsTheOneOfTheDockerCLI(t *testing.T) {
 	}
 	gone := Options{Env: environment(map[string]string{"DOCKER_CONFIG": config, "DOCKER_CONTEXT": "gone"})}.dockerEndpoint()
 	if gone.name != "context gone" || gone.err == nil {
-		t.Errorf("a context that is not there: %+v", gone)
+		t.Errorf("a context that does not exist: %+v", gone)
 	}
 }
 

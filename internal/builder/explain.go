@@ -2,7 +2,7 @@ package builder
 
 import "strings"
 
-// startHints are what to do about a private buildkitd that does not start, by what its log says.
+// startHints say what to do about a private buildkitd that does not start, by the words in its log.
 var startHints = []struct{ words, remedy string }{
 	{"fork/exec /proc/self/exe: operation not permitted", "user namespaces are forbidden here, as by the default seccomp profile of a container: allow them (Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined; Kubernetes: seccompProfile and appArmorProfile of type Unconfined), or name a buildkitd with --builder"},
 	{"write to uid_map failed", "newuidmap may not gain its privilege here, as with no-new-privileges: leave that out (Docker: no --security-opt no-new-privileges; Kubernetes: allowPrivilegeEscalation: true), or name a buildkitd with --builder"},
@@ -11,9 +11,9 @@ var startHints = []struct{ words, remedy string }{
 	{"no subuid ranges found", "the user has no range in /etc/subuid and /etc/subgid: add one (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), or name a buildkitd with --builder"},
 }
 
-const noPasswdEntry = "the user has no entry in /etc/passwd, which rootlesskit looks its subordinate ids up by: run as a user who has one, and a range in /etc/subuid and /etc/subgid, or name a buildkitd with --builder"
+const noPasswdEntry = "the user has no entry in /etc/passwd, and rootlesskit looks up subordinate ids by that entry: run as a user who has one, and a range in /etc/subuid and /etc/subgid, or name a buildkitd with --builder"
 
-// startHint returns the remedy for a start that ended with this log, "" when it is not known.
+// startHint returns the remedy for a start that ended with this log, or "" if none is known.
 func startHint(log string) string {
 	for _, hint := range startHints {
 		if strings.Contains(log, hint.words) {

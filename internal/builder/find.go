@@ -18,11 +18,11 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// discoverTimeout bounds each step of the discovery; all of them are on this machine, or a
-// DOCKER_HOST.
+// discoverTimeout limits each step of the discovery. Each step tries something on this machine, or
+// a DOCKER_HOST.
 const discoverTimeout = 5 * time.Second
 
-// NotFoundError says that discovery came to nothing.
+// NotFoundError says that the discovery found no builder.
 type NotFoundError struct {
 	Tried []Attempt // in the order tried, never empty
 }
@@ -33,13 +33,13 @@ type Attempt struct {
 	Err  error
 }
 
-// Error lists what was tried, one a line, and ends with a remedy.
+// Error lists the attempts, one per line, and ends with a remedy.
 func (e *NotFoundError) Error() string {
 	return "no BuildKit found to build with; tried:\n" + listed(e.Tried) +
 		"name a buildkitd with --builder or BUILDKIT_HOST, start Docker, or put buildkitd and runc beside samforge or on PATH"
 }
 
-// listed returns the attempts, one a line.
+// listed returns the attempts, one per line.
 func listed(attempts []Attempt) string {
 	var s strings.Builder
 	for _, a := range attempts {
@@ -48,10 +48,10 @@ func listed(attempts []Attempt) string {
 	return s.String()
 }
 
-// Find returns the buildkitd to build with. One that the user named, in opt.Address or
-// BUILDKIT_HOST, is used or is an error. Otherwise the first that answers, of: the rootful socket,
-// the rootless socket, the Docker engine, a private buildkitd; an engine that would give images
-// another digest comes last. When none does, the error is a *NotFoundError.
+// Find returns the buildkitd to build with. If the user named one, in opt.Address or BUILDKIT_HOST,
+// Find uses it or fails. Otherwise Find takes the first that answers: the rootful socket, the
+// rootless socket, the Docker engine, a private buildkitd. An engine that would give images a
+// different digest comes last. If none answers, the error is a *NotFoundError.
 func Find(ctx context.Context, opt Options) (*Builder, error) {
 	if address := cmp.Or(opt.Address, opt.env("BUILDKIT_HOST")); address != "" {
 		if err := checkAddress(address); err != nil {
@@ -66,7 +66,8 @@ func Find(ctx context.Context, opt Options) (*Builder, error) {
 	return discover(ctx, opt, discovery(opt))
 }
 
-// discover returns the first builder that answers. One that gives images another digest comes last.
+// discover returns the first builder that answers. A builder that gives images a different digest
+// comes last.
 func discover(ctx context.Context, opt Options, steps []step) (*Builder, error) {
 	var tried []Attempt
 	var other *Builder
@@ -76,7 +77,7 @@ func discover(ctx context.Context, opt Options, steps []step) (*Builder, error) 
 		case err == nil && b.otherDigest:
 			other = b
 		case err == nil && other != nil:
-			opt.log("building on the %s and not on the %s: %s (--builder docker:// builds there all the same)", step.what, other, whyOtherDigest)
+			opt.log("building on the %s and not on the %s: %s (--builder docker:// builds there anyway)", step.what, other, whyOtherDigest)
 			return b, other.Close()
 		case err == nil:
 			opt.log("building on the %s", step.what)
@@ -94,8 +95,8 @@ func discover(ctx context.Context, opt Options, steps []step) (*Builder, error) 
 	return nil, &NotFoundError{Tried: tried}
 }
 
-// whyOtherDigest is what to know about a builder with otherDigest.
-const whyOtherDigest = "it has Docker's older image store, which gives images another digest than every other builder"
+// whyOtherDigest is the warning about a builder with otherDigest.
+const whyOtherDigest = "it has Docker's older image store, which gives images a different digest than every other builder"
 
 func (o Options) warnOfDigest(b *Builder) {
 	o.log("WARNING: building on the %s: %s, and unpacks their bases; for the same digest enable its containerd image store, or name a buildkitd with --builder", b, whyOtherDigest)
@@ -150,7 +151,7 @@ func discovery(opt Options) []step {
 	)
 }
 
-// dialTrusted connects to a Unix socket that nobody named.
+// dialTrusted connects to a Unix socket that the user did not name.
 func dialTrusted(ctx context.Context, address string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", strings.TrimPrefix(address, "unix://"))
@@ -164,7 +165,7 @@ func dialTrusted(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// rootlessAddress is where a rootless buildkitd listens (appdefaults.UserAddress with our
+// rootlessAddress returns the address of a rootless buildkitd (appdefaults.UserAddress with our
 // environment), or "".
 func rootlessAddress(env func(string) string) string {
 	dir, _, _ := strings.Cut(env("XDG_RUNTIME_DIR"), ":")
@@ -179,8 +180,8 @@ var (
 	dialWrapping = regexp.MustCompile(`^transport: (?:[Ee]rror while dialing:? ?)+`)
 )
 
-// reason returns err without gRPC's layers of "connection error: desc = …", which hide what the
-// operating system said.
+// reason returns err without gRPC's layers of "connection error: desc = …", which hide the
+// operating system's message.
 func reason(err error) error {
 	text := err.Error()
 	if m := grpcWrapping.FindStringSubmatch(text); m != nil {

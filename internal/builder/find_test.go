@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// fakeControl is as much of a buildkitd as Find asks for.
+// fakeControl implements as much of a buildkitd as Find uses.
 type fakeControl struct {
 	controlapi.UnimplementedControlServer
 	workers int
@@ -58,7 +58,7 @@ func environment(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-// shortDir returns a directory whose path leaves room for a socket's name.
+// shortDir returns a directory with a path short enough for a socket's name.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "sf")
@@ -72,14 +72,14 @@ func shortDir(t *testing.T) string {
 func TestFindUsesTheFirstThatAnswers(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		running []string // of host, rootful, rootless, docker
+		running []string // some of host, rootful, rootless, docker
 		want    string
 		kind    Kind
 	}{
 		"BUILDKIT_HOST goes before everything":   {[]string{"host", "rootful", "rootless", "docker"}, "host", Remote},
 		"the rootful socket before the rootless": {[]string{"rootful", "rootless", "docker"}, "rootful", Remote},
 		"the rootless socket before Docker":      {[]string{"rootless", "docker"}, "rootless", Remote},
-		"Docker before a buildkitd of our own":   {[]string{"docker"}, "docker", Docker},
+		"Docker before a private buildkitd":      {[]string{"docker"}, "docker", Docker},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

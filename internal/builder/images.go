@@ -30,20 +30,20 @@ import (
 )
 
 const (
-	// askTime bounds the answer to one question about an image, with all tries.
+	// askTime limits how long one question about an image may take, with all tries.
 	askTime = 2 * time.Minute
-	// maxAsked bounds the questions that a builder is asked at a time.
+	// maxAsked is how many questions a builder gets at the same time.
 	maxAsked = 16
 )
 
-// OtherPlatformError says that an image is there, but not for the platform.
+// OtherPlatformError says that an image exists, but not for the platform.
 type OtherPlatformError struct{ Ref, Platform string }
 
 func (e *OtherPlatformError) Error() string {
-	return fmt.Sprintf("%s is there already, without an image for %s; use another tag, or leave --skip-existing out", e.Ref, e.Platform)
+	return fmt.Sprintf("%s already exists, without an image for %s; use another tag, or omit --skip-existing", e.Ref, e.Platform)
 }
 
-// AskError is what a builder said of an image that it was asked about.
+// AskError is a builder's error about an image.
 type AskError struct {
 	Ref string
 	Err error
@@ -51,10 +51,10 @@ type AskError struct {
 
 func (e *AskError) Error() string { return fmt.Sprintf("look up %s: %v", e.Ref, e.Err) }
 
-// Unwrap returns what the builder said.
+// Unwrap returns the builder's error.
 func (e *AskError) Unwrap() error { return e.Err }
 
-// UnansweredError says that a builder could not be asked.
+// UnansweredError says that a builder could not be reached.
 type UnansweredError struct {
 	Builder string
 	Err     error
@@ -64,12 +64,13 @@ func (e *UnansweredError) Error() string {
 	return fmt.Sprintf("ask the %s about images: %v", e.Builder, e.Err)
 }
 
-// Unwrap returns what was wrong.
+// Unwrap returns the cause.
 func (e *UnansweredError) Unwrap() error { return e.Err }
 
-// Digests returns what references point at in their registries, by reference, as the builder sees
-// them: with its mirrors and its certificates. One that is not there is not in the result. The
-// platform of a reference is that of its image, or one of them. No layer is pulled.
+// Digests returns the digests that references point at in their registries, by reference, as the
+// builder sees them: with its mirrors and its certificates. References that do not exist are left
+// out. refs gives each reference the platform of its image, or one of its platforms. No layer is
+// pulled.
 func (b *Builder) Digests(ctx context.Context, attachables []session.Attachable, refs map[string]ocispecs.Platform) (map[string]string, error) {
 	if len(refs) == 0 {
 		return nil, nil
@@ -96,7 +97,7 @@ func (b *Builder) Digests(ctx context.Context, attachables []session.Attachable,
 		return gateway.NewResult(), nil
 	}
 	attachables = recorded(printer.FromContext(ctx), attachables)
-	var failed error // as it was before it went through the builder
+	var failed error // the error before it went through the builder
 	_, err := b.client.Build(ctx, client.SolveOpt{Session: attachables, FrontendAttrs: map[string]string{}, Internal: true}, "",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			res, err := ask(ctx, c)
@@ -115,9 +116,10 @@ func (b *Builder) Digests(ctx context.Context, attachables []session.Attachable,
 	return found, err
 }
 
-// digestOf returns what a reference points at, "" where there is no such tag or repository.
+// digestOf returns the digest that a reference points at, or "" if there is no such tag or
+// repository.
 func digestOf(ctx context.Context, c gateway.Client, ref string, platform ocispecs.Platform) (digest.Digest, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer of its registry within %s; it may be down: try again later", askTime))
+	limited, cancel := context.WithTimeoutCause(ctx, askTime, fmt.Errorf("no answer from its registry within %s; it may be down: try again later", askTime))
 	defer cancel()
 	opt := sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{
 		Platform:    &platform,
@@ -138,8 +140,8 @@ func digestOf(ctx context.Context, c gateway.Client, ref string, platform ocispe
 	}
 }
 
-// askRegistry has the builder ask the registry of an image for a tag that nobody has. Whatever
-// comes back is an answer; an error says that none came before ctx ended.
+// askRegistry makes the builder ask an image's registry for a tag that does not exist. Any answer
+// of the registry is a success; an error says that none came before ctx ended.
 func (b *Builder) askRegistry(ctx context.Context, attachables []session.Attachable, image string) error {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
@@ -158,16 +160,16 @@ func (b *Builder) askRegistry(ctx context.Context, attachables []session.Attacha
 	if answered {
 		return nil
 	}
-	return ctx.Err() // nil where the builder could not be asked, which says nothing of the registry
+	return ctx.Err() // nil if the builder could not be reached, which says nothing about the registry
 }
 
-// isNotFound reports whether a builder says that there is no such tag or repository. Old ones say
-// it in words only.
+// isNotFound reports whether a builder's error says that there is no such tag or repository. Old
+// builders say so only in words.
 func isNotFound(err error) bool {
 	return grpcerrors.Code(err) == codes.NotFound || strings.HasSuffix(err.Error(), ": not found")
 }
 
-// exported returns the digests of the manifests that a builder says it exported.
+// exported returns the digests of the manifests that a builder reports as exported.
 func exported(st *client.SolveStatus) (manifests []digest.Digest) {
 	for _, status := range st.Statuses {
 		dgst, ok := strings.CutPrefix(status.ID, "exporting manifest ")
@@ -178,8 +180,8 @@ func exported(st *client.SolveStatus) (manifests []digest.Digest) {
 	return manifests
 }
 
-// Blobs returns the layers and the configs of the images that a job exported, though it may have
-// failed then.
+// Blobs returns the layers and the configs of the images that a job exported, even if the job
+// failed afterwards.
 func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
 	store := proxy.NewContentStore(r.Builder.client.ContentClient())
 	var blobs []ocispecs.Descriptor
@@ -197,8 +199,8 @@ func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
 	return blobs, nil
 }
 
-// Blob opens a layer or a config that the builder has. [ErrNotKept] is its error for one that it
-// has not pulled.
+// Blob opens a layer or a config that the builder has. If the builder has not pulled it, the error
+// is [ErrNotKept].
 func (b *Builder) Blob(ctx context.Context, blob ocispecs.Descriptor) (io.ReadCloser, error) {
 	reader, err := proxy.NewContentStore(b.client.ContentClient()).ReaderAt(ctx, blob)
 	if err != nil {
@@ -210,11 +212,12 @@ func (b *Builder) Blob(ctx context.Context, blob ocispecs.Descriptor) (io.ReadCl
 	}{io.NewSectionReader(reader, 0, reader.Size()), reader}, nil
 }
 
-// ErrNotKept says that a builder does not keep what it exports, or not so long.
+// ErrNotKept says that a builder does not keep what it exports, or no longer has it.
 var ErrNotKept = errors.New("the builder does not keep what it exported")
 
 // Index returns the members of an index that the builder exported, without attestations, by
-// platform. It asks no registry. [ErrNotKept] is its error when the builder cannot tell.
+// platform. It sends no request to a registry. If the builder does not have the index, the error is
+// [ErrNotKept].
 func (b *Builder) Index(ctx context.Context, dgst string) (map[string]string, error) {
 	store := proxy.NewContentStore(b.client.ContentClient())
 	data, err := content.ReadBlob(ctx, store, ocispecs.Descriptor{Digest: digest.Digest(dgst)})

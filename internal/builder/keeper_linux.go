@@ -19,36 +19,36 @@ import (
 // keeperName is argv[0] of the process between samforge and its buildkitd.
 const keeperName = "samforge-keeper"
 
-// stopTimeout bounds the orderly end: milliseconds on an idle buildkitd, a little more while it
-// cleans up after builds.
+// stopTimeout limits the orderly end: it takes milliseconds on an idle buildkitd, a little more
+// while it cleans up after builds.
 const stopTimeout = 10 * time.Second
 
-// Keeper does not return when the process was started as a keeper, see keeperCommand. A program
-// that uses this package calls it first of all in main.
+// Keeper does not return if the process was started as a keeper, see keeperCommand. A program that
+// uses this package calls it first in main.
 func Keeper() {
 	if os.Args[0] == keeperName && len(os.Args) > 2 {
-		runtime.LockOSThread() // the parent-death signal is sent when the thread that forked ends
+		runtime.LockOSThread() // the kernel sends the parent-death signal when the thread that forked ends
 		os.Exit(keep(os.Args[1], os.Args[2:]))
 	}
 }
 
-// keeperCommand returns the command that runs argv under a keeper, which at last removes the folder
+// keeperCommand returns the command that runs argv under a keeper, which finally removes the folder
 // run.
 //
 // buildkitd ends without waiting for the build steps that it has begun to kill, and the processes
-// of a step outlive the runc that started them: they would stay when samforge or buildkitd is
-// killed in the middle of one. Hence a process in between, which the kernel makes the parent of
-// whatever is left behind (PR_SET_CHILD_SUBREAPER of prctl(2)) and which kills that before it ends.
-// It needs no privilege, unlike a PID namespace with a /proc of its own.
+// of a step outlive the runc that started them. They would stay if samforge or buildkitd is killed
+// in the middle of a step. So a process stands in between: the kernel makes it the parent of
+// whatever is left behind (PR_SET_CHILD_SUBREAPER of prctl(2)), and it kills that before it ends.
+// It needs no privilege, unlike a PID namespace with its own /proc.
 //
-// The mounts of a buildkitd that runs as root would stay as well. They are made in a mount
-// namespace of the keeper's, and the kernel removes them with its last process.
+// The mounts of a buildkitd that runs as root would stay as well. They are made in the keeper's own
+// mount namespace, and the kernel removes them with the last process in it.
 func keeperCommand(run string, argv []string) *exec.Cmd {
 	return &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{keeperName, run}, argv...)}
 }
 
-// keep runs argv, ends it on SIGTERM or SIGHUP, and returns its exit code once nothing that it
-// started is left.
+// keep runs argv, ends it on SIGTERM or SIGHUP, and returns its exit code when none of its
+// processes is left.
 func keep(run string, argv []string) int {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGHUP) // SIGHUP: samforge was killed while the keeper was stopped
@@ -79,9 +79,9 @@ func keep(run string, argv []string) int {
 	return exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus))
 }
 
-// ownMounts gives this thread and what it starts a mount namespace. What the machine mounts and
-// unmounts is seen in it, but not the other way round. Who may not make one may not mount either,
-// or has one already, made by rootlesskit.
+// ownMounts gives this thread and its children a mount namespace. They see what the machine mounts
+// and unmounts, but not the other way round. A user who may not make a mount namespace may not
+// mount either, or already has one, made by rootlesskit.
 func ownMounts() error {
 	err := unix.Unshare(unix.CLONE_NEWNS)
 	if err == nil {
@@ -93,9 +93,9 @@ func ownMounts() error {
 	return err
 }
 
-// killOrphans kills this process's children, then those that it inherits from them, until there are
-// none. It asks again and again rather than wait for them, as a listing of children that end
-// meanwhile may miss others, and gives up after stopTimeout what cannot be killed.
+// killOrphans kills this process's children, then those that it inherits from them, until none is
+// left. It lists them again and again instead of waiting for them, because a listing may miss some
+// while children end. After stopTimeout it gives up on processes that cannot be killed.
 func killOrphans() {
 	for deadline := time.Now().Add(stopTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		for _, pid := range children() {
@@ -109,17 +109,17 @@ func killOrphans() {
 	}
 }
 
-// adopt makes this process the parent of what a keeper leaves behind that was itself killed.
+// adopt makes this process the parent of what a killed keeper leaves behind.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// settleTime is how long nothing must be left before nothing more is expected: each process becomes
-// a child of this one only when the one that started it has ended, and a listing of children may
-// miss some meanwhile.
+// settleTime is how long there must be no process before killAdopted stops looking. A process
+// becomes a child of this one only when its parent has ended, and a listing of children may miss
+// some meanwhile.
 const settleTime = 500 * time.Millisecond
 
-// killAdopted kills what a killed keeper's process group left behind. Build steps have sessions of
-// their own; they are those of this process's children that are in another mount namespace, and no
-// keepers.
+// killAdopted kills the processes that a killed keeper's process group left behind. Build steps
+// have their own sessions; killAdopted finds them as those children of this process that are in
+// another mount namespace and are no keepers.
 func killAdopted(group int) {
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
@@ -164,8 +164,8 @@ func children() []int {
 	return pids
 }
 
-// exitCode is the one that a shell returns: of a process that a signal ended, 128 and the signal's
-// number.
+// exitCode returns the exit code that a shell would return: 128 plus the signal's number if a
+// signal ended the process.
 func exitCode(s syscall.WaitStatus) int {
 	if s.Signaled() {
 		return 128 + int(s.Signal())

@@ -24,15 +24,14 @@ func TestKeeperEndsAsItsProgramDoes(t *testing.T) {
 	}
 	out, err := keeperCommand(t.TempDir(), []string{"/no/such/buildkitd"}).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "/no/such/buildkitd: no such file") {
-		t.Errorf("a program that is not there: %v\n%s", err, out)
+		t.Errorf("a program that does not exist: %v\n%s", err, out)
 	}
 }
 
 func TestKeeperKillsWhatItsProgramLeavesBehind(t *testing.T) {
 	sleep := sleepDir(t) + "/sleep " + aLongTime(os.Getpid())
 	left := "/sleep\x00" + aLongTime(os.Getpid())
-	// The last one ignores every signal that can be ignored and has a child of its own in a session
-	// of its own.
+	// The last one ignores every signal that can be ignored, and has a child in its own session.
 	script := sleep + ` & ( trap '' TERM HUP INT; setsid ` + sleep + ` & ` + sleep + ` ) & `
 
 	begin := time.Now()
@@ -40,7 +39,7 @@ func TestKeeperKillsWhatItsProgramLeavesBehind(t *testing.T) {
 		t.Error(err)
 	}
 	if found := processes(t, left); len(found) != 0 {
-		t.Errorf("left when the keeper has ended: %q", found)
+		t.Errorf("left after the keeper has ended: %q", found)
 	}
 
 	terminated := keeperCommand(t.TempDir(), []string{"/bin/sh", "-c", "trap 'exit 7' TERM; " + script + "wait"})
@@ -55,9 +54,9 @@ func TestKeeperKillsWhatItsProgramLeavesBehind(t *testing.T) {
 	}
 	_ = terminated.Wait()
 	if code := terminated.ProcessState.ExitCode(); code != 7 {
-		t.Errorf("a program that ends by its own way on SIGTERM: got %d", code)
+		t.Errorf("a program that handles SIGTERM itself: got %d", code)
 	}
 	if found := processes(t, left); len(found) != 0 {
-		t.Errorf("left when the keeper has ended: %q", found)
+		t.Errorf("left after the keeper has ended: %q", found)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// stepLogs keep the end of what each step of a solve printed.
+// stepLogs keep the end of each step's output in a solve.
 type stepLogs map[digest.Digest]*stepLog
 
 type stepLog struct {
@@ -13,10 +13,10 @@ type stepLog struct {
 	failed bool
 }
 
-// logLimit is how much of a step's log is kept, in bytes.
+// logLimit is how many bytes of a step's log are kept.
 const logLimit = 16 << 10
 
-// add keeps what st tells.
+// add adds the logs in st.
 func (l stepLogs) add(st *client.SolveStatus) {
 	for _, v := range st.Vertexes {
 		if v.Error != "" {
@@ -37,7 +37,7 @@ func (l stepLogs) of(vertex digest.Digest) *stepLog {
 	return l[vertex]
 }
 
-// ofFailed returns the log of a step that failed and printed something.
+// ofFailed returns the log of a failed step that printed something.
 func (l stepLogs) ofFailed() string {
 	for _, step := range l {
 		if step.failed && len(step.text) > 0 {

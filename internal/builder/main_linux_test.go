@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 const childEnv = "SAMFORGE_BUILDER_TEST_CHILD"
 
-// childReport is what a child prints once its private buildkitd has answered.
+// childReport is the output of a child once its private buildkitd has answered.
 type childReport struct {
 	PID   int // of buildkitd, or of the rootlesskit that runs it
 	State string
@@ -58,7 +58,7 @@ func child() {
 	os.Exit(0)
 }
 
-// toolsDir is the repository's bin directory; the test fails when a tool is not there.
+// toolsDir returns the repository's bin directory; the test fails if a tool is missing.
 func toolsDir(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs("../../bin")
@@ -73,7 +73,8 @@ func toolsDir(t *testing.T) string {
 	return dir
 }
 
-// privateOptions let a private buildkitd be found, with its state in a directory of the test.
+// privateOptions returns options that find a private buildkitd, with its state in a directory of
+// the test.
 func privateOptions(t *testing.T) Options {
 	t.Helper()
 	return Options{
@@ -86,7 +87,7 @@ func privateOptions(t *testing.T) Options {
 	}
 }
 
-// cacheHome is a directory outside of the test's own, which only the test's user could enter.
+// cacheHome returns a directory outside of the test's own, which only the test's user can enter.
 func cacheHome(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "samforge-test-")
@@ -112,11 +113,11 @@ func startForTest(t *testing.T) *Builder {
 }
 
 var (
-	sleepBin  string // made by the first test that needs it, removed by TestMain
+	sleepBin  string // the first test that needs it makes it, TestMain removes it
 	sleepOnce sync.Once
 )
 
-// sleepDir is a directory with the program that sleepState runs.
+// sleepDir returns a directory with the program that sleepState runs.
 func sleepDir(t *testing.T) string {
 	t.Helper()
 	sleepOnce.Do(func() {
@@ -146,15 +147,15 @@ func sleepSession(t *testing.T) SessionOptions {
 	return SessionOptions{LocalMounts: map[string]fsutil.FS{"tools": mount}}
 }
 
-// sleepState is a step that runs for the duration given.
+// sleepState is a step that runs for the given duration.
 func sleepState(duration string) llb.State {
 	return llb.Scratch().
 		File(llb.Copy(llb.Local("tools"), "/sleep", "/sleep")).
 		Run(llb.Args([]string{"/sleep", duration}), llb.WithCustomName("sleep "+duration)).Root()
 }
 
-// aLongTime is an hour that no other run of these tests sleeps for, so that its processes can be
-// told from theirs.
+// aLongTime returns an hour and a few nanoseconds that no other run of these tests sleeps for, so
+// that its processes can be told apart.
 func aLongTime(pid int) string { return fmt.Sprintf("1h%dns", pid) }
 
 func sleepJob(name, duration string) Job { return stateJob(name, sleepState(duration)) }

@@ -15,9 +15,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Members remembers what a build of several platforms returned, so that the image of each can be
-// exported once more, by itself and under a name of its own. The builder has all of it in its cache
-// then: nothing is resolved, run, pulled or sent again.
+// Members remembers the result of a build for several platforms, so that each platform's image can
+// be exported again by itself and under its own name. The builder then has all of it in its cache:
+// nothing is resolved, run, pulled or sent again.
 type Members struct {
 	mu  sync.Mutex
 	all map[string]platformResult // by platform
@@ -29,7 +29,7 @@ type platformResult struct {
 	metadata   map[string][]byte
 }
 
-// Keep returns a build that remembers what build returns.
+// Keep returns a build that does what build does and remembers its result.
 func (m *Members) Keep(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		res, err := build(ctx, c)
@@ -67,7 +67,7 @@ func (m *Members) keep(ctx context.Context, res *gateway.Result) error {
 	return nil
 }
 
-// withCache lets every step be taken from the cache: it was run a moment ago. A merge stays as it
+// withCache lets every step come from the cache, because it ran a moment ago. A merge stays as it
 // is: it costs nothing, and BuildKit would fetch its inputs to look for it in the cache.
 func withCache(definition *pb.Definition) *pb.Definition {
 	for _, data := range definition.Def {
@@ -82,7 +82,8 @@ func withCache(definition *pb.Definition) *pb.Definition {
 	return definition
 }
 
-// metadataOf returns the exporter's metadata for one platform, as that of a result without others.
+// metadataOf returns the exporter's metadata for one platform, in the form of a result for that
+// platform alone.
 func metadataOf(metadata map[string][]byte, p exptypes.Platform, all []exptypes.Platform) map[string][]byte {
 	own := map[string][]byte{}
 	for key, value := range metadata {
@@ -113,8 +114,8 @@ func ofAny(key string, all []exptypes.Platform) bool {
 	return false
 }
 
-// memberAnnotation returns the key of an annotation of an index's member when that is exported by
-// itself; ok is false for one of the index or of another member.
+// memberAnnotation returns the key of an index member's annotation for a separate export of that
+// member. ok is false for an annotation of the index or of another member.
 func memberAnnotation(key exptypes.AnnotationKey, platform ocispecs.Platform) (_ string, ok bool) {
 	manifest := key.Type == exptypes.AnnotationManifest || key.Type == exptypes.AnnotationManifestDescriptor
 	if !manifest || key.Platform != nil && platforms.FormatAll(*key.Platform) != platforms.FormatAll(platforms.Normalize(platform)) {
@@ -124,7 +125,7 @@ func memberAnnotation(key exptypes.AnnotationKey, platform ocispecs.Platform) (_
 	return key.String(), true
 }
 
-// Attrs returns the attributes of the exporter of an index for one member, which gets another name.
+// Attrs returns the attributes of an index's exporter for one member, under another name.
 func (m *Members) Attrs(attrs map[string]string, platform ocispecs.Platform, name string) map[string]string {
 	own := map[string]string{}
 	for key, value := range attrs {
@@ -140,7 +141,8 @@ func (m *Members) Attrs(attrs map[string]string, platform ocispecs.Platform, nam
 	return own
 }
 
-// Build returns what builds the image of one platform, after the build that Keep was given.
+// Build returns a build function for the image of one platform. Run it after the build that Keep
+// wraps.
 func (m *Members) Build(platform ocispecs.Platform) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		m.mu.Lock()
@@ -172,8 +174,8 @@ func (m *Members) Build(platform ocispecs.Platform) gateway.BuildFunc {
 	}
 }
 
-// cacheImports returns the caches that a build imports. What came out of one is in the builder's
-// own cache only where it was pulled.
+// cacheImports returns the caches that a build imports. The builder's own cache has only those
+// results from them that it has pulled.
 func cacheImports(opts map[string]string) (imports []gateway.CacheOptionsEntry, err error) {
 	value := opts["cache-imports"]
 	if value == "" {

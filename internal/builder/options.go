@@ -1,8 +1,8 @@
-// Package builder finds a buildkitd, or starts one, and solves many images on it in one session and
+// Package builder finds or starts a buildkitd, and solves many images on it in one session and
 // under one progress display.
 //
-// FindPool decides which buildkitd, one or several (pool.go, find.go), Pool.Run spreads jobs over
-// them (spread.go), each is solved on one (run.go), and Pool.Close leaves nothing behind.
+// FindPool chooses the buildkitd, or several (pool.go, find.go). Pool.Run spreads jobs over them
+// (spread.go) and solves each on one of them (run.go). Pool.Close leaves nothing behind.
 package builder
 
 import (
@@ -22,16 +22,16 @@ import (
 // Options say which buildkitd to use. The zero value discovers one.
 type Options struct {
 	// Address of a buildkitd: unix, tcp, ssh, npipe, docker-container, podman-container,
-	// nerdctl-container or kube-pod, as buildctl takes it. Two more schemes name what discovery
-	// would otherwise come to: docker:// is the Docker engine's own BuildKit, private:// a
-	// buildkitd of our own. Empty means BUILDKIT_HOST, and without that discovery.
+	// nerdctl-container or kube-pod, as buildctl accepts it. Two more schemes name builders that
+	// discovery could find: docker:// is the Docker engine's own BuildKit, private:// a buildkitd
+	// that samforge starts. Empty means BUILDKIT_HOST, and if that is not set, discovery.
 	Address string
 	// TLS is used for a tcp address; discovery ignores it.
 	TLS TLS
-	// Env looks an environment variable up; nil means os.Getenv.
+	// Env looks up an environment variable; nil means os.Getenv.
 	Env func(name string) string
-	// Log is told, one sentence at a time, what the user should know about the choice; nil means
-	// nobody is told.
+	// Log gets the sentences that the user should read about the choice, one at a time; nil drops
+	// them.
 	Log func(sentence string)
 
 	rootful    string  // the rootful socket's address, other than appdefaults.Address in tests
@@ -59,7 +59,7 @@ func (o Options) log(format string, args ...any) {
 	}
 }
 
-// clientOpts returns the client options for TLS to address, none when TLS is the zero value.
+// clientOpts returns the client options for TLS to address, or none if TLS is the zero value.
 func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
 	if t.Dir != "" {
 		if t.CACert != "" || t.Cert != "" || t.Key != "" {
@@ -85,7 +85,7 @@ func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
 		if name == "" {
 			continue
 		}
-		// gRPC would read a device or a pipe for ever. What is missing is told of below.
+		// gRPC would read a device or a pipe for ever. The code below reports missing files.
 		if _, err := userfile.Read(name, certificateLimit); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read a TLS file of the builder: %w", err)
 		}
@@ -97,7 +97,7 @@ func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
 		opts = append(opts, client.WithServerConfigSystem(t.ServerName))
 	}
 	if t.Cert != "" || t.Key != "" {
-		// Loaded here once more because BuildKit's error does not name the files.
+		// Load the files here too, because BuildKit's error does not name them.
 		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
 			return nil, fmt.Errorf("read the TLS certificate %q with the key %q: %w", t.Cert, t.Key, err)
 		}
@@ -106,8 +106,8 @@ func (t TLS) clientOpts(address string) ([]client.ClientOpt, error) {
 	return opts, nil
 }
 
-// certificateLimit is the most that a file of certificates may have. The bundles of distributions
-// have 200 kB.
+// certificateLimit is the maximum size of a file of certificates. Distributions' bundles have 200
+// kB.
 const certificateLimit = 4 << 20
 
 func firstFile(dir string, names ...string) (string, error) {

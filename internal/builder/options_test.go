@@ -21,8 +21,8 @@ func TestTLSNamesWhatIsMissing(t *testing.T) {
 	}{
 		"a directory and a file":       {TLS{Dir: "/certs", CACert: "/ca.pem"}, "a TLS directory (/certs) and single TLS files are both given"},
 		"a directory without the cert": {TLS{Dir: partial}, "has neither cert.pem nor tls.crt"},
-		"an authority without end":     {TLS{CACert: "/dev/zero"}, "/dev/zero is or leads to a device"},
-		"a certificate in a pipe":      {TLS{Cert: pipe, Key: pipe}, "is a pipe"},
+		"an endless CA file":           {TLS{CACert: "/dev/zero"}, "/dev/zero is or leads to a device"},
+		"a certificate that is a pipe": {TLS{Cert: pipe, Key: pipe}, "is a pipe"},
 		"a certificate without a key":  {TLS{Cert: "/nowhere.pem"}, `read the TLS certificate "/nowhere.pem" with the key ""`},
 	} {
 		t.Run(name, func(t *testing.T) {

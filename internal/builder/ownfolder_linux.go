@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks bounds the links of one path, as the kernel does.
+// maxLinks is how many links one path may go through, the same as in the kernel.
 const maxLinks = 40
 
-// ownFolder returns dir without links, after making what of it is missing. It refuses a path on
-// which another user could put a folder or a link of theirs in the place of ours: a privileged
+// ownFolder creates the missing parts of dir and returns its path without links. It refuses a path
+// on which another user could replace our folder by a folder or a link of theirs: a privileged
 // buildkitd writes there.
 func ownFolder(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
@@ -56,7 +56,7 @@ func ownFolder(dir string) (string, error) {
 	return at, nil
 }
 
-// pathNames splits a path; ".." stays, as what is before it may be a link.
+// pathNames splits a path. It keeps "..", because the name before it may be a link.
 func pathNames(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
 }
@@ -72,8 +72,8 @@ func lstatOrMake(dir string) (os.FileInfo, error) {
 	return os.Lstat(dir)
 }
 
-// checkOwner refuses what belongs neither to us, nor to root, nor to whoever owns "/": in a user
-// namespace without the machine's root that is how root's files look.
+// checkOwner refuses anything that does not belong to us, to root, or to the owner of "/": in a
+// user namespace without the machine's root, root's files look like that.
 func checkOwner(path string, info os.FileInfo) error {
 	uid := info.Sys().(*syscall.Stat_t).Uid
 	if trusted(uid) {
@@ -82,9 +82,9 @@ func checkOwner(path string, info os.FileInfo) error {
 	return fmt.Errorf("%s belongs to the user with the id %d, who could change what is in it", path, uid)
 }
 
-// checkWriters refuses a folder in which others may rename what is ours, and what is no folder. One
-// that a volume is mounted on may be open to all, as the volumes of a Kubernetes pod are: who is in
-// the pod is the pod's affair.
+// checkWriters refuses a folder in which others may rename our files, and anything that is no
+// folder. A mounted volume may be open to all, as the volumes of a Kubernetes pod are: it is up to
+// the pod who runs in it.
 func checkWriters(path string, info os.FileInfo) error {
 	if !info.IsDir() {
 		return &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
@@ -97,13 +97,13 @@ func checkWriters(path string, info os.FileInfo) error {
 	return nil
 }
 
-// isMountPoint reports whether a folder is on another device than the one above it.
+// isMountPoint reports whether a folder is on a different device than its parent.
 func isMountPoint(dir string, info os.FileInfo) bool {
 	above, err := os.Lstat(filepath.Dir(dir))
 	return err == nil && above.Sys().(*syscall.Stat_t).Dev != info.Sys().(*syscall.Stat_t).Dev
 }
 
-// checkPrivate refuses a folder that is not ours alone.
+// checkPrivate refuses a folder that is not ours, or that others can write to.
 func checkPrivate(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -118,11 +118,11 @@ func checkPrivate(dir string) error {
 	return nil
 }
 
-// noFollow are the flags for opening a file of ours: never through a link, and never waiting for a
-// FIFO's other end.
+// noFollow are the flags for opening our own files: never through a link, and without waiting for
+// the other end of a FIFO.
 const noFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
-// createOwn returns the empty file, made or emptied, when it is a regular file of ours with no
+// createOwn creates or empties the file and returns it, if it is a regular file of ours with no
 // other name.
 func createOwn(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|noFollow, 0o600)

@@ -11,8 +11,8 @@ import (
 // stranger is a user who is neither root nor runs this test.
 const stranger = 54321
 
-// hostileHome is a home in a folder open to all, as /tmp is, in which a stranger has made what
-// plant makes.
+// hostileHome returns a home in a folder open to all, as /tmp is. What plant creates in it belongs
+// to the stranger.
 func hostileHome(t *testing.T, plant func(home string)) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -100,7 +100,7 @@ func TestPrivateStateOfAStrangerIsNotUsed(t *testing.T) {
 	}
 }
 
-// The whole way, with a real buildkitd that must not touch what a stranger planted.
+// This runs everything with a real buildkitd, which must not touch what a stranger planted.
 func TestPrivateBuildsBesideTheStateOfAStranger(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "target")
 	writeFile(t, target, "precious")
@@ -163,7 +163,7 @@ func TestOwnFolder(t *testing.T) {
 	}
 }
 
-// A volume of a Kubernetes pod is open to all who are in the pod.
+// A volume of a Kubernetes pod is open to everyone in the pod.
 func TestOwnFolderTakesAVolumeThatIsOpenToAll(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount")
@@ -218,7 +218,7 @@ func TestStateThatOthersMayWriteToIsRefused(t *testing.T) {
 	}
 }
 
-// What a samforge that was killed could not remove goes when its state is used again.
+// The next user of the state removes what a killed samforge could not.
 func TestRunFolderOfTheKilledIsSwept(t *testing.T) {
 	opt := Options{Env: environment(map[string]string{"XDG_CACHE_HOME": cacheHome(t)})}
 	t.Setenv("TMPDIR", cacheHome(t))

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkPeer refuses a Unix socket on which neither root nor the user listens: whoever builds for us
-// sees our credentials. Whoever owns "/" counts as root, as in a user namespace without the
-// machine's root.
+// checkPeer refuses a Unix socket unless root or the user listens on it: a builder sees our
+// credentials. The owner of "/" counts as root, as in a user namespace without the machine's root.
 func checkPeer(conn net.Conn) error {
 	c, ok := conn.(*net.UnixConn)
 	if !ok {
@@ -37,7 +36,7 @@ func checkPeer(conn net.Conn) error {
 	return fmt.Errorf("the user with the id %d listens there, who is neither root nor you, and would see your credentials; to build on it all the same, name it with --builder", peer.Uid)
 }
 
-// trusted says whether a user is root, ourselves, or the owner of "/".
+// trusted reports whether a user is root, ourselves, or the owner of "/".
 func trusted(uid uint32) bool {
 	if uid == 0 || int(uid) == os.Geteuid() {
 		return true

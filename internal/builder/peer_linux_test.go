@@ -37,7 +37,8 @@ func listenAs(t *testing.T, uid int, address string) net.Listener {
 	return r.l
 }
 
-// As root with the XDG_RUNTIME_DIR of a user, or beside whoever listens where Docker would.
+// This happens to root with a user's XDG_RUNTIME_DIR, or if someone listens on Docker's socket
+// path.
 func TestFindRefusesSocketsOfStrangersThatNobodyNamed(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")

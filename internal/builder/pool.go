@@ -13,16 +13,16 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// Pool is the builders that share the jobs of a build; often it is one. Close it.
+// Pool is the builders that share the jobs of a build, often just one. The caller closes it.
 type Pool struct {
-	members []member // in the order given, never empty
+	members []member // in the order of the addresses, never empty
 }
 
-// member is a builder of the list, or why it is not there.
+// member is a builder of the list, or the reason why it is missing.
 type member struct {
 	address string // as given
 	builder *Builder
-	err     error // nil when builder is not
+	err     error // nil if builder is set
 }
 
 // UnreachableError says that no builder of a list answered.
@@ -30,14 +30,14 @@ type UnreachableError struct {
 	Tried []Attempt // in the order of the list, never empty
 }
 
-// Error lists each builder with its reason, one a line.
+// Error lists each builder with its reason, one per line.
 func (e *UnreachableError) Error() string {
 	return "none of the builders can be reached:\n" + listed(e.Tried) + "start one of them, or name others with --builder"
 }
 
-// FindPool connects to the builders at several addresses, in place of opt.Address. One that does
-// not answer is told to opt.Log; when none does, the error is an *UnreachableError. One address, or
-// none, is left to Find.
+// FindPool connects to the builders at several addresses; it ignores opt.Address. It reports a
+// builder that does not answer to opt.Log. If none answers, the error is an *UnreachableError. For
+// one address, or none, it calls Find.
 func FindPool(ctx context.Context, addresses []string, opt Options) (*Pool, error) {
 	if len(addresses) > 1 {
 		return findAll(ctx, addresses, opt)
@@ -77,7 +77,7 @@ func findAll(ctx context.Context, addresses []string, opt Options) (*Pool, error
 	}
 	for _, m := range p.members {
 		if m.err != nil {
-			opt.log("WARNING: cannot reach the builder %s, what it would build is built on others: %v", m.address, m.err)
+			opt.log("WARNING: cannot reach the builder %s; others build its images: %v", m.address, m.err)
 		}
 	}
 	return p, nil
@@ -91,7 +91,7 @@ func (p *Pool) unreachable() error {
 	return e
 }
 
-// Builders returns the builders that answered, in the order given.
+// Builders returns the builders that answered, in the order of the addresses.
 func (p *Pool) Builders() []*Builder {
 	var builders []*Builder
 	for _, m := range p.members {
@@ -111,11 +111,11 @@ func (p *Pool) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run solves all jobs, in one session with each builder and several at a time, and returns when all
-// of them have ended: one result a job, in their order. Jobs of one group are solved by the same
-// builder, whenever it is there. When a builder is lost, others solve what it had not finished; the
-// display says so. A job that fails by itself is not repeated, and does not stop the others; ctx
-// does. The display is used up; nil shows nothing.
+// Run solves all jobs and returns when all have ended, with one result per job, in their order. It
+// uses one session with each builder and solves several jobs at a time. The same builder solves the
+// jobs of one group whenever it is there. If a builder is lost, others solve its unfinished jobs,
+// and the display says so. A job that fails for its own reason is not repeated and does not stop
+// the others; only the end of ctx does. The display cannot be used again; nil shows nothing.
 func (p *Pool) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Display) []Result {
 	d = cmp.Or(d, quiet())
 	secrets := printer.FromContext(ctx)
@@ -137,7 +137,7 @@ func (p *Pool) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Displa
 			return solvers[address](job, out)
 		},
 		again: func(address string, unfinished int) {
-			d.tell(fmt.Sprintf("WARNING: lost the builder %s, what it had not finished is built on others (%d of %d images)", address, unfinished, len(jobs)))
+			d.tell(fmt.Sprintf("WARNING: lost the builder %s; others build what it had not finished (%d of %d images)", address, unfinished, len(jobs)))
 		},
 	}
 	for _, m := range p.members {

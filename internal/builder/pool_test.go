@@ -21,9 +21,9 @@ func TestFindPoolWarnsOfABuilderThatIsNotThere(t *testing.T) {
 	if found := p.Builders(); len(found) != 1 || found[0].Address != living {
 		t.Errorf("found %v, want the one at %s", found, living)
 	}
-	want := "WARNING: cannot reach the builder " + dead + ", what it would build is built on others: dial unix"
+	want := "WARNING: cannot reach the builder " + dead + "; others build its images: dial unix"
 	if len(told) != 1 || !strings.HasPrefix(told[0], want) {
-		t.Errorf("told %q, want %q", told, want)
+		t.Errorf("logged %q, want %q", told, want)
 	}
 }
 

@@ -15,12 +15,12 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// startTimeout bounds the start of a private buildkitd, which takes a few tenths of a second on an
+// startTimeout limits the start of a private buildkitd, which takes a few tenths of a second on an
 // idle machine.
 const startTimeout = 30 * time.Second
 
-// startPrivate starts a buildkitd of our own. Its state is kept for the next time, in the user's
-// cache directory; its socket is in a new directory that only the user can enter.
+// startPrivate starts our own buildkitd. It keeps the state in the user's cache directory for the
+// next time. The socket is in a new directory that only the user can enter.
 func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	t, err := opt.findTools(os.Geteuid() != 0)
 	if err != nil {
@@ -74,13 +74,13 @@ func (d *daemon) connect(ctx context.Context) (*Builder, error) {
 // tools are the programs that a private buildkitd needs.
 type tools struct {
 	buildkitd   string
-	runc        string // empty when there is none
+	runc        string // empty if it is not installed
 	rootlesskit string // empty when running as root
 	path        string // PATH, with our own directory in front
 }
 
-// findTools looks beside our own binary first, then in the absolute folders of PATH: a relative one
-// would have the folder that samforge is run in decide what runs.
+// findTools looks beside our own binary first, then in the absolute folders of PATH. It skips
+// relative ones: with those, the current folder would decide which program runs.
 func (o Options) findTools(rootless bool) (tools, error) {
 	dirs := slices.DeleteFunc(filepath.SplitList(o.env("PATH")), func(dir string) bool { return !filepath.IsAbs(dir) })
 	if exe, err := os.Executable(); err == nil {
@@ -120,14 +120,14 @@ func (o Options) findTools(rootless bool) (tools, error) {
 }
 
 // command returns the command line of a buildkitd with its state in one directory and its sockets
-// in another. Build steps use the host's network: there is no CNI to count on, and rootless there
-// is nothing else.
+// in another. Build steps use the host's network: CNI may not be installed, and rootless there is
+// nothing else.
 func (t tools) command(state, run string) []string {
 	argv := []string{
 		t.buildkitd,
 		"--root", state,
 		"--addr", "unix://" + filepath.Join(run, "buildkitd.sock"),
-		"--otel-socket-path", filepath.Join(run, "otel.sock"), // by default shared by all daemons
+		"--otel-socket-path", filepath.Join(run, "otel.sock"), // all daemons share the default one
 		"--oci-worker=true",
 		"--oci-worker-net", "host",
 		"--oci-worker-binary", t.runc,
@@ -136,14 +136,15 @@ func (t tools) command(state, run string) []string {
 	if t.rootlesskit == "" {
 		return argv
 	}
-	// Without the process sandbox it also works in an unprivileged container, where /proc cannot be
-	// mounted anew.
+	// Without the process sandbox it also works in an unprivileged container, which cannot mount
+	// /proc again.
 	argv = append(argv, "--oci-worker-no-process-sandbox")
 	return append([]string{t.rootlesskit, "--net=host", "--state-dir", filepath.Join(run, "rootlesskit")}, argv...)
 }
 
-// daemonVariables are all that a private buildkitd is given of our environment: what says how the
-// network is reached and where things are. The rest is the CI step's, and often secret.
+// daemonVariables are the only environment variables that a private buildkitd gets from us: those
+// that say how to reach the network and where things are. The others belong to the CI step and are
+// often secret.
 var daemonVariables = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY",
 	"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy",
@@ -162,15 +163,15 @@ func (o Options) daemonEnv(t tools, run string) []string {
 		}
 	}
 	if t.rootlesskit != "" {
-		// runc keeps its containers' state here, and where the variable is unset in /run, which is
+		// runc keeps its containers' state here; without the variable it would use /run, which is
 		// root's.
 		env = append(env, "XDG_RUNTIME_DIR="+run)
 	}
 	return env
 }
 
-// writeNoRunc writes a program in runc's place that says what is missing. buildkitd does not start
-// without a runc, yet runs it only for build steps that execute something.
+// writeNoRunc writes a program in place of runc that says what is missing. buildkitd does not start
+// without a runc, but runs it only for build steps that execute something.
 func writeNoRunc(dir string) (string, error) {
 	file := filepath.Join(dir, "runc")
 	script := "#!/bin/sh\necho 'this build step needs runc, which is neither beside samforge nor on PATH: install runc and run the build again' >&2\nexit 1\n"

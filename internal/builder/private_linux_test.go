@@ -18,7 +18,7 @@ import (
 
 func TestPrivateStartsAndStops(t *testing.T) {
 	opt := privateOptions(t)
-	for _, try := range []string{"first start", "with the state of the first"} {
+	for _, try := range []string{"first start", "uses the state of the first"} {
 		begin := time.Now()
 		b, err := Find(t.Context(), opt)
 		if err != nil {
@@ -156,7 +156,7 @@ func TestKilledLeavesNothingBehind(t *testing.T) {
 }
 
 // killed starts a child samforge, as another user if one is given, kills the victim in the middle
-// of a build step, and waits for all that was started to be gone.
+// of a build step, and waits until everything that was started is gone.
 func killed(t *testing.T, victim string, user *syscall.Credential) {
 	child, report, said := startChild(t, user)
 	if victim != "samforge" {
@@ -192,11 +192,11 @@ func killed(t *testing.T, victim string, user *syscall.Credential) {
 	if _, err := os.Stat(report.Run); !os.IsNotExist(err) {
 		t.Errorf("%s is left (%v)", report.Run, err)
 	}
-	t.Logf("gone %s after the kill", time.Since(begin))
+	t.Logf("all gone %s after the kill", time.Since(begin))
 }
 
-// startChild starts a child samforge whose build step sleeps, and returns what it reported and a
-// function that waits for its end and returns what it said from now on.
+// startChild starts a child samforge whose build step sleeps. It returns the child's report, and a
+// function that waits for its end and returns its later output.
 func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport, func() string) {
 	t.Helper()
 	bin, cache := publicTools(t), cacheHome(t)
@@ -243,8 +243,8 @@ func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport,
 	}
 }
 
-// waitDaemonMounts fails unless the running step's file system is mounted, in a namespace of the
-// daemon's.
+// waitDaemonMounts fails unless the running step's file system is mounted in one of the daemon's
+// namespaces.
 func waitDaemonMounts(t *testing.T, report childReport) {
 	t.Helper()
 	for _, pid := range processIDs(t, "buildkitd\x00--root\x00"+report.State) {
@@ -256,8 +256,8 @@ func waitDaemonMounts(t *testing.T, report childReport) {
 	t.Error("the step has no mounts")
 }
 
-// publicTools is a directory that every user may read, with this test binary as samforge and the
-// tools beside it.
+// publicTools returns a directory that every user may read, with this test binary as samforge and
+// the tools beside it.
 func publicTools(t *testing.T) string {
 	t.Helper()
 	dir := cacheHome(t)
@@ -280,8 +280,8 @@ func publicTools(t *testing.T) string {
 	return dir
 }
 
-// subIDUser returns a user with subordinate ids to run as; nil when the test is not root and runs
-// as itself.
+// subIDUser returns a user with subordinate ids to run as; nil if the test is not root and runs as
+// itself.
 func subIDUser(t *testing.T) *syscall.Credential {
 	t.Helper()
 	user, err := testenv.RootlessCredential()
@@ -319,8 +319,7 @@ func processIDs(t *testing.T, text string) []string {
 	return found
 }
 
-// waitNoProcess fails when a process with text in its command line is still there some seconds
-// later.
+// waitNoProcess fails if a process with text in its command line still exists some seconds later.
 func waitNoProcess(t *testing.T, text string) {
 	t.Helper()
 	var left []string
@@ -366,7 +365,7 @@ func TestPrivateGetsOfTheEnvironmentWhatItNeeds(t *testing.T) {
 	}
 }
 
-// As root in a folder of somebody's, PATH=bin:… would have that folder decide what runs.
+// With root in somebody else's folder, PATH=bin:… would let that folder decide which program runs.
 func TestPrivateIsNotLookedForInRelativeFolders(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"bin/buildkitd", "bin/runc", "buildkitd"} {

@@ -8,10 +8,10 @@ import (
 	"runtime"
 )
 
-// daemon is never made here: buildkitd builds Linux images on Linux only.
+// daemon is never used here: buildkitd builds Linux images only on Linux.
 type daemon struct{}
 
-// Keeper is for Linux only.
+// Keeper does nothing here: only Linux has keepers.
 func Keeper() {}
 
 func (*daemon) stop()           {}

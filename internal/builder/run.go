@@ -19,30 +19,31 @@ import (
 // Job is one image to build.
 type Job struct {
 	Name  string // prefix of its progress lines
-	Group string // the jobs of a group share layers, and so a builder of a Pool; empty means a group of its own, by Name
+	Group string // jobs of a group share layers, so a Pool solves them on the same builder; empty means a group for Name alone
 	Build gateway.BuildFunc
-	// Opt says what Build is given and where its result goes. Session, LocalMounts, OCIStores,
-	// SharedKey and the shared session are set by Run.
+	// Opt is the input of Build and the destination of its result. Run sets Session, LocalMounts,
+	// OCIStores, SharedKey and the shared session.
 	Opt client.SolveOpt
-	// Retry is shown the result of a job that failed; true has it solved again, once. It may be
-	// nil.
+	// Retry gets the result of a failed job; if it returns true, the job is solved once more. It
+	// may be nil.
 	Retry func(ctx context.Context, failed Result) bool
-	// After are solved on the same builder when the job succeeded, and shown as part of it.
+	// After are jobs to solve on the same builder if this job succeeds. The display shows them as
+	// part of it.
 	After []Job
 }
 
-// Result is what became of the Job of the same index.
+// Result is the outcome of the Job with the same index.
 type Result struct {
 	Name     string
-	Builder  *Builder              // that solved it, or was to
-	Response *client.SolveResponse // nil when Err is not
+	Builder  *Builder              // the builder that solved it, or was to
+	Response *client.SolveResponse // nil if Err is set
 	Err      error                 // the cause of the cancellation when ctx was cancelled
-	Cause    error                 // what Job.Build returned; the builder passes it on in Err as text
+	Cause    error                 // the error of Job.Build; in Err the builder passes it on as text
 	Warnings []client.VertexWarning
-	Log      string // the end of what the step that failed printed
+	Log      string // the end of the failed step's output
 	After    []Result
 
-	manifests []digest.Digest // of the images that were exported
+	manifests []digest.Digest // the images that were exported
 }
 
 // LostError says that the connection to the builder broke while it was building.
@@ -61,12 +62,12 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// solver solves one job and shows how.
+// solver solves one job and shows its progress.
 type solver func(job Job, out *jobWriter) Result
 
-// open opens a session and returns what solves jobs in it, and what closes it after the last of
-// them. A session that cannot be opened is the error of each job; a private buildkitd that ends is
-// the error of those that it was solving.
+// open opens a session. It returns a function that solves jobs in it, and one that closes it after
+// the last job. If the session cannot be opened, every job gets that error; if a private buildkitd
+// ends, the jobs that it was solving do.
 func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeSession func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	shared, err := b.openSession(ctx, so, cancel)
@@ -83,8 +84,8 @@ func (b *Builder) open(ctx context.Context, so SessionOptions) (_ solver, closeS
 	}
 }
 
-// watchDaemon calls lost when a private buildkitd ends before ctx does. The function that it
-// returns waits for its end.
+// watchDaemon calls lost if a private buildkitd ends before ctx does. The returned function waits
+// for the watch to end.
 func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func()) {
 	if b.daemon == nil {
 		return func() {}
@@ -100,7 +101,7 @@ func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func(
 	return g.Wait
 }
 
-// solve runs one job, and what comes after it, to the end.
+// solve runs one job, and then the jobs that come after it.
 func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
 	res := b.solveAgain(ctx, so, shared, job, out)
@@ -174,13 +175,13 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 	return res
 }
 
-// answers returns nil where the builder answers before ctx ends.
+// answers returns nil if the builder answers before ctx ends.
 func (b *Builder) answers(ctx context.Context) error {
 	_, err := b.client.ListWorkers(ctx)
 	return err
 }
 
-// explain tells a cancelled build and a lost connection from a build that failed.
+// explain distinguishes a cancelled build and a lost connection from a failed build.
 func (b *Builder) explain(ctx context.Context, shared *sharedSession, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -191,7 +192,7 @@ func (b *Builder) explain(ctx context.Context, shared *sharedSession, err error)
 	return b.lost(reason(err))
 }
 
-// lost returns the error of what the builder was building when it was lost.
+// lost returns the error of the jobs that the builder was building when it was lost.
 func (b *Builder) lost(err error) error {
 	lost := &LostError{Builder: b.String(), Err: err}
 	if b.daemon != nil {
@@ -200,9 +201,9 @@ func (b *Builder) lost(err error) error {
 	return lost
 }
 
-// wasLost says whether a solve failed because its builder ended. Unavailable is also what an error
-// inside the build may be: ask whether the builder is still there. One that was started again
-// answers, and its session is broken.
+// wasLost reports whether a solve failed because its builder ended. An error inside the build may
+// be Unavailable too, so it checks whether the builder is still there. A builder that was restarted
+// answers, but its session is broken.
 func (b *Builder) wasLost(ctx context.Context, shared *sharedSession, err error) bool {
 	if grpcerrors.Code(err) == codes.Unavailable {
 		if _, gone := b.ping(ctx, 2*time.Second); gone != nil {
@@ -212,8 +213,8 @@ func (b *Builder) wasLost(ctx context.Context, shared *sharedSession, err error)
 	return shared.broken()
 }
 
-// ownMaps returns opt with the maps that client.Build writes to copied, since jobs may share them,
-// and with FrontendAttrs, without which client.Build panics.
+// ownMaps returns opt with copies of the maps that client.Build writes to, because jobs may share
+// them. It sets FrontendAttrs, without which client.Build panics.
 func ownMaps(opt client.SolveOpt) client.SolveOpt {
 	attrs := make(map[string]string, len(opt.FrontendAttrs))
 	maps.Copy(attrs, opt.FrontendAttrs)
@@ -231,8 +232,8 @@ func cloneEntries(entries []client.CacheOptionsEntry) []client.CacheOptionsEntry
 	return out
 }
 
-// needsOwnSession says whether the job needs a session of its own: export ids count from zero in
-// each solve, and client.Build attaches the stores of local caches only to a session that it opens
+// needsOwnSession reports whether the job needs its own session: export ids start at zero in each
+// solve, and client.Build attaches the stores of local caches only to a session that it opens
 // itself.
 func needsOwnSession(opt client.SolveOpt) bool {
 	return slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool {
@@ -242,5 +243,5 @@ func needsOwnSession(opt client.SolveOpt) bool {
 	})
 }
 
-// Cancelled says whether the job was stopped rather than failed.
+// Cancelled reports whether the job was stopped rather than failed.
 func (r Result) Cancelled() bool { return errors.Is(r.Err, context.Canceled) }

@@ -116,7 +116,7 @@ func TestRunStopsWhenCancelledAndLeavesNothing(t *testing.T) {
 	waitNoProcess(t, "/sleep\x00"+aLongTime(os.Getpid()))
 }
 
-// notifyOn closes seen when text has been written.
+// notifyOn closes seen once text has been written.
 type notifyOn struct {
 	bytes.Buffer
 	text string

@@ -14,8 +14,8 @@ import (
 	"github.com/samforge/samforge/internal/roundtrip"
 )
 
-// recorded returns the attachables with what they serve noted in s: registries, proxies and steps
-// may answer with it, and it must not be printed then.
+// recorded returns the attachables, and records in s what they serve: registries, proxies and steps
+// may repeat it in their answers, and it must not be printed.
 func recorded(s *printer.Secrets, attachables []session.Attachable) []session.Attachable {
 	var all []session.Attachable
 	for _, a := range attachables {
@@ -55,8 +55,8 @@ type recordedTokens struct {
 	silence time.Duration
 }
 
-// FetchToken serves a token. BuildKit asks the registry's token service for it, and would wait for
-// ever; a token is too small for its bytes to come for long.
+// FetchToken serves a token. BuildKit requests it from the registry's token service without a time
+// limit. A token is so small that its bytes arrive quickly once they come.
 func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*auth.FetchTokenResponse, error) {
 	if r.silence > 0 {
 		stalled := &roundtrip.StalledError{Host: tokenService(req), Limit: r.silence}
@@ -73,7 +73,7 @@ func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenReq
 	return res, err
 }
 
-// tokenService returns the host that makes a registry's tokens.
+// tokenService returns the host that issues a registry's tokens.
 func tokenService(req *auth.FetchTokenRequest) string {
 	if u, err := url.Parse(req.Realm); err == nil && u.Host != "" {
 		return u.Host

@@ -77,7 +77,7 @@ func TestATokenThatIsServedIsASecret(t *testing.T) {
 	}
 }
 
-// A token service that does not answer is given up, by its name.
+// samforge stops waiting for a token service that does not answer, and names it.
 func TestATokenServiceThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,16 +13,17 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// SessionOptions are what buildkitd may ask of the client while it solves; every job has the same.
+// SessionOptions are what buildkitd may request from the client while it solves. Every job has the
+// same.
 type SessionOptions struct {
 	Attachables []session.Attachable     // credentials, secrets, ssh agents
 	LocalMounts map[string]fsutil.FS     // local sources by name, sent with owner 0:0
 	OCIStores   map[string]content.Store // OCI layouts by name, without the "oci:" prefix
-	SharedKey   string                   // lets a later session send only what changed in the local sources
+	SharedKey   string                   // lets a later session send only the changes in the local sources
 	Silence     SilenceOptions           // how long a solve may report nothing
 }
 
-// SessionError says that a builder that had answered took no session.
+// SessionError says that a builder answered, but did not accept a session.
 type SessionError struct {
 	Builder string
 	Err     error
@@ -32,10 +33,10 @@ func (e *SessionError) Error() string {
 	return fmt.Sprintf("open a session with %s: %v", e.Builder, e.Err)
 }
 
-// Unwrap returns what was wrong.
+// Unwrap returns the cause.
 func (e *SessionError) Unwrap() error { return e.Err }
 
-// closeTimeout bounds the orderly end of a session; after it the connection is cut.
+// closeTimeout limits the orderly end of a session; then the connection is cut.
 const closeTimeout = 5 * time.Second
 
 // sharedSession is one session for many solves.
@@ -64,7 +65,8 @@ func (s *sharedSession) close() {
 	<-s.ended
 }
 
-// openSession opens a session, which the caller closes. failed is told why, should it not open.
+// openSession opens a session, which the caller closes. If it does not open, failed gets the
+// reason.
 func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed func(error)) (*sharedSession, error) {
 	s, err := session.NewSession(ctx, so.SharedKey)
 	if err != nil {
@@ -87,7 +89,7 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 		}
 		s.Allow(sessioncontent.NewAttachable(stores))
 	}
-	// Not ended by ctx: a cancelled solve still uses its session while it winds down.
+	// ctx does not end it: a cancelled solve still uses its session while it winds down.
 	run, cut := context.WithCancel(context.WithoutCancel(ctx))
 	shared := &sharedSession{s, cut, make(chan struct{})}
 	go func() {
@@ -100,7 +102,7 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 }
 
 // ownedByRoot returns the mounts with every file owned by 0:0, as client.Solve sends them: the same
-// files must give the same cache key whoever checked them out.
+// files must give the same cache key, whoever checked them out.
 func ownedByRoot(mounts map[string]fsutil.FS) (filesync.StaticDirSource, error) {
 	dirs := make(filesync.StaticDirSource, len(mounts))
 	for name, mount := range mounts {

@@ -85,7 +85,7 @@ func TestRunSaysThatNoSessionCouldBeOpened(t *testing.T) {
 	}
 }
 
-// relay passes connections on to a Unix socket, and cuts them.
+// relay forwards connections to a Unix socket, and can cut them.
 type relay struct {
 	mu    sync.Mutex
 	conns []net.Conn
@@ -114,7 +114,7 @@ func (r *relay) serve(l net.Listener, socket string) {
 	}
 }
 
-// cut ends every connection; new ones are passed on.
+// cut ends every connection; the relay still forwards new ones.
 func (r *relay) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +123,7 @@ func (r *relay) cut() {
 	}
 }
 
-// A builder that was started again answers, and knows nothing of what it was building.
+// A restarted builder answers, but knows nothing of the builds before.
 func TestRunTakesABuilderThatLostItsSessionsForLost(t *testing.T) {
 	b := startForTest(t)
 	l := listen(t, "unix", shortDir(t)+"/relay.sock")

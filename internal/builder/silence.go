@@ -11,21 +11,22 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// maxUnanswered is how often in a row a solve that reports nothing is looked into before it is
-// ended.
+// maxUnanswered is how often in a row the checks of a silent solve may go unanswered before the
+// solve is ended.
 const maxUnanswered = 2
 
-// silence notices that a solve reports nothing for a while, and finds out why. A builder that does
-// not answer is lost. One that answers is asked to ask the registries that the solve waits for.
+// silence notices that a solve has reported nothing for a while, and finds out why. A builder that
+// does not answer is lost. A builder that answers is asked to query the registries that the solve
+// waits for.
 //
-// BuildKit reports the bytes of a layer that is pulled, so one without any is ended, and so is a
-// manifest that does not come. It reports none of a push: that is ended only when its registry
-// leaves the builder's questions unanswered too, or at a limit that the user sets.
+// BuildKit reports the bytes of a layer that it pulls, so a pull without any is ended, and so is a
+// manifest that does not come. BuildKit reports nothing during a push. A push is ended only if its
+// registry does not answer the builder's questions either, or at a limit that the user sets.
 type silence struct {
 	SilenceOptions
-	ping func(context.Context) error                   // asks the builder whether it is there
-	ask  func(ctx context.Context, image string) error // has the builder ask the registry of an image; any answer is nil
-	lost func(error) error                             // makes the error of a builder that is lost
+	ping func(context.Context) error                   // checks that the builder answers
+	ask  func(ctx context.Context, image string) error // makes the builder query the registry of an image; any answer is nil
+	lost func(error) error                             // makes the error for a lost builder
 	tell func(sentence string)
 	to   destinations
 
@@ -36,8 +37,8 @@ type silence struct {
 
 // SilenceOptions say how long a solve may report nothing.
 type SilenceOptions struct {
-	Limit     time.Duration // before the builder and the registries are asked; 0 is for ever
-	PushLimit time.Duration // before a push ends though its registry answers; 0 is for ever
+	Limit     time.Duration // time before the builder and the registries are checked; 0 is for ever
+	PushLimit time.Duration // time before a push is ended though its registry answers; 0 is for ever
 }
 
 // newSilence returns the silence of a job's solve.
@@ -54,7 +55,7 @@ func (b *Builder) newSilence(so SessionOptions, job Job, tell func(string)) *sil
 	}
 }
 
-// hear notes what the builder reports.
+// hear records what the builder reports.
 func (s *silence) hear(st *client.SolveStatus) {
 	s.mu.Lock()
 	news := s.steps.add(st)
@@ -107,11 +108,11 @@ func (s *silence) watch(ctx context.Context) error {
 		if err := s.stuck(waits, since, unanswered); err != nil {
 			return err
 		}
-		s.tell(fmt.Sprintf("the builder is there and has reported nothing for %s; it is at: %s", ago(since), waits.at))
+		s.tell(fmt.Sprintf("the builder answers and has reported nothing for %s; it is working on: %s", ago(since), waits.at))
 	}
 }
 
-// stuck returns why a solve that reports nothing is to be ended, or nil.
+// stuck returns the reason to end a solve that reports nothing, or nil.
 func (s *silence) stuck(w waits, since time.Time, unanswered int) error {
 	const remedy = "try again later, or let it take longer with SAMFORGE_SILENCE"
 	switch silent := time.Since(since); {
@@ -120,13 +121,13 @@ func (s *silence) stuck(w waits, since time.Time, unanswered int) error {
 	case w.pulled != "" && silent >= maxUnanswered*s.Limit:
 		return fmt.Errorf("%s has sent nothing for %s of %s: %s", hosts([]string{w.pulled}), ago(since), w.pulled, remedy)
 	case w.pushing && s.PushLimit > 0 && silent >= s.PushLimit:
-		return fmt.Errorf("%s has not taken all in %s, and SAMFORGE_PUSH_LIMIT allows %s (%s)", hosts(w.images), ago(since), s.PushLimit, w.at)
+		return fmt.Errorf("%s has not accepted everything in %s, and SAMFORGE_PUSH_LIMIT allows %s (%s)", hosts(w.images), ago(since), s.PushLimit, w.at)
 	}
 	return nil
 }
 
-// answered reports whether any registry of these images answers the builder; it does where there is
-// none.
+// answered reports whether any registry of these images answers the builder. It returns true if
+// there are no images.
 func (s *silence) answered(ctx context.Context, images []string) bool {
 	if len(images) == 0 {
 		return true
@@ -151,10 +152,10 @@ func (s *silence) limited(ctx context.Context, f func(context.Context) error) er
 	return f(ctx)
 }
 
-// ago returns how long nothing was reported, for a sentence.
+// ago returns how long nothing has been reported, for a message.
 func ago(since time.Time) time.Duration { return time.Since(since).Round(time.Second) }
 
-// hosts returns the registries of images for a sentence.
+// hosts returns the registries of images, for a message.
 func hosts(images []string) string {
 	var names []string
 	for _, image := range images {

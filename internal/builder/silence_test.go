@@ -13,9 +13,9 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// A solve that reports nothing is told of again and again. It ends when the builder does not
-// answer, when a registry that it waits for does not either, and when no byte comes of an image;
-// never while bytes move, or may move.
+// A solve that reports nothing is reported again and again. It ends if the builder does not answer,
+// if a registry that it waits for does not answer either, or if no byte of an image comes; never
+// while bytes move, or may move.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	const image = "docker.io/library/docker:28-cli"
@@ -35,13 +35,13 @@ func TestSilence(t *testing.T) {
 		pushLimit time.Duration
 		took      time.Duration
 		told      int
-		want      string // the error; empty: still there after ten and a half minutes
+		want      string // the error; empty: still running after ten and a half minutes
 	}{
-		"a builder that is gone": {reports: []*client.SolveStatus{exporting}, gone: true, took: 2 * time.Minute,
+		"a builder that does not answer": {reports: []*client.SolveStatus{exporting}, gone: true, took: 2 * time.Minute,
 			want: "it has reported nothing for 2m0s and does not answer"},
-		"a step that prints nothing":      {reports: []*client.SolveStatus{begun("npm ci")}, hangs: true, told: 10},
-		"a push whose registry answers":   {reports: []*client.SolveStatus{pushing}, told: 10},
-		"a push that has taken its limit": {reports: []*client.SolveStatus{pushing}, pushLimit: 5 * time.Minute, took: 5 * time.Minute, told: 4, want: "r.example.com has not taken all in 5m0s, and SAMFORGE_PUSH_LIMIT allows 5m0s"},
+		"a step that prints nothing":        {reports: []*client.SolveStatus{begun("npm ci")}, hangs: true, told: 10},
+		"a push whose registry answers":     {reports: []*client.SolveStatus{pushing}, told: 10},
+		"a push that has reached its limit": {reports: []*client.SolveStatus{pushing}, pushLimit: 5 * time.Minute, took: 5 * time.Minute, told: 4, want: "r.example.com has not accepted everything in 5m0s, and SAMFORGE_PUSH_LIMIT allows 5m0s"},
 		"a push whose registry does not answer": {reports: []*client.SolveStatus{pushing}, hangs: true, took: 4 * time.Minute, told: 1,
 			want: "r.example.com has sent nothing for 4m0s, for this build or when the builder asked (exporting to image, pushing layers to r.example.com)"},
 		"a push whose other registry answers": {reports: []*client.SolveStatus{pushing, other}, hangs: true, told: 4},
@@ -93,7 +93,7 @@ func TestSilence(t *testing.T) {
 				})
 				err := s.watch(ctx)
 				if took := time.Since(start); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || took != c.took) || told != c.told {
-					t.Errorf("%v after %s, told %d times; want %q after %s, and %d", err, took, told, c.want, c.took, c.told)
+					t.Errorf("%v after %s, %d messages; want %q after %s, and %d", err, took, told, c.want, c.took, c.told)
 				}
 			})
 		})
@@ -111,7 +111,7 @@ func begun(name string, parts ...*client.VertexStatus) *client.SolveStatus {
 	return st
 }
 
-// Without a limit nothing is asked.
+// Without a limit nothing is checked.
 func TestSilenceWithoutALimit(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// maxSolves bounds the solves in flight on one builder. It is no bound on the work, which buildkitd
-// schedules: it is wide enough that images whose node stage is still being installed do not keep
-// others from being pulled and pushed.
+// maxSolves is how many solves run on one builder at the same time. It does not limit the work,
+// which buildkitd schedules. It is high enough that images whose node stage is still being
+// installed do not keep others from being pulled and pushed.
 const maxSolves = 16
 
-// ranked returns the addresses in the order in which they are to build a group of jobs, by
-// rendezvous hashing (https://en.wikipedia.org/wiki/Rendezvous_hashing): a group keeps its builder,
-// and so its cache, however the list is ordered, and one builder more or less moves only the groups
-// that it gets or had.
+// ranked returns the addresses in the order in which they are tried for a group of jobs, by
+// rendezvous hashing (https://en.wikipedia.org/wiki/Rendezvous_hashing). A group keeps its builder,
+// and so its cache, whatever the order of the list. Adding or removing a builder moves only the
+// groups that it gets or had.
 func ranked(group string, addresses []string) []string {
 	weight := func(address string) uint64 {
 		sum := sha256.Sum256([]byte(group + "\x00" + address))
@@ -28,22 +28,22 @@ func ranked(group string, addresses []string) []string {
 	})
 }
 
-// spread has jobs solved by the builders that are first choice for them, and those of a builder
-// that was lost by their next choice.
+// spread solves each job on its first-choice builder. If that builder is lost, it moves the job to
+// the next choice.
 type spread struct {
-	addresses []string // of all builders, those that are lost too
+	addresses []string // all builders, including lost ones
 	solve     func(address string, job Job) Result
-	again     func(address string, unfinished int) // told before the unfinished jobs of a lost builder are solved elsewhere
+	again     func(address string, unfinished int) // called before the unfinished jobs of a lost builder move to others
 
 	jobs    []Job
-	results []Result                 // of the jobs of the same index
-	slots   map[string]chan struct{} // by address, one for each solve in flight
+	results []Result                 // results by job index
+	slots   map[string]chan struct{} // by address, one for each running solve
 
 	mu   sync.Mutex
 	lost map[string]error // by address: why it gets no more jobs
 }
 
-// run returns one result a job, in their order.
+// run returns one result per job, in their order.
 func (s *spread) run(jobs []Job) []Result {
 	s.jobs, s.results, s.slots = jobs, make([]Result, len(jobs)), map[string]chan struct{}{}
 	all := make([]int, len(jobs))
@@ -57,7 +57,7 @@ func (s *spread) run(jobs []Job) []Result {
 	return s.results
 }
 
-// solveAll solves the jobs of these indexes on the builders that are left. Without any, their
+// solveAll solves the jobs with these indexes on the builders that are left. If none is left, their
 // results stay as they are.
 func (s *spread) solveAll(indexes []int) {
 	shares := map[string][]int{}
@@ -82,8 +82,8 @@ func (s *spread) solveAll(indexes []int) {
 	g.Wait()
 }
 
-// solveOn solves the jobs of these indexes on one builder, begun in their order, and returns those
-// that it was lost for.
+// solveOn solves the jobs with these indexes on one builder, started in their order. It returns the
+// jobs that did not finish because the builder was lost.
 func (s *spread) solveOn(address string, indexes []int) (unfinished []int) {
 	var g sync.WaitGroup
 	for _, i := range indexes {
@@ -102,7 +102,7 @@ func (s *spread) solveOn(address string, indexes []int) (unfinished []int) {
 	return unfinished
 }
 
-// attempt solves a job on a builder, unless that is known to be lost.
+// attempt solves a job on a builder, unless the builder is known to be lost.
 func (s *spread) attempt(address string, job Job) Result {
 	if err := s.reason(address); err != nil {
 		return Result{Name: job.Name, Err: err}
@@ -124,7 +124,7 @@ func (s *spread) choice(job Job) (address string, ok bool) {
 	return "", false
 }
 
-// lose takes a builder out; the first reason counts.
+// lose removes a builder; the first reason counts.
 func (s *spread) lose(address string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +134,7 @@ func (s *spread) lose(address string, err error) {
 	s.lost[address] = cmp.Or(s.lost[address], err)
 }
 
-// reason returns why a builder was lost, and nil while it is there.
+// reason returns why a builder was lost, or nil if it was not.
 func (s *spread) reason(address string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func (s *spread) left() bool {
 	return slices.ContainsFunc(s.addresses, func(address string) bool { return s.reason(address) == nil })
 }
 
-// isLost says whether a job ended because of its builder rather than of itself.
+// isLost reports whether a job failed because its builder was lost.
 func isLost(err error) bool {
 	var lost *LostError
 	var session *SessionError

@@ -83,10 +83,10 @@ func TestOneBuilderLessMovesOnlyItsOwn(t *testing.T) {
 	}
 }
 
-// fakes are builders that solve at once, and what they were asked.
+// fakes are builders that solve at once, and that record their jobs.
 type fakes struct {
-	dies map[string]bool  // addresses of those that are lost when they solve
-	errs map[string]error // by job: why it fails wherever it is solved
+	dies map[string]bool  // addresses of builders that are lost when they solve
+	errs map[string]error // by job: its error on any builder
 
 	mu     sync.Mutex
 	solved map[string][]string // addresses by job
@@ -168,7 +168,7 @@ func TestWhatALostBuilderHadNotFinishedIsSolvedByTheNextChoice(t *testing.T) {
 	}
 	for _, address := range three[:2] {
 		if !slices.Contains(f.told, address) {
-			t.Errorf("nobody was told that %s was lost: %q", address, f.told)
+			t.Errorf("the loss of %s was not reported: %q", address, f.told)
 		}
 	}
 }
@@ -210,7 +210,7 @@ func TestWithoutAnyBuilderLeftEachJobSaysWhy(t *testing.T) {
 	last := fakes{dies: map[string]bool{three[0]: true}}
 	last.spread(three[0]).run(pairs())
 	if len(last.told) > 0 {
-		t.Errorf("told that others solve what %q had not finished, and there is no other", last.told)
+		t.Errorf("reported that others solve the unfinished jobs of %q, and there is no other builder", last.told)
 	}
 }
 
@@ -238,6 +238,6 @@ func TestABuilderSolvesNoMoreThanItsSlotsAtOnce(t *testing.T) {
 	}
 	s.run(pairs()[:maxSolves+maxSolves/2])
 	if most != maxSolves {
-		t.Errorf("%d at once, want %d", most, maxSolves)
+		t.Errorf("%d at the same time, want %d", most, maxSolves)
 	}
 }

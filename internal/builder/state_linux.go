@@ -20,8 +20,8 @@ type state struct {
 	lock *flock.Flock
 }
 
-// lockedState returns the state folder that no other samforge uses. Where the folder for caches
-// lies open to others, the home that the system has for the user takes its place.
+// lockedState returns a state folder that no other samforge uses. If others can write to the cache
+// folder, it uses the user's home in /etc/passwd instead.
 func (o Options) lockedState() (*state, error) {
 	homes, err := o.cacheDirs()
 	if err != nil {
@@ -42,8 +42,8 @@ func (o Options) lockedState() (*state, error) {
 	return nil, fmt.Errorf("no place for its state: %s; set XDG_CACHE_HOME to a folder that only you can write to", strings.Join(refused, "; "))
 }
 
-// cacheDirs are the folders for caches: XDG_CACHE_HOME, or below HOME and the home that the system
-// has for the user.
+// cacheDirs returns the cache folders: XDG_CACHE_HOME, or below HOME and the user's home in
+// /etc/passwd.
 func (o Options) cacheDirs() ([]string, error) {
 	if dir := o.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
 		return []string{dir}, nil
@@ -60,7 +60,7 @@ func (o Options) cacheDirs() ([]string, error) {
 	return dirs, nil
 }
 
-// systemHome returns the home in /etc/passwd, and "" for a user without an entry.
+// systemHome returns the home in /etc/passwd, or "" for a user without an entry.
 func (o Options) systemHome() string {
 	if o.passwdHome != nil {
 		return *o.passwdHome
@@ -72,8 +72,8 @@ func (o Options) systemHome() string {
 	return account.HomeDir
 }
 
-// lockState returns the first of base, base-2, base-3 … that no other samforge uses, locked. A
-// buildkitd that a killed samforge left behind for a moment also counts as using it.
+// lockState locks and returns the first of base, base-2, base-3 … that no other samforge uses. A
+// buildkitd that a killed samforge left behind for a moment also counts as a user.
 func lockState(base string) (*state, error) {
 	for i := 1; i <= 100; i++ {
 		dir := base
@@ -106,7 +106,8 @@ func lockState(base string) (*state, error) {
 	return nil, fmt.Errorf("all state folders %s, …-2 to …-100 are in use", base)
 }
 
-// tryLock returns the file, locked until it is closed, or nil when another process holds it.
+// tryLock returns the locked file, or nil if another process holds the lock. Closing the file
+// unlocks it.
 func tryLock(file string) (*flock.Flock, error) {
 	lock := flock.New(file, flock.SetFlag(os.O_RDWR|os.O_CREATE|noFollow))
 	locked, err := lock.TryLock()
@@ -130,7 +131,7 @@ func tryLock(file string) (*flock.Flock, error) {
 // log returns the path of buildkitd's log.
 func (s *state) log() string { return filepath.Join(s.dir, "samforge.log") }
 
-// close lets others use the state.
+// close releases the state for others.
 func (s *state) close() { _ = s.lock.Close() }
 
 // runPrefix begins the names of the folders for sockets.
@@ -139,9 +140,9 @@ const runPrefix = "samforge-"
 // maxRunDir keeps "/rootlesskit/api.sock" below it within the 107 bytes of a Unix socket's path.
 const maxRunDir = 80
 
-// runDir makes the folder for the sockets: in TMPDIR, or where that is too long or open to others,
-// in /tmp or beside the state. The state notes its name, and what a killed samforge left is
-// removed.
+// runDir creates the folder for the sockets in TMPDIR. If that path is too long or others can write
+// to it, runDir uses /tmp or a folder beside the state. It notes the name in the state, and removes
+// what a killed samforge left.
 func (s *state) runDir() (string, error) {
 	note := filepath.Join(s.dir, "samforge.run")
 	s.sweep(note)
@@ -175,8 +176,8 @@ func (s *state) writeNote(note, dir string) error {
 	return errors.Join(err, f.Close())
 }
 
-// sweep removes the folder for the sockets that the last user of the state noted and, being killed,
-// did not remove.
+// sweep removes the socket folder that the state's last user noted, if that samforge was killed
+// before it could remove it.
 func (s *state) sweep(note string) {
 	dir, err := userfile.Read(note, 4096)
 	if err != nil || !strings.HasPrefix(filepath.Base(string(dir)), runPrefix) || checkPrivate(string(dir)) != nil {

@@ -15,14 +15,15 @@ type running map[digest.Digest]*openStep
 
 type openStep struct {
 	name  string                          // "" when it is over; a pull begins again after its image is resolved
-	image string                          // that it pulls or resolves
-	parts map[string]*client.VertexStatus // that have not ended, by their names
+	image string                          // the image that it pulls or resolves
+	parts map[string]*client.VertexStatus // the parts that have not ended, by name
 }
 
-// resolves is the name of a step that only resolves an image, ours and that of Dockerfiles.
+// resolves begins the name of a step that only resolves an image, in our graphs and in those of
+// Dockerfiles.
 const resolves = "load metadata for "
 
-// What BuildKit calls the parts of a step that wait for a registry: source/containerimage/pull.go,
+// BuildKit's names for the parts of a step that wait for a registry: source/containerimage/pull.go,
 // util/push/push.go and cache/remotecache/export.go.
 const (
 	partResolve = "resolve "
@@ -30,8 +31,8 @@ const (
 	partCache   = "writing "
 )
 
-// add notes what a builder reports, and reports whether it is news. A pull reports its bytes again
-// and again, though there be no more of them.
+// add records a builder's report, and returns whether it is news. A pull repeats its byte count
+// even if no more bytes arrive.
 func (s running) add(st *client.SolveStatus) (news bool) {
 	news = len(st.Vertexes)+len(st.Logs)+len(st.Warnings) > 0
 	for _, v := range st.Vertexes {
@@ -67,7 +68,7 @@ func (s running) step(vertex digest.Digest) *openStep {
 // destinations are what a solve sends to registries.
 type destinations struct{ images, caches []string }
 
-// destinationsOf returns what a job pushes, and the caches that it writes.
+// destinationsOf returns the images that a job pushes, and the caches that it writes.
 func destinationsOf(job Job) (to destinations) {
 	for _, e := range job.Opt.Exports {
 		if e.Attrs["push"] == "true" && e.Attrs["name"] != "" {
@@ -84,9 +85,9 @@ func destinationsOf(job Job) (to destinations) {
 
 // waits is what a solve waits for.
 type waits struct {
-	at      string   // the steps, for a sentence
-	images  []string // one of each registry that a step waits for
-	pulled  string   // an image of which a document or a layer is on its way
+	at      string   // the steps, for a message
+	images  []string // one for each registry that a step waits for
+	pulled  string   // an image with a document or a layer on its way
 	pushing bool
 }
 
@@ -130,7 +131,7 @@ func (s running) waits(to destinations) (w waits) {
 	return w
 }
 
-// oneOfEach returns one image of each registry.
+// oneOfEach returns one image for each registry.
 func oneOfEach(images []string) []string {
 	byHost := func(a, b string) int { return strings.Compare(hostOf(a), hostOf(b)) }
 	sorted := slices.SortedFunc(slices.Values(images), byHost)

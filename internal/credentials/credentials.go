@@ -1,8 +1,8 @@
 // Package credentials finds and hides the user names, passwords and tokens in addresses.
 //
 // Addresses are written to many places that anyone may read: an image's history, its SBOM and
-// provenance, the lock file, logs. So credentials in them are refused, and hidden where the
-// refusal is shown.
+// provenance, the lock file, logs. So addresses with credentials are refused, and the message hides
+// the credentials.
 package credentials
 
 import (
@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// In reports whether text has an address with credentials in it.
+// In reports whether text contains an address with credentials.
 func In(text string) bool { return len(find(text)) > 0 }
 
-// Mask returns text with an x for each character of the credentials in its addresses, so that
-// every other character keeps its place.
+// Mask returns text with each character of the credentials in its addresses replaced by an x, so
+// that every other character keeps its place.
 func Mask(text string) string {
 	var masked strings.Builder
 	at := 0
@@ -35,8 +35,8 @@ type span struct{ start, end int }
 
 var (
 	scheme = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://`)
-	// space ends an address. Line breaks are among it, so that a text has as many lines when it is
-	// masked.
+	// space ends an address. It includes line breaks, so that masking does not change the number of
+	// lines.
 	space = regexp.MustCompile(`[\s\x{85}\x{2028}\x{2029}]`)
 	// digest follows the @ of an image reference, which has no credentials before it.
 	digest = regexp.MustCompile(`^sha(256|384|512):`)
@@ -72,14 +72,14 @@ func userInfo(scheme, rest string) (length int, ok bool) {
 		isDigest := digest.MatchString(authority[at+1:])
 		return at, !isDigest && (takesToken(scheme) || strings.Contains(authority[:at], ":"))
 	}
-	// A password with one of /?# in it should be percent-encoded. Where it is not, what stands
-	// before its first one looks like a host with a port that is no number.
+	// A password that contains one of /?# should be percent-encoded. If it is not, the text before
+	// the first of them looks like a host with a port that is no number.
 	at := strings.LastIndexByte(path, '@')
 	return len(authority) + at, at >= 0 && !strings.HasPrefix(authority, "[") && hasWrongPort(authority)
 }
 
-// takesToken reports whether the user name alone may be a token, as git and HTTP have it. For SSH
-// and others only a password counts.
+// takesToken reports whether the user name alone may be a token, as with git and HTTP. With SSH and
+// others only a password counts.
 func takesToken(scheme string) bool {
 	switch strings.TrimPrefix(strings.ToLower(scheme), "git+") {
 	case "http://", "https://", "git://", "ftp://", "tcp://":

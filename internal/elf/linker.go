@@ -29,7 +29,7 @@ type Linker struct {
 
 	system  []string          // directories
 	visited map[string]bool   // files that were read
-	tooOld  map[string]demand // by library, the newest version that is needed of it
+	tooOld  map[string]demand // for each library, the newest version that a file needs of it
 	absent  []string          // sentences
 }
 
@@ -255,7 +255,7 @@ func (l *Linker) compare(by, name string, library *elf.File, needs []elf.Dynamic
 	return nil
 }
 
-// newest says which is a library's newest version of the same name.
+// newest returns a library's newest version with the same prefix as like.
 func newest(versions []string, like string) string {
 	name, _, _ := strings.Cut(like, "_")
 	last := ""

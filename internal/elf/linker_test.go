@@ -20,7 +20,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// files is the file system below dir.
+// files returns the file system below dir.
 func files(t *testing.T, dir string) fs.FS {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
@@ -29,7 +29,7 @@ func files(t *testing.T, dir string) fs.FS {
 	return root.FS()
 }
 
-// filesWith is a file system with these files; "-> x" is a link to x.
+// filesWith returns a file system with these files; "-> x" is a link to x.
 func filesWith(t *testing.T, contents map[string]string) fs.FS {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,7 +92,7 @@ func TestMissingLibraries(t *testing.T) {
 			make: func(string) {},
 			want: "/bin/program needs libgreet.so.1, which the image does not have",
 		},
-		"LD_LIBRARY_PATH is before the system's": {
+		"LD_LIBRARY_PATH comes before the system's directories": {
 			make: func(dir string) {
 				library(t, dir+"/usr/lib64/libgreet.so.1", 9)
 				library(t, dir+"/var/lang/lib/libgreet.so.1", 10)
@@ -109,7 +109,7 @@ func TestMissingLibraries(t *testing.T) {
 			make: func(dir string) { library(t, dir+"/lib/private/libgreet.so.1", 10) },
 			link: []string{"-Wl,-rpath,$ORIGIN/../lib/private"},
 		},
-		"a file that is no library": {
+		"a file that is not a library": {
 			make: func(dir string) {
 				must(t, os.MkdirAll(dir+"/lib64", 0o755))
 				must(t, os.WriteFile(dir+"/lib64/libgreet.so.1", []byte("GROUP ( libgreet.so )"), 0o644))
@@ -135,7 +135,7 @@ func TestMissingLibraries(t *testing.T) {
 	}
 }
 
-// A base image may have any file as its linker's configuration.
+// A base image may have anything in its linker's configuration.
 func TestLinkerConfiguration(t *testing.T) {
 	t.Parallel()
 	l := Linker{visited: map[string]bool{}, Root: filesWith(t, map[string]string{
@@ -188,7 +188,7 @@ func TestStaticProgramMissesNothing(t *testing.T) {
 		t.Errorf("missing are %q, %v", problems, err)
 	}
 	if _, err := l.Missing("/bin/other"); err == nil {
-		t.Error("a program that is not there is no error")
+		t.Error("a program that does not exist is not an error")
 	}
 }
 

@@ -24,7 +24,7 @@ func TestCheckELF(t *testing.T) {
 	for name, c := range map[string]struct {
 		head     []byte
 		platform ocispecs.Platform
-		want     string // of the error; empty: none
+		want     string // part of the error; empty: none
 	}{
 		"a program for the platform":     {header(elf.ELFDATA2LSB, byte(elf.EM_X86_64), 0), amd64, ""},
 		"an arm64 program for arm64":     {header(elf.ELFDATA2LSB, byte(elf.EM_AARCH64), 0), arm64, ""},
@@ -42,7 +42,7 @@ func TestCheckELF(t *testing.T) {
 				t.Error(err)
 			}
 			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("the error is %v, want one that tells %q", err, c.want)
+				t.Errorf("the error is %v, want one that says %q", err, c.want)
 			}
 		})
 	}

@@ -1,4 +1,5 @@
-// Package lock pins what a build file names in its lock file, and says what moved since.
+// Package lock pins the images and files of a build file in its lock file, and reports what has
+// changed since.
 package lock
 
 import (
@@ -21,22 +22,22 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// ErrOutdated says that something is no longer what the lock file has.
+// ErrOutdated says that the lock file no longer matches some source.
 var ErrOutdated = errors.New("something moved")
 
-// maxLookups bounds the requests to registries at one time.
+// maxLookups is how many requests to registries run at the same time.
 const maxLookups = 16
 
-// Options say what [Lock] does with entries that there are already.
+// Options say what [Lock] does with existing entries.
 type Options struct {
-	// Update moves entries to what their source is today: those whose name contains
-	// one of Names, or all without names.
+	// Update moves entries to the current state of their source: those whose name contains one of
+	// Names, or all if Names is empty.
 	Update bool
 	Names  []string
 }
 
-// Lock writes the lock file beside the build file, and prints to out what changed in it. What is
-// locked stays as it is, unless it is to be updated. Mistakes in the input are a
+// Lock writes the lock file beside the build file, and prints the changes to out. Existing entries
+// stay as they are, unless they are to be updated. Mistakes in the input are a
 // [*project.InputError].
 func Lock(ctx context.Context, opt project.Options, how Options, client *registry.Client, out io.Writer) error {
 	l, err := newLocking(ctx, opt, client)
@@ -61,8 +62,8 @@ func Lock(ctx context.Context, opt project.Options, how Options, client *registr
 	return printChanges(out, changes)
 }
 
-// Outdated prints to out what moved since the build file was locked. It returns [ErrOutdated] where
-// something did. A missing lock file, and a source that cannot be asked, is a
+// Outdated prints to out what has changed since the build file was locked, and returns
+// [ErrOutdated] if something has. A missing lock file, or a source that cannot be reached, is a
 // [*project.InputError].
 func Outdated(ctx context.Context, opt project.Options, client *registry.Client, out io.Writer) error {
 	l, err := newLocking(ctx, opt, client)
@@ -86,7 +87,7 @@ func Outdated(ctx context.Context, opt project.Options, client *registry.Client,
 // locking is one run of Lock or Outdated.
 type locking struct {
 	path   string
-	before *llbgen.Lockfile // nil where there is none
+	before *llbgen.Lockfile // nil if there is no lock file
 	every  []project.Combination
 	images *project.Lookup
 }
@@ -102,8 +103,8 @@ func newLocking(ctx context.Context, opt project.Options, client *registry.Clien
 	return l, err
 }
 
-// fresh returns the lock of today: every image for every platform that it is there for, whichever
-// the builder.
+// fresh returns a lock of the current state: every image for every platform that it exists for,
+// whatever the builder.
 func (l *locking) fresh(ctx context.Context) (*llbgen.Lockfile, error) {
 	fresh := llbgen.NewLockfile(filepath.Base(l.path))
 	var mu sync.Mutex
@@ -133,18 +134,18 @@ func (how Options) updates(name string) bool {
 	return how.Update && (len(how.Names) == 0 || slices.ContainsFunc(how.Names, func(part string) bool { return strings.Contains(name, part) }))
 }
 
-// checkNames refuses names that no entry has.
+// checkNames refuses names that match no entry.
 func (l *locking) checkNames(how Options, fresh *llbgen.Lockfile) error {
 	for _, part := range how.Names {
 		one := Options{Update: true, Names: []string{part}}
 		if !slices.ContainsFunc((*llbgen.Lockfile)(nil).Diff(fresh), func(c llbgen.Change) bool { return one.updates(c.Name) }) {
-			return fmt.Errorf("--update %s: %s would have nothing of that name", part, filepath.Base(l.path))
+			return fmt.Errorf("--update %s: %s would have no entry with that name", part, filepath.Base(l.path))
 		}
 	}
 	return nil
 }
 
-// merge keeps what is locked and not to be updated. An image is kept for all of its
+// merge keeps the locked entries that are not to be updated. It keeps an image for all of its
 // platforms or for none.
 func (l *locking) merge(fresh *llbgen.Lockfile, how Options) *llbgen.Lockfile {
 	if l.before == nil {

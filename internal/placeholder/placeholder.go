@@ -21,15 +21,15 @@ import (
 	"text/template/parse"
 )
 
-// maxSize is the largest text and the largest result, in bytes. No URL, tag or cache option is
+// maxSize is the maximum size of a text and of a result, in bytes. No URL, tag or cache option is
 // nearly as long.
 const maxSize = 8 << 10
 
 // maxShown is how much of a text an error shows.
 const maxShown = 100
 
-// Fill returns text with the values in place of its placeholders. A placeholder that has no value
-// in values is an error, as is everything in the text that is not one of the forms above.
+// Fill returns text with the values in place of its placeholders. A placeholder without a value is
+// an error, and so is any template syntax other than the forms above.
 func Fill(text string, values map[string]string) (string, error) {
 	root, names, err := parseText(text)
 	if err != nil {
@@ -70,7 +70,7 @@ func parseText(text string) (*parse.ListNode, map[string]bool, error) {
 	return root, c.names, c.list(root, false)
 }
 
-// parserPrefix is what the parser writes before what is wrong: the name of the text and a line.
+// parserPrefix matches what the parser puts before its message: the name of the text and a line.
 var parserPrefix = regexp.MustCompile(`^template: text:(\d+: )?`)
 
 func errForm(found string) error {
@@ -85,7 +85,7 @@ type checker struct {
 	names map[string]bool // that it found
 }
 
-// list checks the nodes, which stand inside a {{with}} or not.
+// list checks the nodes. inWith says whether they are inside a {{with}}.
 func (c checker) list(list *parse.ListNode, inWith bool) error {
 	if list == nil {
 		return nil
@@ -127,8 +127,8 @@ func (c checker) pipe(pipe *parse.PipeNode, inWith bool) error {
 	return nil
 }
 
-// nameOf returns the name in {{.Name}} or {{$.Name}}, of which root is true for the second; and the
-// empty name for {{.}}.
+// nameOf returns the name in {{.Name}} or {{$.Name}}; root is true for the second. The name is
+// empty for {{.}}.
 func nameOf(pipe *parse.PipeNode) (name string, root, ok bool) {
 	if len(pipe.Decl) > 0 || len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 1 {
 		return "", false, false
@@ -152,7 +152,7 @@ type filler struct {
 	out    strings.Builder
 }
 
-// list writes the nodes, until there is too much; dot is the value of {{.}}.
+// list writes the nodes until the result is too large; dot is the value of {{.}}.
 func (f *filler) list(list *parse.ListNode, dot string) {
 	if list == nil {
 		return

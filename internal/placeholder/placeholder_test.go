@@ -35,7 +35,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// goTemplate is what the whole template language makes of a text.
+// goTemplate returns the result of the whole template language for a text.
 func goTemplate(t *testing.T, text string) string {
 	t.Helper()
 	var out strings.Builder
@@ -98,11 +98,12 @@ func TestUses(t *testing.T) {
 		}
 	}
 	if placeholder.Uses("{{.A}}{{", "A") {
-		t.Error("a text that is not closed uses .A")
+		t.Error("an unclosed placeholder uses .A")
 	}
 }
 
-// FuzzFill: whatever is accepted, Go's whole template language gives the same, within the limit.
+// FuzzFill checks that Go's whole template language gives the same result for every text that Fill
+// accepts, within the limit.
 func FuzzFill(f *testing.F) {
 	for _, seed := range []string{"{{.Version}}{{with .Arch}}-{{.}}{{else}}{{$.Empty}}{{end}}", "{{range 9}}{{.}}{{end}}", "{{- if .Empty -}} a {{- end -}}"} {
 		f.Add(seed)

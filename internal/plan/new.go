@@ -18,7 +18,7 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// maxLookups bounds the requests to registries at one time.
+// maxLookups is how many requests to registries run at the same time.
 const maxLookups = 16
 
 // New returns the plan of a project. It resolves everything and builds nothing: no layer is pulled.
@@ -27,8 +27,8 @@ func New(ctx context.Context, p *project.Project, client *registry.Client) (*Pla
 	return newPlan(ctx, p, registry.NewResolver(ctx, client), client)
 }
 
-// Draw returns the picture of what a build would make. It asks nothing of the registry that the
-// images go to.
+// Draw returns a picture of the images that a build would make. It sends no request to the registry
+// that the images are pushed to.
 func Draw(ctx context.Context, p *project.Project, client *registry.Client) (*Picture, error) {
 	plan, err := newPlan(ctx, p, registry.NewResolver(ctx, client), nil)
 	if err != nil {
@@ -66,7 +66,7 @@ func newPlan(ctx context.Context, p *project.Project, resolver *registry.Resolve
 type planning struct {
 	images  *project.Lookup
 	builder ocispecs.Platform
-	target  *registry.Client // asks whether the images and their layers are in the target repository; nil asks nothing
+	target  *registry.Client // checks whether the images and their layers are in the target repository; nil skips that
 
 	mu       sync.Mutex
 	sources  map[sourceKey]Source
@@ -127,7 +127,7 @@ func (n *planning) image(ctx context.Context, t project.Target, platform ocispec
 	return image, n.addSources(described, base)
 }
 
-// base says what becomes of the base image's layers.
+// base says what happens to the base image's layers.
 func (n *planning) base(ctx context.Context, base *llbgen.SourceImage, platform ocispecs.Platform, tags []string) (Layer, error) {
 	from, err := n.images.From(base.Name, base.Digest)
 	if err != nil {
@@ -166,7 +166,7 @@ func size(image *registry.Image) (bytes int64) {
 	return bytes
 }
 
-// has reports whether the repository of ref has a blob, and asks once.
+// has reports whether the repository of ref has a blob. It asks the registry once.
 func (n *planning) has(ctx context.Context, ref, blob string) (bool, error) {
 	key := registry.Repository(ref) + "@" + blob
 	n.mu.Lock()
@@ -179,7 +179,7 @@ func (n *planning) has(ctx context.Context, ref, blob string) (bool, error) {
 	return once()
 }
 
-// addSources adds what an image is made from.
+// addSources adds the sources of an image.
 func (n *planning) addSources(image *llbgen.Image, base Layer) error {
 	actions := map[llbgen.InputKind]Action{llbgen.InputImage: ActionPull, llbgen.InputDownload: ActionDownload, llbgen.InputPackage: ActionInstall}
 	for _, in := range image.Inputs {
@@ -200,8 +200,7 @@ func (n *planning) addSources(image *llbgen.Image, base Layer) error {
 	return nil
 }
 
-// add keeps a source. One that is the base of an image and the source of another one's files is
-// pulled.
+// add adds a source. An image that is both a base and a source of copied files counts as pulled.
 func (n *planning) add(source Source) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// Picture shows which images have which layers. A layer that several images share
-// is there once.
+// Picture shows which images have which layers. A layer that several images share appears once.
 type Picture struct {
 	Images []PictureImage `json:"images"`
 	// Layers are in the order of the images, the lowest first.
@@ -19,7 +18,7 @@ type Picture struct {
 
 // PictureImage is one image for one platform.
 type PictureImage struct {
-	Name string `json:"name"` // target, and platform where there are several
+	Name string `json:"name"` // the target, and the platform if there are several
 	// Layers are the IDs of its layers, the lowest first.
 	Layers []string `json:"layers"`
 }
@@ -37,7 +36,7 @@ type PictureLayer struct {
 func (p *Plan) picture() *Picture {
 	pic := &Picture{}
 	ids := map[[3]string]string{}
-	var rows []string // names of layers, each above those that are below it in an image
+	var rows []string // names of layers, each above the layers that are below it in an image
 	for _, image := range p.Images {
 		shown := PictureImage{Name: image.Target}
 		if p.severalPlatforms() {
@@ -97,7 +96,7 @@ func (p *Picture) Write(w io.Writer, format string) error {
 	return err
 }
 
-// title is what stands in a layer's box.
+// title returns the text in a layer's box.
 func (l PictureLayer) title() string {
 	if l.Size > 0 {
 		return fmt.Sprintf("%s (%s, %s)", l.Name, l.Action, humanSize(l.Size))

@@ -15,14 +15,14 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Plan is what a build would do, as far as that is known without building. Its JSON is documented
-// in docs/plan.md.
+// Plan is what a build would do, as far as that is known without building. docs/plan.md documents
+// its JSON.
 type Plan struct {
 	// Images are one for each target and platform, in the order of the build file.
 	Images []Image `json:"images"`
-	// Sources are what the images are made from, by name.
+	// Sources are the inputs of the images, by name.
 	Sources []Source `json:"sources"`
-	// Warnings are those of the build file, and those that came up on the way.
+	// Warnings are those about the build file, and those from planning.
 	Warnings []string `json:"warnings"`
 }
 
@@ -30,11 +30,11 @@ type Plan struct {
 type Image struct {
 	Target   string `json:"target"`
 	Platform string `json:"platform"`
-	// Tags are the references that it is to have; an index of several platforms has
-	// the first of them.
+	// Tags are the references that it will have; an index of several platforms gets the first of
+	// them.
 	Tags []string `json:"tags,omitempty"`
-	// Existing is the digest that the first tag has now, if its registry has it:
-	// with --skip-existing nothing is built then.
+	// Existing is the digest that the first tag has now, if it exists in its registry: with
+	// --skip-existing nothing is built then.
 	Existing string  `json:"existing,omitempty"`
 	Layers   []Layer `json:"layers"`
 }
@@ -45,7 +45,7 @@ type Layer struct {
 	// Source says where its files come from, before mirrors.
 	Source string `json:"source"`
 	Action Action `json:"action"`
-	// Size in bytes, compressed; 0 where that is not known before it is built.
+	// Size in bytes, compressed; 0 if it is not known before the layer is built.
 	Size int64 `json:"size,omitempty"`
 	// Blobs is how many layers of the base there are.
 	Blobs int `json:"blobs,omitempty"`
@@ -61,27 +61,26 @@ type Source struct {
 	Action   Action           `json:"action"`
 }
 
-// Action says what becomes of a layer or a source.
+// Action says what happens to a layer or a source.
 type Action string
 
 // The actions.
 const (
-	// ActionBuild makes a layer out of its sources.
+	// ActionBuild makes a layer from its sources.
 	ActionBuild Action = "build"
-	// ActionPull fetches an image, because files are copied out of it.
+	// ActionPull pulls an image, because files are copied from it.
 	ActionPull Action = "pull"
-	// ActionMount leaves layers in the registry that they are in, which gives them to
-	// the repository of the image.
+	// ActionMount mounts layers from another repository of the same registry; no bytes are sent.
 	ActionMount Action = "mount"
-	// ActionPresent is about layers that the repository of the image has already.
+	// ActionPresent means that the image's repository already has the layers.
 	ActionPresent Action = "present"
-	// ActionCopy takes layers from one registry to the other, without unpacking them.
+	// ActionCopy copies layers from one registry to the other, without unpacking them.
 	ActionCopy Action = "copy"
-	// ActionReference is about layers of an image that is not pushed.
+	// ActionReference is for layers of an image that is not pushed.
 	ActionReference Action = "reference"
 	// ActionDownload fetches a file.
 	ActionDownload Action = "download"
-	// ActionInstall has npm install a package.
+	// ActionInstall installs a package with npm.
 	ActionInstall Action = "install"
 )
 
@@ -121,7 +120,7 @@ func (p *Plan) WriteTable(w io.Writer) error {
 	return err
 }
 
-// humanSize returns a number of bytes for people.
+// humanSize formats a number of bytes for people.
 func humanSize(bytes int64) string {
 	if bytes == 0 {
 		return "-"

@@ -25,7 +25,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// manyImages is a build file with n images, whose registry is in this process.
+// manyImages returns a build file with n images, whose registry is in this process.
 func manyImages(tb testing.TB, n int) *project.Project {
 	tb.Helper()
 	p, err := project.Load(tb.Context(), optionsOfMany(tb, n))
@@ -88,8 +88,8 @@ func TestPlanOfManyImages(t *testing.T) {
 	}
 }
 
-// BenchmarkPlan plans with a resolver that knows the sources of the images. What is
-// left of an image when it has been planned is the same with few and with many.
+// BenchmarkPlan plans with a resolver that knows the sources of the images. After planning, each
+// image takes the same memory whether there are few or many.
 func BenchmarkPlan(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("%d images", n), func(b *testing.B) {
@@ -113,7 +113,7 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// live is how many bytes of the heap are in use.
+// live returns how many bytes of the heap are in use.
 func live() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -121,7 +121,7 @@ func live() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// plan takes an image from the named context that a build would take it from.
+// plan takes an image from the same named context as a build.
 func TestPlanWithNamedContexts(t *testing.T) {
 	t.Parallel()
 	layoutPath := t.TempDir()
@@ -146,9 +146,9 @@ func TestPlanWithNamedContexts(t *testing.T) {
 	opt := optionsOfMany(t, 1)
 	host := opt.Mirrors["docker.io"]
 	for name, c := range map[string]struct{ value, digest, want string }{
-		"an image":        {"docker:28.5.2-cli=docker-image://" + host + "/harness/aws-sam-plugin:1.1.2", "", ""},
-		"an OCI layout":   {"docker:28.5.2-cli=oci-layout://" + layoutPath, inLayout.String(), ""},
-		"one that is not": {"docker:28.5.2-cli=docker-image://" + host + "/no/such:1", "", "no/such"},
+		"an image":                     {"docker:28.5.2-cli=docker-image://" + host + "/harness/aws-sam-plugin:1.1.2", "", ""},
+		"an OCI layout":                {"docker:28.5.2-cli=oci-layout://" + layoutPath, inLayout.String(), ""},
+		"an image that does not exist": {"docker:28.5.2-cli=docker-image://" + host + "/no/such:1", "", "no/such"},
 		"a folder cannot be a base": {
 			"public.ecr.aws/sam/build-python3.12:1.143.0=" + layoutPath, "", "is replaced by plain files, and a base image needs a config",
 		},
@@ -177,8 +177,7 @@ func TestPlanWithNamedContexts(t *testing.T) {
 	}
 }
 
-// What the lock file has for a platform has to be the image that its digest leads to, as in a
-// build.
+// The lock file's entry for a platform must be the image that its digest leads to, as in a build.
 func TestPlanOfALockThatContradictsItself(t *testing.T) {
 	t.Parallel()
 	opt := optionsOfMany(t, 1)

@@ -14,15 +14,15 @@ import (
 const (
 	svgRow       = 30 // height of an image
 	svgHead      = 34 // height of the names of the columns
-	svgCharacter = 7  // width of one, at the size of the labels
+	svgCharacter = 7  // width of a character, at the size of the labels
 	svgPad       = 8
-	svgSpine     = 8 // width of the bar that holds a layer together
+	svgSpine     = 8 // width of the bar that connects the parts of a layer
 	svgGap       = 3
 )
 
-// svg draws a row for each image and a column for each step of it, the base first. A layer is one
-// box across the rows of the images that have it; where others lie between, a bar at its left edge
-// holds it together.
+// svg draws a row for each image and a column for each of its steps, the base first. A layer is one
+// box across the rows of the images that have it. If other images lie between them, a bar at its
+// left edge connects its parts.
 func (p *Picture) svg() string {
 	rows := p.rows()
 	columns := p.columns()
@@ -46,7 +46,7 @@ func (p *Picture) svg() string {
 }
 
 // svgLayer draws one layer at x: its box, which is one shape, and its label in the widest part of
-// it.
+// the box.
 func svgLayer(b *strings.Builder, l PictureLayer, rows []PictureImage, x, w, n int) {
 	colours := []string{"#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#fce5cd", "#d0e0e3", "#ead1dc"}
 	runs := runsOf(l, rows)
@@ -77,7 +77,7 @@ func svgLayer(b *strings.Builder, l PictureLayer, rows []PictureImage, x, w, n i
 	b.WriteString("</g>\n")
 }
 
-// run is a range of rows, both ends in it.
+// run is a range of rows, including both ends.
 type run struct{ first, last int }
 
 func (r run) rows() int { return r.last - r.first + 1 }
@@ -97,8 +97,8 @@ func runsOf(l PictureLayer, rows []PictureImage) []run {
 	return runs
 }
 
-// rows are the images, those that share a layer beside each other: what is lowest in the image and
-// not its base counts most.
+// rows orders the images so that those that share a layer are beside each other. The lowest layer
+// above the base counts most.
 func (p *Picture) rows() []PictureImage {
 	rows := slices.Clone(p.Images)
 	order := func(i PictureImage) []string {
@@ -111,7 +111,7 @@ func (p *Picture) rows() []PictureImage {
 	return rows
 }
 
-// columns are the layers by their name.
+// columns groups the layers by name.
 func (p *Picture) columns() [][]PictureLayer {
 	var columns [][]PictureLayer
 	for _, l := range p.Layers {
@@ -128,8 +128,8 @@ func (p *Picture) columns() [][]PictureLayer {
 // versionInPath is a part of a URL that is a version.
 var versionInPath = regexp.MustCompile(`/(v?\d+\.\d[\w.-]*)/`)
 
-// label returns what a layer's files come from and its version: a name and a tag, or a file and the
-// release that it is of.
+// label returns the name and the version of a layer's source: a name and a tag, or a file and the
+// release that it belongs to.
 func (l PictureLayer) label() (name, version string) {
 	words := strings.Fields(l.Source)
 	if len(words) == 0 {
@@ -170,7 +170,7 @@ func names(images []PictureImage) []string {
 	return texts
 }
 
-// width returns the pixels that the longest of the texts takes.
+// width returns the pixels that the longest of the texts needs.
 func width(texts []string) (pixels int) {
 	for _, text := range texts {
 		pixels = max(pixels, len(text)*svgCharacter)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// pair is the plan of runtimes with two images each, of which every second has one more layer.
+// pair returns a plan of two images for each runtime. The second image has one more layer.
 func pair(runtimes ...string) *Plan {
 	p := &Plan{}
 	for _, runtime := range runtimes {
@@ -30,7 +30,7 @@ func pair(runtimes ...string) *Plan {
 	return p
 }
 
-// A layer is one shape however many images share it, and every label is whole.
+// A layer is one shape, no matter how many images share it, and every label is complete.
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	picture := pair("python3.12", "java21", "nodejs22.x", "java17", "python3.11").picture()

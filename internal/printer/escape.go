@@ -1,5 +1,5 @@
-// Package printer makes text that came from elsewhere safe to print: it masks the secrets that
-// samforge served, and shows what would steer a terminal.
+// Package printer makes text from elsewhere safe to print: it masks the secrets that samforge
+// served, and escapes characters that would control a terminal.
 package printer
 
 import (
@@ -13,9 +13,10 @@ import (
 // color matches the sequences that programs colour their output with.
 var color = regexp.MustCompile("\x1b\\[[0-9;:]*m")
 
-// Escape returns text with everything in it that a terminal would act upon written out, as in \x1b
-// or \u202e: control characters but line feeds and tabs, marks that turn the direction of writing,
-// and bytes that are not UTF-8. Colours are left out, and a carriage return begins a new line.
+// Escape returns text with every character that a terminal would act upon escaped, as in \x1b or
+// \u202e: control characters except line feeds and tabs, marks that change the direction of
+// writing, and bytes that are not UTF-8. It removes colours, and starts a new line at a carriage
+// return.
 func Escape(text string) string {
 	if isPlain(text) {
 		return text
@@ -42,10 +43,10 @@ func Escape(text string) string {
 	return out.String()
 }
 
-// EscapeLine is Escape for what must stay on one line, such as a name.
+// EscapeLine is Escape for text that must stay on one line, such as a name.
 func EscapeLine(text string) string { return strings.ReplaceAll(Escape(text), "\n", `\n`) }
 
-// isPlain reports whether text is printable ASCII throughout, as most is.
+// isPlain reports whether text is all printable ASCII, as most text is.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; (c < ' ' || c > '~') && c != '\n' && c != '\t' {

@@ -34,12 +34,12 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %q", name, dt)
 		}
 		if Raw(out) != io.Writer(f) || Raw(f) != io.Writer(f) {
-			t.Errorf("%s: not what is written to", name)
+			t.Errorf("%s: not the underlying writer", name)
 		}
 	}
 }
 
-// A disk that is full is an error of whoever prints.
+// Printing to a full disk is an error.
 func TestFileThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

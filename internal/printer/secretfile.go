@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// notSecret are the keys of .npmrc and similar files whose values everybody may read.
+// notSecret are the keys of .npmrc and similar files whose values are public.
 var notSecret = []string{
 	"registry", "username", "user", "email", "login", "always-auth", "strict-ssl", "cafile", "certfile", "keyfile", "proxy",
 	"https-proxy", "noproxy", "region", "output", "machine", "legacy-peer-deps", "fund", "audit", "loglevel",
@@ -19,9 +19,9 @@ var notSecret = []string{
 // them.
 var certificate = regexp.MustCompile(`(?s)-----BEGIN (?:TRUSTED )?CERTIFICATE-----.*?-----END (?:TRUSTED )?CERTIFICATE-----`)
 
-// AddFile has what is secret in the content of a secret masked: all of it, and where it has lines,
-// keys or is JSON, the parts. The value of a key that is known to be no secret, such as the
-// registry of an .npmrc, stays readable, for messages are useless without it.
+// AddFile masks the secret parts of a file: all of its content, and, if it has lines or keys or is
+// JSON, those parts. The value of a key that is known to be public, such as the registry of an
+// .npmrc, stays readable, because messages are useless without it.
 func (s *Secrets) AddFile(data []byte) {
 	text := strings.TrimSpace(certificate.ReplaceAllString(string(data), ""))
 	var found []string
@@ -40,8 +40,8 @@ func (s *Secrets) AddFile(data []byte) {
 	s.Add(found...)
 }
 
-// ofLine returns the secrets of a line: of KEY=VALUE the value, else all of it and the passwords of
-// .netrc.
+// ofLine returns the secrets of a line: the value of KEY=VALUE, else the whole line and the
+// passwords of .netrc.
 func ofLine(line string) []string {
 	if line == "" || strings.HasPrefix(line, "-----") || strings.ContainsAny(line[:1], "#;[") {
 		return nil // the frame of a PEM block, a comment, a section
@@ -59,13 +59,13 @@ func ofLine(line string) []string {
 	return found
 }
 
-// cutAssignment splits KEY=VALUE. The "=" that ends base64 is none.
+// cutAssignment splits KEY=VALUE. An "=" at the end of base64 does not count.
 func cutAssignment(line string) (key, value string, ok bool) {
 	key, value, ok = strings.Cut(line, "=")
 	return strings.TrimSpace(key), value, ok && strings.Trim(value, "=") != ""
 }
 
-// ofValue returns the secret that a value is or has in it, as an address does.
+// ofValue returns the secret that a value is or contains, as an address does.
 func ofValue(key, value string) []string {
 	if u, err := url.Parse(value); err == nil && u.User != nil {
 		if password, ok := u.User.Password(); ok {
@@ -79,8 +79,8 @@ func ofValue(key, value string) []string {
 	return []string{value}
 }
 
-// isNoSecret says whether the last part of a key such as //registry.example.com/:email or
-// @scope:registry is known.
+// isNoSecret reports whether the last part of a key, such as //registry.example.com/:email or
+// @scope:registry, is known to be public.
 func isNoSecret(key string) bool {
 	key = strings.ToLower(key[strings.LastIndex(key, ":")+1:])
 	return slices.Contains(notSecret, key)

@@ -13,7 +13,8 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// Secrets are what must not be printed. The zero value knows none. It is safe for concurrent use.
+// Secrets are texts that must not be printed. The zero value has none. It is safe for concurrent
+// use.
 type Secrets struct {
 	mu     sync.RWMutex
 	values [256][]string // by their first byte, the longest first
@@ -21,7 +22,7 @@ type Secrets struct {
 
 type contextKey struct{}
 
-// NewContext returns a context that carries the secrets to whoever serves some.
+// NewContext returns a context that carries the secrets to code that serves some.
 func NewContext(ctx context.Context, s *Secrets) context.Context {
 	return context.WithValue(ctx, contextKey{}, s)
 }
@@ -36,12 +37,11 @@ func FromContext(ctx context.Context) *Secrets {
 
 const (
 	mask = "***"
-	// shortest is the least length of what is masked: something shorter is found in too many words.
+	// shortest is the minimum length of a masked text: a shorter one occurs in too many words.
 	shortest = 6
 )
 
-// Add has these values masked from now on, in plain and in the encodings that servers and programs
-// write them in.
+// Add masks these values from now on, in plain and in the encodings that servers and programs use.
 func (s *Secrets) Add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *Secrets) add(form string) {
 	slices.SortStableFunc(*known, func(a, b string) int { return len(b) - len(a) })
 }
 
-// AddLogin has a password or token masked, and what HTTP's Basic authentication sends of it.
+// AddLogin masks a password or token, and its form in HTTP's Basic authentication.
 func (s *Secrets) AddLogin(user, password string) {
 	if password != "" {
 		s.Add(password, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
@@ -74,8 +74,8 @@ func (s *Secrets) AddLogin(user, password string) {
 // (https://docs.docker.com/build/cache/backends/).
 var cacheKey = regexp.MustCompile(`(?i)(?:^|[,="])(?:secret_access_key|session_token|account_key|token|ghtoken)=([^,"]+)`)
 
-// AddArguments has the secrets in the arguments of a command masked: the keys of a cache in S3, in
-// Azure or at GitHub.
+// AddArguments masks the secrets in the arguments of a command: the keys of a cache in S3, in Azure
+// or at GitHub.
 func (s *Secrets) AddArguments(args []string) {
 	for _, arg := range args {
 		if !strings.Contains(arg, "type=") {
@@ -87,14 +87,14 @@ func (s *Secrets) AddArguments(args []string) {
 	}
 }
 
-// AddAuthorization has masked what HTTP's header of that name holds.
+// AddAuthorization masks the value of HTTP's Authorization header.
 func (s *Secrets) AddAuthorization(header string) {
 	_, value, _ := strings.Cut(header, " ")
 	s.Add(value)
 }
 
-// encoded returns the forms in which a value may be written. Of base64 the last characters depend
-// on what follows.
+// encoded returns the encoded forms of a value. The last characters of base64 depend on the text
+// that follows.
 func encoded(value string) []string {
 	if value == "" {
 		return nil
@@ -131,8 +131,8 @@ func (s *Secrets) replace(text string) string {
 	return out.String() + text[at:]
 }
 
-// find returns where the first secret in text[from:] starts and ends, len(text) for both when there
-// is none.
+// find returns where the first secret in text[from:] starts and ends, or len(text) for both if
+// there is none.
 func (s *Secrets) find(text string, from int) (start, end int) {
 	for i := from; i < len(text); i++ {
 		for _, value := range s.values[text[i]] {
@@ -144,14 +144,14 @@ func (s *Secrets) find(text string, from int) (start, end int) {
 	return len(text), len(text)
 }
 
-// Text returns text as it may be printed: masked and escaped.
+// Text returns text in a form that may be printed: masked and escaped.
 func (s *Secrets) Text(text string) string { return Escape(s.Mask(text)) }
 
-// Line is Text for what must stay on one line.
+// Line is Text for text that must stay on one line.
 func (s *Secrets) Line(text string) string { return EscapeLine(s.Mask(text)) }
 
-// begun returns how many bytes at the end of text may be the beginning of a secret. They are never
-// part of a whole one.
+// begun returns how many bytes at the end of text may be the beginning of a secret. A whole secret
+// does not count.
 func (s *Secrets) begun(text string) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -164,7 +164,8 @@ func (s *Secrets) begun(text string) int {
 	return len(text) - cut
 }
 
-// firstBegun returns where in text[from:] the rest of the text may be the beginning of a secret.
+// firstBegun returns the place in text[from:] from which the rest of the text may be the beginning
+// of a secret.
 func (s *Secrets) firstBegun(text string, from int) int {
 	for i := from; i < len(text); i++ {
 		for _, value := range s.values[text[i]] {

@@ -56,7 +56,7 @@ func TestSecretsOfArguments(t *testing.T) {
 func TestSecretFiles(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		file, secret, open string // comma-separated: what is masked, what is not
+		file, secret, open string // comma-separated: masked and unmasked texts
 	}{
 		"a token":      {"s3cr3t-token\n", "s3cr3t-token", ""},
 		"base64":       {"czNjcjN0LXRva2Vu==\n", "czNjcjN0LXRva2Vu==", ""},
@@ -94,5 +94,5 @@ func TestSecretsOfAContext(t *testing.T) {
 	if got := s.Mask("s3cr3t-token"); got != "***" {
 		t.Errorf("got %s", got)
 	}
-	FromContext(t.Context()).Add("another") // and nobody is told
+	FromContext(t.Context()).Add("another") // nobody else sees these secrets
 }

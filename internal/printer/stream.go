@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Stream masks, and escapes, text that comes in pieces, as a program writes it. A piece may end in
-// the middle of a secret, a character or a colour: the end is then kept for the next one.
+// Stream masks and escapes text that comes in pieces, as a program writes it. If a piece ends in
+// the middle of a secret, a character or a colour, Stream keeps that end for the next piece.
 type Stream struct {
 	secrets *Secrets
 	print   func(string) string
@@ -24,7 +24,7 @@ func NewRawStream(secrets *Secrets) *Stream { return &Stream{secrets: secrets, p
 // colorBegun matches the beginning of a colour, or a carriage return, at the end of a text.
 var colorBegun = regexp.MustCompile("(\x1b(\\[[0-9;:]{0,30})?|\r)$")
 
-// Next returns what of the text so far can be printed.
+// Next returns the part of the text so far that can be printed.
 func (s *Stream) Next(piece string) string {
 	text := s.kept + piece
 	keep := max(s.secrets.begun(text), partialRune(text))
@@ -35,7 +35,7 @@ func (s *Stream) Next(piece string) string {
 	return s.print(text[:len(text)-keep])
 }
 
-// Rest returns what was kept, at the end of the text.
+// Rest returns the kept end, at the end of the text.
 func (s *Stream) Rest() string {
 	rest := s.kept
 	s.kept = ""
@@ -55,7 +55,7 @@ func partialRune(text string) int {
 	return 0
 }
 
-// Lines is a writer that masks what passes through it, line by line.
+// Lines is a writer that masks text line by line.
 type Lines struct {
 	secrets *Secrets
 	out     io.Writer
@@ -65,10 +65,10 @@ type Lines struct {
 // NewLines returns a writer to out that masks secrets.
 func NewLines(secrets *Secrets, out io.Writer) *Lines { return &Lines{secrets: secrets, out: out} }
 
-// longestLine is how much of a line without an end is kept back, in bytes.
+// longestLine is how many bytes of an unfinished line are kept back.
 const longestLine = 64 << 10
 
-// Write keeps a line that has not ended.
+// Write keeps an unfinished line for later.
 func (l *Lines) Write(p []byte) (int, error) {
 	l.kept += string(p)
 	end := strings.LastIndexByte(l.kept, '\n') + 1
@@ -86,7 +86,7 @@ func (l *Lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush writes what is kept.
+// Flush writes the kept text.
 func (l *Lines) Flush() error {
 	text := l.kept
 	l.kept = ""

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// However a text is cut, the same comes out.
+// The result is the same, however the text is cut.
 func TestStreamOfPieces(t *testing.T) {
 	t.Parallel()
 	var s Secrets

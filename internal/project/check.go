@@ -13,8 +13,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Check returns what the rules find in the build file; no builder is needed. Mistakes are an
-// [*InputError], beside the results where they are in the build file.
+// Check returns the findings of the rules about the build file. It needs no builder. The error is
+// an [*InputError] for mistakes. If the mistakes are in the build file, the results come with it.
 func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
 	if _, err := readContext(opt); err != nil {
 		return nil, BadInput(err)
@@ -36,8 +36,8 @@ func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
 	return results, BadInput(missingFile(errors.New(text.String()), opt, file))
 }
 
-// Violation returns one error for all findings about the targets when the build file says
-// error=true, as each image would fail by its own otherwise.
+// Violation returns one error for all findings about the targets if the build file says error=true.
+// Otherwise each image would fail by itself.
 func (p *Project) Violation() error {
 	err := p.plan.Violation(p.plan.Findings(p.targets...))
 	var found *llbgen.LintError
@@ -47,5 +47,5 @@ func (p *Project) Violation() error {
 	return err
 }
 
-// Warnings returns what is to be said of the targets before they are built.
+// Warnings returns the warnings to show about the targets before they are built.
 func (p *Project) Warnings() []*source.Diagnostic { return p.plan.WarningsOf(p.targets...) }

@@ -8,8 +8,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// A finding fails a build that allows none: once, with its line, and only where
-// it is about a target that is built.
+// A finding fails a build whose file allows none: once, with its line, and only if it is about a
+// target that is built.
 func TestFindingsAreRefusedBeforeTheBuild(t *testing.T) {
 	t.Parallel()
 	const file = `# check=error=true

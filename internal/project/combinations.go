@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// LoadUnlocked reads a build file as [Load] does, but without its lock file, which is returned
-// beside it, or nil where there is none.
+// LoadUnlocked reads a build file as [Load] does, but without applying its lock file. It returns
+// the lock file too, or nil if there is none.
 func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile, error) {
 	p := &Project{opt: opt}
 	var err error
@@ -36,16 +36,17 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	return p, lockfile, nil
 }
 
-// Combination is a target for a platform, built by a builder of a platform.
+// Combination is a target for one platform, with the platform of the builder.
 type Combination struct {
 	Target            Target
 	Platform, Builder ocispecs.Platform
-	// Optional is true of a combination that nobody asked for: it may not exist.
+	// Optional is true if the user did not ask for the combination: its image may not exist.
 	Optional bool
 }
 
-// Combinations returns every way to build the targets. Without platforms in the options, those that
-// the base images can have are optional but for the one that a build takes by default.
+// Combinations returns every way to build the targets. If the options name no platforms, the
+// platforms that the base images may have are optional, except the one that a build takes by
+// default.
 func (p *Project) Combinations() ([]Combination, error) {
 	asked, err := ParsePlatforms(p.opt.Platforms)
 	if err != nil {

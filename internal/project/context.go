@@ -14,12 +14,12 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// Context is the build context: a folder, or an address that the builder fetches. One of the two
-// is empty.
+// Context is the build context: a folder, or an address that the builder fetches. Exactly one of
+// the two is set.
 type Context struct{ Folder, Address string }
 
-// readContext returns the build context. A folder wins over an address that reads the same, as in
-// docker.
+// readContext returns the build context. If a value could be both, a folder wins over an address,
+// as in docker.
 func readContext(opt Options) (Context, error) {
 	switch {
 	case opt.Context == "" && (opt.File == "" || opt.File == "-"):
@@ -47,8 +47,8 @@ func readContext(opt Options) (Context, error) {
 	return Context{Address: opt.Context}, nil
 }
 
-// Attrs returns what a frontend is told of a context that is not a folder: where it is, and that
-// the build file is not in it.
+// Attrs returns the frontend's attributes for a context that is not a folder: its address, and that
+// it does not contain the build file.
 func (c Context) Attrs() map[string]string {
 	if c.Address == "" {
 		return map[string]string{}
@@ -59,8 +59,8 @@ func (c Context) Attrs() map[string]string {
 	}
 }
 
-// NamedContext is a context of the build that has a name. One that is named like an image takes the
-// place of that image.
+// NamedContext is a build context with a name. If the name is an image's, the context replaces that
+// image.
 type NamedContext struct {
 	// Name is the familiar form of an image reference, without ":latest".
 	Name string

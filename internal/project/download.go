@@ -23,19 +23,19 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// maxDownload is the size in bytes that a download may have, and what is unpacked of it to find a
-// file: as much as Lambda takes of a whole image. A builder sets no limit of its own.
+// maxDownload is the maximum size in bytes of a download, and of what is unpacked to find a file in
+// it: the limit that Lambda has for a whole image. A builder sets no limit of its own.
 const maxDownload = 10e9
 
-// checksum fetches a file, once, and returns its checksum.
+// checksum fetches a file once and returns its checksum.
 func (l *Lookup) checksum(ctx context.Context, d llbgen.Download) (digest.Digest, error) {
 	fetch := func() (digest.Digest, error) { return download(ctx, l.Downloads, d, maxDownload) }
 	once, _ := l.sums.LoadOrStore(d.URL, sync.OnceValues(fetch))
 	return once.(func() (digest.Digest, error))()
 }
 
-// download returns the checksum of a file that has at most limit bytes. It is fetched again when
-// the server breaks off.
+// download returns the checksum of a file of at most limit bytes. It fetches the file again if the
+// server breaks off.
 func download(ctx context.Context, transport http.RoundTripper, d llbgen.Download, limit int64) (digest.Digest, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {
@@ -43,7 +43,7 @@ func download(ctx context.Context, transport http.RoundTripper, d llbgen.Downloa
 	}
 	client := &http.Client{Transport: transport}
 	var sum digest.Digest
-	var wrong error // with the content, which another try would not change
+	var wrong error // wrong content, which another try would not change
 	res, err := roundtrip.Again(ctx, func() (_ *http.Response, err error) {
 		res, err := client.Do(req)
 		if err != nil {
@@ -66,7 +66,8 @@ func download(ctx context.Context, transport http.RoundTripper, d llbgen.Downloa
 	return sum, wrong
 }
 
-// checksumOf returns the checksum of a download, or what is wrong with it.
+// checksumOf returns the checksum of a download, or an error if its content is not what the image
+// needs.
 func checksumOf(content io.Reader, d llbgen.Download) (digest.Digest, error) {
 	hash := sha256.New()
 	body := bufio.NewReader(io.TeeReader(content, hash))
@@ -79,17 +80,17 @@ func checksumOf(content io.Reader, d llbgen.Download) (digest.Digest, error) {
 	return digest.NewDigest(digest.SHA256, hash), nil
 }
 
-// bounded reads at most limit bytes. More is an error.
+// bounded reads at most limit bytes. More bytes are an error.
 type bounded struct {
 	io.Reader
 	limit, read int64
-	failed      error // of a Read, but for the end
+	failed      error // of a Read, other than io.EOF
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if b.read += int64(n); b.read > b.limit {
-		err = fmt.Errorf("the file is larger than %s, as no image can be", units.HumanSize(float64(b.limit)))
+		err = fmt.Errorf("the file is larger than %s, the most that an image may have", units.HumanSize(float64(b.limit)))
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed = err
@@ -97,11 +98,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// headSize is as much of a file as tells what it is.
+// headSize is how much of a file is needed to recognize its format.
 const headSize = 512
 
-// checkContent returns an error unless a download is what the image needs: a build would fail with
-// it, and a lock file would pin it.
+// checkContent returns an error unless a download is what the image needs. A build with another
+// file would fail, and a lock file would pin it.
 func checkContent(body *bufio.Reader, d llbgen.Download) error {
 	head, err := body.Peek(headSize)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -131,7 +132,7 @@ func checkFile(head []byte, d llbgen.Download) error {
 	return nil
 }
 
-// checkArchive looks for the file that is taken out of the archive.
+// checkArchive checks that the archive contains the file that is copied from it.
 func checkArchive(body io.Reader, d llbgen.Download) error {
 	unzipped, err := gzip.NewReader(body)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// program is the beginning of an ELF executable.
+// program returns the beginning of an ELF executable.
 func program(machine elf.Machine) string {
 	head := make([]byte, 64)
 	copy(head, elf.ELFMAG)
@@ -53,8 +53,8 @@ func archive(t *testing.T, files map[string]string) string {
 	return out.String()
 }
 
-// TestDownloadsThatAreSomethingElse: what a build would refuse is not pinned. Servers send an error
-// page, or nothing, with the status 200.
+// TestDownloadsThatAreSomethingElse checks that lock does not pin what a build would refuse.
+// Servers send an error page, or nothing, with the status 200.
 func TestDownloadsThatAreSomethingElse(t *testing.T) {
 	t.Parallel()
 	amd64Program := llbgen.Download{Program: true, Platform: amd64}
@@ -70,11 +70,11 @@ func TestDownloadsThatAreSomethingElse(t *testing.T) {
 		"a page":                        {"<!DOCTYPE html><title>404</title>", amd64Program, "the file is not a program but text/html: expected an ELF executable for linux/amd64"},
 		"an empty file":                 {"", amd64Program, "the server sent an empty file"},
 		"a program for another machine": {program(elf.EM_AARCH64), amd64Program, "the file is a program for another machine (EM_AARCH64): expected EM_X86_64"},
-		"a page for an archive":         {"<!DOCTYPE html><title>404</title>", docker, "the file is not an archive but text/html"},
+		"a page in place of an archive": {"<!DOCTYPE html><title>404</title>", docker, "the file is not an archive but text/html"},
 		"an empty archive":              {"", docker, "the server sent an empty file"},
 		"an archive without the file":   {archive(t, map[string]string{"docker/dockerd": "x"}), docker, "the archive has no docker/docker"},
 		"an archive with another file":  {archive(t, map[string]string{"docker/docker": "#!/bin/sh"}), docker, "docker/docker in the archive: the file is not a program but text/plain"},
-		"an archive that is broken off": {archive(t, map[string]string{"docker/dockerd": strings.Repeat("x", 1000)})[:40], docker, "the archive cannot be read"},
+		"a truncated archive":           {archive(t, map[string]string{"docker/dockerd": strings.Repeat("x", 1000)})[:40], docker, "the archive cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,8 +95,8 @@ func TestDownloadsThatAreSomethingElse(t *testing.T) {
 	}
 }
 
-// A download that breaks off is fetched again. One that stops, or never ends, is an error that says
-// where or how much.
+// A download that breaks off is fetched again. If it stalls, or never ends, the error says where or
+// how much.
 func TestDownloadsThatEndBadly(t *testing.T) {
 	t.Parallel()
 	whole := program(elf.EM_X86_64)
@@ -121,10 +121,10 @@ func TestDownloadsThatEndBadly(t *testing.T) {
 			<-ctx.Done()
 			return http.StatusOK, nil
 		}, 1, "downloads.example.com sent nothing for 1m0s"},
-		"a body that stops": {func(ctx context.Context, _ int) (int, io.Reader) {
+		"a body that stalls": {func(ctx context.Context, _ int) (int, io.Reader) {
 			return http.StatusOK, io.MultiReader(half(), waiting{ctx})
 		}, 1, "downloads.example.com sent nothing for 1m0s"},
-		"no end": {func(context.Context, int) (int, io.Reader) { return http.StatusOK, endless(whole) }, 1, "the file is larger than 1MB, as no image can be"},
+		"no end": {func(context.Context, int) (int, io.Reader) { return http.StatusOK, endless(whole) }, 1, "the file is larger than 1MB, the most that an image may have"},
 		"404":    {func(context.Context, int) (int, io.Reader) { return http.StatusNotFound, strings.NewReader("") }, 1, "the server says 404 Not Found"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return r(req) }
 
-// waiting gives nothing until the context ends.
+// waiting returns nothing until the context ends.
 type waiting struct{ ctx context.Context }
 
 func (w waiting) Read([]byte) (int, error) {
@@ -164,7 +164,7 @@ func (w waiting) Read([]byte) (int, error) {
 	return 0, w.ctx.Err()
 }
 
-// endless gives its text for ever.
+// endless returns its text for ever.
 type endless string
 
 func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }

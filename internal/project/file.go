@@ -14,23 +14,23 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// File is a build file as it was read, with the lock file beside it.
+// File is a build file and the lock file beside it, as they were read.
 type File struct {
-	// Name is the file's base name; Path is empty for a file on standard input, or one that does
-	// not exist because build arguments give everything.
+	// Name is the file's base name. Path is empty for standard input, and for a file that does not
+	// exist because build arguments give everything.
 	Name, Path string
 	Data       []byte
-	// LockPath is where the lock file is, or would be; empty where there can be none. LockData is
-	// nil where there is no lock file.
+	// LockPath is where the lock file is, or would be; empty if there can be none. LockData is nil
+	// if there is no lock file.
 	LockPath string
 	LockData []byte
-	// IgnoreData is what says beside the build file which files the build context leaves out, in
-	// place of the context's .dockerignore; nil where there is none.
+	// IgnoreData is the content of an ignore file beside the build file, which replaces the
+	// context's .dockerignore; nil if there is none.
 	IgnoreData []byte
 }
 
-// ServedName returns the name that a builder reads the file by. BuildKit takes the names of files
-// for patterns, so a name that is not its own pattern is replaced.
+// ServedName returns the file name that a builder uses to read the file. BuildKit treats file names
+// as patterns, so ServedName replaces a name that does not match itself.
 func (f File) ServedName() string {
 	if strings.ContainsAny(f.Name, `*?[]\!`) {
 		return llbgen.Filename
@@ -39,7 +39,7 @@ func (f File) ServedName() string {
 }
 
 // readFile reads the build file, its lock file and its .dockerignore. Without --file a missing
-// samforge.yaml is an empty one.
+// samforge.yaml counts as empty.
 func readFile(ctx context.Context, opt Options) (File, error) {
 	f, err := readBuildFile(ctx, opt)
 	if err != nil {
@@ -53,12 +53,12 @@ func readFile(ctx context.Context, opt Options) (File, error) {
 	}
 	name := filepath.Join(filepath.Dir(f.LockPath), f.Name) + ".dockerignore"
 	if f.IgnoreData, err = readOptional(name); err != nil {
-		return f, fmt.Errorf("read what the build context leaves out: %w", err)
+		return f, fmt.Errorf("read the ignore file of the build context: %w", err)
 	}
 	return f, nil
 }
 
-// readOptional reads a file beside the build file; nil where there is none.
+// readOptional reads a file beside the build file. It returns nil if the file does not exist.
 func readOptional(name string) ([]byte, error) {
 	data, err := userfile.Read(name, frontend.MaxContextFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,7 +88,7 @@ func readBuildFile(ctx context.Context, opt Options) (f File, err error) {
 	}
 }
 
-// parseLock returns the lock file, or nil where there is none.
+// parseLock parses the lock file. It returns nil if there is none.
 func (f File) parseLock() (*llbgen.Lockfile, error) {
 	if f.LockData == nil {
 		return nil, nil
@@ -100,7 +100,7 @@ func (f File) parseLock() (*llbgen.Lockfile, error) {
 	return lockfile, nil
 }
 
-// missingFile adds to the mistakes of an empty build file that there is none.
+// missingFile adds to the mistakes of an empty build file that the file does not exist.
 func missingFile(err error, opt Options, file File) error {
 	if opt.File != "" || file.Data != nil {
 		return err

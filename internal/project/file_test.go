@@ -41,8 +41,8 @@ func write(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// TestFilesThatNeverEnd: a device or a pipe in the place of a file is an error, not the end of all
-// memory or a wait for ever.
+// TestFilesThatNeverEnd checks that a device or a pipe in place of a file is an error. It must not
+// use up all memory or wait for ever.
 func TestFilesThatNeverEnd(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -73,8 +73,8 @@ func TestFilesThatNeverEnd(t *testing.T) {
 	}
 }
 
-// TestFilesOfTheContext: without a builder, the same files of the build context are read as by one,
-// with the same sentences.
+// TestFilesOfTheContext checks that samforge without a builder reads the same files of the build
+// context as a builder, with the same messages.
 func TestFilesOfTheContext(t *testing.T) {
 	t.Parallel()
 	outside := filepath.Join(write(t, map[string]string{"lock.json": "outside"}), "lock.json")
@@ -82,14 +82,14 @@ func TestFilesOfTheContext(t *testing.T) {
 		files      map[string]string
 		want, fail string
 	}{
-		"a file":                           {map[string]string{"package-lock.json": "lock"}, "lock", ""},
-		"a link in the context":            {map[string]string{"package-lock.json": "-> locks/a.json", "locks/a.json": "lock"}, "lock", ""},
-		"a link out of the context":        {map[string]string{"package-lock.json": "-> " + outside}, "", "there is no package-lock.json in the build context, or its .dockerignore leaves it out"},
-		"a link to a device":               {map[string]string{"package-lock.json": "-> /dev/zero"}, "", "there is no package-lock.json in the build context"},
-		"a pipe":                           {map[string]string{"package-lock.json": "|"}, "", "package-lock.json is a pipe, not a file"},
-		"a file that is left out":          {map[string]string{"package-lock.json": "lock", ".dockerignore": "*.json"}, "", "there is no package-lock.json in the build context"},
-		"left out for this build file":     {map[string]string{"package-lock.json": "lock", "samforge.yaml.dockerignore": "*.json"}, "", "there is no package-lock.json in the build context"},
-		"not left out for this build file": {map[string]string{"package-lock.json": "lock", ".dockerignore": "*.json", "samforge.yaml.dockerignore": ""}, "lock", ""},
+		"a file":                          {map[string]string{"package-lock.json": "lock"}, "lock", ""},
+		"a link in the context":           {map[string]string{"package-lock.json": "-> locks/a.json", "locks/a.json": "lock"}, "lock", ""},
+		"a link out of the context":       {map[string]string{"package-lock.json": "-> " + outside}, "", "there is no package-lock.json in the build context, or its .dockerignore leaves it out"},
+		"a link to a device":              {map[string]string{"package-lock.json": "-> /dev/zero"}, "", "there is no package-lock.json in the build context"},
+		"a pipe":                          {map[string]string{"package-lock.json": "|"}, "", "package-lock.json is a pipe, not a file"},
+		"an ignored file":                 {map[string]string{"package-lock.json": "lock", ".dockerignore": "*.json"}, "", "there is no package-lock.json in the build context"},
+		"ignored for this build file":     {map[string]string{"package-lock.json": "lock", "samforge.yaml.dockerignore": "*.json"}, "", "there is no package-lock.json in the build context"},
+		"not ignored for this build file": {map[string]string{"package-lock.json": "lock", ".dockerignore": "*.json", "samforge.yaml.dockerignore": ""}, "lock", ""},
 	} {
 		c.files["samforge.yaml"] = npmLockFile
 		p, err := Load(t.Context(), Options{Context: write(t, c.files)})

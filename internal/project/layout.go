@@ -26,7 +26,7 @@ type Layout struct {
 	Digest digest.Digest
 }
 
-// ParseLayout reads PATH[:TAG][@DIGEST], what follows oci-layout:// in a named context.
+// ParseLayout parses PATH[:TAG][@DIGEST], the text after oci-layout:// in a named context.
 func ParseLayout(value string) (Layout, error) {
 	path, dgst, pinned := strings.Cut(value, "@")
 	tag := "latest"
@@ -48,7 +48,7 @@ func ParseLayout(value string) (Layout, error) {
 }
 
 func layoutEntry(path, tag string) (*ocispecs.Descriptor, error) {
-	// What reads the index below would read a device for ever.
+	// The code that reads the index below would read a device for ever.
 	if _, err := userfile.Read(filepath.Join(path, ocispecs.ImageIndexFile), documentLimit); err != nil {
 		return nil, fmt.Errorf("read the index of the OCI layout %s: %w", path, err)
 	}
@@ -66,7 +66,7 @@ func layoutEntry(path, tag string) (*ocispecs.Descriptor, error) {
 	return desc, nil
 }
 
-// Config returns the image config for a platform, as it is stored.
+// Config returns the image config for a platform, as stored.
 func (l Layout) Config(ctx context.Context, platform ocispecs.Platform) ([]byte, error) {
 	blobs := layoutBlobs(l.Path)
 	config, err := l.config(ctx, blobs, platform)
@@ -117,7 +117,7 @@ func (b layoutBlobs) ReaderAt(_ context.Context, desc ocispecs.Descriptor) (cont
 	return layoutBlob{bytes.NewReader(data)}, nil
 }
 
-// documentLimit is the most that a manifest, an index or an image config may have, as for
+// documentLimit is the maximum size of a manifest, an index or an image config, the same as for
 // registries.
 const documentLimit = 8 << 20
 

@@ -61,7 +61,7 @@ func TestConfigInALayout(t *testing.T) {
 	}
 }
 
-// A repository can carry links: none of a layout's files may be a device.
+// A repository can contain links: no file of a layout may be a device.
 func TestLayoutsThatNeverEnd(t *testing.T) {
 	t.Parallel()
 	link := func(t *testing.T, path string) {

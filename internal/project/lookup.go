@@ -25,10 +25,10 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Lookup gives targets what they need from outside without a builder: images out of their
-// registries or of named contexts, and files of the build context.
+// Lookup provides what targets need from outside, without a builder: images from their registries
+// or named contexts, and files of the build context.
 type Lookup struct {
-	// Downloads fetches what nothing pins for its checksum; nil fetches nothing.
+	// Downloads fetches unpinned files to compute their checksums; nil fetches nothing.
 	Downloads http.RoundTripper
 
 	project  *Project
@@ -36,12 +36,12 @@ type Lookup struct {
 	sums     sync.Map // func() (digest.Digest, error) by download
 }
 
-// NewLookup returns a lookup of what the project's targets need, by a resolver of images.
+// NewLookup returns a lookup for the project's targets that uses a resolver of images.
 func (p *Project) NewLookup(resolver *registry.Resolver) *Lookup {
 	return &Lookup{project: p, registry: resolver}
 }
 
-// options are those for one platform, on a builder of another one.
+// options returns the options for one platform, on a builder of another one.
 func (l *Lookup) options(platform, builder ocispecs.Platform) llbgen.Options {
 	opt := llbgen.Options{
 		Platform:      platform,
@@ -56,7 +56,7 @@ func (l *Lookup) options(platform, builder ocispecs.Platform) llbgen.Options {
 }
 
 // Image returns the layers of an image that [Target.Describe] named, for a platform. The zero
-// [registry.Image] is one that has no layers in a registry: a named context of files.
+// [registry.Image] stands for an image without layers in a registry: a named context of files.
 func (l *Lookup) Image(name string, dgst digest.Digest, platform ocispecs.Platform) (*registry.Image, error) {
 	from, err := l.From(name, dgst)
 	if err != nil {
@@ -68,8 +68,8 @@ func (l *Lookup) Image(name string, dgst digest.Digest, platform ocispecs.Platfo
 	return l.registry.Resolve(from, platform)
 }
 
-// From returns the reference that an image is fetched by: what a named context or the mirrors have
-// for it, with its digest. It is empty for an image that comes from no registry.
+// From returns the reference by which an image is fetched, with its digest: the one in a named
+// context or in the mirrors. It is empty for an image that comes from no registry.
 func (l *Lookup) From(name string, dgst digest.Digest) (string, error) {
 	from := l.project.Mirrors.Image(name)
 	if c, ok := l.project.contextOf(name); ok {
@@ -93,7 +93,7 @@ func (l *Lookup) From(name string, dgst digest.Digest) (string, error) {
 	return pinned.String(), nil
 }
 
-// contextOf returns the named context that takes the place of an image.
+// contextOf returns the named context that replaces an image.
 func (p *Project) contextOf(ref string) (NamedContext, bool) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -123,8 +123,8 @@ func (l *Lookup) resolve(ctx context.Context, ref string, platform ocispecs.Plat
 	return sourceImage(name, from, found.Config, digest.Digest(found.Digest), digest.Digest(found.Manifest), platform)
 }
 
-// pinned returns the image for a platform. What the lock file has for the platform has to be the
-// image that its digest leads to, as for a build.
+// pinned returns the image for a platform. The lock file's entry for the platform must be the image
+// that its digest leads to, as in a build.
 func (l *Lookup) pinned(name string, platform ocispecs.Platform, pin llbgen.Pin) (*registry.Image, string, error) {
 	from, err := l.From(name, pin.Digest)
 	if err != nil {
@@ -149,8 +149,8 @@ func (l *Lookup) pinned(name string, platform ocispecs.Platform, pin llbgen.Pin)
 	return found, from, nil
 }
 
-// fromContext is an image out of a named context: another image, one in an OCI layout, or plain
-// files, of which nothing is known before the builder has them.
+// fromContext returns an image from a named context: another image, one in an OCI layout, or plain
+// files. Nothing is known about plain files before the builder has them.
 func (l *Lookup) fromContext(ctx context.Context, name string, c NamedContext, platform ocispecs.Platform) (*llbgen.SourceImage, error) {
 	if image, ok := strings.CutPrefix(c.Source, ImageScheme); ok {
 		found, err := l.registry.Resolve(image, platform)
@@ -187,7 +187,7 @@ func sourceImage(name, from string, data []byte, dgst, manifest digest.Digest, p
 	}, nil
 }
 
-// readFile reads a file of the build context as a build does.
+// readFile reads a file of the build context, as a build does.
 func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
 	if l.project.Context.Folder == "" {
 		return nil, fmt.Errorf("the build context is %s, and only a folder can be read without a builder", l.project.Context.Address)
@@ -196,12 +196,12 @@ func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
 	if ignore == nil {
 		var err error
 		if ignore, err = readOptional(filepath.Join(l.project.Context.Folder, ".dockerignore")); err != nil {
-			return nil, fmt.Errorf("read what the build context leaves out: %w", err)
+			return nil, fmt.Errorf("read the ignore file of the build context: %w", err)
 		}
 	}
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(ignore))
 	if err != nil {
-		return nil, fmt.Errorf("read what the build context leaves out: %w", err)
+		return nil, fmt.Errorf("read the ignore file of the build context: %w", err)
 	}
 	folder, err := userfile.NewFolder(l.project.Context.Folder, patterns)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package project reads what a command line means: the build file, its context, its lock file and
-// its parameters, and returns the targets that they ask for.
+// Package project interprets a command line: it reads the build file, its context, its lock file
+// and its parameters, and returns the targets that they ask for.
 //
-// A [Target] is a value. It knows how it is built, described, linted and baked; where it came from
-// is forgotten after [Load].
+// A [Target] is a value. It knows how it is built, described, linted and baked. Its origin is
+// forgotten after [Load].
 package project
 
 import (
@@ -11,32 +11,34 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// Options are the flags that say what the images are, whoever builds them. The zero value is all
-// targets of samforge.yaml in the current directory.
+// Options are the flags that describe the images, independent of the builder. The zero value means
+// all targets of samforge.yaml in the current directory.
 type Options struct {
 	// Context is the build context: a folder, or the address of a git repository or an archive,
-	// which the builder fetches. Empty is the folder of File, or the current one.
+	// which the builder fetches. Empty means the folder of File, or the current one.
 	Context string
-	// File is the build file; "-" is standard input; empty is samforge.yaml in the context's folder
-	// if it exists.
+	// File is the build file. "-" means standard input; empty means samforge.yaml in the context's
+	// folder, if it exists.
 	File string
 	// Stdin is read for the file "-".
 	Stdin io.Reader
 	// BuildArgs override values of the build file.
 	BuildArgs map[string]string
-	// Environment returns the value of a variable, "" for none. It is asked for the build arguments
-	// that the kind of the images has and that BuildArgs do not give; nil is not asked.
+	// Environment returns the value of a variable, or "" if it is not set. It is called for the
+	// build arguments that the kind of the images has and BuildArgs does not. nil reads no
+	// variable.
 	Environment func(name string) string
-	// Taken is told which values of the environment were taken, if any; nil is not.
+	// Taken is called with the values that came from the environment, if there are any. It may be
+	// nil.
 	Taken func(args map[string]string)
 	// Mirrors are added to those of the build file.
 	Mirrors llbgen.Mirrors
 	// BuildContexts are named contexts, as NAME=SOURCE.
 	BuildContexts []string
 
-	// Targets select what is built; none selects all.
+	// Targets selects what is built; empty selects all targets.
 	Targets []string
-	// Platforms to build for, such as linux/arm64; none leaves it to the base images.
+	// Platforms to build for, such as linux/arm64. If empty, the base images decide.
 	Platforms []string
 	// Tags replace the references made from the build file; one target only.
 	Tags []string

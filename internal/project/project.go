@@ -16,17 +16,17 @@ import (
 // Project is a build file with everything that a command line adds to it.
 type Project struct {
 	File File
-	// Args are the build arguments, those of the mirrors among them.
+	// Args are the build arguments, including those of the mirrors.
 	Args map[string]string
 	// Context is the build context, and Contexts are the named ones.
 	Context  Context
 	Contexts []NamedContext
-	// Mirrors are where images and downloads are fetched from instead.
+	// Mirrors are other places to fetch images and downloads from.
 	Mirrors llbgen.Mirrors
 
 	opt     Options
 	plan    *llbgen.Plan
-	targets []llbgen.Target // those that are selected, in the order of the build file
+	targets []llbgen.Target // the selected ones, in the order of the build file
 }
 
 // Load reads the build file, its lock file and the options. Mistakes are an [*InputError].
@@ -68,8 +68,8 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	return p, err
 }
 
-// buildArgs returns the build arguments for a build file: those of the options, of the mirrors, and
-// of the environment.
+// buildArgs returns the build arguments for a build file, from the options, the mirrors and the
+// environment.
 func buildArgs(opt Options, file File) map[string]string {
 	args := maps.Clone(opt.BuildArgs)
 	if args == nil {
@@ -89,7 +89,7 @@ func buildArgs(opt Options, file File) map[string]string {
 	return args
 }
 
-// CheckReference returns an error unless ref is a reference of an image, in lower case.
+// CheckReference returns an error unless ref is an image reference in lower case.
 func CheckReference(ref string) error {
 	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
 		return fmt.Errorf("%s is not an image reference: %w", ref, err)
@@ -103,7 +103,7 @@ func (p *Project) ReadsContext() bool { return p.plan.ReadsContext() }
 // HasRepo reports whether the targets have references to push to.
 func (p *Project) HasRepo() bool { return len(p.opt.Tags) > 0 || p.plan.File.Repo != "" }
 
-// FollowsBuilder reports whether the builder's own platform decides what some target is built for.
+// FollowsBuilder reports whether the platform of some target depends on the builder's own platform.
 func (p *Project) FollowsBuilder() bool {
 	if len(p.opt.Platforms) > 0 {
 		return false
@@ -116,8 +116,8 @@ func (p *Project) FollowsBuilder() bool {
 	return false
 }
 
-// Targets returns the targets that the options select, with their platforms and references. The
-// fallback is the platform of a base image that has several.
+// Targets returns the selected targets with their platforms and references. fallback is the
+// platform to use if a base image has several.
 func (p *Project) Targets(fallback ocispecs.Platform) ([]Target, error) {
 	targets, err := p.place(fallback)
 	if err != nil {
@@ -135,7 +135,7 @@ func (p *Project) place(fallback ocispecs.Platform) ([]Target, error) {
 			return nil, fmt.Errorf("--tag %w", err)
 		}
 		if strings.Contains(tag, "@") {
-			return nil, fmt.Errorf("--tag %s has a digest: leave it out, the image that is built decides it", tag)
+			return nil, fmt.Errorf("--tag %s has a digest: leave it out, the build determines it", tag)
 		}
 	}
 	asked, err := ParsePlatforms(p.opt.Platforms)

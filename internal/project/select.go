@@ -25,8 +25,8 @@ func selectTargets(plan *llbgen.Plan, names []string) ([]llbgen.Target, error) {
 	return slices.DeleteFunc(slices.Clone(plan.Targets), func(t llbgen.Target) bool { return !chosen[t.Name] }), nil
 }
 
-// TargetNames returns what a build file can be asked for: its targets, and the groups that select
-// several of them.
+// TargetNames returns the names that --target accepts for a build file: its targets, and the groups
+// that select several of them.
 func TargetNames(ctx context.Context, opt Options) ([]string, error) {
 	opt.Targets, opt.Tags = nil, nil
 	p, err := load(ctx, opt)

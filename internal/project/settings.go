@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Settings are what a builder is told of every target, through any door. The values are those of
-// the flags of docker buildx build.
+// Settings apply to every target, through any door. The values are those of the flags of docker
+// buildx build.
 type Settings struct {
 	Labels map[string]string
-	// Annotations are OCI annotations, as buildx has them: [TYPE:]KEY=VALUE.
+	// Annotations are OCI annotations in the form of buildx: [TYPE:]KEY=VALUE.
 	Annotations []string
 	// Attests are attestations to add: "type=sbom", "type=provenance,mode=max".
 	Attests []string
@@ -28,8 +28,8 @@ func (s Settings) Caches(t Target) (from, to []string, err error) {
 	return from, to, err
 }
 
-// CheckCaches refuses a cache that several targets would write, each over that of the one before.
-// An inline cache is in the image itself.
+// CheckCaches refuses a cache that several targets would write, each overwriting the one before. An
+// inline cache is in the image itself, so it is allowed.
 func (s Settings) CheckCaches(targets []Target) error {
 	writers := map[string]string{} // target by value
 	for _, t := range targets {

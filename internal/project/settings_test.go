@@ -12,7 +12,7 @@ func TestCachesOfSeveralImages(t *testing.T) {
 		name := "java21-" + variant
 		targets = append(targets, Target{Name: name, fields: map[string]string{"Target": name, "Runtime": "java21", "Variant": variant}})
 	}
-	for to, want := range map[string]string{ // of the error; empty: none
+	for to, want := range map[string]string{ // part of the error; empty: none
 		"type=registry,ref=r/cache:{{.Target}}":               "",
 		"type=registry,ref=r/cache:{{.Runtime}}-{{.Variant}}": "",
 		"type=inline":                                    "",

@@ -20,24 +20,25 @@ import (
 
 // Target is one image to make.
 type Target struct {
-	// Name selects the target, and Groups select it together with others: its runtime and its
+	// Name selects the target alone. Groups select it together with others, by runtime and by
 	// variant.
 	Name   string
 	Groups []string
-	// Entry is the same for targets that share layers, which one builder is to build.
+	// Entry is the same for targets that share layers. One builder should build them all.
 	Entry string
-	// Platforms are what the image is for. Several make an index.
+	// Platforms are the platforms of the image. Several make an index.
 	Platforms []ocispecs.Platform
-	// Refs are the references of the image. Members are those of the platforms of an index, by
+	// Refs are the references of the image. Members are the references of an index's members, by
 	// architecture.
 	Refs    []string
 	Members map[string]string
 	// Base is the reference of the base image, as written.
 	Base string
-	// Pulls are the images that the builder pulls for it, as files are copied out of them.
+	// Pulls are the images that the builder pulls for the target, because it copies files from
+	// them.
 	Pulls []string
 
-	fields  map[string]string // what the template of a cache may name
+	fields  map[string]string // the fields for the template of a cache
 	project *Project
 	source  llbgen.Target
 }
@@ -71,7 +72,7 @@ func (p *Project) target(source llbgen.Target, asked []ocispecs.Platform, fallba
 	return t, err
 }
 
-// name makes the references of the image: that of the one platform, or those of an index and its
+// name sets the references of the image: those of the one platform, or those of an index and its
 // members.
 func (t *Target) name(by llbgen.Tagger) error {
 	reference := func(arch string) (string, error) { return t.project.plan.Reference(t.source, arch, by) }
@@ -90,7 +91,7 @@ func (t *Target) name(by llbgen.Tagger) error {
 		if err != nil {
 			return err
 		}
-		if member != ref { // a template without .Arch names the index alone
+		if member != ref { // a template without .Arch names only the index
 			t.Members[platform.Architecture] = member
 		}
 	}
@@ -100,12 +101,12 @@ func (t *Target) name(by llbgen.Tagger) error {
 // Multi reports whether the image is an index of several platforms.
 func (t Target) Multi() bool { return len(t.Platforms) > 1 }
 
-// SelectedBy reports whether name selects the target: its own name, or that of a group.
+// SelectedBy reports whether name is the target's name or the name of one of its groups.
 func (t Target) SelectedBy(name string) bool {
 	return name == t.Name || name == t.Entry || slices.Contains(t.Groups, name)
 }
 
-// References returns the references of the image and, after them, those of its members.
+// References returns the references of the image, followed by those of its members.
 func (t Target) References() []string {
 	refs := slices.Clone(t.Refs)
 	for _, arch := range slices.Sorted(maps.Keys(t.Members)) {
@@ -114,8 +115,8 @@ func (t Target) References() []string {
 	return refs
 }
 
-// Attrs returns what a frontend is told of the target. The attributes are those that docker buildx
-// passes, so that every door builds the same.
+// Attrs returns the frontend's attributes for the target. They are the ones that docker buildx
+// passes, so that every door builds the same image.
 func (t Target) Attrs() map[string]string {
 	var names []string
 	for _, p := range t.Platforms {
@@ -131,21 +132,21 @@ func (t Target) Attrs() map[string]string {
 	return attrs
 }
 
-// Build returns what builds the target: the frontend, as every door runs it.
+// Build returns the build function of the target. It runs the frontend, as every door does.
 func (t Target) Build(f frontend.Frontend) gateway.BuildFunc { return f.Build }
 
-// Describe returns what the image is made from, for one platform and by a builder of another. No
-// builder is needed for it.
+// Describe returns the inputs of the image for one platform, when a builder of another platform
+// builds it. It needs no builder.
 func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platform, images *Lookup) (*llbgen.Image, error) {
 	return t.project.plan.Build(ctx, t.source, images.options(platform, builder))
 }
 
-// Explain returns a sentence on why the target's build failed, by what the failed step printed, or
-// the empty string.
+// Explain returns a sentence that says why the target's build failed, or the empty string. It reads
+// the output of the failed step.
 func (t Target) Explain(log string) string { return npm.Explain(log) }
 
-// Expand fills in the placeholders in the values of a flag, such as {{.Target}} in --cache-to, as
-// each of several images has a cache of its own.
+// Expand fills in the placeholders in the values of a flag, such as {{.Target}} in --cache-to: each
+// of several images has its own cache.
 func (t Target) Expand(flag string, values []string) ([]string, error) {
 	expanded := slices.Clone(values)
 	for n, value := range values {
@@ -173,7 +174,7 @@ func ParsePlatforms(values []string) ([]ocispecs.Platform, error) {
 	return asked, nil
 }
 
-// buildTime returns what {{.Timestamp}} in a tag shows: SOURCE_DATE_EPOCH, or now.
+// buildTime returns the time for {{.Timestamp}} in a tag: SOURCE_DATE_EPOCH, or now.
 func buildTime(args map[string]string) (time.Time, error) {
 	if args[llbgen.EpochArg] == "" {
 		return time.Now(), nil

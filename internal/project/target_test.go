@@ -42,9 +42,9 @@ func TestTargetsAreBuiltInTheOrderOfTheFile(t *testing.T) {
 	t.Parallel()
 	plan := loadPlan(t)
 	for name, c := range map[string]struct{ ask, want []string }{
-		"none asked for means all": {nil, []string{"nodejs22.x", "python3.12", "java21"}},
-		"two, in another order":    {[]string{"java21", "nodejs22.x"}, []string{"nodejs22.x", "java21"}},
-		"one, twice":               {[]string{"java21", "java21"}, []string{"java21"}},
+		"no names mean all targets": {nil, []string{"nodejs22.x", "python3.12", "java21"}},
+		"two, in another order":     {[]string{"java21", "nodejs22.x"}, []string{"nodejs22.x", "java21"}},
+		"one, twice":                {[]string{"java21", "java21"}, []string{"java21"}},
 	} {
 		targets, err := selectTargets(plan, c.ask)
 		if err != nil {
@@ -76,8 +76,8 @@ func TestReferences(t *testing.T) {
 			Options{Platforms: []string{"linux/amd64,linux/arm64"}}, []string{node},
 			map[string]string{"amd64": node + "-linux-amd64", "arm64": node + "-linux-arm64"},
 		},
-		"a platform asked for twice is one":      {Options{Platforms: []string{"linux/arm64", "linux/arm64/v8"}}, []string{node + "-linux-arm64"}, nil},
-		"--tag takes the place of the made ones": {Options{Tags: []string{"a:1", "a:2"}}, []string{"a:1", "a:2"}, nil},
+		"a platform that is given twice counts once": {Options{Platforms: []string{"linux/arm64", "linux/arm64/v8"}}, []string{node + "-linux-arm64"}, nil},
+		"--tag replaces the generated references":    {Options{Tags: []string{"a:1", "a:2"}}, []string{"a:1", "a:2"}, nil},
 		"a template without .Arch names no members": {
 			Options{Platforms: []string{"linux/amd64", "linux/arm64"}, TagTemplate: "{{.Runtime}}"},
 			[]string{"registry.example.com/ci/sam:nodejs22.x"}, map[string]string{},
@@ -111,13 +111,13 @@ func TestReferencesThatCannotBe(t *testing.T) {
 		"--tag for several targets":         {Options{Tags: []string{"a:1"}}, "--tag names one image, and 3 targets are selected"},
 		"two targets with one tag":          {Options{TagTemplate: "{{.Version}}"}, "nodejs22.x and python3.12 give the same tag"},
 		"a platform the base excludes":      {Options{Platforms: []string{"linux/arm64"}}, "linux/amd64 only"},
-		"a platform that is none":           {Options{Platforms: []string{"linux/amd64/v1/x"}}, "--platform"},
+		"not a platform":                    {Options{Platforms: []string{"linux/amd64/v1/x"}}, "--platform"},
 		"an operating system without bases": {Options{Platforms: []string{"windows/amd64"}}, "windows"},
-		"a time that is none":               {Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "now"}}, "SOURCE_DATE_EPOCH"},
+		"not a time":                        {Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "now"}}, "SOURCE_DATE_EPOCH"},
 	} {
 		_, err := loadMatrix(c.opt)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: the error is %v, want one that tells %q", name, err, c.want)
+			t.Errorf("%s: the error is %v, want one that says %q", name, err, c.want)
 		}
 	}
 }

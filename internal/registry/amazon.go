@@ -11,8 +11,8 @@ import (
 )
 
 // amazon is the keychain of Amazon ECR. It finds AWS credentials as every AWS program does, and
-// exchanges them for a registry's; like docker-credential-ecr-login it keeps those in ~/.ecr,
-// unless AWS_ECR_DISABLE_CACHE is set.
+// exchanges them for a registry's. Like docker-credential-ecr-login it keeps the registry's
+// credentials in ~/.ecr, unless AWS_ECR_DISABLE_CACHE is set.
 type amazon struct{}
 
 var _ authn.ContextKeychain = amazon{}
@@ -21,13 +21,13 @@ func (a amazon) Resolve(target authn.Resource) (authn.Authenticator, error) {
 	return a.ResolveContext(context.Background(), target)
 }
 
-// ResolveContext returns an error when there are no AWS credentials for a private registry, which
-// always wants some. A public one is then used without.
+// ResolveContext returns an error if there are no AWS credentials for a private registry, which
+// always requires some. It returns anonymous access for a public one.
 func (amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	host := target.RegistryStr()
 	registry, err := api.ExtractRegistry(host)
 	if err != nil {
-		return authn.Anonymous, nil // no registry of Amazon's
+		return authn.Anonymous, nil // not a registry of Amazon's
 	}
 	public := registry.Service == api.ServiceECRPublic
 	options := []func(*config.LoadOptions) error{config.WithRegion(registry.Region)}
@@ -35,8 +35,8 @@ func (amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.
 		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
 	if public {
-		// Most machines that pull from it are none of Amazon's, and wait seconds for an answer of
-		// the metadata service.
+		// Most machines that pull from a public registry are not Amazon's, and would wait seconds
+		// for an answer of the metadata service.
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	settings, err := config.LoadDefaultConfig(ctx, options...)

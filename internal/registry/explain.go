@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// Error is a registry's answer in words for the user.
+// Error explains a registry's answer to the user.
 type Error struct {
 	Sentence string // what is wrong and what to do
 	Err      error  // what the registry said
@@ -23,13 +23,13 @@ func (e *Error) Error() string { return e.Sentence + ": " + e.Err.Error() }
 // Unwrap returns what the registry said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explain returns a builder's error as an *Error when it is one that a registry commonly gives,
-// which BuildKit passes on as text. Any other error, and nil, comes back as it is. The reference is
-// the image being worked on; where the text names another image, such as the base that could not be
-// pulled, that one is meant.
+// Explain returns a builder's error as an *Error if it is one that registries commonly return;
+// BuildKit passes such errors on as text. Any other error, and nil, is returned unchanged. ref is
+// the image that samforge works on. If the text names another image, such as a base that could not
+// be pulled, the Error is about that one.
 func Explain(err error, ref string) error { return explained(err, ref, true) }
 
-// explain is Explain for an error of a Client, which asked the registry itself.
+// explain is Explain for an error of a Client, which sent the request itself.
 func explain(err error, ref string) error { return explained(err, ref, false) }
 
 func explained(err error, ref string, builder bool) error {
@@ -48,29 +48,29 @@ func explained(err error, ref string, builder bool) error {
 	return err
 }
 
-// rule turns one kind of answer into a sentence. The first rule that matches wins: what the
-// registry says about a tag or a limit is more exact than the status that it comes with.
+// rule turns one kind of answer into a sentence. The first matching rule wins: what the registry
+// says about a tag or a limit is more precise than the HTTP status.
 type rule struct {
-	status   int            // of a Client's request; 0 is none
-	text     *regexp.Regexp // of the lower-case error; nil is none
+	status   int            // of the answer to a Client's request; 0 matches any
+	text     *regexp.Regexp // of the lower-case error; nil matches any
 	sentence func(subject) string
 }
 
 // The texts are those of ECR, Harbor, Docker Hub, distribution and containerd's remotes, which
-// BuildKit uses. The last leaves a message out that is its code's standard one, so that a bare
-// "denied" or "unauthorized" is left.
+// BuildKit uses. containerd omits a message that is the standard one for its code, so that only a
+// bare "denied" or "unauthorized" is left.
 var rules = []rule{
 	{
 		text: regexp.MustCompile(`tag_?invalid|tag invalid|immutable|cannot be overwritten|imagetagalreadyexists`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s is there already and its repository does not let tags be overwritten; use --skip-existing or another tag", s.ref)
+			return fmt.Sprintf("%s already exists and its repository does not allow tags to be overwritten; use --skip-existing or another tag", s.ref)
 		},
 	},
 	{
 		status: http.StatusTooManyRequests,
 		text:   regexp.MustCompile(`toomanyrequests|too many requests|rate limit`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s limits how often it may be asked; wait, log in with `%s`, or use a mirror", s.host, s.login())
+			return fmt.Sprintf("%s limits the number of requests; wait, log in with `%s`, or use a mirror", s.host, s.login())
 		},
 	},
 	{
@@ -83,19 +83,19 @@ var rules = []rule{
 	{
 		text: regexp.MustCompile(`failed to push .*(name_?unknown|name unknown|repository name not known|repository with name .* does not exist)`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s has no repository %s and does not make it by itself; make it first%s", s.host, s.repo, s.create())
+			return fmt.Sprintf("%s has no repository %s and does not create it by itself; create it first%s", s.host, s.repo, s.create())
 		},
 	},
 	{
 		text: regexp.MustCompile(`invalid character '<' looking for beginning of value|media type "?text/html`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s sent a web page in place of an image; the registry, or a proxy before it, may want a login", s.host)
+			return fmt.Sprintf("%s sent a web page instead of an image; the registry, or a proxy in front of it, may want a login", s.host)
 		},
 	},
 	{
 		text: regexp.MustCompile(`failed to fetch (?:anonymous|oauth) token: .*: 403 forbidden`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s gives no token; the login may have expired: log in again with `%s`, or run `docker logout %s` to use it without", s.host, s.login(), s.host)
+			return fmt.Sprintf("%s issues no token; the login may have expired: log in again with `%s`, or run `docker logout %s` to use it without", s.host, s.login(), s.host)
 		},
 	},
 	{
@@ -108,7 +108,7 @@ var rules = []rule{
 		status: http.StatusForbidden,
 		text:   regexp.MustCompile(`403 forbidden|(^|[\s:])denied($|[\s:])|requested access to the resource is denied|not authorized to perform`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("these credentials give no right to %s; ask its owner, or log in as somebody else with `%s`", s.repo, s.login())
+			return fmt.Sprintf("these credentials do not allow access to %s; ask its owner, or log in as another user with `%s`", s.repo, s.login())
 		},
 	},
 	{
@@ -121,7 +121,7 @@ var rules = []rule{
 	{
 		text: regexp.MustCompile(`head request to .*405 method not allowed`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s does not answer HEAD requests, which a builder sends before it pulls or pushes; have it, or the proxy in front of it, let them through", s.peer)
+			return fmt.Sprintf("%s does not answer HEAD requests, which a builder sends before it pulls or pushes; let the registry, or the proxy in front of it, accept them", s.peer)
 		},
 	},
 	{
@@ -130,7 +130,7 @@ var rules = []rule{
 			if s.builder {
 				return fmt.Sprintf("%s speaks plain HTTP; give it TLS, or set `http = true` for it in buildkitd.toml", s.peer)
 			}
-			return fmt.Sprintf("%s speaks plain HTTP, and without a builder samforge uses it with TLS only; give it TLS, or use a mirror that has it", s.peer)
+			return fmt.Sprintf("%s speaks plain HTTP, and without a builder samforge uses it only with TLS; give it TLS, or use a mirror that has it", s.peer)
 		},
 	},
 	{
@@ -155,13 +155,13 @@ type subject struct {
 	ref     string
 	repo    string
 	host    string // of the registry, docker.io for Docker Hub
-	peer    string // the host that the error's URL names, else the registry's
+	peer    string // the host in the error's URL, else the registry's
 	text    string // the error
-	builder bool   // whether a builder asked
+	builder bool   // whether a builder sent the request
 }
 
 var (
-	// namedImage finds the image, and requested the host, in BuildKit's own words.
+	// namedImage finds the image, and requested finds the host, in BuildKit's own words.
 	namedImage = regexp.MustCompile(`(?:failed to push|failed to resolve source metadata for) "?([^\s"]+?)"?(?::? |$)`)
 	requested  = regexp.MustCompile(`https?://([^/\s"]+)`)
 )
@@ -189,7 +189,7 @@ func subjectOf(text, ref string) subject {
 
 const publicECR = "public.ecr.aws"
 
-// privateECR is the host of a private registry of Amazon's, with its region.
+// privateECR matches the host of a private Amazon registry, with its region.
 var privateECR = regexp.MustCompile(`^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.`)
 
 // login returns the command that stores credentials for the registry.
@@ -207,7 +207,7 @@ func (s subject) login() string {
 	return login
 }
 
-// create returns how a repository is made, where that is one command.
+// create returns the command that creates a repository, if one command does.
 func (s subject) create() string {
 	m := privateECR.FindStringSubmatch(s.host)
 	if m == nil {
@@ -216,8 +216,7 @@ func (s subject) create() string {
 	return fmt.Sprintf(" with `aws ecr create-repository --region %s --repository-name %s`", m[1], strings.TrimPrefix(s.repo, s.host+"/"))
 }
 
-// mountRefused finds the request that asks a registry to give a blob of one repository to another,
-// in an error of it.
+// mountRefused finds, in a registry's error, the request to mount a blob from another repository.
 var mountRefused = regexp.MustCompile(`post request to https?://\S+/blobs/uploads/\?\S*mount=\S+: [45]\d\d `)
 
 // mountFrom finds the repository that the blob is in.
@@ -228,6 +227,6 @@ func mountSentence(s subject) string {
 	if m := mountFrom.FindStringSubmatch(s.text); m != nil {
 		from = strings.ReplaceAll(m[1], "%2F", "/")
 	}
-	return fmt.Sprintf("%s does not give layers of %s to %s; let these credentials read %s, or have the registry's administrator allow mounting between its repositories",
+	return fmt.Sprintf("%s does not give layers of %s to %s; let these credentials read %s, or ask the registry's administrator to allow mounting between its repositories",
 		s.host, cmp.Or(from, "another repository"), s.repo, cmp.Or(from, "that repository"))
 }

@@ -16,19 +16,19 @@ func TestExplain(t *testing.T) {
 		},
 		"push with other people's credentials": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/: 403 Forbidden`,
-			"these credentials give no right to registry.example.com/ci/plugin;",
+			"these credentials do not allow access to registry.example.com/ci/plugin;",
 		},
-		"Docker Hub base that is not there": {
+		"Docker Hub base that does not exist": {
 			`failed to solve: failed to resolve source metadata for docker.io/harness/nope:1: docker.io/harness/nope:1: pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`,
 			"docker.io wants credentials for docker.io/harness/nope, or has no such repository; run `docker login`",
 		},
 		"immutable tag on ECR": {
 			`failed to push registry.example.com/ci/plugin:1: unexpected status from PUT request: 400 Bad Request: tag invalid: The image tag '1' already exists in the 'ci/plugin' repository and cannot be overwritten because the tag is immutable.`,
-			"registry.example.com/ci/plugin:1 is there already",
+			"registry.example.com/ci/plugin:1 already exists",
 		},
 		"pull limit": {
 			`failed to resolve source metadata for docker.io/library/docker:28-cli: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit`,
-			"docker.io limits how often it may be asked; wait, log in with `docker login`, or use a mirror",
+			"docker.io limits the number of requests; wait, log in with `docker login`, or use a mirror",
 		},
 		"registry that is down": {
 			`failed to do request: Head "https://registry.example.com/v2/ci/plugin/blobs/x": dial tcp 10.0.0.1:443: connect: connection refused`,
@@ -42,21 +42,21 @@ func TestExplain(t *testing.T) {
 			`failed to resolve source metadata for public.ecr.aws/sam/build-java21:1: failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://public.ecr.aws/token/: 403 Forbidden: denied: Your Authorization Token has expired. Please run 'aws ecr-public get-login-password'`,
 			"the login to public.ecr.aws has expired; log in again with `aws ecr-public get-login-password --region us-east-1 | docker login --username AWS --password-stdin public.ecr.aws`, or run `docker logout public.ecr.aws`",
 		},
-		"expired login to ECR Public, of which BuildKit passes the status on": {
+		"expired login to ECR Public, when BuildKit passes on only the status": {
 			`failed to resolve source metadata for public.ecr.aws/sam/build-java21:1: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://public.ecr.aws/token/: 403 Forbidden`,
-			"public.ecr.aws gives no token; the login may have expired: log in again with `aws ecr-public",
+			"public.ecr.aws issues no token; the login may have expired: log in again with `aws ecr-public",
 		},
 		"login page for a manifest": {
 			`failed to resolve source metadata for registry.example.com/ci/plugin:1: unexpected media type text/html for sha256:ab: not found`,
-			"registry.example.com sent a web page in place of an image",
+			"registry.example.com sent a web page instead of an image",
 		},
 		"push that is denied in the standard words": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: denied: requested access to the resource is denied`,
-			"these credentials give no right to registry.example.com/ci/plugin;",
+			"these credentials do not allow access to registry.example.com/ci/plugin;",
 		},
-		"push that is denied in one word, as BuildKit leaves standard messages out": {
+		"push that is denied in one word, because BuildKit omits standard messages": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: denied`,
-			"these credentials give no right to registry.example.com/ci/plugin;",
+			"these credentials do not allow access to registry.example.com/ci/plugin;",
 		},
 		"push that wants credentials in one word": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: unauthorized`,
@@ -64,8 +64,8 @@ func TestExplain(t *testing.T) {
 		},
 		"repository that ECR does not have": {
 			`failed to push 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin:1: name unknown: The repository with name 'ci/plugin' does not exist in the registry with id '123456789012'`,
-			"123456789012.dkr.ecr.eu-west-1.amazonaws.com has no repository 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin and does not make it by itself; " +
-				"make it first with `aws ecr create-repository --region eu-west-1 --repository-name ci/plugin`",
+			"123456789012.dkr.ecr.eu-west-1.amazonaws.com has no repository 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin and does not create it by itself; " +
+				"create it first with `aws ecr create-repository --region eu-west-1 --repository-name ci/plugin`",
 		},
 		"mount that is refused": {
 			`failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/?from=base%2Fimage&mount=sha256%3Aab: 403 Forbidden`,

@@ -29,10 +29,10 @@ import (
 	"github.com/samforge/samforge/internal/userfile"
 )
 
-// Keychain finds the credentials for a registry. It asks, in this order: DOCKER_AUTH_CONFIG,
+// Keychain finds the credentials for a registry. It looks, in this order, in: DOCKER_AUTH_CONFIG,
 // Docker's config.json with its credential helpers, Podman's auth.json, and the clouds that the
-// registry may belong to (ECR, Artifact Registry, ACR, GitHub). Where none has any, or a helper
-// fails, the registry is asked without credentials.
+// registry may belong to (ECR, Artifact Registry, ACR, GitHub). If none has credentials, or a
+// helper fails, samforge uses the registry without credentials.
 //
 // An answer is kept for a few minutes. A Keychain is safe for concurrent use.
 type Keychain struct {
@@ -42,41 +42,41 @@ type Keychain struct {
 
 	read   sync.Once
 	docker *configfile.ConfigFile
-	podman *configfile.ConfigFile // nil where there is none
+	podman *configfile.ConfigFile // nil if there is none
 
-	asking singleflight.Group // one question about a registry at a time
-	mu     sync.Mutex         // of what is below
+	asking singleflight.Group // one lookup for a registry at a time
+	mu     sync.Mutex         // guards the fields below
 	found  map[string]answer
 	warned map[string]bool
 }
 
-// cloud is the keychain of one cloud. It answers at once for registries that are not that cloud's.
+// cloud is the keychain of one cloud. For registries of others it answers at once.
 type cloud struct {
 	name string
 	authn.Keychain
 }
 
-// answer is what was found for a registry.
+// answer is the result of a lookup for a registry.
 type answer struct {
 	config authn.AuthConfig
 	at     time.Time
 }
 
 const (
-	// keep is how long an answer is good for: Google's tokens can end after 5 minutes.
+	// keep is how long an answer is valid: Google's tokens can expire after 5 minutes.
 	keep = 4*time.Minute + 50*time.Second
-	// patience bounds a cloud's keychain, which may run a program or ask a metadata service.
+	// patience limits a cloud's keychain, which may run a program or call a metadata service.
 	patience = 10 * time.Second
-	// helperPatience bounds a credential helper, which may ask the user for a password.
+	// helperPatience limits a credential helper, which may ask the user for a password.
 	helperPatience = time.Minute
-	// maxConfig is the size in bytes that a file with credentials may have.
+	// maxConfig is the maximum size in bytes of a file with credentials.
 	maxConfig = 4 << 20
 )
 
 var _ authn.ContextKeychain = (*Keychain)(nil)
 
-// NewKeychain returns a Keychain that reads its files at the first question. It calls warn, at most
-// once for each reason, when credentials that are configured cannot be had.
+// NewKeychain returns a Keychain that reads its files when it is first used. It calls warn, at most
+// once for each reason, if configured credentials cannot be obtained.
 func NewKeychain(warn func(sentence string)) *Keychain {
 	return &Keychain{
 		warn:           warn,
@@ -117,7 +117,7 @@ func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 	return authn.FromConfig(found), nil
 }
 
-// kept returns what find found a short while ago, or finds now.
+// kept returns what find found a short while ago, or else calls find.
 func (k *Keychain) kept(key string, find func() authn.AuthConfig) authn.AuthConfig {
 	value, _, _ := k.asking.Do(key, func() (any, error) {
 		k.mu.Lock()
@@ -146,8 +146,8 @@ func (k *Keychain) tell(format string, args ...any) {
 	}
 }
 
-// readDocker reads Docker's config.json. It returns an empty one where there is none, or none that
-// can be read.
+// readDocker reads Docker's config.json. It returns an empty config if the file does not exist or
+// cannot be read.
 func (k *Keychain) readDocker() *configfile.ConfigFile {
 	dir := cmp.Or(os.Getenv(config.EnvOverrideConfigDir), config.Dir())
 	name := filepath.Join(dir, config.ConfigFileName)
@@ -165,8 +165,8 @@ func (k *Keychain) readDocker() *configfile.ConfigFile {
 	return file
 }
 
-// fromDocker asks Docker's config and the credential helper that it names, which docker would wait
-// for without end.
+// fromDocker looks in Docker's config and calls the credential helper that it names. docker would
+// wait for the helper without end.
 func (k *Keychain) fromDocker(ctx context.Context, target authn.Resource) authn.AuthConfig {
 	host := target.RegistryStr()
 	found, err := within(ctx, k.helperPatience, func(context.Context) (types.AuthConfig, error) { return k.docker.GetAuthConfig(host) })
@@ -174,7 +174,7 @@ func (k *Keychain) fromDocker(ctx context.Context, target authn.Resource) authn.
 		return authn.AuthConfig{}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		k.tell("the credential helper of %s gives no credentials for %s within %s, which is used without", k.docker.Filename, host, k.helperPatience)
+		k.tell("the credential helper of %s gives no credentials for %s within %s; the registry is used without them", k.docker.Filename, host, k.helperPatience)
 	} else if err != nil {
 		if helper := k.helper(host); helper != "" {
 			k.tell("%s names the credential helper %s, which is not on PATH; its registries are used without credentials",
@@ -186,7 +186,8 @@ func (k *Keychain) fromDocker(ctx context.Context, target authn.Resource) authn.
 	return authConfig(found)
 }
 
-// helper returns the program that config.json names for a registry, where that is not installed.
+// helper returns the program that config.json names for a registry, if that program is not
+// installed.
 func (k *Keychain) helper(host string) string {
 	if host == name.DefaultRegistry {
 		host = authn.DefaultAuthKey
@@ -202,7 +203,7 @@ func (k *Keychain) helper(host string) string {
 	return program
 }
 
-// readPodman reads Podman's credentials, which stand where containers-auth.json(5) says.
+// readPodman reads Podman's credentials from the place that containers-auth.json(5) names.
 func (k *Keychain) readPodman() *configfile.ConfigFile {
 	home, _ := os.UserHomeDir()
 	files := []string{
@@ -231,7 +232,7 @@ func (k *Keychain) readPodman() *configfile.ConfigFile {
 	return nil
 }
 
-// fromPodman asks for the repository, what stands above it, and the registry, as Podman does.
+// fromPodman looks up the repository, the names above it, and the registry, as Podman does.
 func (k *Keychain) fromPodman(target authn.Resource) authn.AuthConfig {
 	if k.podman == nil {
 		return authn.AuthConfig{}
@@ -248,7 +249,7 @@ func (k *Keychain) fromPodman(target authn.Resource) authn.AuthConfig {
 	return authConfig(found)
 }
 
-// fromClouds asks the clouds in their order.
+// fromClouds tries the clouds in their order.
 func (k *Keychain) fromClouds(ctx context.Context, target authn.Resource) authn.AuthConfig {
 	for _, c := range k.clouds {
 		if found := k.fromCloud(ctx, c, target); found != (authn.AuthConfig{}) {
@@ -258,7 +259,7 @@ func (k *Keychain) fromClouds(ctx context.Context, target authn.Resource) authn.
 	return authn.AuthConfig{}
 }
 
-// fromCloud asks a cloud's keychain, but not for long.
+// fromCloud calls a cloud's keychain, with a time limit.
 func (k *Keychain) fromCloud(ctx context.Context, c cloud, target authn.Resource) authn.AuthConfig {
 	found, err := within(ctx, patience, func(ctx context.Context) (*authn.AuthConfig, error) {
 		auth, err := authn.Resolve(ctx, c.Keychain, target)
@@ -269,17 +270,17 @@ func (k *Keychain) fromCloud(ctx context.Context, c cloud, target authn.Resource
 	})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		k.tell("%s gives no credentials for %s within %s, which is used without", c.name, target.RegistryStr(), patience)
+		k.tell("%s gives no credentials for %s within %s; the registry is used without them", c.name, target.RegistryStr(), patience)
 	case err != nil:
-		k.tell("%s gives no credentials for %s, which is used without: %v", c.name, target.RegistryStr(), err)
+		k.tell("%s gives no credentials for %s; the registry is used without them: %v", c.name, target.RegistryStr(), err)
 	default:
 		return *found
 	}
 	return authn.AuthConfig{}
 }
 
-// within returns what ask returns, or the error of ctx or of the limit when that ends first: few
-// keychains end with a context, so one that hangs is left behind.
+// within returns the result of ask, or the error of ctx or of the limit if that ends first. Few
+// keychains stop when a context ends, so one that hangs is left behind.
 func within[T any](ctx context.Context, limit time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -301,7 +302,8 @@ func within[T any](ctx context.Context, limit time.Duration, ask func(context.Co
 	}
 }
 
-// authConfig takes what the Docker configuration has over; its server address is no credential.
+// authConfig converts credentials of the Docker configuration; the server address is not a
+// credential.
 func authConfig(found types.AuthConfig) authn.AuthConfig {
 	return authn.AuthConfig{
 		Username:      found.Username,

@@ -21,8 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// noCredentials is an environment in which a keychain finds nothing, and the folder of its Docker
-// config.
+// noCredentials sets up an environment in which a keychain finds nothing, and returns the folder of
+// its Docker config.
 func noCredentials(t *testing.T) (dockerConfig string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,12 +46,13 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 	}
 }
 
-// auths is a Docker config with credentials.
+// auths returns a Docker config with credentials.
 func auths(key, user, password string) string {
 	return fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, key, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
 }
 
-// ask returns the user and the password that a new keychain has for a repository, and its warnings.
+// ask returns the user and the password that a new keychain finds for a repository, and its
+// warnings.
 func ask(t *testing.T, repository string) (user, password string, warnings []string) {
 	t.Helper()
 	k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) })
@@ -59,7 +60,7 @@ func ask(t *testing.T, repository string) (user, password string, warnings []str
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second answer is one that was kept
+	for range 2 { // the second answer comes from the cache
 		auth, err := k.ResolveContext(t.Context(), repo)
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +124,8 @@ func TestKeychainReadsWhatDockerAndPodmanWrite(t *testing.T) {
 	}
 }
 
-// What is configured and cannot be had is said once, and the registry is used without.
+// samforge warns once about configured credentials that it cannot obtain, and uses the registry
+// without them.
 func TestKeychainWarnsOfCredentialsThatCannotBeHad(t *testing.T) {
 	for name, tc := range map[string]struct{ file, content, want string }{
 		"a store that is not installed": {"config.json", `{"credsStore": "nope"}`,
@@ -131,9 +133,9 @@ func TestKeychainWarnsOfCredentialsThatCannotBeHad(t *testing.T) {
 		"a helper that is not installed": {"config.json", `{"credHelpers": {"registry.example.com": "nope"}}`,
 			"names the credential helper docker-credential-nope, which is not on PATH"},
 		"a helper that fails": {"config.json", `{"credsStore": "locked"}`, "registry.example.com is used without credentials: "},
-		"a config that is no JSON": {"config.json", `{"auths"`,
+		"a config that is not JSON": {"config.json", `{"auths"`,
 			"registries are used without the credentials of the Docker config: "},
-		"a Podman file that is no JSON": {"containers/auth.json", `]`, "containers/auth.json: "},
+		"a Podman file that is not JSON": {"containers/auth.json", `]`, "containers/auth.json: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := noCredentials(t)
@@ -148,7 +150,7 @@ func TestKeychainWarnsOfCredentialsThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// A missing helper does not hide what stands in the file beside it.
+// A missing helper does not hide the credentials in the same file.
 func TestKeychainWithoutItsHelperUsesTheFile(t *testing.T) {
 	dir := noCredentials(t)
 	write(t, filepath.Join(dir, "config.json"),
@@ -158,7 +160,7 @@ func TestKeychainWithoutItsHelperUsesTheFile(t *testing.T) {
 	}
 }
 
-// Credentials that would be waited for without end are left out, with a warning.
+// Credentials that would take for ever are left out, with a warning.
 func TestKeychainEndsWhatDoesNot(t *testing.T) {
 	pipe := func(t *testing.T, path string) {
 		if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -240,19 +242,19 @@ func TestKeychainOfAmazon(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a private registry without AWS credentials is warned of", func(t *testing.T) {
+	t.Run("a private registry without AWS credentials causes a warning", func(t *testing.T) {
 		noCredentials(t)
 		if user, _, warnings := ask(t, private); user != "" || len(warnings) != 1 || !strings.HasPrefix(warnings[0], "AWS gives no credentials for 123456789012.dkr.ecr") {
 			t.Errorf("user %q, warnings %q", user, warnings)
 		}
 	})
-	t.Run("a public one is used without", func(t *testing.T) {
+	t.Run("a public registry is used without credentials", func(t *testing.T) {
 		noCredentials(t)
 		if user, _, warnings := ask(t, public); user != "" || len(warnings) > 0 {
 			t.Errorf("user %q, warnings %q", user, warnings)
 		}
 	})
-	t.Run("a profile that does not exist ends nothing", func(t *testing.T) {
+	t.Run("a profile that does not exist stops nothing", func(t *testing.T) {
 		noCredentials(t)
 		t.Setenv("AWS_PROFILE", "nope")
 		if user, _, warnings := ask(t, private); user != "" || len(warnings) != 1 || !strings.Contains(warnings[0], "nope") {
@@ -261,7 +263,7 @@ func TestKeychainOfAmazon(t *testing.T) {
 	})
 }
 
-// google is a stand-in for the token service that the key of a service account names.
+// google is a stand-in for the token service that is named in a service account's key.
 func TestKeychainOfGoogle(t *testing.T) {
 	dir := noCredentials(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

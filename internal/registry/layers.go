@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Mount makes the layers of the image at ref, for the platform, part of the repository that to is
-// in. Both are in one registry, which need not be sent a byte: see "Mounting a blob from another
-// repository" in the OCI distribution specification. A registry that wants the bytes instead is an
-// error; nothing is sent then.
+// Mount adds the layers of the image at ref, for the platform, to the repository of to. Both
+// repositories are in one registry, so no bytes need to be sent: see "Mounting a blob from another
+// repository" in the OCI distribution specification. If the registry wants the bytes instead, Mount
+// sends none and returns an error.
 func (c *Client) Mount(ctx context.Context, ref string, platform ocispecs.Platform, to string) error {
 	if err := c.mount(ctx, ref, platform, to); err != nil {
 		return fmt.Errorf("mount the layers of %s in %s: %w", ref, to, explain(err, to))
@@ -43,7 +43,7 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 		}
 		if i > 0 {
 			eg.Go(upload)
-		} else if err := upload(); err != nil { // the others would go the same way
+		} else if err := upload(); err != nil { // the other layers would fail the same way
 			return err
 		}
 	}
@@ -53,13 +53,13 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 // Layer is a layer to upload.
 type Layer struct {
 	ocispecs.Descriptor
-	// Open returns its bytes. Nil takes them from the repository From.
+	// Open returns the layer's bytes. If Open is nil, they come from the repository From.
 	Open func() (io.ReadCloser, error)
 	From string
 }
 
-// Upload uploads layers to the repository that to is in, without asking for them to be mounted. It
-// returns how many the repository did not have.
+// Upload uploads layers to the repository of to, without trying to mount them. It returns how many
+// layers the repository did not have.
 func (c *Client) Upload(ctx context.Context, layers []Layer, to string) (uploaded int, err error) {
 	pusher, into, err := c.pusher(to)
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *Client) Upload(ctx context.Context, layers []Layer, to string) (uploade
 	}
 	var count atomic.Int64
 	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(4) // as many as BuildKit sends at a time
+	eg.SetLimit(4) // as many as BuildKit sends at the same time
 	for _, layer := range layers {
 		eg.Go(func() error {
 			there, err := c.HasBlob(ctx, to, layer.Digest.String())
@@ -89,7 +89,7 @@ func (c *Client) Upload(ctx context.Context, layers []Layer, to string) (uploade
 	return int(count.Load()), err
 }
 
-// blob returns a layer as what uploads it wants it.
+// blob returns a layer in the form that a pusher takes.
 func (c *Client) blob(ctx context.Context, layer Layer) (v1.Layer, error) {
 	if layer.Open != nil {
 		return partial.CompressedToLayer(kept{layer})
@@ -122,7 +122,7 @@ func (c *Client) layers(ctx context.Context, ref string, platform ocispecs.Platf
 	if err != nil {
 		return nil, nil, invalid(ref, err)
 	}
-	// Another puller than that of the documents, which reads each answer whole.
+	// This is not the puller of the documents, which reads each answer whole.
 	puller, err := remote.NewPuller(c.forLayers()...)
 	if err != nil {
 		return nil, nil, err
@@ -139,7 +139,7 @@ func (c *Client) layers(ctx context.Context, ref string, platform ocispecs.Platf
 	return from, layers, err
 }
 
-// pusher returns what uploads to the repository that a reference is in.
+// pusher returns a pusher for the repository of a reference.
 func (c *Client) pusher(to string) (*remote.Pusher, name.Repository, error) {
 	into, err := name.ParseReference(to)
 	if err != nil {
@@ -157,12 +157,12 @@ func (c *Client) forLayers() []remote.Option {
 	}
 }
 
-// unsent is a layer that is mounted or not at all.
+// unsent is a layer that can only be mounted, never sent.
 type unsent struct{ v1.Layer }
 
 var errNotMounted = errors.New("the registry wants the bytes")
 
 func (unsent) Compressed() (io.ReadCloser, error) { return nil, errNotMounted }
 
-// sent is a layer that hides which repository it is in, so that its bytes are sent.
+// sent is a layer that hides its repository, so that its bytes are sent.
 type sent struct{ v1.Layer }

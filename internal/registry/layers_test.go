@@ -14,9 +14,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// mountable starts a registry with an image of four layers. When it mounts, its
-// answer to the request for it is 201; otherwise it asks for the bytes. It notes
-// the queries of requests to the repository "to".
+// mountable starts a registry with an image of four layers. If it mounts, it answers a mount
+// request with 201; otherwise it wants the bytes. queries returns the queries of requests to the
+// repository "to".
 func mountable(t *testing.T, mounts bool) (host string, layers int, queries func() []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -100,8 +100,8 @@ func TestMountSendsNothing(t *testing.T) {
 	}
 }
 
-// What the repository has not is uploaded, from a file or from another repository, without asking
-// for a mount.
+// Upload sends the layers that the repository lacks, from a file or from another repository,
+// without trying to mount them.
 func TestUploadSendsWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	host, _, queries := mountable(t, false)
@@ -133,7 +133,7 @@ func TestUploadSendsWhatIsMissing(t *testing.T) {
 	puts := 0
 	for _, q := range queries() {
 		if strings.Contains(q, "mount") {
-			t.Errorf("a mount was asked for: %s", q)
+			t.Errorf("a mount was requested: %s", q)
 		}
 		if strings.HasPrefix(q, "PUT ") {
 			puts++

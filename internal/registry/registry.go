@@ -1,7 +1,7 @@
-// Package registry asks registries about images, and finds the credentials for them.
+// Package registry queries registries about images, and finds the credentials for them.
 //
-// A [Client] is for those who have no builder: whoever has one asks that instead. Every error of a
-// Client has been through [Explain].
+// A [Client] is for code without a builder: code that has a builder queries the builder instead.
+// Every error of a Client has been through [Explain].
 package registry
 
 import (
@@ -22,16 +22,16 @@ import (
 	"github.com/samforge/samforge/internal/roundtrip"
 )
 
-// Client asks registries. It speaks TLS with them, and plain HTTP where that fails on loopback and
-// private addresses. It logs in to a repository once. Its methods are safe for concurrent use.
+// Client queries registries. It uses TLS, and falls back to plain HTTP on loopback and private
+// addresses. It logs in to a repository once. Its methods are safe for concurrent use.
 type Client struct {
 	keychain *Keychain
 	silence  time.Duration
 	puller   func() (*remote.Puller, error)
 }
 
-// NewClient returns a client that uses the credentials of the keychain. A registry may send nothing
-// for as long as silence says; 0 waits for ever.
+// NewClient returns a client that uses the credentials of the keychain. silence is how long a
+// registry may send nothing; 0 waits for ever.
 func NewClient(keychain *Keychain, silence time.Duration) *Client {
 	c := &Client{keychain: keychain, silence: silence}
 	c.puller = sync.OnceValues(func() (*remote.Puller, error) {
@@ -39,7 +39,7 @@ func NewClient(keychain *Keychain, silence time.Duration) *Client {
 			remote.WithAuthFromKeychain(c.keychain),
 			remote.WithUserAgent(userAgent),
 			remote.WithTransport(roundtrip.Documents(remote.DefaultTransport, c.silence)),
-			remote.WithRetryBackoff(remote.Backoff{Steps: 1}), // the transport tries again
+			remote.WithRetryBackoff(remote.Backoff{Steps: 1}), // the transport retries
 		)
 	})
 	return c
@@ -48,7 +48,8 @@ func NewClient(keychain *Keychain, silence time.Duration) *Client {
 // Keychain returns the credentials that the client uses.
 func (c *Client) Keychain() *Keychain { return c.keychain }
 
-// Streams returns the transport that the client reads layers with, for other files of any size.
+// Streams returns the transport that the client reads layers with. It can also read other files of
+// any size.
 func (c *Client) Streams() http.RoundTripper {
 	return roundtrip.Streams(remote.DefaultTransport, c.silence)
 }
@@ -64,9 +65,9 @@ func (c *Client) get(ctx context.Context, ref name.Reference) (*remote.Descripto
 	return puller.Get(ctx, ref)
 }
 
-// Digest returns the digest that ref points at; ok is false when the registry has no such tag or
-// repository. It costs one HEAD request, which Docker Hub does not count as a pull, and a GET where
-// the registry does not answer that.
+// Digest returns the digest that ref points at. ok is false if the registry has no such tag or
+// repository. It costs one HEAD request, which Docker Hub does not count as a pull, and also a GET
+// if the registry does not answer HEAD.
 func (c *Client) Digest(ctx context.Context, ref string) (digest string, ok bool, err error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -92,8 +93,8 @@ func (c *Client) Digest(ctx context.Context, ref string) (digest string, ok bool
 	return found.Digest.String(), true, nil
 }
 
-// HasBlob reports whether the repository of ref has a blob. It costs one HEAD request, beside those
-// to log in.
+// HasBlob reports whether the repository of ref has a blob. It costs one HEAD request, in addition
+// to those of the login.
 func (c *Client) HasBlob(ctx context.Context, ref, blob string) (bool, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -114,22 +115,22 @@ func (c *Client) HasBlob(ctx context.Context, ref, blob string) (bool, error) {
 	return ok, explain(err, ref)
 }
 
-// answered reports whether an error is about what a registry sent, and not about reaching it.
+// answered reports whether an error is about a registry's answer, not about reaching the registry.
 func answered(err error) bool {
 	var unreachable *url.Error
 	return !errors.As(err, &unreachable) && status(err) != http.StatusTooManyRequests
 }
 
-// notFound reports whether the registry said that there is no such manifest (MANIFEST_UNKNOWN) or
-// repository (NAME_UNKNOWN); the answer to a HEAD has only the status.
+// notFound reports whether the registry says that there is no such manifest (MANIFEST_UNKNOWN) or
+// repository (NAME_UNKNOWN). The answer to a HEAD request has only the status.
 func notFound(err error) bool { return status(err) == http.StatusNotFound }
 
-// Denied reports whether err says that the credentials give no right to what was asked for.
+// Denied reports whether err says that the credentials do not allow the request.
 func Denied(err error) bool {
 	return status(err) == http.StatusUnauthorized || status(err) == http.StatusForbidden
 }
 
-// status returns the HTTP status of a registry's error, 0 where err is none.
+// status returns the HTTP status of a registry's error, or 0 if err is not one.
 func status(err error) int {
 	var e *transport.Error
 	if errors.As(err, &e) {
@@ -138,8 +139,8 @@ func status(err error) int {
 	return 0
 }
 
-// Repository returns the repository of a reference, with its registry, as the registry knows it; or
-// the reference itself if it is none.
+// Repository returns the repository of a reference, with its registry, under the registry's own
+// name for it. It returns ref itself if that is no reference.
 func Repository(ref string) string {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -148,8 +149,8 @@ func Repository(ref string) string {
 	return parsed.Context().Name()
 }
 
-// Same reports whether two references are in the same registry, which can give the blobs of one
-// repository to another.
+// Same reports whether two references are in the same registry, so that blobs can be mounted from
+// one repository in the other.
 func Same(a, b string) bool {
 	x, errX := name.ParseReference(a)
 	y, errY := name.ParseReference(b)

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// serve starts a registry on loopback and returns its host; requests that refuse answers do not get
-// further.
+// serve starts a registry on loopback and returns its host. Requests that refuse answers do not
+// reach the registry.
 func serve(t *testing.T, refuse func(http.ResponseWriter, *http.Request) bool) string {
 	t.Helper()
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
@@ -78,5 +78,5 @@ func TestDigestTellsAMissingTagFromAnError(t *testing.T) {
 	}
 }
 
-// testClient has no credentials but those of the environment.
+// testClient has no credentials except those of the environment.
 func testClient() *Client { return NewClient(NewKeychain(nil), 0) }

@@ -13,7 +13,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image is what a reference leads to for one platform.
+// Image is the image that a reference leads to for one platform.
 type Image struct {
 	// Digest is what the reference points at: an index or an image.
 	Digest string
@@ -21,7 +21,7 @@ type Image struct {
 	Manifest string
 	// Config is the image config as it is stored.
 	Config []byte
-	// Layers are the layers' blobs, the lowest first.
+	// Layers are the blobs of the layers, the lowest first.
 	Layers []Blob
 }
 
@@ -44,10 +44,10 @@ func Absent(err error) bool {
 	return errors.As(err, &missing) || notFound(err)
 }
 
-// Resolver looks images up and remembers what it found. Its methods are safe for concurrent use.
+// Resolver looks up images and caches the results. Its methods are safe for concurrent use.
 type Resolver struct {
 	client      *Client
-	ctx         context.Context // of the requests: their answers outlive who asked first
+	ctx         context.Context // for the requests: their results outlive the first caller
 	descriptors sync.Map        // func() (*remote.Descriptor, error) by reference
 	images      sync.Map        // func() (*Image, error) by reference and platform
 }
@@ -57,8 +57,8 @@ func NewResolver(ctx context.Context, client *Client) *Resolver {
 	return &Resolver{client: client, ctx: ctx}
 }
 
-// Resolve returns what ref leads to for the platform. It costs three requests the first time, and
-// no layer is pulled.
+// Resolve returns the image that ref leads to for the platform. The first call for a reference
+// costs three requests. No layer is pulled.
 func (r *Resolver) Resolve(ref string, platform ocispecs.Platform) (*Image, error) {
 	find := func() (*Image, error) { return r.resolve(ref, platform) }
 	once, _ := r.images.LoadOrStore(ref+" "+platforms.Format(platform), sync.OnceValues(find))
@@ -89,9 +89,9 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 	return describe(desc, image)
 }
 
-// member returns the image for the platform in what a reference points at. Of several it takes the
-// one that BuildKit would: the best match, and one that does not say its platform only where its
-// config does.
+// member returns the image for the platform among those that a reference points at. If there are
+// several, it takes the one that BuildKit would: the best match. A member without a platform is
+// taken only if no other fits, and if its config is for the platform.
 func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1.Image, error) {
 	if !desc.MediaType.IsIndex() {
 		image, err := desc.Image()
@@ -119,8 +119,8 @@ func member(desc *remote.Descriptor, ref string, platform ocispecs.Platform) (v1
 	return image, err
 }
 
-// bestMatch returns the member of an index that suits a platform best: arm64 before arm, amd64
-// before 386. It returns nil where none does.
+// bestMatch returns the member of an index that best fits a platform: arm64 before arm, amd64
+// before 386. It returns nil if none fits.
 func bestMatch(members []v1.Descriptor, platform ocispecs.Platform) *v1.Descriptor {
 	matcher := platforms.Only(platform)
 	var best *v1.Descriptor
@@ -140,8 +140,8 @@ func platformOf(m v1.Descriptor) ocispecs.Platform {
 	return ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
 }
 
-// fits returns an error for an image whose config names another architecture. One that names none
-// suits any.
+// fits returns an error for an image whose config names another architecture. An image that names
+// none fits any.
 func fits(image v1.Image, ref string, platform ocispecs.Platform) error {
 	config, err := image.ConfigFile()
 	if err == nil && config.Architecture != "" && config.Architecture != platform.Architecture {

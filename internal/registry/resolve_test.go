@@ -16,8 +16,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// dockerHub pushes an index as Docker Hub has it for docker:28-cli, and returns the digests by
-// platform. Each image has an attestation, and one member is without a platform.
+// dockerHub pushes an index like that of docker:28-cli on Docker Hub, and returns the digests by
+// platform. Each image has an attestation, and one member has no platform.
 func dockerHub(t *testing.T, ref string) map[string]string {
 	t.Helper()
 	digests := map[string]string{}
@@ -96,7 +96,7 @@ func TestResolveOfWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// A registry that does not answer HEAD, or does so without the digest, is asked with GET.
+// If a registry does not answer HEAD, or leaves out the digest, samforge sends GET.
 func TestDigestWithoutHEAD(t *testing.T) {
 	t.Parallel()
 	for how, refuse := range map[string]func(http.ResponseWriter){
@@ -125,7 +125,7 @@ func TestDigestWithoutHEAD(t *testing.T) {
 	}
 }
 
-// pushIndexByName pushes where HEAD is refused, and returns the digest.
+// pushIndexByName pushes an index to a registry that refuses HEAD, and returns the digest.
 func pushIndexByName(t *testing.T, ref string) string {
 	t.Helper()
 	parsed, err := name.ParseReference(ref)
@@ -142,7 +142,7 @@ func pushIndexByName(t *testing.T, ref string) string {
 	return digest.String()
 }
 
-// A proxy that wants a login answers everything with its page.
+// A proxy that requires a login answers every request with its page.
 func TestResolveOfAWebPage(t *testing.T) {
 	t.Parallel()
 	host := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
@@ -154,7 +154,7 @@ func TestResolveOfAWebPage(t *testing.T) {
 		return true
 	})
 	_, err := NewResolver(t.Context(), testClient()).Resolve(host+"/ci/plugin:1", ocispecs.Platform{OS: "linux", Architecture: "amd64"})
-	if want := host + " sent a web page in place of an image"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := host + " sent a web page instead of an image"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// maxTries is how often a request is sent before its error counts.
+	// maxTries is how often a request is sent before its error is returned.
 	maxTries = 4
-	// maxRetryAfter is the longest wait that a server may ask for; one that wants more is not
-	// waited for.
+	// maxRetryAfter is the longest wait that a server may ask for. If it asks for more, the request
+	// is not repeated.
 	maxRetryAfter = time.Minute
 )
 
-// Again calls send, which sends one request and reads its answer, until it succeeds: once more
-// after a connection or a body that broke off, and after a status that says to come back, four
-// times at most. It returns what the last call returned. A server that asks for a time to wait gets
-// it.
+// Again calls send, which sends one request and reads its answer, until it succeeds, at most four
+// times. It tries again after a connection or a body that broke off, and after a status that asks
+// to come back. It returns the result of the last call. If a server names a time to wait, Again
+// waits that long.
 func Again(ctx context.Context, send func() (*http.Response, error)) (*http.Response, error) {
 	pause := time.Second
 	for try := 1; ; try++ {
@@ -42,8 +42,8 @@ func Again(ctx context.Context, send func() (*http.Response, error)) (*http.Resp
 	}
 }
 
-// transient reports whether an error may be gone at the next try. A host that refuses connections
-// is down.
+// transient reports whether another try may not have the error. A host that refuses connections is
+// down.
 func transient(err error) bool {
 	if err == nil {
 		return false
@@ -57,13 +57,12 @@ func transient(err error) bool {
 	if errors.As(err, &dns) {
 		return dns.IsTemporary
 	}
-	// net/http's HTTP/2 errors have no types of their own.
+	// net/http's HTTP/2 errors do not have their own types.
 	return strings.Contains(err.Error(), "http2: ") || strings.Contains(err.Error(), "stream error: ")
 }
 
-// retryAfter reports whether a status may be another at the next try, and when that should be:
-// after the pause, or when the answer says
-// (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
+// retryAfter reports whether another try may get another status, and how long to wait before it:
+// pause, or the time in the answer (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
 func retryAfter(res *http.Response, pause time.Duration) (time.Duration, bool) {
 	switch res.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,

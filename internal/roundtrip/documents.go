@@ -11,24 +11,25 @@ import (
 )
 
 const (
-	// documentTime bounds the reading of one manifest or config, however evenly its bytes come. It
-	// is never less than five times what a host may send nothing for.
+	// documentTime limits how long one manifest or config may take, even if its bytes arrive
+	// steadily. It is at least five times the allowed silence of a host.
 	documentTime = 5 * time.Minute
-	// maxDocument is the size in bytes that a manifest or an image config may have. Most registries
-	// take 4 MiB.
+	// maxDocument is the maximum size in bytes of a manifest or an image config. Most registries
+	// accept 4 MiB.
 	maxDocument = 8 << 20
 )
 
-// Documents returns the transport for manifests, configs and tokens. It reads each answer whole, so
-// that one that breaks off can be asked for [Again], and no more of it than a document may have.
-// Silence is that of [Streams].
+// Documents returns the transport for manifests, configs and tokens. It reads each answer whole, up
+// to the maximum size of a document, so that it can send the request [Again] if the answer breaks
+// off. silence is the same as for [Streams].
 func Documents(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
 	return documents{streams{inner, silence}}
 }
 
 type documents struct{ streams }
 
-// RoundTrip sends a request that changes nothing again when it may succeed then.
+// RoundTrip sends the request. If the request changes nothing on the server, it retries when that
+// may succeed.
 func (t documents) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		return t.streams.RoundTrip(req)

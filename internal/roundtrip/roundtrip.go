@@ -1,5 +1,5 @@
-// Package roundtrip has the transports of samforge's own HTTP requests. A request ends when no byte
-// moves for too long, and is sent again when it broke off.
+// Package roundtrip has the transports for samforge's own HTTP requests. A request ends when no
+// byte moves for too long, and is repeated when it breaks off.
 package roundtrip
 
 import (
@@ -13,15 +13,15 @@ import (
 	"github.com/samforge/samforge/internal/printer"
 )
 
-// DefaultSilence is how long a registry, a download server or a builder may send nothing. Those
-// that are busy or restarting answer again sooner.
+// DefaultSilence is how long a registry, a download server or a builder may send nothing. Busy or
+// restarting ones answer again sooner.
 const DefaultSilence = time.Minute
 
 // StalledError says that a host did not answer in time.
 type StalledError struct {
 	Host  string
 	Limit time.Duration
-	Whole bool // it was sending all along, and the answer was still not complete
+	Whole bool // bytes kept coming, and the answer was still not complete
 }
 
 func (e *StalledError) Error() string {
@@ -31,7 +31,7 @@ func (e *StalledError) Error() string {
 	return fmt.Sprintf("%s sent nothing for %s", e.Host, e.Limit)
 }
 
-// stalled returns the StalledError that ended ctx, or err where none did.
+// stalled returns the StalledError that ended ctx, or err if there is none.
 func stalled(ctx context.Context, err error) error {
 	var e *StalledError
 	if errors.As(context.Cause(ctx), &e) {
@@ -40,9 +40,9 @@ func stalled(ctx context.Context, err error) error {
 	return err
 }
 
-// Streams returns the transport for files of any size. It ends a request with a [*StalledError]
-// when no byte moves in either direction for as long as silence says; 0 waits for ever. It does not
-// send a request again: see [Again].
+// Streams returns the transport for files of any size. It ends a request with a [*StalledError] if
+// no byte moves in either direction for the duration silence; 0 waits for ever. It does not repeat
+// a request: see [Again].
 func Streams(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
 	return streams{inner, silence}
 }
@@ -52,8 +52,8 @@ type streams struct {
 	silence time.Duration
 }
 
-// RoundTrip starts the clock, which every byte of either body sets back. What it sends to log in is
-// a secret, should the answer show it.
+// RoundTrip starts the clock, which every byte of either body resets. It records the request's
+// credentials as secrets, because the answer may show them.
 func (t streams) RoundTrip(req *http.Request) (*http.Response, error) {
 	printer.FromContext(req.Context()).AddAuthorization(req.Header.Get("Authorization"))
 	if t.silence == 0 {
@@ -80,11 +80,11 @@ func (t streams) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// body is a request's or an answer's body that says when bytes of it move.
+// body is the body of a request or an answer. It reports when its bytes move.
 type body struct {
 	io.ReadCloser
 	moved  func()
-	ctx    context.Context // of the request; nil for a request's body
+	ctx    context.Context // the context of the request; nil for a request's body
 	closed func()
 }
 

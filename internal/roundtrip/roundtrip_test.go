@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// scripted answers each request with the next of its functions, the last one for good.
+// scripted answers each request with its next function, and with the last one from then on.
 type scripted struct {
 	answers []func(*http.Request) (*http.Response, error)
 	asked   int
@@ -51,14 +51,14 @@ func silent(req *http.Request) (*http.Response, error) {
 	return nil, req.Context().Err()
 }
 
-// broken gives some bytes and then the error.
+// broken returns some bytes and then the error.
 func broken(err error) io.Reader { return io.MultiReader(strings.NewReader("half"), failing{err}) }
 
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// trickle gives one byte every ten seconds, until the context ends.
+// trickle returns one byte every ten seconds, until the context ends.
 type trickle struct{ ctx context.Context }
 
 func (t trickle) Read(p []byte) (int, error) {
@@ -89,7 +89,7 @@ func TestDocumentsAreAskedForAgain(t *testing.T) {
 		"not when that is too far away":      {[]func(*http.Request) (*http.Response, error){says(http.StatusTooManyRequests, "Retry-After: 3600", "limit")}, 1, 0, "limit"},
 		"four times at most":                 {[]func(*http.Request) (*http.Response, error){fails(io.EOF)}, 4, 7 * time.Second, "EOF"},
 		"not after 403":                      {[]func(*http.Request) (*http.Response, error){says(http.StatusForbidden, "", "denied")}, 1, 0, "denied"},
-		"not where nobody listens":           {[]func(*http.Request) (*http.Response, error){fails(syscall.ECONNREFUSED)}, 1, 0, "refused"},
+		"not when nobody listens":            {[]func(*http.Request) (*http.Response, error){fails(syscall.ECONNREFUSED)}, 1, 0, "refused"},
 		"not when there is no answer at all": {[]func(*http.Request) (*http.Response, error){silent}, 1, time.Minute, "registry.example.com sent nothing for 1m0s"},
 		"not when it trickles": {[]func(*http.Request) (*http.Response, error){trickles}, 1, 5 * time.Minute,
 			"registry.example.com was still sending a small answer after 5m0s"},
@@ -110,7 +110,7 @@ func TestDocumentsAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// endless gives bytes for ever.
+// endless returns bytes for ever.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
@@ -134,7 +134,7 @@ func read(t *testing.T, client *http.Client) string {
 	return string(body)
 }
 
-// A layer may take any time while its bytes move, and ends with the host's name when they do not.
+// A layer may take any time while its bytes move. When they stop, the error names the host.
 func TestLayersEndWhenNothingMoves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestLayersEndWhenNothingMoves(t *testing.T) {
 	})
 }
 
-// waiting gives nothing until the context ends.
+// waiting returns nothing until the context ends.
 type waiting struct{ ctx context.Context }
 
 func (w waiting) Read([]byte) (int, error) {

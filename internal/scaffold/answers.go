@@ -10,22 +10,22 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// Answers are what a build file of the user's has to say.
+// Answers are the values for the user's build file.
 type Answers struct {
 	// Kind is the kind of the images.
 	Kind string
 	// Plugin is the plugin image, PluginVersion the version in the tags.
 	Plugin, PluginVersion string
-	// Repo is the repository to tag the images in. It may be left out.
+	// Repo is the repository of the images' tags. It may be empty.
 	Repo string
 	// Runtimes are the base images.
 	Runtimes []string
-	// Nodes are the images that Node.js is taken from, for kinds that have it: one for all base
-	// images, or one for each in their order.
+	// Nodes are the images to copy Node.js from, for kinds that need it: one for all base images,
+	// or one for each in their order.
 	Nodes []string
 }
 
-// Node returns the node image of a base image; empty where there is none.
+// Node returns the node image of a base image, or "" if there is none.
 func (a Answers) Node(runtime int) string {
 	if len(a.Nodes) == 1 {
 		return a.Nodes[0]
@@ -36,8 +36,8 @@ func (a Answers) Node(runtime int) string {
 	return ""
 }
 
-// File returns the build file. Answers that are missing or wrong are an
-// [*InputError] that names their flags.
+// File returns the build file. Missing or wrong answers are an [*InputError] that names their
+// flags.
 func (a Answers) File() ([]byte, error) {
 	if err := errors.Join(a.incomplete(), a.wrong()); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (a Answers) File() ([]byte, error) {
 	return a.render()
 }
 
-// incomplete returns an [*InputError] that names the flags that are missing.
+// incomplete returns an [*InputError] that names the missing flags.
 func (a Answers) incomplete() error {
 	if missing := a.missing(); len(missing) > 0 {
 		return &InputError{fmt.Errorf("missing: %s", strings.Join(missing, ", "))}
@@ -53,7 +53,7 @@ func (a Answers) incomplete() error {
 	return nil
 }
 
-// missing returns the flags of the answers that a build file needs.
+// missing returns the flags for the answers that a build file needs and that are not there.
 func (a Answers) missing() []string {
 	var flags []string
 	for _, need := range []struct {
@@ -73,15 +73,14 @@ func (a Answers) missing() []string {
 	return flags
 }
 
-// needsNode reports whether the images of the kind take Node.js from another image.
+// needsNode reports whether images of the kind copy Node.js from another image.
 func (a Answers) needsNode() bool {
 	return slices.ContainsFunc(llbgen.Fields(), func(f llbgen.Field) bool {
 		return f.Path == "runtimes[].node" && slices.Contains(f.Kinds, a.Kind)
 	})
 }
 
-// wrong returns what is wrong with the answers that there are, as an
-// [*InputError].
+// wrong returns the mistakes in the given answers as an [*InputError].
 func (a Answers) wrong() error {
 	var wrong []error
 	if n := len(a.Nodes); n > 1 && n != len(a.Runtimes) {
@@ -99,7 +98,7 @@ func (a Answers) wrong() error {
 	return nil
 }
 
-// mistakeIn returns what is wrong with a key of the build file; empty for nothing.
+// mistakeIn returns the mistake in a key of the build file, or "" if there is none.
 func (a Answers) mistakeIn(field string) string {
 	for _, mistake := range a.mistakes() {
 		if mistake.Field == field || mistake.Field+".image" == field {
@@ -109,7 +108,7 @@ func (a Answers) mistakeIn(field string) string {
 	return ""
 }
 
-// mistakes are those of the build file, which is read as any other.
+// mistakes returns the mistakes of the build file, which is parsed like any other.
 func (a Answers) mistakes() source.Diagnostics {
 	file, err := a.render()
 	if err == nil {
@@ -122,7 +121,7 @@ func (a Answers) mistakes() source.Diagnostics {
 	return found
 }
 
-// flagOf is the flag that gives a key of the build file.
+// flagOf returns the flag that sets a key of the build file.
 func flagOf(field string) string {
 	switch {
 	case field == "plugin.image":

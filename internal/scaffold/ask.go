@@ -18,17 +18,17 @@ type prompt struct {
 	out io.Writer
 }
 
-// question is one of them.
+// question is a question of the prompt.
 type question struct {
 	text string
 	// field is the key of the build file that the answer is for.
 	field string
-	// enter is what no answer means; where it is nil the question is asked again.
+	// enter is the value of an empty answer. If it is nil, the prompt repeats the question.
 	enter *string
 }
 
-// complete asks for the answers that are missing, each until it is right. What
-// the flags say is not asked for again.
+// complete asks for the missing answers, each until it is right. It does not ask for values that
+// flags give.
 func (p prompt) complete(ctx context.Context, a *Answers) error {
 	if err := a.wrong(); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 	return nil
 }
 
-// askRuntimes asks for base images until there are no more.
+// askRuntimes asks for base images until the user gives no more.
 func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
 	q := question{text: "Base image, such as " + example("runtimes[].image")}
 	for i := 0; ; i++ {
@@ -76,8 +76,8 @@ func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
 	}
 }
 
-// askNodes asks for the node image of each base image, and proposes the smallest one
-// that runs on it.
+// askNodes asks for the node image of each base image, and proposes the smallest one that runs on
+// it.
 func (p prompt) askNodes(ctx context.Context, a *Answers) error {
 	known, err := catalogue.Load()
 	if err != nil {
@@ -125,8 +125,7 @@ func (p prompt) ask(ctx context.Context, a *Answers, q question, answer *string)
 	}
 }
 
-// line reads a line, for as long as the context allows: a read of a terminal
-// does not end by itself.
+// line reads a line, or ends with the context: a read of a terminal does not end by itself.
 func (p prompt) line(ctx context.Context) (string, error) {
 	type read struct {
 		line string
@@ -146,7 +145,7 @@ func (p prompt) line(ctx context.Context) (string, error) {
 	}
 }
 
-// example is what a key of the build file may say.
+// example returns an example value for a key of the build file.
 func example(path string) string {
 	for _, f := range llbgen.Fields() {
 		if f.Path == path {

@@ -14,13 +14,13 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// fileTemplate is the build file; what it tells of a key is llbgen's. YAML that is
-// commented out has no space after its #, or two.
+// fileTemplate is the build file. llbgen's text describes each key. YAML that is commented out has
+// no space after its #, or two.
 //
 //go:embed samforge.yaml.tmpl
 var fileTemplate string
 
-// render writes the build file, whatever the answers are.
+// render writes the build file, even if the answers are wrong.
 func (a Answers) render() ([]byte, error) {
 	fields := map[string]llbgen.Field{}
 	for _, f := range llbgen.Fields() {
@@ -33,7 +33,7 @@ func (a Answers) render() ([]byte, error) {
 		case !below:
 			own = append(own, section{Path: f.Path})
 		case f.Default != "":
-			last := &own[len(own)-1] // the section that it is in
+			last := &own[len(own)-1] // the section of the key
 			last.Keys = append(last.Keys, key)
 		}
 	}
@@ -55,14 +55,14 @@ func (a Answers) render() ([]byte, error) {
 	return file.Bytes(), nil
 }
 
-// section is a section of the build file that not every kind has, with its keys that have a
+// section is a section of the build file that not every kind has, with the keys that have a
 // default.
 type section struct {
 	Path string
 	Keys []string
 }
 
-// scalar writes a string as YAML, in one line and quoted where it has to be.
+// scalar writes a string as YAML, on one line and quoted if necessary.
 func scalar(s string) (string, error) {
 	plain, err := yaml.Dump(s)
 	if text := strings.TrimSuffix(string(plain), "\n"); err == nil && !strings.Contains(text, "\n") {
@@ -72,7 +72,7 @@ func scalar(s string) (string, error) {
 	return string(quoted), err
 }
 
-// commentWidth is how long a line of a comment may be.
+// commentWidth is the maximum length of a comment line.
 const commentWidth = 100
 
 // comment breaks text into lines that begin with start.

@@ -1,7 +1,7 @@
-// Package scaffold writes the first build file of a user: `samforge init`.
+// Package scaffold writes a user's first build file: `samforge init`.
 //
-// [Init] has the answers from flags and, on a terminal, asks for those that are
-// missing. What it writes was read by llbgen before, without a mistake.
+// [Init] takes the answers from flags and, on a terminal, asks for the missing ones. It parses the
+// build file with llbgen and writes it only if there is no mistake.
 package scaffold
 
 import (
@@ -15,16 +15,15 @@ import (
 	"path/filepath"
 )
 
-// Options say what is written, and where.
+// Options say what to write and where.
 type Options struct {
 	Answers
 	// Path is the build file; "-" is standard output.
 	Path string
-	// Force replaces a file that is there.
+	// Force replaces an existing file.
 	Force bool
 
-	// Ask asks for missing answers: questions go to Stderr, and the answers come
-	// from Stdin.
+	// Ask asks for missing answers: the questions go to Stderr, and the answers come from Stdin.
 	Ask            bool
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -38,8 +37,8 @@ func (e *InputError) Error() string { return e.err.Error() }
 // Unwrap returns the mistake itself.
 func (e *InputError) Unwrap() error { return e.err }
 
-// Init writes a build file. Nothing is written where something is missing or wrong,
-// or where the file is there already, which is an [*InputError].
+// Init writes a build file. If something is missing or wrong, or the file already exists, Init
+// writes nothing and returns an [*InputError].
 func Init(ctx context.Context, opt Options) error {
 	if _, err := os.Lstat(opt.Path); err == nil && !opt.Force {
 		return exists(opt.Path)
@@ -66,11 +65,10 @@ func Init(ctx context.Context, opt Options) error {
 }
 
 func exists(path string) error {
-	return &InputError{fmt.Errorf("%s is there already: --force replaces it, --file writes another", path)}
+	return &InputError{fmt.Errorf("%s already exists: --force replaces it, --file writes another", path)}
 }
 
-// write writes a file so that it is there whole or not at all, and only with force
-// in the place of another.
+// write writes a file completely or not at all. It replaces an existing file only with force.
 func write(path string, data []byte, force bool) error {
 	if force {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -82,7 +80,7 @@ func write(path string, data []byte, force bool) error {
 		return err
 	}
 	if !force {
-		// The name is taken first, as a rename would replace what came meanwhile.
+		// Create the name first, because a rename would replace a file that appeared meanwhile.
 		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if err != nil {
 			err = errors.Join(err, os.Remove(temp))

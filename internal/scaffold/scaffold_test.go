@@ -86,8 +86,8 @@ func TestNodeImages(t *testing.T) {
 	}
 }
 
-// What is commented out is right too: with it, the file loads, and says the same
-// as without, but for mirrors and labels, which are examples.
+// The commented-out parts are right too: with them the file loads and means the same as without,
+// except for mirrors and labels, which are examples.
 func TestWhatIsCommentedOutLoads(t *testing.T) {
 	t.Parallel()
 	commentedOut := regexp.MustCompile(`(?m)^#([a-zA-Z]|  )`)
@@ -118,13 +118,13 @@ func TestMistakesNameTheFlag(t *testing.T) {
 		{"nothing is given", func(a *scaffold.Answers) { *a = scaffold.Answers{} }, "missing: --kind, --plugin, --plugin-version, --runtime"},
 		{"the node image is missing", func(a *scaffold.Answers) { a.Nodes = nil }, "missing: --node"},
 		{
-			"something is missing, and something wrong",
+			"one answer is missing, another is wrong",
 			func(a *scaffold.Answers) { a.Plugin, a.Repo = "", "https://registry.example.com" },
 			"missing: --plugin\n" + `--repo: "https://registry.example.com" is not a repository: invalid reference format`,
 		},
 		{"the kind is unknown", func(a *scaffold.Answers) { a.Kind = "lambda" }, `--kind: unknown kind "lambda"; the kinds are: sam, serverless`},
 		{
-			"a plugin that is none", func(a *scaffold.Answers) { a.Plugin = "harness/Plugin" },
+			"a plugin that is not an image reference", func(a *scaffold.Answers) { a.Plugin = "harness/Plugin" },
 			`--plugin: "harness/Plugin" is not an image reference: invalid reference format: repository name (harness/Plugin) must be lowercase`,
 		},
 		{
@@ -191,20 +191,20 @@ func TestQuestions(t *testing.T) {
 			want:    []string{"  - image: " + python + "\n    node: " + node20 + "\n"},
 		},
 		{
-			name:    "a wrong answer is asked for again",
+			name:    "the question is repeated after a wrong answer",
 			answers: "lambda\n\nsam\nharness/Plugin\nharness/plugin:1\n1.1.2\n\nlatest\n" + java + "\n" + java + "\n" + python + "\n\n",
 			want:    []string{"kind: sam\n", "  image: harness/plugin:1\n", "  - image: " + java + "\n  - image: " + python + "\n\n"},
 			asked:   []string{`  unknown kind "lambda"`, `  "harness/Plugin" is not an image reference`, "  no runtime can be read", "  gives the same tag as runtimes[0]"},
 		},
 		{
-			name: "a pair that cannot work is asked for again", given: scaffold.Answers{Kind: "serverless", Runtimes: []string{python, old}},
+			name: "the question is repeated for a pair that cannot work", given: scaffold.Answers{Kind: "serverless", Runtimes: []string{python, old}},
 			answers: "harness/plugin:1\n1.1.2\n\n\n" + node20 + "\npublic.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316\n",
 			want:    []string{"    node: public.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316\n"},
 			asked:   []string{"  python3.11 is Amazon Linux 2"},
 		},
 		{
-			name: "what flags give is not asked for", given: func() scaffold.Answers { a := samAnswers(); a.PluginVersion = ""; return a }(),
-			answers: "1.2.3", // and the end of the input in place of the end of the line
+			name: "values from flags are not asked for", given: func() scaffold.Answers { a := samAnswers(); a.PluginVersion = ""; return a }(),
+			answers: "1.2.3", // the input ends without an end of line
 			want:    []string{"  version: 1.2.3\n"},
 		},
 	} {
@@ -305,7 +305,7 @@ func TestNothingIsWrittenWhereSomethingIsWrong(t *testing.T) {
 	answers.Plugin = "harness/Plugin"
 	opt := scaffold.Options{Answers: answers, Path: filepath.Join(dir, "samforge.yaml"), Force: true, Stderr: io.Discard}
 	if err := scaffold.Init(t.Context(), opt); err == nil {
-		t.Error("no mistake is told")
+		t.Error("no mistake is reported")
 	}
 	opt.Answers, opt.Path = samAnswers(), filepath.Join(dir, "missing", "samforge.yaml")
 	if err := scaffold.Init(t.Context(), opt); !errors.Is(err, os.ErrNotExist) {

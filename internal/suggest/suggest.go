@@ -1,4 +1,4 @@
-// Package suggest finds the word that a misspelt one was most likely meant to be.
+// Package suggest finds the word that a user most likely meant by a misspelt one.
 package suggest
 
 import (
@@ -9,9 +9,9 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// Nearest returns the known word that word was most likely meant to be, or ""
-// when none is near: more than a third of the longer word differs. The first
-// of equally near words wins. Upper and lower case are the same.
+// Nearest returns the known word that the user most likely meant, or "" if none is near. A word is
+// not near if more than a third of the longer word differs. Among equally near words the first
+// wins. Case does not matter.
 func Nearest(word string, known []string) string {
 	type candidate struct {
 		word     string
@@ -33,8 +33,8 @@ func Nearest(word string, known []string) string {
 	return slices.MinFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) }).word
 }
 
-// distance returns how many letters have to be inserted, removed or replaced to make b of a. Two
-// neighbours that are swapped, once in a word, count as one.
+// distance returns how many letters have to be inserted, removed or replaced to turn a into b. A
+// swap of two neighbours, once in a word, counts as one.
 func distance(a, b string) int {
 	best := levenshtein.Distance(a, b, nil)
 	for i := 1; i < len(a); i++ {

@@ -6,16 +6,16 @@ func TestNearest(t *testing.T) {
 	t.Parallel()
 	known := []string{"kind", "plugin", "repo", "runtimes", "docker", "goTemplate"}
 	for name, test := range map[string]struct{ word, want string }{
-		"a letter is missing":             {"runtmes", "runtimes"},
-		"a letter is too many":            {"dockerr", "docker"},
-		"two letters are swapped":         {"plugni", "plugin"},
-		"swapped letters of a short word": {"knid", "kind"},
-		"all letters of three differ":     {"cdk", ""},
-		"only the case differs":           {"GOTEMPLATE", "goTemplate"},
-		"the word is right":               {"repo", "repo"},
-		"nothing is near":                 {"entrypoint", ""},
-		"a short word is not all guesses": {"ab", ""},
-		"there is no word":                {"", ""},
+		"a letter is missing":                    {"runtmes", "runtimes"},
+		"a letter is too many":                   {"dockerr", "docker"},
+		"two letters are swapped":                {"plugni", "plugin"},
+		"swapped letters of a short word":        {"knid", "kind"},
+		"all letters of three differ":            {"cdk", ""},
+		"only the case differs":                  {"GOTEMPLATE", "goTemplate"},
+		"the word is right":                      {"repo", "repo"},
+		"nothing is near":                        {"entrypoint", ""},
+		"a short word does not match everything": {"ab", ""},
+		"there is no word":                       {"", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

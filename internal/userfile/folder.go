@@ -9,8 +9,8 @@ import (
 	"github.com/tonistiigi/fsutil"
 )
 
-// Folder is a build context on this machine as a builder sees it: links lead to places in it, as if
-// it was the root of a file system, and what a .dockerignore leaves out is not there.
+// Folder is a build context on this machine as a builder sees it: links are resolved as if it was
+// the root of a file system, and files that a .dockerignore leaves out do not exist.
 type Folder struct {
 	root    string
 	files   fsutil.FS
@@ -19,7 +19,7 @@ type Folder struct {
 
 var _ fs.FS = (*Folder)(nil)
 
-// NewFolder returns the folder without what the patterns of a .dockerignore match.
+// NewFolder returns the folder without the files that match the patterns of a .dockerignore.
 func NewFolder(root string, ignore []string) (*Folder, error) {
 	files, err := fsutil.NewFS(root)
 	if err != nil {
@@ -32,8 +32,8 @@ func NewFolder(root string, ignore []string) (*Folder, error) {
 	return &Folder{root, files, ignored}, nil
 }
 
-// Open opens a regular file. A link to a file that is left out leads nowhere, as the builder never
-// gets that file.
+// Open opens a regular file. A link to a file that is left out leads nowhere, because the builder
+// never gets that file.
 func (f *Folder) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}

@@ -1,6 +1,6 @@
-// Package userfile reads the files that a user names: never more than a limit, and never for ever.
+// Package userfile reads files that a user names: never more than a limit, and never for ever.
 //
-// A repository may carry links to devices, and a name may be that of a pipe.
+// A repository may contain links to devices, and a name may be that of a pipe.
 package userfile
 
 import (
@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Read returns the content of a regular file, or of the one that a link leads to. More than limit
+// Read returns the content of a regular file, or of the file that a link leads to. More than limit
 // bytes are an error.
 func Read(name string, limit int64) ([]byte, error) {
 	file, err := open(name)
@@ -36,13 +36,13 @@ func ReadAny(ctx context.Context, name string, limit int64) ([]byte, error) {
 	})
 }
 
-// ReadStream returns what is left in a stream, which name is for errors. It ends with the context.
+// ReadStream returns the rest of a stream; name is for errors. It ends with the context.
 func ReadStream(ctx context.Context, stream io.Reader, name string, limit int64) ([]byte, error) {
 	return withContext(ctx, func() ([]byte, error) { return readAll(stream, name, limit) })
 }
 
-// open opens a regular file. To open a pipe would wait for its other end, and to open a device may
-// do something, so both are looked at before.
+// open opens a regular file. It checks the sort of the file first: opening a pipe would wait for
+// its other end, and opening a device may do something.
 func open(name string) (*os.File, error) {
 	info, err := os.Stat(name)
 	if err == nil {
@@ -90,8 +90,8 @@ func readAll(r io.Reader, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// withContext returns what read returns, or the cause of the context's end. A read that waits for
-// ever is left behind.
+// withContext returns the result of read, or the cause of the context's end. A read that never ends
+// is left behind.
 func withContext(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		data []byte

@@ -1,5 +1,5 @@
-// Command sleep says that it runs and sleeps for the duration given: a build step that can be
-// caught in the middle.
+// Command sleep reports that it runs and sleeps for the given duration: a build step that a test
+// can interrupt.
 package main
 
 import (
