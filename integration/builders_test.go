@@ -25,9 +25,9 @@ var wideRuntimes = []string{
 	"ruby4.0", "ruby3.4", "ruby3.3", "ruby3.2", "dotnet10", "dotnet9", "dotnet8", "dotnet6", "provided.al2023", "provided.al2",
 }
 
-// wideMatrix publishes the base images of wideRuntimes and writes the build file
-// with a target for each runtime and architecture. It returns the file's path and
-// the references that the images get, in its order.
+// wideMatrix publishes the base images of wideRuntimes and writes the build file with a target for
+// each runtime and architecture. It returns the file's path and the references of the images, in
+// the file's order.
 func (b *bed) wideMatrix(repo string) (file string, refs []string) {
 	b.t.Helper()
 	var text strings.Builder
@@ -45,7 +45,7 @@ func (b *bed) wideMatrix(repo string) (file string, refs []string) {
 	return file, refs
 }
 
-// several are three buildkitd, and the flags that name them.
+// several starts three buildkitds and returns the flags that name them.
 func (b *bed) several() (builders []*testenv.Buildkitd, flags []string) {
 	b.t.Helper()
 	for range 3 {
@@ -55,13 +55,13 @@ func (b *bed) several() (builders []*testenv.Buildkitd, flags []string) {
 	return builders, flags
 }
 
-// pushes counts the manifests that are put, by path, and lets one image be pushed
-// until the rest is released.
+// pushes counts the pushed manifests by path. It lets one image through and holds back the others
+// until they are released.
 type pushes struct {
 	release chan struct{}
 
 	mu    sync.Mutex
-	first string // path of the manifest that is let through
+	first string // path of the manifest that may pass
 	puts  map[string]int
 }
 
@@ -83,8 +83,8 @@ func (b *bed) countPushes() *pushes {
 	return p
 }
 
-// count notes a request and reports whether it may pass at once. Builders look for
-// a manifest (HEAD) before they put it.
+// count records a request and reports whether it may pass at once. Builders look for a manifest
+// (HEAD) before they put it.
 func (p *pushes) count(r *http.Request) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,8 +109,8 @@ func (b *bed) waitForPush() {
 	b.t.Fatal("nothing was pushed within a minute")
 }
 
-// wantPushed fails the test unless the references are what was printed, in their
-// order, and are in the registry.
+// wantPushed fails the test unless the printed references are these, in their order, and exist in
+// the registry.
 func (b *bed) wantPushed(lines, refs []string) {
 	b.t.Helper()
 	if len(lines) != len(refs) {
@@ -129,8 +129,8 @@ func (b *bed) wantPushed(lines, refs []string) {
 	}
 }
 
-// A builder that dies half way costs nothing but its own time: the others build
-// what it had not finished, and nothing is pushed twice.
+// A builder that dies half way costs only its own time: the others build what it had not finished,
+// and nothing is pushed twice.
 func TestBuildersOneOfThreeDies(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
@@ -158,7 +158,7 @@ func TestBuildersOneOfThreeDies(t *testing.T) {
 	var told map[string]any
 	readJSON(t, metadata, &told)
 	if len(told) != len(refs) {
-		t.Errorf("--metadata-file tells of %d targets, want %d", len(told), len(refs))
+		t.Errorf("--metadata-file has %d targets, want %d", len(told), len(refs))
 	}
 	for _, d := range []*testenv.Buildkitd{builders[0], builders[2]} {
 		if len(b.built(d)) == 0 {
@@ -195,8 +195,8 @@ func (b *bed) built(d *testenv.Buildkitd) map[string]int {
 	}
 }
 
-// Each runtime goes to the same builder again, whatever the order of the flags;
-// a builder that is not there is said and left out.
+// Each runtime goes to the same builder again, whatever the order of the flags. A builder that does
+// not answer is reported and left out.
 func TestBuildersOneIsNotThere(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})

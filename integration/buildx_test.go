@@ -32,8 +32,7 @@ import (
 	npmlock "github.com/samforge/samforge/npm"
 )
 
-// frontendImage is the frontend's image as `make frontend-image` makes it, once
-// for all tests.
+// frontendImage is the frontend's image, built like `make frontend-image`, once for all tests.
 var frontendImage = sync.OnceValues(func() (v1.ImageIndex, error) {
 	ctx := context.Background()
 	registry, err := testenv.StartRegistry(ctx, testenv.RegistryOptions{})
@@ -71,10 +70,10 @@ type buildx struct {
 	npm      string // address of npm's registry
 }
 
-// noAttestations leaves out what buildx adds by default, and samforge does not.
+// noAttestations turns off the attestations that buildx adds by default, and samforge does not.
 const noAttestations = "BUILDX_NO_DEFAULT_ATTESTATIONS=1"
 
-// newBuildx publishes the frontend and gives the docker CLI a builder.
+// newBuildx publishes the frontend and configures the docker CLI with a builder.
 func (b *bed) newBuildx(d *testenv.Buildkitd) *buildx {
 	b.t.Helper()
 	index, err := frontendImage()
@@ -116,7 +115,7 @@ func (x *buildx) dockerWith(stdin io.Reader, dir string, args ...string) result 
 	return result{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
 }
 
-// folder is a build context with a build file that names the frontend.
+// folder returns a build context with a build file that names the frontend.
 func (x *buildx) folder(file string) string {
 	x.t.Helper()
 	dir := x.t.TempDir()
@@ -131,7 +130,7 @@ func (x *buildx) build(dir string, args ...string) result {
 	return x.docker(dir, append(append(args, x.mirrorArgs()...), ".")...)
 }
 
-// mirrorArgs are the build arguments that lead to the stand-ins.
+// mirrorArgs are the build arguments that point to the stand-ins.
 func (x *buildx) mirrorArgs() []string {
 	mirrors := llbgen.Mirrors{"https://app.harness.io/": x.Files.URL() + "/"}
 	for from, to := range x.Registry.Mirrors() {
@@ -150,7 +149,7 @@ runtimes:
   - {image: public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138}
 `
 
-// newSAMBuildx starts a test bed whose one base image is for two architectures.
+// newSAMBuildx starts a test bed whose only base image is for two architectures.
 func newSAMBuildx(t *testing.T) *buildx {
 	t.Helper()
 	b := newBed(t, testenv.Options{})
@@ -159,7 +158,7 @@ func newSAMBuildx(t *testing.T) *buildx {
 	return b.newBuildx(b.Buildkitd)
 }
 
-// digestOfTag returns what a tag in the registry points at.
+// digestOfTag returns the digest that a tag in the registry points at.
 func (b *bed) digestOfTag(ref string) string {
 	b.t.Helper()
 	parsed, err := name.ParseReference(ref)
@@ -169,7 +168,7 @@ func (b *bed) digestOfTag(ref string) string {
 	return desc.Digest.String()
 }
 
-// bake writes a docker-bake.json and has docker buildx build it.
+// bake writes a docker-bake.json and builds it with docker buildx bake.
 func (x *buildx) bake(dir string, args ...string) {
 	x.t.Helper()
 	args = append([]string{"bake", "-f", filepath.Join(dir, llbgen.Filename)}, args...)
@@ -180,7 +179,7 @@ func (x *buildx) bake(dir string, args ...string) {
 	}
 }
 
-// bakesLiterally fails the test where docker buildx bake takes a text for a template.
+// bakesLiterally fails the test if docker buildx bake takes a text for a template.
 func (x *buildx) bakesLiterally() {
 	x.t.Helper()
 	const text = "${FOO}%{if}"
@@ -193,15 +192,15 @@ func (x *buildx) bakesLiterally() {
 		"--build-context", "files="+dir, "--build-arg", "VERSION=1", "--build-arg", "OTHER="+text)
 	r.ok(x.t)
 	printed := x.dockerWith(strings.NewReader(r.stdout), named, "buildx", "bake", "-f", "-", "--print")
-	// Some of the values are printed as bake would read them again.
+	// Some of the values are printed in the form that bake would read again.
 	values := strings.NewReplacer("$${", "${", "%%{", "%{").Replace(printed.stdout)
 	if count := strings.Count(values, text); printed.code != 0 || count != 10 {
 		x.t.Errorf("docker buildx bake exited with %d and has %q %d times:\n%s%s", printed.code, text, count, printed.stdout, printed.stderr)
 	}
 }
 
-// The command, the frontend by `# syntax=` and the frontend by bake give the same
-// image to the last byte.
+// The command, the frontend by `# syntax=` and the frontend by bake give an image with the same
+// bytes.
 func TestEveryDoorGivesTheSameDigest(t *testing.T) {
 	t.Parallel()
 	t.Run("sam", func(t *testing.T) {
@@ -247,7 +246,7 @@ func TestEveryDoorGivesTheSameDigest(t *testing.T) {
 	})
 }
 
-// What docker buildx build passes to a frontend reaches the image.
+// The options that docker buildx build passes to a frontend reach the image.
 func TestBuildxFlags(t *testing.T) {
 	t.Parallel()
 	x := newSAMBuildx(t)
@@ -316,7 +315,7 @@ func TestBuildxFlags(t *testing.T) {
 			r := x.build(dir, args...)
 			r.ok(t)
 			if got := cachedStep(r.stderr, step); got != cached {
-				t.Errorf("%q: the plugin comes out of the cache: %t, want %t", flag, got, cached)
+				t.Errorf("%q: the plugin comes from the cache: %t, want %t", flag, got, cached)
 			}
 		}
 	})
@@ -345,7 +344,7 @@ func TestBuildxFlags(t *testing.T) {
 		blobs := x.everyBlob(ref)
 		for _, want := range []string{"https://spdx.dev/Document", `"standin"`, "https://slsa.dev/provenance/", "pkg:docker/"} {
 			if !strings.Contains(blobs, want) {
-				t.Errorf("the attestations do not tell %s", want)
+				t.Errorf("the attestations do not mention %s", want)
 			}
 		}
 		var metadata map[string]any
@@ -356,7 +355,7 @@ func TestBuildxFlags(t *testing.T) {
 	})
 }
 
-// layout copies an image out of the registry into an OCI layout.
+// layout copies an image from the registry into an OCI layout.
 func (x *buildx) layout(ref string) string {
 	x.t.Helper()
 	dir := filepath.Join(x.t.TempDir(), "layout")
@@ -369,7 +368,7 @@ func (x *buildx) layout(ref string) string {
 	return dir
 }
 
-// pluginFolder is the plugin's files as a folder.
+// pluginFolder returns the plugin's files as a folder.
 func pluginFolder(t *testing.T, image *testenv.Inspected) fs.FS {
 	t.Helper()
 	files := fstest.MapFS{}
@@ -386,8 +385,7 @@ func pluginFolder(t *testing.T, image *testenv.Inspected) fs.FS {
 	return files
 }
 
-// What is asked for in place of a build is answered, and nothing is pulled for
-// it but the frontend.
+// Requests other than builds are answered, and pull only the frontend.
 func TestBuildxCalls(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -421,7 +419,7 @@ func TestBuildxCalls(t *testing.T) {
 		r.ok(t)
 		for _, want := range []string{"nodejs18.x-base ", "ruby3.2-serverless ", "python3.12 with Node.js, the plugin and serverless 3.39.0"} {
 			if !strings.Contains(r.stdout, want) {
-				t.Errorf("the targets do not tell %q:\n%s", want, r.stdout)
+				t.Errorf("the targets do not say %q:\n%s", want, r.stdout)
 			}
 		}
 		if n := strings.Count(r.stdout, "\n"); n != 1+18 {
@@ -435,7 +433,7 @@ func TestBuildxCalls(t *testing.T) {
 			t.Errorf("the graph is\n%s", r.stdout)
 		}
 	})
-	t.Run("a request that nobody knows", func(t *testing.T) {
+	t.Run("an unknown request", func(t *testing.T) {
 		if r := x.build(dir, "--call=other"); r.code == 0 || !strings.Contains(r.stderr, "unsupported request frontend.other") {
 			t.Errorf("exit code %d:\n%s", r.code, r.stderr)
 		}
@@ -528,7 +526,7 @@ func TestBuildxErrors(t *testing.T) {
 		}
 		for _, w := range want {
 			if !strings.Contains(r.stderr, w) {
-				t.Errorf("the message does not tell %q:\n%s", w, r.stderr)
+				t.Errorf("the message does not say %q:\n%s", w, r.stderr)
 			}
 		}
 	}
@@ -545,7 +543,7 @@ func TestBuildxErrors(t *testing.T) {
 			strings.Replace(samFile, "version: 1.1.2", "version: [1]", 1), nil,
 			[]string{">>> plugin: {image:", "plugin.version: expected"},
 		},
-		"an image that is not there": {
+		"an image that does not exist": {
 			samFile, []string{"--build-arg", "DOCKER_VERSION=1.2.3"},
 			[]string{"build argument DOCKER_VERSION: ", "was not found in its registry"},
 		},
@@ -587,7 +585,7 @@ func TestBuildxErrors(t *testing.T) {
 	})
 }
 
-// Both doors tell the same findings of the rules, and a build warns of them.
+// Both doors report the same findings of the rules, and a build warns about them.
 func TestBuildxCheck(t *testing.T) {
 	t.Parallel()
 	x := newSAMBuildx(t)
@@ -600,7 +598,7 @@ func TestBuildxCheck(t *testing.T) {
 	}
 	own := run(t, nil, append([]string{"check", "-f", filepath.Join(dir, llbgen.Filename)}, x.mirrors()...)...)
 	if own.code != 1 || own.stdout != checked.stdout {
-		t.Errorf("samforge check exits with %d and tells\n%s\nnot\n%s", own.code, own.stdout, checked.stdout)
+		t.Errorf("samforge check exits with %d and prints\n%s\nnot\n%s", own.code, own.stdout, checked.stdout)
 	}
 	if r := x.build(dir, "--build-arg", "DOCKER_VERSION=28.5.2"); r.code != 0 || strings.Contains(r.stderr, "OldDockerCLI") {
 		t.Errorf("a new Docker CLI: exit code %d\n%s", r.code, r.stderr)

@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// doors builds one image on any builder and pushes it: through the command, and
-// through docker buildx.
+// doors returns two functions that build one image on any builder and push it: with the command,
+// and with docker buildx.
 func (x *buildx) doors(dir, target string) map[string]func(d *testenv.Buildkitd, args ...string) result {
 	file := filepath.Join(dir, llbgen.Filename)
 	return map[string]func(*testenv.Buildkitd, ...string) result{
@@ -32,8 +32,8 @@ func (x *buildx) doors(dir, target string) map[string]func(d *testenv.Buildkitd,
 	}
 }
 
-// Law 2 through both doors: whatever kind of cache there is, a fresh builder
-// pulls no layer and copies nothing.
+// Law 2 through both doors: with any kind of cache, a fresh builder pulls no layer and copies
+// nothing.
 func TestCaches(t *testing.T) {
 	t.Parallel()
 	x := newSAMBuildx(t)
@@ -69,14 +69,14 @@ func TestCaches(t *testing.T) {
 				}
 			})
 		}
-		t.Run(door+"/one that cannot be read is left out", func(t *testing.T) {
+		t.Run(door+"/a cache that cannot be read is left out", func(t *testing.T) {
 			r := build(x.Buildkitd, "--cache-from", "type=registry,ref="+x.repo("cache/nothing"))
 			r.ok(t)
 			if !strings.Contains(r.stderr, "cache/nothing") {
-				t.Errorf("nothing tells of the cache:\n%s", r.stderr)
+				t.Errorf("nothing mentions the cache:\n%s", r.stderr)
 			}
 		})
-		t.Run(door+"/one that cannot be written is an error, unless told otherwise", func(t *testing.T) {
+		t.Run(door+"/a cache that cannot be written is an error, unless ignored", func(t *testing.T) {
 			to := "type=registry,ref=127.0.0.1:1/cache"
 			if r := build(x.Buildkitd, "--cache-to", to); r.code != 1 || !strings.Contains(r.stderr, "127.0.0.1:1") {
 				t.Errorf("exit code %d:\n%s", r.code, r.stderr)
@@ -86,8 +86,8 @@ func TestCaches(t *testing.T) {
 	}
 }
 
-// With -q nothing is written to standard error, not what the libraries log either: containerd logs
-// as an error that two writers meet at a local cache.
+// With -q samforge writes nothing to standard error, and neither do the libraries: containerd logs
+// an error when two writers meet at a local cache.
 func TestQuietIsQuiet(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
@@ -133,8 +133,8 @@ func TestServerlessCacheThroughBuildx(t *testing.T) {
 	b.wantNoLayer(t, "samforge-frontend", "ecr/sam/build-nodejs20.x", "cache/sls")
 }
 
-// Law 2 for several targets of several platforms: the index and its members, which
-// are pushed by builds of their own, come out of the cache.
+// Law 2 for several targets of several platforms: the index and its members, which separate builds
+// push, come from the cache.
 func TestCachesOfIndexes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -162,7 +162,7 @@ func TestCachesOfIndexes(t *testing.T) {
 				}
 			}
 		}
-		// A newer plugin is no part of the cache.
+		// A newer plugin is not in the cache.
 		d := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
 		b.buildOn(d, append(append(args, c.from...), "--build-arg", "HARNESS_BASE_IMAGE=harness/aws-sam-plugin:newer", "--repo", b.repo("ci/other"))...).ok(t)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// synth makes a template of a small app, with the CDK's library out of the npm registry.
+// synth makes a template of a small app, with the CDK's library from the npm registry.
 const synth = `
 cdk --version
 node --version

@@ -16,8 +16,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// What a layer brings is checked whatever caches a build names, through both
-// doors, and again in a build that follows one that failed.
+// The files in a layer are checked whatever caches a build names, through both doors, and again in
+// a build that follows a failed one.
 func TestChecksDependOnNoCache(t *testing.T) {
 	t.Parallel()
 	x := newSAMBuildx(t)
@@ -43,7 +43,7 @@ func TestChecksDependOnNoCache(t *testing.T) {
 		},
 	}
 	for door := range x.doors(dir, target) {
-		for name, from := range map[string]string{"a cache that is not there": "type=registry,ref=" + x.repo("cache/none"), "the cache of a good image": cache} {
+		for name, from := range map[string]string{"a cache that does not exist": "type=registry,ref=" + x.repo("cache/none"), "the cache of a good image": cache} {
 			t.Run(door+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				fresh := startBuildkitd(t, x.Registry, testenv.BuildkitdOptions{})
@@ -65,7 +65,7 @@ func TestChecksDependOnNoCache(t *testing.T) {
 	}
 }
 
-// A proof that a check passed is about what was checked, and not about its name.
+// The proof that a check passed depends on the checked files, not on their name.
 func TestChecksOfAFolder(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -88,7 +88,7 @@ func TestChecksOfAFolder(t *testing.T) {
 	b.wantFailure(build(), "/opt/harness/bin/harness-sam-plugin is not a program but text/plain")
 }
 
-// pluginWith is the stand-in for the plugin image with other files over its own.
+// pluginWith returns the stand-in for the plugin image with other files on top of its own.
 func pluginWith(t *testing.T, entries ...tar.Header) v1.Image {
 	t.Helper()
 	image, err := testenv.PluginImage(t.Context(), testenv.PluginOptions{Kind: "sam", Version: "1.1.2-beta", Arch: "amd64"})
@@ -108,8 +108,8 @@ func pluginWith(t *testing.T, entries ...tar.Header) v1.Image {
 	return image
 }
 
-// A plugin image writes nothing outside of its place in the image, and its
-// entrypoint and its binary are regular files.
+// A plugin image writes nothing outside of its folder in the image, and its entrypoint and its
+// binary are regular files.
 func TestHostilePluginImages(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -135,7 +135,7 @@ func TestHostilePluginImages(t *testing.T) {
 	if got := image.Files["/"+script]; got.Type != tar.TypeReg || got.Mode != 0o755 {
 		t.Errorf("the entrypoint is %+v, want a regular file", got)
 	}
-	// A folder that is a link is followed, as by COPY.
+	// A folder that is a link is followed, as COPY does.
 	lines = build("linked-folder",
 		tar.Header{Name: "etc/kit/sam-plugin.sh", Typeflag: tar.TypeReg, Mode: 0o644, Size: 5},
 		tar.Header{Name: "etc/kit/other.sh", Typeflag: tar.TypeReg, Mode: 0o644, Size: 6},

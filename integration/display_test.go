@@ -12,8 +12,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The progress of several targets ends with every step at its end, and shows each target's export
-// as its own.
+// The progress of several targets shows the end of every step, and each target's export separately.
 func TestProgressOfSeveralTargets(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})

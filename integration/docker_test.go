@@ -14,8 +14,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The Docker CLI comes out of its image, out of a static archive, or is left
-// out.
+// The Docker CLI comes from its image, from a static archive, or is left out.
 func TestDockerCLI(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -26,7 +25,7 @@ func TestDockerCLI(t *testing.T) {
 	mirror := []string{"--mirror", "https://download.docker.com/=" + b.Files.URL() + "/"}
 	const url = "https://download.docker.com/linux/static/stable/{{.Machine}}/docker-{{.Version}}.tgz"
 
-	t.Run("out of an archive with its checksum", func(t *testing.T) {
+	t.Run("from an archive with its checksum", func(t *testing.T) {
 		file := buildFileWith(t, "docker: {version: 27.5.1, archive: '"+url+"', sha256: {amd64: "+sum+"}}\n")
 		lines := b.build(append(mirror, "-f", file, "--repo", b.repo("ci/archive"), "--push")...).ok(t)
 		image, err := b.Registry.ReadImage(t.Context(), lines[0], "linux/amd64")
@@ -38,21 +37,21 @@ func TestDockerCLI(t *testing.T) {
 			t.Errorf("the image does not have Docker 27.5.1 (label %q)", image.Config.Labels["io.samforge.docker.version"])
 		}
 	})
-	t.Run("an archive is held against the checksum that is known for it", func(t *testing.T) {
+	t.Run("an archive is compared with its known checksum", func(t *testing.T) {
 		file := buildFileWith(t, "docker: {version: 27.5.1, archive: '"+url+"'}\n")
 		r := b.build(append(mirror, "-f", file, "--repo", b.repo("ci/archive"), "--push")...)
 		b.wantFailure(r, "docker.archive", sum, "expected 4f798b3ee1e0140eab5bf30b0edc4e84f4cdb53255a429dc3bbae9524845d640")
 	})
-	t.Run("an archive without any checksum warns with the one to pin", func(t *testing.T) {
+	t.Run("an archive without a checksum causes a warning with the one to pin", func(t *testing.T) {
 		b.Files.Add("/own/docker.tgz", archive)
 		file := buildFileWith(t, "docker: {archive: '"+b.Files.URL()+"/own/docker.tgz'}\n")
 		r := b.build("-f", file, "--repo", b.repo("ci/archive"), "--push")
 		r.ok(t)
 		if !strings.Contains(r.stderr, "sha256: {amd64: "+sum+"}") {
-			t.Errorf("no warning tells the checksum:\n%s", r.stderr)
+			t.Errorf("no warning has the checksum:\n%s", r.stderr)
 		}
 	})
-	t.Run("an archive that wants credentials", func(t *testing.T) {
+	t.Run("an archive that requires credentials", func(t *testing.T) {
 		const header = "Basic Y2k6aHVudGVyMg=="
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != header {
@@ -114,7 +113,7 @@ func TestNoBuildFile(t *testing.T) {
 	}
 }
 
-// buildFileWith writes the seed's build file with more at its end.
+// buildFileWith writes the seed's build file with more text at its end.
 func buildFileWith(t *testing.T, more string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "samforge.yaml")

@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// A mistake is said with its place and its remedy. Each row is a mistake, the
-// exit code, and what the message must tell.
+// A mistake is reported with its place and its remedy. Each row is a mistake, the exit code, and
+// what the message must say.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 			file: seedFile(t) + "goTemplate: {sha256: {amd64: " + wrongSum + "}}\n",
 			code: 1, want: []string{"go-template", "expected " + wrongSum, "has the SHA-256 sum ", "build.yaml:9"},
 		},
-		"a download that is not there": {
+		"a download that does not exist": {
 			args: []string{"--mirror", nowhere},
 			code: 1, want: []string{"/nowhere/public/shared/tools/go-template", "404"},
 		},
@@ -89,7 +89,7 @@ func TestMistakes(t *testing.T) {
 			args: []string{"--repo", "127.0.0.1:1/ci/sam"},
 			code: 1, want: []string{"127.0.0.1:1", "refused"},
 		},
-		"nowhere to push to": {
+		"no repository to push to": {
 			file: "kind: sam\nplugin: {image: p, version: 1}\nruntimes: [{image: public.ecr.aws/sam/build-java21:1.143.0}]\n",
 			args: []string{"--repo", ""},
 			code: 2, want: []string{"no repository to push to", "--repo"},
@@ -126,7 +126,7 @@ func TestMistakes(t *testing.T) {
 			message := r.stderr[max(strings.LastIndex(r.stderr, "samforge: "), 0):]
 			for _, want := range c.want {
 				if !strings.Contains(message, want) {
-					t.Errorf("the message does not tell %q", want)
+					t.Errorf("the message does not say %q", want)
 				}
 			}
 			if t.Failed() {
@@ -200,7 +200,7 @@ func (b *bed) wantFailure(r result, want ...string) {
 	}
 	for _, w := range want {
 		if !strings.Contains(message, w) {
-			b.t.Errorf("the message does not tell %q", w)
+			b.t.Errorf("the message does not say %q", w)
 		}
 	}
 	if b.t.Failed() {
@@ -210,7 +210,7 @@ func (b *bed) wantFailure(r result, want ...string) {
 	}
 }
 
-// An immutable tag refuses other content and takes the same content again.
+// An immutable tag refuses other content and accepts the same content again.
 func TestImmutableTag(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Registry: testenv.RegistryOptions{ImmutableTags: true}})
@@ -221,8 +221,8 @@ func TestImmutableTag(t *testing.T) {
 	b.wantFailure(r, "immutable", "1.1.2-nodejs22.x-1.144.0-linux-amd64")
 }
 
-// What was pushed before the registry went away is listed, and the same command
-// pushes the rest.
+// Images that were pushed before the registry went away are listed, and the same command pushes the
+// rest.
 func TestRegistryGoneMidPush(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -252,7 +252,7 @@ func TestRegistryGoneMidPush(t *testing.T) {
 	}
 }
 
-// A folder can stand for the plugin image, as --build-context has it.
+// A folder can replace the plugin image, with --build-context.
 func TestNamedContext(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})

@@ -10,8 +10,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The frontend's image is small, for two architectures, and the same each time
-// it is made; here by a builder that is running already.
+// The frontend's image is small, for two architectures, and the same each time it is made; here an
+// existing builder makes it.
 func TestFrontendImage(t *testing.T) {
 	t.Parallel()
 	const limit = 8 << 20 // compressed

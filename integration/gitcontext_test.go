@@ -13,8 +13,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// gitServer serves the folder's one commit as PATH/images.git to who sends the token as git does
-// (git-http-backend(1)).
+// gitServer serves the folder's one commit as PATH/images.git to clients that send the token as git
+// does (git-http-backend(1)).
 func gitServer(t *testing.T, dir, token string) (address string) {
 	t.Helper()
 	root := t.TempDir()
@@ -43,7 +43,7 @@ func gitServer(t *testing.T, dir, token string) (address string) {
 	return server.URL + "/images.git"
 }
 
-// The builder fetches a build context out of a private repository with the token of --secret.
+// The builder fetches a build context from a private repository with the token of --secret.
 func TestPrivateGitContext(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}}, testenv.ServerlessOptions{})
@@ -56,10 +56,10 @@ func TestPrivateGitContext(t *testing.T) {
 	wrong := filepath.Join(t.TempDir(), "wrong")
 	must(t, os.WriteFile(wrong, []byte("not-the-token"), 0o600))
 	for _, more := range [][]string{nil, {"--secret", "id=GIT_AUTH_TOKEN,src=" + wrong}} {
-		b.wantFailure(b.build(append(args, more...)...), "the git repository wants a login", "--secret id=GIT_AUTH_TOKEN")
+		b.wantFailure(b.build(append(args, more...)...), "the git repository requires a login", "--secret id=GIT_AUTH_TOKEN")
 	}
 	r := b.build(append(args, "--secret", "id=GIT_AUTH_TOKEN,src="+token)...)
-	b.wantFailure(r, "locks/sls.json: lockfileVersion is 9") // so it was fetched
+	b.wantFailure(r, "locks/sls.json: lockfileVersion is 9") // so the context was fetched
 	if strings.Contains(r.stderr, "t0ken-of-ci") {
 		t.Errorf("the token is shown:\n%s", r.stderr)
 	}

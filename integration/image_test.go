@@ -11,9 +11,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The image of samforge itself builds in a container without privileges, as the
-// normal user that it runs as, with the buildkitd that it has: a SAM image, which
-// executes nothing, and the step that npm is.
+// The image of samforge builds in a container without privileges, as its normal user and with its
+// own buildkitd: a SAM image, which executes nothing, and the npm step.
 func TestImageOfSamforge(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -24,7 +23,7 @@ func TestImageOfSamforge(t *testing.T) {
 	b.push("docker.io/library/debian:bookworm-slim", debian)
 	base, err := b.Registry.Ref("docker.io/library/debian:bookworm-slim")
 	must(t, err)
-	rootful := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}) // apt's own user needs more than one
+	rootful := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}) // apt's own user needs more than one id
 	image := b.repo("samforge:1")
 	cmd := exec.CommandContext(t.Context(), "make", "image", "IMAGE="+image, "BASE="+base, "BUILDKIT_HOST="+rootful.Addr)
 	cmd.Dir = ".."
@@ -74,7 +73,7 @@ func TestImageOfSamforge(t *testing.T) {
 			t.Errorf("%s is %s in the registry, want %s", tag, got, digest)
 		}
 	}
-	// What a container may not do is named, and what to change.
+	// samforge names what the container may not do, and what to change.
 	unconfined := []string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
 	for setting, c := range map[string]struct {
 		args []string

@@ -9,8 +9,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// inside runs a shell script in a finished image, with its environment and
-// user, and returns what it printed. An error of the script is in err.
+// inside runs a shell script in a finished image, with its environment and user, and returns its
+// output. An error of the script is in err.
 func (b *bed) inside(d *testenv.Buildkitd, ref, script string) (output string, err error) {
 	b.t.Helper()
 	image, err := b.Registry.ReadImage(b.t.Context(), ref, "linux/amd64", testenv.OnlyLayers(1000))

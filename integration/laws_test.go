@@ -9,8 +9,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// Law 1, the other half: to another registry each layer of the base passes
-// through once, and then never again.
+// Law 1, the other half: each layer of the base is sent to another registry once, and then never
+// again.
 func TestBaseReachesAnotherRegistryOnce(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -33,7 +33,7 @@ func TestBaseReachesAnotherRegistryOnce(t *testing.T) {
 		t.Errorf("%d of the base's %d layers were pulled, want each once", layers, len(all))
 	}
 
-	// A newer plugin on a fresh buildkitd: the repository has the base's layers.
+	// A newer plugin on a fresh buildkitd: the repository already has the base's layers.
 	b.Registry.Reset()
 	fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
 	b.buildOn(fresh, "-f", file, "--repo", other.Addr+"/ci/sam", "--build-arg", "VERSION=1.1.3", "--push").ok(t)
@@ -66,8 +66,8 @@ func TestSameInputsSameDigest(t *testing.T) {
 	}
 }
 
-// buildWithoutMirrors builds with the upstream names, which the bed's buildkitd
-// is configured to find in its registry.
+// buildWithoutMirrors builds with the upstream names. The bed's buildkitd is configured to find
+// them in its registry.
 func (b *bed) buildWithoutMirrors(file string) string {
 	b.t.Helper()
 	lines := run(b.t, b.env, "build", "--builder", b.Buildkitd.Addr, "-f", file, "--repo", b.repo("ci/upstream"), "--push",

@@ -25,7 +25,7 @@ func manyTargets(t *testing.T, n int) string {
 	return path
 }
 
-// A registry that cannot cope now and then gets all images all the same.
+// All images reach a registry that fails now and then.
 func TestRegistryThatFalters(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -47,7 +47,7 @@ func TestRegistryThatFalters(t *testing.T) {
 	lines := b.build("-f", manyTargets(t, 20), "--repo", b.repo("ci/faltering"), "--push").ok(t)
 	b.Registry.Intercept(nil)
 	if len(lines) != 20 {
-		t.Errorf("%d images were told, want 20", len(lines))
+		t.Errorf("%d images were printed, want 20", len(lines))
 	}
 	for _, line := range lines {
 		tag, digest, _ := strings.Cut(line, "@")
@@ -60,13 +60,13 @@ func TestRegistryThatFalters(t *testing.T) {
 	}
 }
 
-// Two hundred targets are built at once on one buildkitd, which stays small.
+// Two hundred targets are built at once on one buildkitd, whose memory stays small.
 func TestManyTargets(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
 	lines := b.build("-f", manyTargets(t, 200), "--repo", b.repo("ci/many"), "--push").ok(t)
 	if len(lines) != 200 {
-		t.Errorf("%d images were told, want 200", len(lines))
+		t.Errorf("%d images were printed, want 200", len(lines))
 	}
 	const most = 512 << 10 // KiB; an idle one has about 50 MB
 	if peak := peakMemory(t, b.Buildkitd.PID); peak > most {
@@ -74,7 +74,7 @@ func TestManyTargets(t *testing.T) {
 	}
 }
 
-// peakMemory is the most memory that a process has had, in KiB.
+// peakMemory returns the most memory that a process has used, in KiB.
 func peakMemory(t *testing.T, pid int) (kib int) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

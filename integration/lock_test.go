@@ -22,8 +22,7 @@ import (
 	npmlock "github.com/samforge/samforge/npm"
 )
 
-// frameworkContext is a build context of one pair with a framework and more
-// files.
+// frameworkContext returns a build context for one pair, with a framework and more files.
 func frameworkContext(t *testing.T, framework string, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,7 +41,7 @@ runtimes:
 	return dir
 }
 
-// linkedContext adds to a context a link in the place of its lock, which is elsewhere.
+// linkedContext replaces the lock in a context by a link to a lock elsewhere.
 func linkedContext(t *testing.T, dir, lock string) string {
 	t.Helper()
 	outside := filepath.Join(t.TempDir(), "sls.json")
@@ -52,7 +51,7 @@ func linkedContext(t *testing.T, dir, lock string) string {
 	return dir
 }
 
-// A lock in the build context is installed from, and nothing else of the context is sent.
+// npm installs from a lock in the build context, and nothing else of the context is sent.
 func TestLockOfTheBuildContext(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -87,11 +86,11 @@ func TestLockOfTheBuildContext(t *testing.T) {
 			t.Errorf("got %s, want %s", lines[0], given[0])
 		}
 	})
-	t.Run("a context that does not have it", func(t *testing.T) {
+	t.Run("a context without the lock", func(t *testing.T) {
 		without := frameworkContext(t, "version: 4.3.1, flavor: osls, lock: locks/osls.json", nil)
 		b.wantFailure(b.build(append(args, without)...), "there is no locks/osls.json in the build context")
 	})
-	t.Run("a registry cache answers for it", func(t *testing.T) {
+	t.Run("a registry cache has the result", func(t *testing.T) {
 		cache := "type=registry,ref=" + b.repo("cache:1")
 		b.build(append(args, dir, "--cache-to", cache+",mode=max")...).ok(t)
 		other := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
@@ -109,7 +108,7 @@ func TestLockOfTheBuildContext(t *testing.T) {
 	}
 }
 
-// Without a lock npm resolves the version on the day, which is warned of.
+// Without a lock npm resolves the version on the day of the build, and samforge warns about it.
 func TestFreshResolve(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -118,7 +117,7 @@ func TestFreshResolve(t *testing.T) {
 	lines := r.ok(t)
 	for _, want := range []string{"samforge has no lock of serverless 3.37.0, and npm resolves it afresh: the image is not reproducible; use 3.40.0 or ", "npm install serverless@3.37.0"} {
 		if !strings.Contains(r.stderr, want) {
-			t.Errorf("the progress does not tell %q:\n%s", want, r.stderr)
+			t.Errorf("the progress does not say %q:\n%s", want, r.stderr)
 		}
 	}
 	output, err := b.inside(b.Buildkitd, lines[0], "serverless --version; cat /opt/harness/serverless/node_modules/.package-lock.json")
@@ -140,9 +139,8 @@ func TestFreshResolve(t *testing.T) {
 	})
 }
 
-// What is wrong with a lock is told with its place, before anything is pulled;
-// what is wrong with a package by the package's name. The packages are made up,
-// the framework too.
+// A mistake in a lock is reported with its place, before anything is pulled; a mistake in a package
+// with the package's name. The packages are made up, including the framework.
 func TestLocksAndTheirPackages(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -164,7 +162,7 @@ func TestLocksAndTheirPackages(t *testing.T) {
 		return frameworkContext(t, field, map[string]string{"locks/sls.json": lock})
 	}
 	for name, c := range map[string]struct{ dir, platform, want string }{
-		"it is not there": {
+		"the lock does not exist": {
 			frameworkContext(t, field, nil), "linux/amd64",
 			"samforge.yaml:3:37: serverless.lock: there is no locks/sls.json in the build context",
 		},
@@ -172,7 +170,7 @@ func TestLocksAndTheirPackages(t *testing.T) {
 			frameworkContext(t, field, map[string]string{"locks/sls.json": lockOf(t, framework), "samforge.yaml.dockerignore": "locks\n"}), "linux/amd64",
 			"there is no locks/sls.json in the build context, or its .dockerignore leaves it out",
 		},
-		"it leads out of the context": {
+		"it is a link out of the context": {
 			linkedContext(t, frameworkContext(t, field, nil), lockOf(t, framework)), "linux/amd64",
 			"there is no locks/sls.json in the build context",
 		},
@@ -180,7 +178,7 @@ func TestLocksAndTheirPackages(t *testing.T) {
 			frameworkContext(t, field, map[string]string{"locks/sls.json": lockOf(t, framework), ".dockerignore": "locks\n"}), "linux/amd64",
 			"there is no locks/sls.json in the build context, or its .dockerignore leaves it out",
 		},
-		"it is of another version": {
+		"it is for another version": {
 			withLock(lockOf(t, older)), "linux/amd64",
 			`samforge.yaml:3:37: serverless.lock: locks/sls.json: the lock asks for serverless "3.38.0" and holds "3.38.0", but "3.39.0" is to be installed; make a lock`,
 		},
@@ -197,7 +195,7 @@ func TestLocksAndTheirPackages(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct{ lock, platform, want string }{
-		"an integrity was tampered with": {
+		"a changed integrity": {
 			strings.Replace(lockOf(t, framework, both), both.integrity(t), "sha512-"+strings.Repeat("B", 85)+"A==", 1), "linux/amd64",
 			"other bytes for both@1.0.0 than the lock (integrity " + both.integrity(t) + ", expected sha512-BBBB",
 		},
@@ -227,8 +225,8 @@ func TestLocksAndTheirPackages(t *testing.T) {
 	})
 }
 
-// The check of what npm installed, on trees of packages. It is run here as it is
-// run in the node image.
+// The check of the tree that npm installed, on various trees of packages. It runs here as it runs
+// in the node image.
 func TestCheckOfInstalledPackages(t *testing.T) {
 	t.Parallel()
 	script, err := filepath.Abs("../npm/scripts/check.cjs")
@@ -240,28 +238,28 @@ func TestCheckOfInstalledPackages(t *testing.T) {
 	optional := map[string]any{"optional": true}
 	for name, c := range map[string]struct {
 		packages []npmPackage
-		want     string // with arm64; empty where all is well
+		want     string // with arm64; empty if all is well
 	}{
 		"no native modules": {[]npmPackage{native(map[string]string{"index.js": ""}, nil)}, ""},
 		"an install script of other use": {
 			[]npmPackage{native(nil, map[string]any{"scripts": map[string]string{"postinstall": "node thanks.js"}})}, "",
 		},
-		"modules for several machines":        {[]npmPackage{native(map[string]string{"x64.node": x64, "arm64.node": arm64}, nil)}, ""},
-		"modules for another machine":         {[]npmPackage{native(map[string]string{"a/x64.node": x64}, nil)}, "native@1.0.0 has native modules, and none"},
-		"modules for another system":          {[]npmPackage{native(map[string]string{"mac.node": "\xcf\xfa\xed\xfe and so on, for a Mac"}, nil)}, "native@1.0.0 has native modules, and none"},
-		"modules for another C library":       {[]npmPackage{native(map[string]string{"musl.node": arm64 + "libc.musl-aarch64.so.1"}, nil)}, "native@1.0.0 has native modules, and none"},
-		"a file cut off":                      {[]npmPackage{native(map[string]string{"cut.node": arm64[:10]}, nil)}, "native@1.0.0 has native modules, and none"},
-		"modules of an optional package":      {[]npmPackage{native(map[string]string{"x64.node": x64}, optional)}, ""},
-		"a package that npm has to compile":   {[]npmPackage{native(map[string]string{"binding.gyp": "{}"}, nil)}, "native@1.0.0 has to be compiled"},
-		"one that says it has nothing to":     {[]npmPackage{native(map[string]string{"binding.gyp": "{}"}, map[string]any{"gypfile": false})}, ""},
-		"one that fetches its module":         {[]npmPackage{native(nil, map[string]any{"scripts": map[string]string{"install": "prebuild-install || node-gyp rebuild"}})}, "native@1.0.0 has to be compiled"},
-		"one that is optional":                {[]npmPackage{native(map[string]string{"binding.gyp": "{}"}, optional)}, ""},
-		"one that brings its module compiled": {[]npmPackage{native(map[string]string{"binding.gyp": "{}", "arm64.node": arm64}, nil)}, ""},
-		"one that has its modules in packages of their own": {[]npmPackage{
+		"modules for several machines":          {[]npmPackage{native(map[string]string{"x64.node": x64, "arm64.node": arm64}, nil)}, ""},
+		"modules for another machine":           {[]npmPackage{native(map[string]string{"a/x64.node": x64}, nil)}, "native@1.0.0 has native modules, and none"},
+		"modules for another system":            {[]npmPackage{native(map[string]string{"mac.node": "\xcf\xfa\xed\xfe and so on, for a Mac"}, nil)}, "native@1.0.0 has native modules, and none"},
+		"modules for another C library":         {[]npmPackage{native(map[string]string{"musl.node": arm64 + "libc.musl-aarch64.so.1"}, nil)}, "native@1.0.0 has native modules, and none"},
+		"a truncated file":                      {[]npmPackage{native(map[string]string{"cut.node": arm64[:10]}, nil)}, "native@1.0.0 has native modules, and none"},
+		"modules of an optional package":        {[]npmPackage{native(map[string]string{"x64.node": x64}, optional)}, ""},
+		"a package that npm has to compile":     {[]npmPackage{native(map[string]string{"binding.gyp": "{}"}, nil)}, "native@1.0.0 has to be compiled"},
+		"a package without anything to compile": {[]npmPackage{native(map[string]string{"binding.gyp": "{}"}, map[string]any{"gypfile": false})}, ""},
+		"a package that downloads its module":   {[]npmPackage{native(nil, map[string]any{"scripts": map[string]string{"install": "prebuild-install || node-gyp rebuild"}})}, "native@1.0.0 has to be compiled"},
+		"an optional package":                   {[]npmPackage{native(map[string]string{"binding.gyp": "{}"}, optional)}, ""},
+		"a package with a compiled module":      {[]npmPackage{native(map[string]string{"binding.gyp": "{}", "arm64.node": arm64}, nil)}, ""},
+		"a package with its modules in other packages": {[]npmPackage{
 			native(map[string]string{"binding.gyp": "{}"}, map[string]any{"optionalDependencies": map[string]string{"native-linux-arm64": "1.0.0"}}),
 			{Name: "native-linux-arm64", Version: "1.0.0", Files: map[string]string{"a.node": arm64}, Manifest: map[string]any{"optional": true, "cpu": []string{"arm64"}}},
 		}, ""},
-		"one that lacks the package with its modules": {[]npmPackage{
+		"a package without the package of its modules": {[]npmPackage{
 			native(map[string]string{"binding.gyp": "{}"}, map[string]any{"optionalDependencies": map[string]string{"native-linux-x64": "1.0.0"}}),
 		}, "native@1.0.0 has to be compiled"},
 		"an npm that takes its own platform for the image's": {
@@ -272,7 +270,7 @@ func TestCheckOfInstalledPackages(t *testing.T) {
 			[]npmPackage{{Name: "serverless", Version: "3.39.1", Manifest: map[string]any{"engines": map[string]string{"node": "^20.19.0 || >=22"}}}},
 			"serverless 3.39.1 needs Node.js ^20.19.0 || >=22, and the node image has 18",
 		},
-		"a framework that takes this one": {
+		"a framework that accepts this Node.js": {
 			[]npmPackage{{Name: "serverless", Version: "3.39.1", Manifest: map[string]any{"engines": map[string]string{"node": ">=12"}}}}, "",
 		},
 	} {
@@ -289,8 +287,7 @@ func TestCheckOfInstalledPackages(t *testing.T) {
 	}
 }
 
-// npmPackage is a package that does not exist elsewhere. The manifest adds to
-// its package.json.
+// npmPackage is a package that exists only here. manifest is added to its package.json.
 type npmPackage struct {
 	Name, Version string
 	Manifest      map[string]any
@@ -318,7 +315,7 @@ func (p npmPackage) integrity(t *testing.T) string {
 	return "sha512-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// serve answers for the packages in place of an npm registry at url.
+// serve serves the packages like an npm registry at url.
 func serve(t *testing.T, url string, packages ...npmPackage) func(w http.ResponseWriter, r *http.Request) bool {
 	t.Helper()
 	answers := map[string]string{}
@@ -340,7 +337,7 @@ func serve(t *testing.T, url string, packages ...npmPackage) func(w http.Respons
 	}
 }
 
-// lockOf is a lock whose root depends on the packages.
+// lockOf returns a lock whose root depends on the packages.
 func lockOf(t *testing.T, packages ...npmPackage) string {
 	t.Helper()
 	dependencies := map[string]string{}
@@ -355,8 +352,7 @@ func lockOf(t *testing.T, packages ...npmPackage) string {
 	return asJSON(t, map[string]any{"lockfileVersion": 3, "requires": true, "packages": entries})
 }
 
-// installed is a folder as npm leaves it; a later package takes the place of one
-// of the same name.
+// installed returns a folder as npm leaves it; a later package replaces one with the same name.
 func installed(t *testing.T, packages []npmPackage) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -375,7 +371,7 @@ func installed(t *testing.T, packages []npmPackage) string {
 	return dir
 }
 
-// elfHeader is the beginning of a program for a machine.
+// elfHeader returns the beginning of a program for a machine.
 func elfHeader(machine elf.Machine) string {
 	var header bytes.Buffer
 	ident := [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)}
@@ -383,7 +379,7 @@ func elfHeader(machine elf.Machine) string {
 	return header.String()
 }
 
-// archiveOf is a compressed archive of files, the same each time.
+// archiveOf returns a compressed archive of files, with the same bytes each time.
 func archiveOf(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var data bytes.Buffer

@@ -10,9 +10,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// The air-gapped example with its mirror on loopback, through both doors. The
-// builder has no mirrors of its own, and its proxy is one that does not answer:
-// whatever is not on loopback is out of reach.
+// The air-gapped example with its mirror on loopback, through both doors. The builder has no
+// mirrors of its own, and its proxy does not answer, so it cannot reach anything outside loopback.
 func TestAirGappedExample(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})

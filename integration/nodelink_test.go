@@ -19,7 +19,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// A node image whose bin is a link gives a node that works, in its own prefix and nowhere else.
+// A node image whose bin is a link gives a working node, in its own prefix and nowhere else.
 func TestNodeImageWithALinkedFolder(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -42,7 +42,7 @@ func TestNodeImageWithALinkedFolder(t *testing.T) {
 	}
 }
 
-// pulled returns an image for amd64 that the bed has.
+// pulled returns an image for amd64 from the bed's registry.
 func (b *bed) pulled(t *testing.T, upstream string) v1.Image {
 	t.Helper()
 	ref, err := b.Registry.Ref(upstream)
@@ -82,7 +82,7 @@ func withLinkedBin(t *testing.T, image v1.Image) v1.Image {
 	return made
 }
 
-// rewritten returns a layer after each of its entries was changed.
+// rewritten returns a layer with each of its entries changed.
 func rewritten(t *testing.T, layer v1.Layer, change func(*tar.Header)) v1.Layer {
 	t.Helper()
 	files, err := layer.Uncompressed()

@@ -11,7 +11,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// startNode starts node in every way that a program does, and prints what each start said.
+// startNode starts node in every way that a program does, and prints the output of each start.
 const startNode = `
 const { execFileSync, fork } = require('child_process');
 const { Worker } = require('worker_threads');
@@ -25,8 +25,8 @@ new Worker('console.log("worker", require("child_process").execFileSync(process.
 if (!process.send) fork(__filename, { execArgv: [] }).on('exit', (code) => console.log('fork', code));
 `
 
-// The node of the isolated layout finds its libraries however it is started, before those of
-// LD_LIBRARY_PATH, and gives its children the environment that it has.
+// The node of the isolated layout finds its libraries before those of LD_LIBRARY_PATH, however it
+// is started. Its children get the same environment.
 func TestNodeFindsItsLibraries(t *testing.T) {
 	t.Parallel()
 	lang, err := testenv.NodeFolder(t.Context(), "20.20.2", "10.8.2")

@@ -17,7 +17,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// What npm cannot do reaches the user as a sentence.
+// npm's failures reach the user as a sentence.
 func TestNPMFailures(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -26,12 +26,12 @@ func TestNPMFailures(t *testing.T) {
 		return b.build(append([]string{"-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
 			"--mirror", "https://registry.npmjs.org/=" + registry + "/"}, more...)...)
 	}
-	// What was fetched is not asked for again, so the packages that fail are the
-	// same ones, and nothing can be fetched to begin with.
+	// Fetched packages are not requested again, so the same packages fail each time, and nothing
+	// can be fetched at the start.
 	t.Run("a registry that is down", func(t *testing.T) {
 		b.wantFailure(build("http://127.0.0.1:9"), "the npm registry cannot be reached", "127.0.0.1:9", "ECONNREFUSED", "HTTPS_PROXY")
 	})
-	t.Run("a registry that wants credentials", func(t *testing.T) {
+	t.Run("a registry that requires credentials", func(t *testing.T) {
 		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			w.WriteHeader(http.StatusUnauthorized)
 			return true
@@ -77,12 +77,12 @@ func TestNPMFailures(t *testing.T) {
 	})
 }
 
-// oneLock is a lock of serverless without what it depends on: it takes npm less time to fail with.
+// oneLock is a lock of serverless without its dependencies: npm fails with it sooner.
 const oneLock = `{"lockfileVersion": 3, "packages": {"": {"dependencies": {"serverless": "3.39.0"}}, "node_modules/serverless": {"version": "3.39.0",
 	"integrity": "sha512-FHI3fhe4TRS8+ez/KA7HmO3lt3fAynO+N1pCCzYRThMWG0J8RWCI0BI+K0mw9+sEV+QpBCpZRZbuGyUaTsaQew=="}}}`
 
-// Whatever npm the node image has, and through whichever door, the user reads why it failed. What
-// the npm of Node.js 22 and 24 says itself is that its exit handler was never called.
+// With any npm in the node image, and through any door, the user reads why it failed. The npm of
+// Node.js 22 and 24 itself says only that its exit handler was never called.
 func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -116,13 +116,12 @@ func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 	}
 }
 
-// The network and the hosts of the command line are those of the npm step, through
-// both doors.
+// The npm step uses the network and the hosts of the command line, through both doors.
 func TestNetworkOfTheNPMStep(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
 	path := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
-	const host = "npm.registry.test" // which nothing but --add-host leads to
+	const host = "npm.registry.test" // only --add-host resolves it
 	registry := strings.Replace(npm.URL(), "127.0.0.1", host, 1)
 	args := []string{"-f", path, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + registry + "/"}
 	b.wantFailure(b.build(append(args, "--network", "none", "--add-host", host+":127.0.0.1")...), "the npm registry cannot be reached", "build without --network none")
@@ -148,8 +147,8 @@ func TestNetworkOfTheNPMStep(t *testing.T) {
 	}
 }
 
-// Version 4 is a release archive: nothing is executed to build the image, and
-// the framework runs without its installer.
+// Version 4 is a release archive: building the image executes nothing, and the framework runs
+// without its installer.
 func TestServerless4(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})

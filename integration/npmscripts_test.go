@@ -18,7 +18,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// npmVersions are those that the node images of the catalogue have: Node.js 16, 18 and 20, 22, and
+// npmVersions are the versions in the node images of the catalogue: Node.js 16, 18 and 20, 22, and
 // 24.
 func npmVersions() []string { return []string{"8.19.4", "10.8.2", "10.9.4", "11.6.2"} }
 
@@ -29,18 +29,18 @@ const (
 	numbers  = `{"lockfileVersion": 3, "requires": true, "packages": {"": {"dependencies": {"is-odd": "3.0.1"}}, ` + isOdd + `, ` + isNumber + `}}`
 )
 
-// installStep is a run of install.cjs as the npm step has it, in a folder of the test.
+// installStep runs install.cjs as the npm step does, in a folder of the test.
 type installStep struct {
 	npm, registry string
-	lock          string // numbers, unless it says otherwise
-	dependencies  string // what is installed without a lock
+	lock          string // the lock of numbers, unless the test gives one
+	dependencies  string // the dependencies to install without a lock
 	npmrc, ca     string // secrets
 	env           map[string]string
 	prune         bool // as for the locks that samforge carries
 }
 
-// run returns what the step wrote to standard error, the folder with what is installed, and whether
-// it succeeded.
+// run returns the step's standard error, the folder of the installed packages, and whether the step
+// succeeded.
 func (s installStep) run(t *testing.T) (output, installed string, ok bool) {
 	t.Helper()
 	lang, err := testenv.NodeFolder(t.Context(), "20.20.2", s.npm)
@@ -106,8 +106,8 @@ func (s installStep) run(t *testing.T) (output, installed string, ok bool) {
 	return stderr.String(), filepath.Join(dir, "layer/opt/numbers"), err == nil
 }
 
-// wantSentence fails the test unless the step failed with one sentence for the user, the last line,
-// that has all of want in it.
+// wantSentence fails the test unless the step failed with one sentence for the user, in the last
+// line, that contains all of want.
 func (s installStep) wantSentence(t *testing.T, want ...string) {
 	t.Helper()
 	output, _, ok := s.run(t)
@@ -155,8 +155,8 @@ func startNPM(t *testing.T) *testenv.NPMRegistry {
 	return npm
 }
 
-// Whatever npm there is, and however it says it, the last line of the step is a sentence that says
-// what to do.
+// With any npm, and however npm reports it, the last line of the step is a sentence that says what
+// to do.
 func TestNPMStepExplains(t *testing.T) {
 	t.Parallel()
 	registry := startNPM(t)
@@ -176,10 +176,10 @@ func TestNPMStepExplains(t *testing.T) {
 		body, npmrc string
 		want        []string
 	}{
-		"401":                               {401, "", "", []string{"wants other credentials", "pass an npm configuration with --secret id=npmrc,src=FILE"}},
-		"401 with an npm configuration":     {401, "", "//HOST/:_authToken=wrong-token", []string{"wants other credentials", "see that the npm configuration of --secret id=npmrc names this host"}},
-		"401 with a variable that is unset": {401, "", "//HOST/:_authToken=${CI_TOKEN}", []string{"the npm configuration of the secret npmrc uses ${CI_TOKEN}, which the build does not have: write the value in its place"}},
-		"403 with NPM_TOKEN unset":          {403, "", "//HOST/:_authToken=${NPM_TOKEN}", []string{"uses ${NPM_TOKEN}", "pass it with --secret id=NPM_TOKEN,env=NPM_TOKEN"}},
+		"401":                           {401, "", "", []string{"wants other credentials", "pass an npm configuration with --secret id=npmrc,src=FILE"}},
+		"401 with an npm configuration": {401, "", "//HOST/:_authToken=wrong-token", []string{"wants other credentials", "see that the npm configuration of --secret id=npmrc names this host"}},
+		"401 with an unset variable":    {401, "", "//HOST/:_authToken=${CI_TOKEN}", []string{"the npm configuration of the secret npmrc uses ${CI_TOKEN}, which the build does not have: write the value in its place"}},
+		"403 with NPM_TOKEN unset":      {403, "", "//HOST/:_authToken=${NPM_TOKEN}", []string{"uses ${NPM_TOKEN}", "pass it with --secret id=NPM_TOKEN,env=NPM_TOKEN"}},
 		"403 by a policy": {403, `{"error": "blocked by curation policy 'malicious'"}`, "", []string{
 			"the npm registry refuses is-number", "blocked by curation policy 'malicious'", "use a version that it allows"}},
 		"403 without a reason": {403, "", "", []string{"the npm registry refuses is-number", "wants other credentials, or does not allow the package"}},
@@ -193,7 +193,7 @@ func TestNPMStepExplains(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := npmServer(t, status(c.code, c.body))
-			withNPM(t, npmVersions()[1:2], func(t *testing.T, npm string) { // all say it in the same words
+			withNPM(t, npmVersions()[1:2], func(t *testing.T, npm string) { // all of them say it in the same words
 				npmrc := strings.ReplaceAll(c.npmrc, "HOST", strings.TrimPrefix(server.URL(), "http://"))
 				installStep{npm: npm, registry: server.URL() + "/", npmrc: npmrc}.wantSentence(t, c.want...)
 			})
@@ -234,9 +234,9 @@ func TestNPMStepExplains(t *testing.T) {
 			installStep{npm: npm, registry: server.URL() + "/"}.wantSentence(t, "other bytes for is-number@6.0.0 than the lock of is-odd 3.0.1", "sha512-Wu1V")
 		})
 	})
-	t.Run("credentials in a form of old", func(t *testing.T) {
+	t.Run("credentials in the old form", func(t *testing.T) {
 		t.Parallel()
-		for _, npm := range npmVersions()[1:] { // npm 8 takes them
+		for _, npm := range npmVersions()[1:] { // npm 8 accepts them
 			installStep{npm: npm, registry: registry.URL() + "/", npmrc: "_auth=dXNlcjpwYXNzd29yZA==\n"}.wantSentence(t,
 				"has credentials in a form that this npm refuses", "`_auth` must be renamed", "//HOST/PATH/:_authToken=TOKEN")
 		}
@@ -254,7 +254,7 @@ func TestNPMStepExplains(t *testing.T) {
 	})
 }
 
-// What the secret npmrc says holds, where npm itself would let the environment win.
+// The settings in the secret npmrc win, where npm itself would let the environment win.
 func TestNPMConfiguration(t *testing.T) {
 	t.Parallel()
 	eachNPM(t, func(t *testing.T, npm string) {
@@ -281,7 +281,7 @@ func TestNPMConfiguration(t *testing.T) {
 			t.Errorf("the token is in the output:\n%s", output)
 		}
 	})
-	t.Run("what a registry says back of a token is masked", func(t *testing.T) {
+	t.Run("a token in a registry's answer is masked", func(t *testing.T) {
 		t.Parallel()
 		server := npmServer(t, func(w http.ResponseWriter, r *http.Request) bool {
 			w.WriteHeader(http.StatusForbidden)
@@ -302,7 +302,7 @@ func TestNPMConfiguration(t *testing.T) {
 	})
 }
 
-// A lock that has npm install less, or something else, than it says.
+// A lock that makes npm install fewer or other packages than it says.
 func TestNPMLockThatLies(t *testing.T) {
 	t.Parallel()
 	registry := startNPM(t)
@@ -330,8 +330,8 @@ func TestNPMOptionalPackageThatCannotBeFetched(t *testing.T) {
 	eachNPM(t, func(t *testing.T, npm string) {
 		installStep{npm: npm, registry: server.URL() + "/", lock: optional}.wantSentence(t, "npm left out is-number@6.0.0", "optional")
 		for name, step := range map[string]installStep{
-			"for another system":       {lock: foreign},
-			"that the user leaves out": {lock: optional, npmrc: "omit=optional\n"},
+			"for another system":   {lock: foreign},
+			"left out by the user": {lock: optional, npmrc: "omit=optional\n"},
 		} {
 			step.npm, step.registry = npm, server.URL()+"/"
 			if output, _, ok := step.run(t); !ok {
@@ -341,8 +341,8 @@ func TestNPMOptionalPackageThatCannotBeFetched(t *testing.T) {
 	})
 }
 
-// What a plugin of the user's reads at run time stays, such as the libraries of a TypeScript
-// compiler; what samforge has a lock of loses what nothing reads.
+// Files that a user's plugin reads at run time stay, such as the libraries of a TypeScript
+// compiler. A framework with a lock of samforge's loses the files that nothing reads.
 func TestNPMStepKeepsWhatIsRead(t *testing.T) {
 	t.Parallel()
 	registry := startNPM(t)
@@ -367,13 +367,14 @@ func TestNPMStepKeepsWhatIsRead(t *testing.T) {
 	}
 }
 
-// A download that moves is not stopped, however long it takes; one that does not, is.
+// A download is not stopped while its bytes move, however long it takes. One that stalls is
+// stopped.
 func TestNPMSlowDownloads(t *testing.T) {
 	t.Parallel()
 	registry := startNPM(t)
-	// A download has stopped after six seconds without movement, by this.
+	// With this setting a download counts as stalled after six seconds without movement.
 	settings := map[string]string{"npm_config_fetch_timeout": "3000"}
-	// server sends is-number in pieces of a size, five a second.
+	// server sends is-number in pieces of the given size, five per second.
 	server := func(size int) *testenv.NPMRegistry {
 		return npmServer(t, func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.HasSuffix(r.URL.Path, "is-number-6.0.0.tgz") {

@@ -6,8 +6,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The BuildKit before the one that samforge is made with gives the same images. Each takes the
-// other's caches, with nothing pulled.
+// The BuildKit version before samforge's gives the same images. Each accepts the other's caches,
+// and nothing is pulled.
 func TestTheBuildKitBefore(t *testing.T) {
 	t.Parallel()
 	before := testenv.BuildkitdOptions{Program: "buildkitd-v0.33"}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A pipe where a file is wanted is refused at once, and nothing waits for its other end. Only the
-// build file may be one, and waiting for that ends at the first Ctrl-C.
+// A pipe in place of a file is refused at once, and samforge does not wait for its other end. Only
+// the build file may be a pipe, and waiting for it ends at the first Ctrl-C.
 func TestPipesInPlaceOfFiles(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -26,7 +26,7 @@ func TestPipesInPlaceOfFiles(t *testing.T) {
 	} {
 		r := run(t, nil, args...)
 		if r.code != 2 || !strings.Contains(r.stderr, "pipe") {
-			t.Errorf("%s: exit code %d, want 2 and a word about the pipe:\n%s", name, r.code, r.stderr)
+			t.Errorf("%s: exit code %d, want 2 and a mention of the pipe:\n%s", name, r.code, r.stderr)
 		}
 	}
 
@@ -46,7 +46,7 @@ func TestCredentialHelperThatHangs(t *testing.T) {
 	interruptAt(t, pipe, start(t, env, "plan", "-f", example(t, "sam/samforge.yaml")))
 }
 
-// interruptAt sends Ctrl-C to a samforge that waits for a pipe, and wants it to end.
+// interruptAt sends Ctrl-C to a samforge that waits for a pipe, and checks that it ends.
 func interruptAt(t *testing.T, pipe string, p *process) {
 	t.Helper()
 	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when the pipe is read

@@ -12,17 +12,19 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// hostileText is what a registry answers: all that it was sent, and what would steer a terminal.
+// hostileText is a registry's answer: everything that it was sent, and sequences that control a
+// terminal.
 func hostileText(r *http.Request) string {
 	_ = r.ParseForm()
 	return fmt.Sprintf("\x1b]0;owned\x07\u202e you sent %s and %s", r.Header.Get("Authorization"), r.Form.Encode())
 }
 
-// echo has the registry refuse pushes, and the token service everything, with what they were sent.
+// echo makes the registry refuse pushes, and the token service all requests. Both answer with what
+// they were sent.
 func echo(r *testenv.Registry, status int, path string) {
 	r.Intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		if !strings.HasPrefix(req.URL.Path, path) || req.Method == http.MethodHead || path != "/token" && req.Header.Get("Authorization") == "" {
-			return false // to a HEAD nothing can be said
+			return false // an answer to HEAD has no body
 		}
 		body, _ := json.Marshal(map[string]any{"errors": []any{map[string]any{"code": "DENIED", "message": hostileText(req)}}})
 		w.WriteHeader(status)
@@ -31,8 +33,8 @@ func echo(r *testenv.Registry, status int, path string) {
 	})
 }
 
-// What a registry sends back of the credentials is neither printed nor in the builder's log, and no
-// text of its steers the terminal.
+// Credentials in a registry's answer are not printed and not in the builder's log, and its texts do
+// not control the terminal.
 func TestRegistryThatEchoesCredentials(t *testing.T) {
 	t.Parallel()
 	const password = "sw0rdfish-0123"
@@ -73,14 +75,14 @@ func TestRegistryThatEchoesCredentials(t *testing.T) {
 					}
 				}
 				if strings.ContainsAny(r.stderr, "\x1b\x07") || c.progress == "plain" && strings.Contains(r.stderr, "\u202e") {
-					t.Errorf("%s: the terminal is steered: %q", what, r.stderr)
+					t.Errorf("%s: the terminal is controlled: %q", what, r.stderr)
 				}
 			}
 		})
 	}
 }
 
-// Names in a build file and of files reach a terminal written out.
+// Names in a build file, and names of files, are escaped on a terminal.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -95,7 +97,7 @@ func TestHostileNames(t *testing.T) {
 			t.Errorf("%s: exit code %d:\n%s", name, r.code, r.stderr)
 		}
 		if strings.ContainsAny(r.stderr, "\x1b\x07\u202e") {
-			t.Errorf("%s: the terminal is steered: %q", name, r.stderr)
+			t.Errorf("%s: the terminal is controlled: %q", name, r.stderr)
 		}
 	}
 }

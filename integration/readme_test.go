@@ -14,9 +14,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// The commands of README's "Use it" do what it says, one after the other, with
-// its build file; only the registry is another one. All that push an image give it the
-// same digest.
+// The commands of README's "Use it" do what it says, one after the other, with its build file; only
+// the registry differs. All commands that push an image give it the same digest.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -45,7 +44,7 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		if strings.Contains(command, "--push") && !strings.Contains(command, "--build-arg") {
 			digests[command] = b.digestOfTag(b.repo(python))
-			_, err := b.Registry.Push(t.Context(), b.repo(python), nothing) // so that the next one has to push it
+			_, err := b.Registry.Push(t.Context(), b.repo(python), nothing) // so that the next command has to push it
 			must(t, err)
 		}
 	}
@@ -56,7 +55,7 @@ func TestReadmeCommands(t *testing.T) {
 
 var (
 	yamlBlock    = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	indentedLine = regexp.MustCompile(`(?m)^    (\S.*(?:\n      .*)*)$`) // what goes on is indented more
+	indentedLine = regexp.MustCompile(`(?m)^    (\S.*(?:\n      .*)*)$`) // continuation lines are indented more
 )
 
 // useIt returns the build file and the commands of the section "Use it".

@@ -14,19 +14,19 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// quirk is a registry that is not the usual one, and what samforge is told of it.
+// quirk is an unusual registry, with samforge's configuration for it.
 type quirk struct {
 	front testenv.FrontOptions
-	any   bool     // use the front's address that clients take for a host elsewhere
+	any   bool     // use the front's address that looks like a remote host
 	env   []string // added to the environment
-	// noPlan is what a plan says, which has no builder to ask; empty where it works.
+	// noPlan is the error of a plan, which has no builder to query; empty if the plan works.
 	noPlan []string
-	warns  string // what is said of it while it works
+	warns  string // the warning while it works
 }
 
 // A push of several platforms, the same again with --skip-existing, and a plan work with every
-// registry that the builder can use, or say what to do. The builder alone is asked where there is
-// one.
+// registry that the builder can use, or say what to do. If there is a builder, samforge queries
+// only the builder.
 func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
@@ -41,12 +41,12 @@ func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 		"credentials in Podman's file only":      {front: testenv.FrontOptions{User: "ci", Password: "secret"}, env: []string{"REGISTRY_AUTH_FILE=" + podman}},
 		"an authority that the builder knows": {front: testenv.FrontOptions{TLS: true},
 			noPlan: []string{"this machine does not know the authority", "SSL_CERT_FILE"}},
-		"plain HTTP that the builder knows of": {any: true,
+		"plain HTTP that the builder knows about": {any: true,
 			noPlan: []string{"speaks plain HTTP", "without a builder"}},
 		"no HEAD":                    {front: testenv.FrontOptions{NoHEAD: true}},
 		"HEAD without a digest":      {front: testenv.FrontOptions{BareHEAD: true}},
 		"manifests that appear late": {front: testenv.FrontOptions{Late: true}},
-		"a helper that is missing": {env: []string{"DOCKER_CONFIG=" + noHelper},
+		"a missing helper": {env: []string{"DOCKER_CONFIG=" + noHelper},
 			warns: "the credential helper docker-credential-nope, which is not on PATH"},
 		"mounts refused with 403": {front: testenv.FrontOptions{RefuseMounts: http.StatusForbidden}},
 		"mounts refused with 400": {front: testenv.FrontOptions{RefuseMounts: http.StatusBadRequest}},
@@ -90,7 +90,7 @@ func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 			repo := host + "/" + strings.NewReplacer(" ", "-", "'", "").Replace(strings.ToLower(name)) + "/sam"
 			input := append([]string{"--build-arg", "SAM_BASE_IMAGE=public.ecr.aws/sam/build-python3.12:1.143.0", "-f", example(t, "sam/samforge.yaml"),
 				"--platform", "linux/amd64,linux/arm64", "--repo", repo}, b.mirrors()...)
-			if q.front.RefuseMounts != 0 { // the base is in the same registry, so that BuildKit asks for mounts
+			if q.front.RefuseMounts != 0 { // the base is in the same registry, so BuildKit requests mounts
 				input = append(input, "--mirror", "public.ecr.aws="+front.Addr+"/ecr")
 			}
 			push := append([]string{"build", "--progress", "plain", "--builder", b.Buildkitd.Addr, "--push"}, input...)
@@ -141,8 +141,8 @@ func TestRegistriesThatAreNotTheUsualOnes(t *testing.T) {
 	}
 }
 
-// The members of an index get their own tags from the builder, out of its cache: nothing is pulled,
-// sent or run for them, whatever else the index has.
+// The builder pushes the members of an index under their own tags from its cache: nothing is
+// pulled, sent or run for them, whatever else the index contains.
 func TestMembersOfAnIndex(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
@@ -186,8 +186,8 @@ func TestMembersOfAnIndex(t *testing.T) {
 	}
 }
 
-// docker:28-cli as Docker Hub has it: 386 before amd64, arm before arm64, an attestation for each.
-// The lock has the image for each platform that BuildKit takes.
+// docker:28-cli as on Docker Hub: 386 before amd64, arm before arm64, an attestation for each. For
+// each platform the lock has the image that BuildKit takes.
 func TestLockOfAnOfficialImage(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{NoBuildkitd: true})
@@ -223,7 +223,7 @@ func TestLockOfAnOfficialImage(t *testing.T) {
 	}
 }
 
-// Images are built, and are the same, through a proxy that resets, drops, truncates, doubles and
+// Images can be built, and are the same, through a proxy that resets, drops, truncates, doubles and
 // refuses a quarter of all requests.
 func TestRegistryBehindABadProxy(t *testing.T) {
 	t.Parallel()
@@ -263,7 +263,8 @@ func TestRegistryBehindABadProxy(t *testing.T) {
 	}
 }
 
-// A registry that breaks off requests now and then is asked again, by the builder and without one.
+// With a registry that sometimes breaks off requests, both the builder and samforge without one try
+// again.
 func TestRegistryThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})

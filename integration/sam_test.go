@@ -16,7 +16,7 @@ const seedBase = "public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138-x86
 
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// The image of the published pipeline's own inputs, looked at from all sides.
+// The image of the published pipeline's own inputs, checked from all sides.
 func TestSeedExample(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -42,7 +42,7 @@ func TestSeedExample(t *testing.T) {
 			t.Errorf("%d layers were added, want 3", got)
 		}
 	})
-	t.Run("law 6: it adds files below real directories only", func(t *testing.T) {
+	t.Run("law 6: it adds files only below real directories", func(t *testing.T) {
 		for name, file := range image.Files {
 			if file.Layer < len(base.Layers) || strings.HasPrefix(name+"/", "/opt/harness/") || name == "/usr/local/bin/docker" {
 				continue
@@ -74,7 +74,7 @@ func (b *bed) wantNothingPulled(ref string) {
 	}
 }
 
-// wantKit checks what every SAM image gets on top of its base.
+// wantKit checks everything that a SAM image has on top of its base.
 func wantKit(t *testing.T, image *testenv.Inspected, arch string) {
 	t.Helper()
 	for name, mode := range map[string]int64{
@@ -104,7 +104,7 @@ func wantKit(t *testing.T, image *testenv.Inspected, arch string) {
 	}
 }
 
-// wantAnnotations wants the manifest to say what the labels say of the base.
+// wantAnnotations checks that the manifest says the same about the base as the labels.
 func wantAnnotations(t *testing.T, image *testenv.Inspected) {
 	t.Helper()
 	for _, name := range []string{"org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"} {
@@ -146,7 +146,7 @@ func wantConfig(t *testing.T, base, image *testenv.Inspected) {
 		}
 	}
 	if layers != len(image.Layers) {
-		t.Errorf("the history tells of %d layers, the image has %d", layers, len(image.Layers))
+		t.Errorf("the history has %d layers, the image has %d", layers, len(image.Layers))
 	}
 }
 
@@ -158,8 +158,8 @@ var matrixBases = map[string]string{
 	"provided.al2023": "public.ecr.aws/sam/build-provided.al2023:1.143.0-20250822194409",
 }
 
-// Four runtimes for two architectures, of which one is not the machine's own:
-// law 8. There is no runc, so nothing can have been executed or emulated.
+// Four runtimes for two architectures, one of which is not the machine's own: law 8. There is no
+// runc, so nothing can have been executed or emulated.
 func TestMatrixExample(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})

@@ -52,8 +52,8 @@ type bed struct {
 
 const goTemplatePath = "/public/shared/tools/go-template/release/v0.4.15/bin/linux/"
 
-// newBed starts a test bed. Its builder is rootless, unless the test needs what
-// only root can do; those that a test starts beside it are rootful.
+// newBed starts a test bed. Its builder is rootless, unless the test needs something that only root
+// can do. Builders that a test starts in addition are rootful.
 func newBed(t *testing.T, options testenv.Options) *bed {
 	t.Helper()
 	options.Buildkitd.Rootless = options.Buildkitd.RootSize == 0
@@ -106,7 +106,7 @@ func (b *bed) plugin(ref string, archs ...string) {
 	b.push(ref, images...)
 }
 
-// mirrors are the flags that lead samforge to the stand-ins.
+// mirrors are the flags that point samforge to the stand-ins.
 func (b *bed) mirrors() []string {
 	flags := []string{"--mirror", "https://app.harness.io/=" + b.Files.URL() + "/"}
 	for from, to := range b.Registry.Mirrors() {
@@ -115,7 +115,7 @@ func (b *bed) mirrors() []string {
 	return flags
 }
 
-// repo is a repository in the bed's registry.
+// repo returns a repository in the bed's registry.
 func (b *bed) repo(name string) string { return b.Registry.Addr + "/" + name }
 
 // build runs `samforge build` on the bed's buildkitd.
@@ -131,7 +131,7 @@ func (b *bed) buildOn(d *testenv.Buildkitd, args ...string) result {
 	return run(b.t, b.env, append(args, b.mirrors()...)...)
 }
 
-// everyBlob returns all JSON that an image is made of, attestations included.
+// everyBlob returns all JSON documents of an image, including attestations.
 func (b *bed) everyBlob(ref string) string {
 	b.t.Helper()
 	parsed, err := name.ParseReference(ref)
@@ -152,7 +152,7 @@ func (b *bed) everyBlob(ref string) string {
 		add(image.RawManifest())
 		add(image.RawConfigFile())
 		if m.Annotations["vnd.docker.reference.type"] != "attestation-manifest" {
-			continue // file systems hold no statements
+			continue // statements are not in file systems
 		}
 		layers, err := image.Layers()
 		must(b.t, err)
@@ -165,7 +165,7 @@ func (b *bed) everyBlob(ref string) string {
 	return text.String()
 }
 
-// login gives samforge a Docker config with credentials for the bed's registry.
+// login writes a Docker config for samforge with credentials for the bed's registry.
 func (b *bed) login(user, password string) {
 	b.t.Helper()
 	dir := b.t.TempDir()
@@ -175,21 +175,20 @@ func (b *bed) login(user, password string) {
 	b.env = append(b.env, "DOCKER_CONFIG="+dir)
 }
 
-// result is what a run of samforge left.
+// result is the outcome of a run of samforge.
 type result struct {
 	stdout, stderr string
 	code           int
 }
 
-// run runs samforge in an empty folder, with no credentials but those that env
-// leads to.
+// run runs samforge in an empty folder, without credentials other than those in env.
 func run(t *testing.T, env []string, args ...string) result {
 	t.Helper()
 	r := start(t, env, args...)
 	return r.wait(t)
 }
 
-// process is a samforge that runs.
+// process is a running samforge.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr syncBuffer

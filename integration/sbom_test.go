@@ -38,9 +38,8 @@ type statement struct {
 	Predicate json.RawMessage `json:"predicate"`
 }
 
-// attestations reads what is attached to each platform of an image, as
+// attestations returns the attestations of each platform of an image, in the form of
 // https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
-// has it.
 func (b *bed) attestations(t *testing.T, ref string) map[string]attested {
 	t.Helper()
 	parsed, err := name.ParseReference(ref)
@@ -100,7 +99,7 @@ func wantSBOM(t *testing.T, image attested, packages ...string) *spdx.Document {
 	return doc
 }
 
-// packageLines are the packages as name, version and checksums.
+// packageLines returns the packages as name, version and checksums.
 func packageLines(doc *spdx.Document) []string {
 	var lines []string
 	for _, p := range doc.Packages {
@@ -113,7 +112,7 @@ func packageLines(doc *spdx.Document) []string {
 	return lines
 }
 
-// imageLine is how an image that is built from is listed.
+// imageLine returns the SBOM line of an image that the build uses.
 func (b *bed) imageLine(t *testing.T, upstream, tag string) string {
 	t.Helper()
 	ref, err := b.Registry.Ref(upstream + ":" + tag)
@@ -123,8 +122,8 @@ func (b *bed) imageLine(t *testing.T, upstream, tag string) string {
 
 const forBothPlatforms = "linux/amd64,linux/arm64"
 
-// What samforge knows of an image is attached to it through both doors, to the
-// same bytes, and nothing is pulled for it.
+// Through both doors the same bytes of SBOM are attached to an image, with everything that samforge
+// knows about it, and nothing is pulled for it.
 func TestSBOMOfSAM(t *testing.T) {
 	t.Parallel()
 	x := newSAMBuildx(t)
@@ -157,7 +156,7 @@ func TestSBOMOfSAM(t *testing.T) {
 					}
 					predicate := string(image.statements[intoto.PredicateSPDX].Predicate)
 					if before, ok := seen[platform]; ok && before != predicate {
-						t.Errorf("the SBOM for %s is another one than elsewhere", platform)
+						t.Errorf("the SBOM for %s differs", platform)
 					}
 					seen[platform] = predicate
 					if len(image.statements) != 2 {
@@ -205,7 +204,7 @@ func TestSBOMAndCaches(t *testing.T) {
 	}
 }
 
-// The SBOM of a Serverless image lists what npm installed, no more and no less, and the Lambda base
+// The SBOM of a Serverless image lists exactly the packages that npm installed, and the Lambda base
 // image that Node.js comes from.
 func TestSBOMOfServerless(t *testing.T) {
 	t.Parallel()
@@ -250,8 +249,8 @@ func TestSBOMOfServerless(t *testing.T) {
 	}
 }
 
-// installed are the packages that npm says it installed in an image, as
-// packageLines has them.
+// installed returns the packages that npm reports as installed in an image, in the form of
+// packageLines.
 func (b *bed) installed(t *testing.T, ref, platform string) []string {
 	t.Helper()
 	image, err := b.Registry.ReadImage(t.Context(), ref, platform)

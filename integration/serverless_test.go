@@ -40,7 +40,7 @@ func newServerlessBed(t *testing.T, options testenv.Options, standIns testenv.Se
 	return b, npm
 }
 
-// pairFile writes a build file of one pair.
+// pairFile writes a build file for one pair.
 func pairFile(t *testing.T, runtime, node, more string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "samforge.yaml")
@@ -53,7 +53,7 @@ serverless: {version: 3.39.0}
 	return path
 }
 
-// pulledFrom returns the layers that were fetched out of a repository.
+// pulledFrom returns the layers that were fetched from a repository.
 func (b *bed) pulledFrom(repository string) (digests []string) {
 	for _, p := range b.Registry.Pulls() {
 		if p.Kind == "layer" && p.Repository == repository {
@@ -63,8 +63,8 @@ func (b *bed) pulledFrom(repository string) (digests []string) {
 	return digests
 }
 
-// The image without the framework: the runtime's, the node image's language
-// runtime, and the kit. Nothing is executed for it.
+// The image without the framework has the runtime's files, the node image's language runtime, and
+// the kit. Nothing is executed for it.
 func TestServerlessBase(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}}, testenv.ServerlessOptions{})
@@ -76,7 +76,7 @@ func TestServerlessBase(t *testing.T) {
 	if pulled := b.pulledFrom("ecr/sam/build-python3.12"); len(pulled) > 0 {
 		t.Errorf("layers of the runtime image were pulled: %s", pulled)
 	}
-	// The node image was pulled, and begins with a layer that the runtime image has too.
+	// The node image was pulled, and its first layer is one that the runtime image has too.
 	if uploaded, err := b.Registry.UploadedOf(t.Context(), testenv.Python312Base); err != nil || uploaded > 0 {
 		t.Errorf("%d layers of the runtime image were sent back to their registry (%v), want all mounted", uploaded, err)
 	}
@@ -108,8 +108,7 @@ func TestServerlessBase(t *testing.T) {
 	}
 }
 
-// Where the runtime image is the node image, nothing is copied out of it, and
-// nothing of it is pulled.
+// If the runtime image is the node image, nothing is copied from it, and nothing of it is pulled.
 func TestServerlessBaseOfNodeItself(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -119,7 +118,7 @@ func TestServerlessBaseOfNodeItself(t *testing.T) {
 	must(t, err)
 	for _, h := range image.History {
 		if strings.HasPrefix(h.CreatedBy, "node from") {
-			t.Errorf("the history tells of a node stage: %s", h.CreatedBy)
+			t.Errorf("the history mentions a node stage: %s", h.CreatedBy)
 		}
 	}
 	r := b.build("-f", pairFile(t, testenv.Node20Base, testenv.Node20Base, ""), "--repo", b.repo("ci/sls"), "--target", "base", "--push",
@@ -127,8 +126,8 @@ func TestServerlessBaseOfNodeItself(t *testing.T) {
 	b.wantFailure(r, "plugin image docker.io/harness/aws-sam-plugin:1.1.2-beta-base-image has no /opt/harness/")
 }
 
-// smoke runs what a deployment step runs: every program of the image, and the
-// framework on a small service.
+// smoke runs the programs of a deployment step: every program of the image, and the framework on a
+// small service.
 const smoke = `
 for program in "serverless --version" "sls --version" "node --version" "npm --version" "docker --version" "go-template --version"; do
   echo "$program: $($program 2>&1 | head -n 1)"
@@ -149,8 +148,8 @@ SLS_TELEMETRY_DISABLED=1 SLS_NOTIFICATIONS_MODE=off serverless package >/dev/nul
 ls -d .serverless/smoke.zip
 `
 
-// Both layouts give a framework that works. The isolated one does so beside a
-// Python that the node image's OpenSSL would break.
+// The framework works in both layouts. In the isolated one it works beside a Python that the node
+// image's OpenSSL would break.
 func TestServerlessImageRuns(t *testing.T) {
 	t.Parallel()
 	for layout, standIns := range map[string]testenv.ServerlessOptions{
@@ -174,7 +173,7 @@ func TestServerlessImageRuns(t *testing.T) {
 				"child of node: ok", "fork of node: ok", ".serverless/smoke.zip",
 			} {
 				if !strings.Contains(output, want) {
-					t.Errorf("the output does not tell %q", want)
+					t.Errorf("the output does not say %q", want)
 				}
 			}
 			if t.Failed() {
@@ -195,8 +194,8 @@ func steps(progress string, name *regexp.Regexp) int {
 	return len(numbers)
 }
 
-// The nine recommended pairs, eighteen images, in one command: law 3. npm runs
-// once, whatever the number of runtimes, and no layer of a SAM image is pulled.
+// The nine recommended pairs, eighteen images, in one command: law 3. npm runs once, whatever the
+// number of runtimes, and no layer of a SAM image is pulled.
 func TestServerlessExample(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -264,7 +263,7 @@ func TestServerlessExample(t *testing.T) {
 	})
 }
 
-// wantSameLayers fails the test unless two images consist of the same layers.
+// wantSameLayers fails the test unless two images have the same layers.
 func (b *bed) wantSameLayers(one, other, platform string) {
 	b.t.Helper()
 	var layers [2][]testenv.InspectedLayer

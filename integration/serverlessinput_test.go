@@ -22,16 +22,14 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// npmMirrorPath is where npmMirror has the registry, and npmArchives where that
-// has its archives.
+// npmMirrorPath is the path of npmMirror's registry, and npmArchives the path of its archives.
 const (
 	npmMirrorPath = "/repository/npm"
 	npmArchives   = "/archives"
 )
 
-// npmMirror serves an npm registry below a path of its own, as a repository
-// manager does, and its archives where only the registry's answers lead to. The
-// caller starts it, with TLS or without.
+// npmMirror serves an npm registry below a path, as a repository manager does. Its archives are at
+// addresses that only the registry's answers contain. The caller starts it, with TLS or without.
 func npmMirror(t *testing.T, npm *testenv.NPMRegistry) *httptest.Server {
 	t.Helper()
 	upstream, err := url.Parse(npm.URL())
@@ -98,8 +96,8 @@ func (p *httpProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(client, server)
 }
 
-// unsteady makes the npm registry break off the first request for each of some
-// packages, and answer late for some others.
+// unsteady makes the npm registry break off the first request for each of some packages, and delay
+// the answer for some others.
 func unsteady(npm *testenv.NPMRegistry) {
 	const each = 5
 	var mu sync.Mutex
@@ -126,8 +124,8 @@ func unsteady(npm *testenv.NPMRegistry) {
 	})
 }
 
-// Behind proxies, a private authority and a network that fails now and then npm
-// does its work, and the image knows of none of them.
+// npm does its work behind proxies, with a private authority and a network that fails now and then,
+// and the image contains no trace of them.
 func TestServerlessBehindProxies(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -153,7 +151,7 @@ func TestServerlessBehindProxies(t *testing.T) {
 		}
 	})
 	t.Run("HTTPS_PROXY, --secret id=ca, and a registry that falters", func(t *testing.T) {
-		// The version before is in npm's cache by now.
+		// The previous version is in npm's cache by now.
 		proxy := startProxy(t)
 		unsteady(npm)
 		defer npm.Intercept(nil)
@@ -177,7 +175,7 @@ func TestServerlessBehindProxies(t *testing.T) {
 	})
 }
 
-// wantUnknown fails the test if the image that was built tells of the proxy.
+// wantUnknown fails the test if the built image mentions the proxy.
 func (b *bed) wantUnknown(t *testing.T, proxy *httpProxy, r result) {
 	t.Helper()
 	image, err := b.Registry.ReadImage(t.Context(), r.ok(t)[0], "linux/amd64", testenv.OnlyLayers(1000))
@@ -189,7 +187,7 @@ func (b *bed) wantUnknown(t *testing.T, proxy *httpProxy, r result) {
 	}
 }
 
-// A node image without Node.js is named, whatever the variant and the layout.
+// A node image without Node.js is named in the error, whatever the variant and the layout.
 func TestNodeImageWithoutNode(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -206,7 +204,7 @@ func TestNodeImageWithoutNode(t *testing.T) {
 	}
 }
 
-// A pair that cannot work is refused before anybody is asked for anything.
+// A pair that cannot work is refused before any request is sent.
 func TestImpossiblePair(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})

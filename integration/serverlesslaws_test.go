@@ -16,8 +16,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// lawsBed is a test bed with two runtimes that take Node.js from one image, and
-// newer images of both.
+// lawsBed is a test bed with two runtimes that take Node.js from one image, and newer images of
+// both.
 type lawsBed struct {
 	*bed
 	npm          *testenv.NPMRegistry
@@ -38,7 +38,7 @@ func newLawsBed(t *testing.T) *lawsBed {
 	}
 }
 
-// pairsFile writes a build file of several runtimes with one node image.
+// pairsFile writes a build file for several runtimes with one node image.
 func pairsFile(t *testing.T, node string, runtimes ...string) string {
 	t.Helper()
 	path := pairFile(t, runtimes[0], node, "")
@@ -52,7 +52,7 @@ func pairsFile(t *testing.T, node string, runtimes ...string) string {
 	return path
 }
 
-// args are those that build and push the targets of a build file.
+// args are the arguments that build and push the targets of a build file.
 func (b *lawsBed) args(file string, more ...string) []string {
 	return append([]string{"-f", file, "--repo", b.repo("ci/sls"), "--push",
 		"--mirror", "https://registry.npmjs.org/=" + b.npm.URL() + "/"}, more...)
@@ -63,14 +63,13 @@ func (b *lawsBed) forBoth(file string, more ...string) []string {
 	return b.args(file, append([]string{"--platform", "linux/amd64,linux/arm64"}, more...)...)
 }
 
-// forget makes the registries count from zero.
+// forget resets the registries' counts to zero.
 func (b *lawsBed) forget() {
 	b.Registry.Reset()
 	b.npm.Reset()
 }
 
-// wantNoLayer fails the test if a layer was pulled out of a repository other
-// than those allowed.
+// wantNoLayer fails the test if a layer was pulled from a repository other than those allowed.
 func (b *lawsBed) wantNoLayer(t *testing.T, but ...string) {
 	t.Helper()
 	for _, p := range b.Registry.Pulls() {
@@ -80,7 +79,7 @@ func (b *lawsBed) wantNoLayer(t *testing.T, but ...string) {
 	}
 }
 
-// wantNoNPM fails the test if the npm registry was asked for anything.
+// wantNoNPM fails the test if the npm registry got any request.
 func (b *lawsBed) wantNoNPM(t *testing.T) {
 	t.Helper()
 	if n := b.npm.Requests(); n > 0 {
@@ -90,12 +89,12 @@ func (b *lawsBed) wantNoNPM(t *testing.T) {
 
 var (
 	anyStep = regexp.MustCompile(`(?m)^#(\d+) (?:\[.*?\] )?(.+)$`)
-	// Steps that are never kept, or so small that no cache has them.
+	// Steps that are never cached, or so small that no cache has them.
 	freeStep = regexp.MustCompile(`^(building with|load (metadata|build definition)|resolve|download|importing|write|make|assemble|exporting) |@sha256:`)
 )
 
-// worked returns the steps of plain progress that took work: what neither came
-// out of a cache nor is done each time.
+// worked returns the steps of plain progress that did work: those that did not come from a cache
+// and are not done every time.
 func worked(progress string) []string {
 	names, cached := map[string]string{}, map[string]bool{}
 	for _, line := range anyStep.FindAllStringSubmatch(progress, -1) {
@@ -103,7 +102,7 @@ func worked(progress string) []string {
 		if _, ok := names[number]; !ok {
 			names[number] = text
 		}
-		// The layer of a local cache is unpacked when it is found.
+		// A layer from a local cache is unpacked when it is found.
 		cached[number] = cached[number] || text == "CACHED" || strings.HasPrefix(text, "extracting sha256:")
 	}
 	var steps []string
@@ -132,8 +131,7 @@ func wantDigests(t *testing.T, got, want []string) {
 	}
 }
 
-// Laws 2, 3 and 4, on what one cold build left: each subtest goes on from
-// there.
+// Laws 2, 3 and 4, after one cold build. Each subtest continues from the one before.
 func TestServerlessLaws(t *testing.T) {
 	t.Parallel()
 	b := newLawsBed(t)
@@ -146,7 +144,7 @@ func TestServerlessLaws(t *testing.T) {
 		if n := steps(r.stderr, npmStep); n != 1 {
 			t.Errorf("npm ran %d times, want once:\n%s", n, r.stderr)
 		}
-		// npm asks for the archive of a package once for each place in the tree.
+		// npm requests the archive of a package once for each place in the tree.
 		if want := fmt.Sprintf(" added %d packages in ", b.npm.Tarballs()); !strings.Contains(r.stderr, want) {
 			t.Errorf("the npm registry was asked for %d archives, and npm does not say %q", b.npm.Tarballs(), want)
 		}
@@ -172,7 +170,7 @@ func TestServerlessLaws(t *testing.T) {
 		b.wantNoLayer(t)
 	})
 	t.Run("law 2: a cache makes a fresh builder as good as the first", b.caches)
-	t.Run("law 2: so does a cache within the images", b.inlineCache)
+	t.Run("law 2: so does a cache inside the images", b.inlineCache)
 	t.Run("law 4: another cold builder, rootless, with another npm registry", func(t *testing.T) {
 		mirror := npmMirror(t, b.npm)
 		mirror.Start()
@@ -201,8 +199,7 @@ func membersOf(lines, others []string) (members []string) {
 	return members
 }
 
-// wantTimes fails the test unless the image and all files that it adds to its
-// base carry the time.
+// wantTimes fails the test unless the image and all files that it adds to its base have this time.
 func (b *bed) wantTimes(base, ref, arch string, want time.Time) {
 	b.t.Helper()
 	below, err := b.Registry.ReadImage(b.t.Context(), base, "linux/"+arch, testenv.OnlyLayers(1000))
@@ -219,9 +216,8 @@ func (b *bed) wantTimes(base, ref, arch string, want time.Time) {
 	}
 }
 
-// caches are those that are kept apart from the images, one for each target.
-// Each is imported by builders with no state and no runc: whatever they executed
-// would fail.
+// caches tests the caches that are stored apart from the images, one for each target. Builders with
+// no state and no runc import each of them: any exec would fail.
 func (b *lawsBed) caches(t *testing.T) {
 	const target = "python3.12" // both variants
 	local := filepath.Join(t.TempDir(), "cache")
@@ -243,7 +239,7 @@ func (b *lawsBed) caches(t *testing.T) {
 			r := build(t, testenv.BuildkitdOptions{NoRunc: true}, name, b.file)
 			wantDigests(t, r.ok(t), first)
 			b.wantNoLayer(t)
-			if name != "local" { // out of which the layers come at once: that takes work
+			if name != "local" { // the layers come from it at once, and that takes work
 				wantWorked(t, r)
 			}
 		})
@@ -256,7 +252,7 @@ func (b *lawsBed) caches(t *testing.T) {
 			b.wantNoLayer(t)
 		})
 	}
-	t.Run("another version of the framework needs the node image alone", func(t *testing.T) {
+	t.Run("another version of the framework needs only the node image", func(t *testing.T) {
 		r := build(t, testenv.BuildkitdOptions{}, "mode=max", b.file, "--build-arg", "SERVERLESS_VERSION=3.40.0")
 		r.ok(t)
 		wantWorked(t, r, "npm ci serverless@3.40.0")
@@ -264,8 +260,8 @@ func (b *lawsBed) caches(t *testing.T) {
 	})
 }
 
-// inlineCache is what each image can tell of itself. It serves builds of several
-// targets, each of which has its own.
+// inlineCache tests the cache inside each image. It works for builds of several targets, because
+// each target has its own.
 func (b *lawsBed) inlineCache(t *testing.T) {
 	build := func(d *testenv.Buildkitd, file string, more ...string) result {
 		return b.buildOn(d, b.forBoth(file, append([]string{"--repo", b.repo("ci/inline"), "--cache-to", "type=inline"}, more...)...)...)
@@ -291,8 +287,8 @@ func (b *lawsBed) inlineCache(t *testing.T) {
 	}
 }
 
-// Law 8 for a framework that brings programs: each image has those of its own
-// architecture, which npm chooses without running anything of the other.
+// Law 8 for a framework that contains programs: each image has those of its own architecture. npm
+// chooses them without running a program of the other architecture.
 func TestOsls(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})

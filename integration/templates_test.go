@@ -20,8 +20,8 @@ import (
 	"github.com/samforge/samforge/llbgen"
 )
 
-// script is a shell script of a CI template, and the command line that the CI system
-// runs it with.
+// script is a shell script of a CI template, with the command line that the CI system uses to run
+// it.
 type script struct {
 	text  string
 	shell []string
@@ -35,8 +35,8 @@ var (
 	githubBash = []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"}
 )
 
-// scripts returns the shell scripts of a CI template, in its order: what Harness
-// and GitHub run, GitLab's scripts, and what Kubernetes gives samforge's image.
+// scripts returns the shell scripts of a CI template, in its order: the commands that Harness and
+// GitHub run, GitLab's scripts, and the arguments that Kubernetes passes to samforge's image.
 func scripts(t *testing.T, name string) (found []script) {
 	t.Helper()
 	data, err := os.ReadFile(example(t, name))
@@ -101,7 +101,7 @@ func values(list *yaml.Node) (values []string) {
 	return values
 }
 
-// ciJob is what a CI system gives the scripts of a template.
+// ciJob is the environment that a CI system provides for the scripts of a template.
 type ciJob struct {
 	*bed
 	dir string // the work tree
@@ -110,8 +110,8 @@ type ciJob struct {
 
 const ciPassword = "s3cr3t-of-the-ci-account"
 
-// newCIJob gives scripts a repository that wants credentials, mirrors to the
-// stand-ins and a builder, all by variables.
+// newCIJob provides scripts with a repository that requires credentials, mirrors to the stand-ins
+// and a builder, all by variables.
 func newCIJob(t *testing.T, b *bed, npm *testenv.NPMRegistry, variables ...string) *ciJob {
 	t.Helper()
 	mirrors := llbgen.Mirrors{"https://app.harness.io/": b.Files.URL() + "/"}
@@ -130,7 +130,7 @@ func newCIJob(t *testing.T, b *bed, npm *testenv.NPMRegistry, variables ...strin
 	}, variables...)}
 }
 
-// ciRegistry wants credentials of those who push.
+// ciRegistry requires credentials for pushes.
 func ciRegistry() testenv.Options {
 	return testenv.Options{Registry: testenv.RegistryOptions{
 		TokenAuth: true, AnonymousPull: true,
@@ -138,7 +138,7 @@ func ciRegistry() testenv.Options {
 	}}
 }
 
-// run runs a script as its CI system does, and returns all that it says.
+// run runs a script as its CI system does, and returns all of its output.
 func (j *ciJob) run(t *testing.T, s script) string {
 	t.Helper()
 	said, err := j.output(t, s)
@@ -146,7 +146,7 @@ func (j *ciJob) run(t *testing.T, s script) string {
 		t.Errorf("%v of\n%s\nIt said:\n%s", err, s.text, said)
 	}
 	if strings.Contains(said, ciPassword) || strings.Contains(said, base64.StdEncoding.EncodeToString([]byte("ci:"+ciPassword))) {
-		t.Errorf("the password is told by\n%s", s.text)
+		t.Errorf("the password is printed by\n%s", s.text)
 	}
 	return said
 }
@@ -162,23 +162,22 @@ func (j *ciJob) output(t *testing.T, s script) (string, error) {
 
 var pushed = regexp.MustCompile(`(?m)^(\S+)@(sha256:[0-9a-f]{64})$`)
 
-// wantImages fails the test unless what was said names n images, all of which are
-// in the registry.
+// wantImages fails the test unless the output names n images, all of which are in the registry.
 func (j *ciJob) wantImages(t *testing.T, said string, n int) {
 	t.Helper()
 	images := pushed.FindAllStringSubmatch(said, -1)
 	if len(images) != n {
-		t.Errorf("%d images are told, want %d:\n%s", len(images), n, said)
+		t.Errorf("%d images are printed, want %d:\n%s", len(images), n, said)
 	}
 	for _, image := range images {
 		if got := j.digestOfTag(image[1]); got != image[2] {
-			t.Errorf("%s is %s in the registry, %s was told", image[1], got, image[2])
+			t.Errorf("%s is %s in the registry, %s was printed", image[1], got, image[2])
 		}
 	}
 }
 
-// Each template's own commands build its images, with the credentials of the
-// registry out of one variable that nothing tells.
+// Each template's own commands build its images. The credentials of the registry come from one
+// variable, and nothing prints it.
 func TestCITemplates(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, ciRegistry())
@@ -193,7 +192,7 @@ func TestCITemplates(t *testing.T) {
 			t.Errorf("the output variable is not %s:\n%s", want, said)
 		}
 	})
-	// These have a build file and its lock in their repository.
+	// These templates have a build file and its lock in their repository.
 	work := func(t *testing.T) *ciJob {
 		j := newCIJob(t, b, nil)
 		file := strings.Replace(samFile, "version: 1.1.2}", "version: 1.1.2-beta}", 1)
@@ -235,7 +234,7 @@ func TestCITemplates(t *testing.T) {
 	})
 }
 
-// The commands of docs/plan.md do what it says.
+// The commands of docs/plan.md do what the page says.
 func TestCommandsOfThePlanPage(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -273,8 +272,8 @@ func TestCITemplateOfServerless(t *testing.T) {
 	j.wantImages(t, j.run(t, scripts(t, "ci/harness-serverless.yaml")[0]), 18)
 }
 
-// A build that fails fails the step of each template, even after it has printed
-// images, and nothing after the build is run.
+// A failed build fails the step of each template, even after it has printed images, and nothing
+// after the build is run.
 func TestABuildThatFailsFailsTheTemplate(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../examples/ci/*")

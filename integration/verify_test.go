@@ -12,8 +12,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The finished image is checked in steps of its own. They come out of the cache
-// when nothing has changed, also on another builder and with nothing pulled.
+// The finished image is checked in separate steps. They come from the cache if nothing has changed,
+// also on another builder, and nothing is pulled.
 func TestVerifyFull(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -24,7 +24,7 @@ func TestVerifyFull(t *testing.T) {
 	first := r.ok(t)
 	for _, want := range []string{" v20.", " Docker version 28.5.2", " version=v0.4.15", " Framework Core: 3.39.0"} {
 		if !strings.Contains(r.stderr, want) {
-			t.Errorf("the log of the checks does not tell %q:\n%s", want, r.stderr)
+			t.Errorf("the log of the checks does not say %q:\n%s", want, r.stderr)
 		}
 	}
 
@@ -39,7 +39,7 @@ func TestVerifyFull(t *testing.T) {
 	}
 	for _, name := range []string{"python", "sam", "node", "docker", "go-template", "serverless"} {
 		if want := fmt.Sprintf(" check %s in the image\n", name); !strings.Contains(r.stderr, want) || !cachedStep(r.stderr, want) {
-			t.Errorf("the check of %s did not come out of the cache", name)
+			t.Errorf("the check of %s did not come from the cache", name)
 		}
 	}
 	if unchecked := b.build(args...).ok(t); unchecked[0] != first[0] {
@@ -47,8 +47,8 @@ func TestVerifyFull(t *testing.T) {
 	}
 }
 
-// cachedStep reports whether plain progress says that the step came out of the
-// cache; name ends its first line.
+// cachedStep reports whether plain progress shows that the step came from the cache; name ends its
+// first line.
 func cachedStep(progress, name string) bool {
 	for line := range strings.Lines(progress) {
 		if number, ok := strings.CutSuffix(line, name); ok && strings.Contains(progress, "\n"+strings.TrimSpace(number)+" CACHED\n") {
@@ -58,7 +58,7 @@ func cachedStep(progress, name string) bool {
 	return false
 }
 
-// What the catalogue cannot know is found in the finished image.
+// Problems that the catalogue cannot know are found in the finished image.
 func TestVerifyFullRefuses(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{NodeOpenSSL: "trixie"})
@@ -69,12 +69,12 @@ func TestVerifyFullRefuses(t *testing.T) {
 		return b.build(append([]string{"-f", pairFile(t, runtime, node, more), "--repo", b.repo("ci/sls"), "--target", "base"}, args...)...)
 	}
 
-	// The C library of the runtime image is older than what node was made for.
+	// The C library of the runtime image is older than node requires.
 	b.wantFailure(build(testenv.Python311Base, testenv.TooNewNodeBase, "", "--verify", "full"),
 		"runtimes[0].node: node does not run in the image: ", "/var/lang/lib/libuv.so.1 needs GLIBC_2.38 of libc.so.6, and the image's ends at GLIBC_2.30; ")
 	build(testenv.Python311Base, testenv.TooNewNodeBase, "").ok(t)
 
-	// Node.js brings an OpenSSL that Python does not work with.
+	// Node.js brings an OpenSSL that does not work with Python.
 	b.wantFailure(build(testenv.Python312Base, testenv.Node20Base, "", "--verify", "full"),
 		"runtimes[0].image: python does not work in the image: ", "use node.layout: isolated")
 	build(testenv.Python312Base, testenv.Node20Base, "node: {layout: isolated}\n", "--verify", "full").ok(t)
@@ -83,8 +83,7 @@ func TestVerifyFullRefuses(t *testing.T) {
 	b.wantFailure(build(testenv.Java21Base, testenv.Node20Base, "", "--verify", "full"),
 		"runtimes[0].image: python does not work in the image: ", "use node.layout: isolated")
 
-	// A program that cannot be run here is checked all the same: the stand-ins
-	// for arm64 have no C library.
+	// A program that cannot run here is still checked: the stand-ins for arm64 have no C library.
 	r := build(testenv.Python312Base, testenv.Node20Base, "", "--verify", "full", "--platform", "linux/arm64")
 	b.wantFailure(r, "runtimes[0].node: node does not run in the image: ", "/var/lang/bin/node needs libdl.so.2, libstdc++.so.6, ", " ld-linux-aarch64.so.1, which the image does not have")
 	if !strings.Contains(r.stderr, "the programs of the image for linux/arm64 cannot be run on this builder") {
@@ -92,8 +91,8 @@ func TestVerifyFullRefuses(t *testing.T) {
 	}
 }
 
-// What the builder cannot run is not run: its programs' libraries are checked. That
-// reads the base image, unless a cache has the proof of it.
+// Programs that the builder cannot run are not run: only their libraries are checked. That reads
+// the base image, unless a cache has the proof of the check.
 func TestVerifyFullForAnotherMachine(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
@@ -114,8 +113,7 @@ func TestVerifyFullForAnotherMachine(t *testing.T) {
 	b.wantNothingPulled(testenv.Node22Base)
 }
 
-// What the merged layout replaces in the runtime image is told, whatever caches
-// there are.
+// samforge reports what the merged layout replaces in the runtime image, whatever caches there are.
 func TestVerifyFullReportsWhatMergedReplaces(t *testing.T) {
 	t.Parallel()
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})

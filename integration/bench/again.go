@@ -12,8 +12,7 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 )
 
-// smallBase is the compressed size of the base images that only have to be
-// there: none of them is pulled.
+// smallBase is the compressed size of base images that only have to exist: none of them is pulled.
 const smallBase = 100 << 20
 
 // againResults are the rows of the section.
@@ -26,8 +25,8 @@ type againResults struct {
 	bumpedLayers int // pulled
 }
 
-// again is the section on everything but the first build: the same image once
-// more, its base image bumped, and what starting costs.
+// again is the section on everything after the first build: building the same image again, building
+// it after its base image changed, and the cost of starting a buildkitd.
 func (b *bench) again(ctx context.Context) error {
 	const base = "public.ecr.aws/sam/build-nodejs20.x:1.144.0-20250911030138-x86_64"
 	if err := b.publish(ctx, base, "nodejs20.x", "1.144.0", smallBase); err != nil {
@@ -86,8 +85,7 @@ func (b *bench) againOnce(ctx context.Context, r *againResults, base string, i i
 	return b.private(ctx, r, base, i)
 }
 
-// private measures a buildkitd that samforge starts itself, each time without
-// any state from before.
+// private measures a buildkitd that samforge starts itself, each time without an earlier state.
 func (b *bench) private(ctx context.Context, r *againResults, base string, i int) (err error) {
 	cache, err := os.MkdirTemp(b.dir, "cache-")
 	if err != nil {
@@ -109,8 +107,8 @@ func (b *bench) private(ctx context.Context, r *againResults, base string, i int
 	return err
 }
 
-// privateEnv is the environment of a user whose cache directory is empty and who
-// has buildkitd on PATH, beside samforge.
+// privateEnv is the environment of a user with an empty cache directory and with buildkitd on PATH,
+// beside samforge.
 func (b *bench) privateEnv(cache string) func(string) string {
 	return func(name string) string {
 		switch name {

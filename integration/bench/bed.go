@@ -25,8 +25,7 @@ const (
 	goTemplateSize = 6 << 20
 )
 
-// bench is what the sections run on. The registry is the one that images are
-// pulled from and pushed to.
+// bench is the test bed of the sections. Images are pulled from and pushed to the same registry.
 type bench struct {
 	runs     int
 	baseSize int64 // compressed
@@ -76,7 +75,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 	return err
 }
 
-// publish makes and publishes the stand-in of a SAM build image.
+// publish makes and publishes a stand-in for a SAM build image.
 func (b *bench) publish(ctx context.Context, ref, runtime, samVersion string, size int64) error {
 	image, err := testenv.SAMBase(ctx, testenv.SAMBaseOptions{Runtime: runtime, Arch: "amd64", SAMVersion: samVersion, Size: size})
 	if err != nil {
@@ -100,18 +99,17 @@ func (b *bench) close() error {
 	return errors.Join(errs...)
 }
 
-// say tells on stderr what goes on.
+// say prints progress on stderr.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 }
 
-// stateSize bounds what a buildkitd keeps, which is in memory: making a file takes
-// ten times as long on one disk as on the next, and every row makes tens of
-// thousands.
+// stateSize limits a buildkitd's state, which is in memory: creating a file takes ten times as long
+// on one disk as on another, and every row creates tens of thousands.
 const stateSize = 16 << 30
 
-// onFreshBuildkitd runs f with a buildkitd that has an empty state. Neither its
-// start nor its end is part of what f measures.
+// onFreshBuildkitd runs f with a buildkitd that has an empty state. What f measures does not
+// include its start or its end.
 func (b *bench) onFreshBuildkitd(ctx context.Context, options testenv.BuildkitdOptions, f func(*testenv.Buildkitd) error) (err error) {
 	options.Mirrors = b.registry.Mirrors()
 	if !options.Rootless {
@@ -128,16 +126,15 @@ func (b *bench) onFreshBuildkitd(ctx context.Context, options testenv.BuildkitdO
 	return nil
 }
 
-// result is what a run of a program left.
+// result is the outcome of a program's run.
 type result struct {
 	wall   time.Duration // of the whole process
 	stdout string
 	stderr string
 }
 
-// command runs a program in an empty directory and without credentials.
-// Beforehand it writes out what earlier runs left in the page cache, which would
-// otherwise be written while this one is measured.
+// command runs a program in an empty directory and without credentials. First it writes the page
+// cache to disk, so that leftovers of earlier runs are not written while this one is measured.
 func (b *bench) command(ctx context.Context, env []string, program string, args ...string) (result, error) {
 	dir, err := os.MkdirTemp(b.dir, "run-")
 	if err != nil {
@@ -179,7 +176,7 @@ func (b *bench) buildArgs(builder, repo string, args ...string) []string {
 	return append(all, args...)
 }
 
-// oneImageArgs build one image without a build file, from the published
+// oneImageArgs are the arguments that build one image without a build file, with the published
 // pipeline's variables.
 func oneImageArgs(base string) []string {
 	return []string{"--kind", "sam",
@@ -187,7 +184,7 @@ func oneImageArgs(base string) []string {
 		"--build-arg", "SAM_BASE_IMAGE=" + base, "--build-arg", "HARNESS_GO_PLUGIN_VERSION=v0.4.5"}
 }
 
-// buildFile writes a build file of these base images and returns its path.
+// buildFile writes a build file for these base images and returns its path.
 func (b *bench) buildFile(name string, bases []string) (string, error) {
 	var s strings.Builder
 	fmt.Fprintf(&s, "kind: sam\nplugin: { image: %q, version: 1.1.2 }\ndocker: { version: 28.5.2 }\ngoTemplate: { version: v0.4.5 }\nruntimes:\n", testenv.SAMPlugin)

@@ -15,10 +15,10 @@ func TestMedian(t *testing.T) {
 		samples samples
 		want    time.Duration
 	}{
-		"none":                         {nil, 0},
-		"one":                          {samples{7}, 7},
-		"the middle of an odd number":  {samples{9, 1, 5}, 5},
-		"between the two in the midst": {samples{9, 1, 5, 3}, 4},
+		"none":                        {nil, 0},
+		"one":                         {samples{7}, 7},
+		"the middle of an odd number": {samples{9, 1, 5}, 5},
+		"the mean of the middle two of an even number": {samples{9, 1, 5, 3}, 4},
 	} {
 		if got := tc.samples.median(); got != tc.want {
 			t.Errorf("%s: got %d, want %d", name, got, tc.want)
@@ -26,9 +26,9 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// What the benchmark compares with is the pipeline's own Dockerfile: a shell
-// expands the here-document, joins the lines of the step that installs Docker,
-// and leaves the variables of the other steps alone.
+// The benchmark compares with the pipeline's own Dockerfile: a shell expands the here-document,
+// joins the lines of the step that installs Docker, and leaves the variables of the other steps
+// alone.
 func TestPublishedScriptWritesItsDockerfile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

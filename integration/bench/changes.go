@@ -12,7 +12,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The changes since the build before.
+// The changes since the previous build.
 const (
 	unchanged      = "unchanged"
 	newerBase      = "newer base image"
@@ -49,7 +49,8 @@ func (c *contender) rows() (rows []string) {
 
 func row(change, builder string) string { return change + ", " + builder }
 
-// registryCache is where a build has its cache, each a repository, or empty.
+// registryCache names the repositories that a build imports its cache from and exports it to;
+// either may be empty.
 type registryCache struct{ to, from string }
 
 // samforge returns the cache as options of samforge.
@@ -72,10 +73,9 @@ func (c registryCache) args(to, from, tag string) (args []string) {
 	return args
 }
 
-// changes is the section on every build but the first: nothing has changed, or the
-// base image, or the framework. It builds on a builder that kept its state, and on
-// empty ones with a cache in the registry, as in CI. The published pipeline has
-// neither: its Dockerfiles are given both here.
+// changes is the section on every build after the first: nothing has changed, or the base image, or
+// the framework. It builds on a builder that kept its state, and, as in CI, on empty ones with a
+// cache in the registry. The published pipeline has neither; here its Dockerfiles get both.
 func (b *bench) changes(ctx context.Context) (err error) {
 	one := &oneImage{bench: b}
 	if err := one.prepare(ctx); err != nil {
@@ -111,8 +111,8 @@ func (b *bench) changes(ctx context.Context) (err error) {
 	return nil
 }
 
-// contenders build the SAM image. The newer base image has a small layer more: the
-// least that those who pull it can have to do.
+// contenders build the SAM image. The newer base image has one more small layer: the least extra
+// work for contenders that pull it.
 func (s *oneImage) contenders(ctx context.Context) ([]*contender, error) {
 	newer := *s
 	newer.name = "public.ecr.aws/sam/build-nodejs22.x:1.145.0-20251002000000-x86_64"
@@ -182,7 +182,7 @@ func (s *serverlessBed) contenders(ctx context.Context) ([]*contender, error) {
 	}, nil
 }
 
-// bumped returns an image with a small layer more, which ref is written to.
+// bumped returns the image with one more small layer, which contains ref.
 func bumped(image v1.Image, ref string) (v1.Image, error) {
 	newer, err := testenv.Image(testenv.ImageOptions{
 		Arch: "amd64", Docker: true,
@@ -219,8 +219,8 @@ func (s *serverlessBed) onKeptBuilder(ctx context.Context, c *contender, repo st
 	})
 }
 
-// onEmptyBuilders builds once for each change, each time on an empty builder and
-// into an empty repository: it is to be the cache that helps, not what was pushed.
+// onEmptyBuilders builds once for each change, each time on an empty builder and into an empty
+// repository, so that only the cache helps and not an earlier push.
 func (s *serverlessBed) onEmptyBuilders(ctx context.Context, c *contender, repo string, run int) error {
 	for n, change := range c.changes {
 		err := s.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
@@ -248,8 +248,8 @@ func (s *serverlessBed) measureChange(ctx context.Context, c *contender, d *test
 	return nil
 }
 
-// reportChanges has a row for each change, builder and contender; those of the same
-// change and builder are compared.
+// reportChanges prints a row for each change, builder and contender. It compares the rows of the
+// same change and builder.
 func (b *bench) reportChanges(contenders []*contender) {
 	var table [][]string
 	for _, ours := range contenders {
@@ -277,7 +277,7 @@ func (b *bench) reportChanges(contenders []*contender) {
 	}
 }
 
-// claimChanges claims what samforge promises of each of its rows.
+// claimChanges claims what samforge promises for each of its rows.
 func (b *bench) claimChanges(c *contender) {
 	for _, row := range c.rows() {
 		did := c.did[row]

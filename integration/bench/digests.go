@@ -8,8 +8,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// digests is the section on law 4: the same inputs give the same image, whoever
-// runs the buildkitd and however often.
+// digests is the section on law 4: the same inputs give the same image, whoever runs the buildkitd
+// and however often.
 func (b *bench) digests(ctx context.Context) error {
 	const base = "public.ecr.aws/sam/build-python3.11:1.144.0-20250911030138-x86_64"
 	if err := b.publish(ctx, base, "python3.11", "1.144.0", smallBase); err != nil {
@@ -28,7 +28,7 @@ func (b *bench) digests(ctx context.Context) error {
 			}
 			_, digest, ok := strings.Cut(strings.TrimSpace(built.stdout), "@")
 			if !ok {
-				return fmt.Errorf("samforge printed %q in place of TAG@DIGEST", built.stdout)
+				return fmt.Errorf("samforge printed %q instead of TAG@DIGEST", built.stdout)
 			}
 			found[digest] = true
 			rows = append(rows, []string{digest, seconds(built.wall), row.name})

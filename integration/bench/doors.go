@@ -17,14 +17,14 @@ type doorsResults struct {
 	coldCommand, coldFrontend samples // on an empty buildkitd
 	warmCommand, warmFrontend samples // once more
 	calls                     map[string]samples
-	callLayers                int // pulled for calls, but the frontend's
+	callLayers                int // pulled for calls, except the frontend's
 }
 
-// calls are what is asked for in place of a build.
+// calls are the requests that do not build.
 var calls = []string{"outline", "targets", "check"}
 
-// doors is the section on what the frontend costs: the same image through the
-// command and through docker buildx build.
+// doors is the section on the cost of the frontend: it builds the same image with the command and
+// with docker buildx build.
 func (b *bench) doors(ctx context.Context) error {
 	const base = "public.ecr.aws/sam/build-nodejs22.x:1.146.0-20251002000000-x86_64"
 	if err := b.publish(ctx, base, "nodejs22.x", "1.146.0", smallBase); err != nil {
@@ -46,7 +46,7 @@ func (b *bench) doors(ctx context.Context) error {
 	return nil
 }
 
-// buildxClient is the docker CLI with buildx and a folder to build.
+// buildxClient is the docker CLI with buildx, and a folder to build.
 type buildxClient struct {
 	*bench
 	frontend string // reference of the frontend's image
@@ -54,7 +54,7 @@ type buildxClient struct {
 	config   string // of the docker CLI
 }
 
-// dockerConfig makes a configuration of the docker CLI that has buildx.
+// dockerConfig makes a docker CLI configuration with buildx.
 func (b *bench) dockerConfig() (dir string, err error) {
 	plugin, err := testenv.Tool("buildx")
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *bench) dockerConfig() (dir string, err error) {
 	if dir, err = os.MkdirTemp(b.dir, "docker-"); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600); err != nil { // buildah wants it to be there
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600); err != nil { // buildah requires it
 		return "", err
 	}
 	plugins := filepath.Join(dir, "cli-plugins")
@@ -104,7 +104,7 @@ func (x *buildxClient) docker(ctx context.Context, args ...string) (result, erro
 	return x.commandIn(ctx, x.folder, []string{"DOCKER_CONFIG=" + x.config, "BUILDX_CONFIG=" + x.config + "/buildx", "BUILDX_NO_DEFAULT_ATTESTATIONS=1"}, "docker", args...)
 }
 
-// use has buildx build on a buildkitd.
+// use makes buildx build on a buildkitd.
 func (x *buildxClient) use(ctx context.Context, name string, d *testenv.Buildkitd) error {
 	_, err := x.docker(ctx, "buildx", "create", "--name", name, "--driver", "remote", "--use", d.Addr)
 	return err

@@ -1,15 +1,13 @@
-// Command bench measures samforge side by side with what people do today, in
-// one run and on one machine: real buildkitds, a real registry and stand-ins for
-// the images that cannot be pulled. It prints one table a section, ratios first,
-// and then what samforge promises and whether that holds. It exits with 1 when
-// something does not hold or cannot be measured.
+// Command bench measures samforge side by side with what people do today, in one run and on one
+// machine: real buildkitds, a real registry and stand-ins for the images that cannot be pulled. For
+// each section it prints a table, ratios first, and then samforge's promises and whether they hold.
+// It exits with 1 if a promise does not hold or cannot be measured.
 //
-// It needs root, for the rootful buildkitd and for debootstrap. Nothing stays
-// behind but stand-ins in the user's cache directory.
+// It needs root, for the rootful buildkitd and for debootstrap. It leaves nothing behind except
+// stand-ins in the user's cache directory.
 //
-// main.go runs the sections, bed.go is what they run on; each section has a file
-// of its own: oneimage.go, again.go, matrix.go, digests.go, memory.go,
-// serverless.go, doors.go, changes.go.
+// main.go runs the sections and bed.go is their test bed. Each section has its own file:
+// oneimage.go, again.go, matrix.go, digests.go, memory.go, serverless.go, doors.go, changes.go.
 package main
 
 import (
@@ -93,7 +91,7 @@ func run(ctx context.Context, runs int, size int64, only string) (broken int, er
 	return b.broken(), nil
 }
 
-// loadAverage tells whether the machine was quiet.
+// loadAverage shows how busy the machine was.
 func loadAverage() string {
 	data, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// matrixRuntimes are the images of the section matrix.
+// matrixRuntimes are the runtimes of the section matrix.
 func matrixRuntimes() []string {
 	return []string{"nodejs24.x", "nodejs22.x", "python3.13", "python3.12", "java25", "java21", "ruby3.4", "provided.al2023"}
 }
 
-// matrix is the section on many images in one command, compared with one image
-// of the same build file.
+// matrix is the section on many images in one command, compared with one image of the same build
+// file.
 func (b *bench) matrix(ctx context.Context) error {
 	b.say("making %d base images of %d MB", len(matrixRuntimes()), smallBase>>20)
 	var bases []string

@@ -18,8 +18,8 @@ import (
 
 const maxMemory = 150 << 20
 
-// memory is the section on what the samforge process itself takes: the peak of
-// its resident set, for one image and for many.
+// memory is the section on the memory of the samforge process itself: the peak of its resident set,
+// for one image and for many.
 func (b *bench) memory(ctx context.Context) error {
 	bases, err := b.manyBases(ctx)
 	if err != nil {
@@ -81,9 +81,9 @@ func (b *bench) manyBases(ctx context.Context) ([]string, error) {
 	return bases, nil
 }
 
-// measureVerb makes this program run another one and write down how much memory
-// that took. A process inherits the peak of the one that forked it (see
-// setmax_mm_hiwater_rss in Linux's fs/exec.c), so a small process has to do it.
+// measureVerb makes this program run another one and record the memory that it took. A process
+// inherits the peak of the process that forked it (see setmax_mm_hiwater_rss in Linux's fs/exec.c),
+// so a small process has to fork it.
 const measureVerb = "measure-child"
 
 // measured runs samforge and returns the peak of its resident set in bytes.
@@ -108,7 +108,7 @@ func (b *bench) measured(ctx context.Context, args []string) (result, int64, err
 // measureChild runs a program, writes its peak in kilobytes to a file and
 // returns its exit code.
 func measureChild(file string, command []string) int {
-	runtime.LockOSThread() // the death signal is that of the thread that forks
+	runtime.LockOSThread() // the kernel sends the death signal when the thread that forks ends
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

@@ -16,14 +16,14 @@ import (
 type way struct {
 	name     string
 	build    func(s *oneImage, ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error)
-	program  string // that the machine may lack
+	program  string // a program that the machine may lack
 	noDaemon bool
-	debian   bool // takes the Docker CLI from a Debian package, or not at all
+	debian   bool // copies the Docker CLI from a Debian package, or not at all
 
 	wall   samples
-	layers int   // of the base that were pulled, in the last run
+	layers int   // layers of the base that were pulled, in the last run
 	bytes  int64 // of them
-	state  int64 // bytes that the daemon's state takes afterwards; -1 without a daemon
+	state  int64 // bytes of the daemon's state afterwards; -1 without a daemon
 }
 
 // oneImage is the section that makes the published pipeline's image in several ways.
@@ -48,7 +48,7 @@ const (
 	publishedBuildah = "published Dockerfile, buildah, cold"
 )
 
-// ways are those that this machine has the programs for.
+// ways are the ways that this machine has the programs for.
 func ways() []*way {
 	all := []*way{
 		{name: floor, build: (*oneImage).floor, noDaemon: true},
@@ -88,12 +88,12 @@ func (b *bench) oneImage(ctx context.Context) error {
 	return nil
 }
 
-// debianSize is about what the Debian takes, compressed.
+// debianSize is roughly the compressed size of the Debian.
 const debianSize = 41 << 20
 
-// prepare publishes the base image: the layers and the environment of a SAM build
-// image, and a Debian on top, because the published Dockerfile runs curl and a
-// package manager in it. Its size is that of the section.
+// prepare publishes the base image: the layers and the environment of a SAM build image, and a
+// Debian on top, because the published Dockerfile runs curl and a package manager in it. The
+// section decides its size.
 func (s *oneImage) prepare(ctx context.Context) error {
 	s.say("making a base image of %s MB with Debian in it", megabytes(s.baseSize))
 	debian, err := testenv.DebianRoot(ctx, "bookworm", "ca-certificates", "curl")
@@ -129,7 +129,7 @@ func (s *oneImage) prepare(ctx context.Context) error {
 	return err
 }
 
-// withSystemPath adds to an image's PATH what dpkg needs.
+// withSystemPath adds the directories that dpkg needs to an image's PATH.
 func withSystemPath(image v1.Image) (v1.Image, error) {
 	config, err := image.ConfigFile()
 	if err != nil {
@@ -144,7 +144,7 @@ func withSystemPath(image v1.Image) (v1.Image, error) {
 	return mutate.Config(image, config.Config)
 }
 
-// measure makes the image once in one way, and checks what came out.
+// measure makes the image once in one way, and checks the result.
 func (s *oneImage) measure(ctx context.Context, w *way, target string) error {
 	once := func(d *testenv.Buildkitd) error {
 		s.registry.Reset()

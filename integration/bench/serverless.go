@@ -12,10 +12,10 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// serverlessResults are the rows of the section, and what was counted on the way.
+// serverlessResults are the rows of the section, and the counts.
 type serverlessResults struct {
 	irreducible   samples // of a pair
-	floorOfAll    samples // what is irreducible of the eighteen
+	floorOfAll    samples // the irreducible work for the eighteen
 	pair          samples // the two images of a runtime
 	samPair       samples // the same with a SAM image as node image
 	framework     samples // once more with another version of the framework
@@ -23,14 +23,14 @@ type serverlessResults struct {
 	all           samples // the eighteen images
 	samAll        samples // the same with SAM images as node images
 	published     samples // a run of the published pipeline: the pair
-	withoutDebian samples // that less its steps that install Debian packages
-	nine          samples // nine runs, from two that were measured
+	withoutDebian samples // the same without its steps that install Debian packages
+	nine          samples // nine runs, extrapolated from two measured ones
 	plan          samples // samforge plan of the eighteen images
 
 	sizes, publishedSizes serverlessSizes
 
 	onFramework, onRuntime work
-	npm                    int // most runs of npm for the eighteen images
+	npm                    int // the most runs of npm for the eighteen images
 	pulled                 int // layers of runtime images
 	planned                int // layers that plans pulled
 	digests                [][]string
@@ -39,11 +39,11 @@ type serverlessResults struct {
 // work is what a build on a running buildkitd did.
 type work struct {
 	npm      int // runs
-	pulled   int // layers, of whatever image
+	pulled   int // layers of any image
 	uploaded int // blobs
 }
 
-// most keeps what is larger of each.
+// most keeps the larger of each number.
 func (w *work) most(other work) {
 	w.npm, w.pulled, w.uploaded = max(w.npm, other.npm), max(w.pulled, other.pulled), max(w.uploaded, other.uploaded)
 }
@@ -66,7 +66,7 @@ func (b *bench) serverless(ctx context.Context) (err error) {
 			}
 		}
 	}
-	if b.runs == 1 { // two make the digests comparable
+	if b.runs == 1 { // two runs make the digests comparable
 		if err := s.measureAll(ctx, &r, b.runs); err != nil {
 			return err
 		}
@@ -84,8 +84,7 @@ func (s *serverlessBed) measureIrreducible(ctx context.Context, r *serverlessRes
 	})
 }
 
-// measurePair builds a pair cold, and then twice on the same buildkitd with one
-// thing changed.
+// measurePair builds a pair cold, and then twice on the same buildkitd with one thing changed.
 func (s *serverlessBed) measurePair(ctx context.Context, r *serverlessResults, i int) error {
 	p := lambdaPair()
 	bumped, err := s.bumpRuntime(ctx, p, i)
@@ -125,8 +124,8 @@ func (s *serverlessBed) measurePair(ctx context.Context, r *serverlessResults, i
 	})
 }
 
-// measureSAMNodes builds the pair and the eighteen images cold with SAM images as node
-// images, each on a buildkitd of its own.
+// measureSAMNodes builds the pair and the eighteen images cold with SAM images as node images, each
+// on its own buildkitd.
 func (s *serverlessBed) measureSAMNodes(ctx context.Context, r *serverlessResults, i int) error {
 	cold := func(into *samples, what, file, repo string, args ...string) error {
 		return s.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
@@ -153,8 +152,8 @@ func (s *serverlessBed) bumpRuntime(ctx context.Context, p pair, i int) (pair, e
 	return p, err
 }
 
-// measurePublished runs the published pipeline for two pairs, each on a fresh
-// BuildKit as in a step group of its own.
+// measurePublished runs the published pipeline for two pairs, each on a fresh BuildKit, as in its
+// own step group.
 func (s *serverlessBed) measurePublished(ctx context.Context, r *serverlessResults, i int) error {
 	var both time.Duration
 	for n, p := range measuredPairs() {
@@ -214,7 +213,7 @@ func (s *serverlessBed) measureAll(ctx context.Context, r *serverlessResults, i 
 	})
 }
 
-// measurePlan has the eighteen images planned, which are in the registry by now.
+// measurePlan plans the eighteen images, which are in the registry by now.
 func (s *serverlessBed) measurePlan(ctx context.Context, r *serverlessResults, repo string) error {
 	s.registry.Reset()
 	args := []string{"plan", "-f", s.file, "--repo", repo}
@@ -229,7 +228,7 @@ func (s *serverlessBed) measurePlan(ctx context.Context, r *serverlessResults, r
 
 var npmStep = regexp.MustCompile(`\] npm ci serverless@`)
 
-// work says what a build did since the registry was reset.
+// work returns what a build has done since the registry was reset.
 func (s *serverlessBed) work(built result) work {
 	w := work{npm: len(stepsThatRan(built.stderr, npmStep)), uploaded: s.registry.Stats().Uploads}
 	for _, pull := range s.registry.Pulls() {
@@ -240,8 +239,8 @@ func (s *serverlessBed) work(built result) work {
 	return w
 }
 
-// pulledOf returns how many layers were fetched from the repositories of images.
-// Some images have a layer in common; PulledFrom would count that for each.
+// pulledOf returns how many layers were fetched from the repositories of images. Some images share
+// a layer; PulledFrom would count it for each.
 func (s *serverlessBed) pulledOf(refs ...string) (layers int) {
 	for _, pull := range s.registry.Pulls() {
 		if pull.Kind == "layer" && slices.ContainsFunc(refs, func(ref string) bool {
@@ -287,13 +286,13 @@ func (s *serverlessBed) reportServerless(r serverlessResults) {
 		by   string
 		wall samples
 	}{
-		{"nobody can leave this out", r.irreducible}, {"samforge, cold", r.pair},
+		{"no build can avoid this", r.irreducible}, {"samforge, cold", r.pair},
 		{"samforge, SAM image as node image, cold", r.samPair},
 		{"published Dockerfiles, BuildKit, cold", r.published},
 	} {
 		s.figure("Serverless pair", f.by, f.wall.median(), f.by == "samforge, cold")
 	}
-	s.figure("18 Serverless images", "nobody can leave this out", r.floorOfAll.median(), false)
+	s.figure("18 Serverless images", "no build can avoid this", r.floorOfAll.median(), false)
 	s.figure("18 Serverless images", "samforge, cold", r.all.median(), true)
 	s.figure("18 Serverless images", "samforge, SAM images as node images, cold", r.samAll.median(), false)
 	s.figure("18 Serverless images", "published pipeline, nine runs, cold", r.nine.median(), false)
@@ -302,7 +301,7 @@ func (s *serverlessBed) reportServerless(r serverlessResults) {
 
 func (s *serverlessBed) claimServerless(r serverlessResults) {
 	pair, all := r.pair.median(), r.all.median()
-	samPair, samAll := r.samPair.median(), r.samAll.median() // of the same images as the published pipeline
+	samPair, samAll := r.samPair.median(), r.samAll.median() // for the same images as the published pipeline
 	fmt.Printf("  without the step that installs packages from Debian's mirror, the published Dockerfiles take %s samforge\n",
 		ratio(r.withoutDebian.median(), samPair))
 	overFloor := quotient(pair, r.irreducible.median())

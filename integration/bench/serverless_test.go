@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The published pipeline's own text writes both of its Dockerfiles, with what the
-// benchmark replaces in them.
+// The published pipeline's own text writes both of its Dockerfiles, with the benchmark's
+// replacements in them.
 func TestPublishedServerlessScriptWritesItsDockerfiles(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -24,8 +24,8 @@ import (
 	"github.com/samforge/samforge/npm"
 )
 
-// The build file of the section on Serverless images, the same with SAM images as
-// node images, the framework in them, and the one after that.
+// The build file of the section on Serverless images, a copy with SAM images as node images, the
+// framework version in both, and the next version.
 const (
 	serverlessFile = "examples/serverless/samforge.yaml"
 	samNodesFile   = "integration/testdata/serverless-sam-nodes.yaml"
@@ -33,22 +33,22 @@ const (
 	nextFramework  = "3.40.0"
 )
 
-// What samforge and the published pipeline download, on their vendors' sites.
+// The files that samforge and the published pipeline download, on their vendors' sites.
 const (
 	newGoTemplate = "/public/shared/tools/go-template/release/v0.4.15/bin/linux/amd64/go-template"
 	dockerArchive = "/linux/static/stable/x86_64/docker-20.10.24.tgz"
 )
 
-// pair is a runtime and the images that it and its Node.js come from.
+// pair is a runtime, its image and the image of its Node.js.
 type pair struct{ runtime, image, node string }
 
-// args build the pair alone. The published pipeline has variables of the same names.
+// args build only the pair. The published pipeline has variables of the same names.
 func (p pair) args() []string {
 	return []string{"--build-arg", "RUNTIME_BASE_IMAGE_VERSION=" + p.image, "--build-arg", "NODEJS_BASE_IMAGE_VERSION=" + p.node}
 }
 
-// measuredPairs are those that the published pipeline builds, with SAM images as node
-// images. The first is also the one that a single pair of samforge's is.
+// measuredPairs are the pairs that the published pipeline builds, with SAM images as node images.
+// samforge also builds the first one alone.
 func measuredPairs() []pair {
 	return []pair{
 		{"python3.12", testenv.Python312Base, testenv.Node20Base},
@@ -56,14 +56,14 @@ func measuredPairs() []pair {
 	}
 }
 
-// lambdaPair is the first of them with the Node.js of Lambda's own base image.
+// lambdaPair is the first pair with the Node.js of Lambda's own base image.
 func lambdaPair() pair {
 	p := measuredPairs()[0]
 	p.node = testenv.Lambda20Base
 	return p
 }
 
-// runtimeImages are those of the build file that are no node images.
+// runtimeImages are the images of the build file that are not node images.
 func runtimeImages() []string {
 	return []string{testenv.Java8AL2Base, testenv.Java17Base, testenv.Java21Base, testenv.Python311Base, testenv.Python312Base, testenv.Ruby32Base}
 }
@@ -78,7 +78,7 @@ func samNodeImages() []string {
 	return []string{testenv.Node18Base, testenv.Node20Base, testenv.Node22Base}
 }
 
-// serverlessBed is what the section runs on, beside what all sections do.
+// serverlessBed is the test bed of the section, in addition to that of all sections.
 type serverlessBed struct {
 	*bench
 	npm  *testenv.NPMRegistry
@@ -89,10 +89,10 @@ type serverlessBed struct {
 	lambdaMB, samMB int64
 }
 
-// prepareServerless publishes the stand-ins and starts an npm registry that has
-// every package at hand.
+// prepareServerless publishes the stand-ins and starts an npm registry that has every package in
+// its cache.
 func (b *bench) prepareServerless(ctx context.Context) (_ *serverlessBed, err error) {
-	b.say("making the images of nine pairs, and an npm registry with all that is installed from it")
+	b.say("making the images of nine pairs, and an npm registry with all packages that are installed from it")
 	s := &serverlessBed{bench: b}
 	if s.file, err = filepath.Abs(serverlessFile); err != nil {
 		return nil, err
@@ -111,8 +111,8 @@ func (b *bench) prepareServerless(ctx context.Context) (_ *serverlessBed, err er
 	return s, nil
 }
 
-// publishBases publishes the runtimes of the nine pairs. What is pulled by one row
-// or another has a realistic size.
+// publishBases publishes the runtimes of the nine pairs. Images that some row pulls have a
+// realistic size.
 func (s *serverlessBed) publishBases(ctx context.Context) error {
 	set, err := testenv.ServerlessBases(ctx, testenv.ServerlessOptions{})
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *serverlessBed) publishBases(ctx context.Context) error {
 	return err
 }
 
-// megabytesOf is the compressed size of an image.
+// megabytesOf returns the compressed size of an image.
 func (s *serverlessBed) megabytesOf(ctx context.Context, ref string) (int64, error) {
 	layers, err := s.registry.ImageLayers(ctx, ref)
 	var total int64
@@ -162,16 +162,16 @@ func (s *serverlessBed) megabytesOf(ctx context.Context, ref string) (int64, err
 	return total >> 20, err
 }
 
-// What the images that are pulled have beside Debian, Node.js and the CLIs, unpacked, in
-// files of 64 KiB that compress to half. With it a Lambda base image has 95 MB and a
-// SAM image 700 MB, as the real ones.
+// The size, unpacked, of the files in pulled images besides Debian, Node.js and the CLIs. The files
+// have 64 KiB each and compress to half. With them a Lambda base image has 95 MB and a SAM image
+// 700 MB, like the real ones.
 const (
 	lambdaPrograms = 44 << 20
 	samPrograms    = 1250 << 20
 )
 
-// withPrograms adds a tool chain to an image, in three layers, where neither
-// pipeline copies it from.
+// withPrograms adds a tool chain to an image, in three layers, in a place that neither pipeline
+// copies from.
 func withPrograms(image v1.Image, ref string, size int64) (v1.Image, error) {
 	options := testenv.ImageOptions{Arch: "amd64", Docker: true}
 	for part, percent := range []int64{25, 45, 30} {
@@ -199,7 +199,7 @@ func withLayers(image, added v1.Image) (v1.Image, error) {
 	return image, nil
 }
 
-// publishKit publishes what is added to the runtimes, but the framework.
+// publishKit publishes everything that is added to the runtimes, except the framework.
 func (s *serverlessBed) publishKit(ctx context.Context) error {
 	plugin, err := testenv.PluginImage(ctx, testenv.PluginOptions{Kind: "serverless", Version: "1.1.0-beta", Arch: "amd64", BinarySize: pluginSize})
 	if err != nil {
@@ -237,10 +237,10 @@ func archiveOf(name string, program []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// warmNPM has the registry fetch what is installed later: it keeps that, so no row
-// waits for the network, or does so for another one.
+// warmNPM makes the registry fetch the packages that are installed later. It keeps them, so no row
+// waits for the network, for itself or for another row.
 func (s *serverlessBed) warmNPM(ctx context.Context) error {
-	// The published pipeline has no lock: npm asks for the newest of everything.
+	// The published pipeline has no lock: npm installs the newest of everything.
 	var locks [][]byte
 	for _, version := range []string{framework, nextFramework} {
 		newest, err := s.newestLock(ctx, version)
@@ -267,7 +267,7 @@ func (s *serverlessBed) warmNPM(ctx context.Context) error {
 	return eg.Wait()
 }
 
-// newestLock is what npm on this machine would install now.
+// newestLock returns the lock of what npm on this machine would install now.
 func (s *serverlessBed) newestLock(ctx context.Context, version string) ([]byte, error) {
 	dir, err := os.MkdirTemp(s.dir, "npm-")
 	if err != nil {
@@ -281,7 +281,7 @@ func (s *serverlessBed) newestLock(ctx context.Context, version string) ([]byte,
 	return os.ReadFile(filepath.Join(dir, "package-lock.json"))
 }
 
-// frameworkLock is the lock that samforge has.
+// frameworkLock returns samforge's lock for the version.
 func frameworkLock(version string) (*npm.Lock, error) {
 	lock, ok := npm.Embedded("serverless", version)
 	if !ok {
@@ -290,8 +290,8 @@ func frameworkLock(version string) (*npm.Lock, error) {
 	return lock, nil
 }
 
-// withAddresses gives the packages of a lock their addresses in the registry, and
-// returns these too.
+// withAddresses sets the addresses of a lock's packages to those in the registry, and also returns
+// them.
 func (s *serverlessBed) withAddresses(lock []byte) (with []byte, addresses []string, err error) {
 	var content map[string]any
 	if err := json.Unmarshal(lock, &content); err != nil {
@@ -316,7 +316,7 @@ func (s *serverlessBed) withAddresses(lock []byte) (with []byte, addresses []str
 	return with, addresses, err
 }
 
-// get fetches an address and drops what comes.
+// get downloads an address and drops the content.
 func get(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// irreducible builds and pushes what no build of a pair can leave out: it pulls and
-// unpacks the node image, runs npm in it, and makes a layer of what that wrote. The
-// lock is samforge's, with addresses, so that npm asks for nothing but archives.
+// irreducible does the work that no build of a pair can avoid, and pushes the result: it pulls and
+// unpacks the node image, runs npm in it, and makes a layer of what npm wrote. It uses samforge's
+// lock with addresses, so that npm downloads only archives.
 func (s *serverlessBed) irreducible(ctx context.Context, d *testenv.Buildkitd, node, repo string) (time.Duration, error) {
 	layer, err := s.npmLayer(node)
 	if err != nil {
@@ -24,9 +24,8 @@ func (s *serverlessBed) irreducible(ctx context.Context, d *testenv.Buildkitd, n
 	return s.pushLayers(ctx, d, repo, layer)
 }
 
-// irreducibleOfAll is what no build of the eighteen images can leave out: it pulls
-// and unpacks the node images, makes a layer of each one's Node.js, and runs npm in
-// one of them.
+// irreducibleOfAll does the work that no build of the eighteen images can avoid: it pulls and
+// unpacks the node images, makes a layer of each one's Node.js, and runs npm in one of them.
 func (s *serverlessBed) irreducibleOfAll(ctx context.Context, d *testenv.Buildkitd, repo string) (time.Duration, error) {
 	npm, err := s.npmLayer(nodeImages()[0])
 	if err != nil {
@@ -45,8 +44,8 @@ func (s *serverlessBed) irreducibleOfAll(ctx context.Context, d *testenv.Buildki
 	return s.pushLayers(ctx, d, repo, layers...)
 }
 
-// pushLayers builds layers side by side, pushes each as an image of its own, and
-// returns how long that took.
+// pushLayers builds layers side by side, pushes each as its own image, and returns how long that
+// took.
 func (s *serverlessBed) pushLayers(ctx context.Context, d *testenv.Buildkitd, repo string, layers ...llb.State) (time.Duration, error) {
 	c, err := d.Client(ctx)
 	if err != nil {
@@ -72,7 +71,7 @@ func (s *serverlessBed) pushLayers(ctx context.Context, d *testenv.Buildkitd, re
 	return time.Since(begin), err
 }
 
-// npmScript installs into the layer, and removes what samforge leaves out too. A Lambda
+// npmScript installs into the layer, and removes the files that samforge leaves out too. A Lambda
 // base image has no find.
 const npmScript = `set -e
 mkdir -p /layer/opt/harness/serverless
@@ -83,7 +82,7 @@ node -e 'for (const file of fs.readdirSync(".", { recursive: true }))
   if (/\.d\.[mc]?ts$|\.map$|CHANGELOG\.md$/.test(file)) fs.rmSync(file, { recursive: true, force: true })'
 `
 
-// npmLayer is the layer that npm writes.
+// npmLayer returns the layer that npm writes.
 func (s *serverlessBed) npmLayer(node string) (llb.State, error) {
 	lock, err := frameworkLock(framework)
 	if err != nil {

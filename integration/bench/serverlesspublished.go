@@ -22,12 +22,11 @@ var publishedServerlessScript string
 // publishedRun is a run of the published pipeline: two images.
 type publishedRun struct {
 	wall   time.Duration // of both
-	debian time.Duration // of the steps that install packages from Debian's mirror
+	debian time.Duration // time of the steps that install packages from Debian's mirror
 }
 
-// runPublished builds and pushes the image without the framework and then the one
-// with it, on the same BuildKit, as the pipeline does. They are target:base and
-// target:serverless.
+// runPublished builds and pushes the image without the framework and then the one with it, on the
+// same BuildKit, as the pipeline does. They are target:base and target:serverless.
 func (s *serverlessBed) runPublished(ctx context.Context, d *testenv.Buildkitd, p pair, version, target string, cache registryCache) (publishedRun, error) {
 	var run publishedRun
 	for _, image := range []struct{ variant, version string }{{"base", ""}, {"serverless", version}} {
@@ -53,8 +52,8 @@ func (s *serverlessBed) runPublished(ctx context.Context, d *testenv.Buildkitd, 
 	return run, nil
 }
 
-// publishedArgs name the images in the registry that is pushed to, for a fair
-// fight: BuildKit recognises blobs that it need not upload by that name.
+// publishedArgs name the images in the registry that is pushed to, for a fair fight: BuildKit
+// recognises by that name blobs that it need not upload.
 func (s *serverlessBed) publishedArgs(p pair) (args []string, err error) {
 	for name, ref := range map[string]string{"RUNTIME_BASE_IMAGE_VERSION": p.image, "NODEJS_BASE_IMAGE_VERSION": p.node} {
 		image, err := s.registry.Ref(ref)
@@ -66,12 +65,12 @@ func (s *serverlessBed) publishedArgs(p pair) (args []string, err error) {
 	return args, nil
 }
 
-// npmVariable is what is added to the published Dockerfile, below a variable that
-// it sets anyway: npm's registry.
+// npmVariable is added to the published Dockerfile, below a variable that it sets anyway. It sets
+// npm's registry.
 const npmVariable = "ENV UNIFIED_PIPELINE=false\n"
 
-// publishedServerless expands the pipeline's here-documents. Nothing is changed in
-// the result but the two sites that it downloads from, and npm's registry is set.
+// publishedServerless expands the pipeline's here-documents. In the result it changes only the two
+// download sites, and sets npm's registry.
 func (s *serverlessBed) publishedServerless(ctx context.Context, version string) (string, error) {
 	dir, err := os.MkdirTemp(s.dir, "published-")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 type serverlessImage struct {
 	ref     string
 	layer   string // a part of the history line of the framework's layer
-	modules string // the directory that the framework is in
+	modules string // the directory of the framework
 }
 
 // serverlessSizes are compressed bytes.
@@ -23,7 +23,7 @@ type serverlessSizes struct {
 	added int64 // all layers on top of the runtime image
 }
 
-// orNone shows a size, or that there is none.
+// orNone formats a size, or says that there is none.
 func orNone(size int64) string {
 	if size == 0 {
 		return "-"
@@ -31,8 +31,8 @@ func orNone(size int64) string {
 	return megabytes(size)
 }
 
-// sizes measures what an image adds to the runtime image that it is built on. It
-// makes sure that the framework and go-template are in there.
+// sizes measures what an image adds to the runtime image below it. It checks that the framework and
+// go-template are in the image.
 func (s *serverlessBed) sizes(ctx context.Context, runtime string, i serverlessImage) (sizes serverlessSizes, err error) {
 	base, err := s.registry.ImageLayers(ctx, runtime)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *serverlessBed) sizes(ctx context.Context, runtime string, i serverlessI
 	if err := json.Unmarshal(data, &manifest); err != nil || manifest.Version != framework {
 		return sizes, fmt.Errorf("%s holds the framework %q, not %s", i.ref, manifest.Version, framework)
 	}
-	// The published pipeline writes a script where it cannot download go-template.
+	// The published pipeline writes a script if it cannot download go-template.
 	if data, err = image.ReadFile("/opt/harness/client-tools/go-template"); err != nil || !bytes.HasPrefix(data, []byte("\x7fELF")) {
 		return sizes, fmt.Errorf("%s has no go-template", i.ref)
 	}

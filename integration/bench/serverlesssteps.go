@@ -19,8 +19,8 @@ var (
 	stepDone = regexp.MustCompile(`^DONE (\d+\.\d)s$`)
 )
 
-// readSteps reads plain progress: the first line of a number is the step's name,
-// and the last one says how it ended.
+// readSteps parses plain progress: the first line with a number is the step's name, and the last
+// one says how the step ended.
 func readSteps(progress string) []*step {
 	byNumber := map[string]*step{}
 	var steps []*step
@@ -40,14 +40,14 @@ func readSteps(progress string) []*step {
 			s.cached = true
 		}
 		if done := stepDone.FindStringSubmatch(text); done != nil {
-			took, _ := strconv.ParseFloat(done[1], 64) // the expression lets nothing else through
+			took, _ := strconv.ParseFloat(done[1], 64) // the expression matches nothing else
 			s.took, s.cached = time.Duration(took*float64(time.Second)), false
 		}
 	}
 	return steps
 }
 
-// stepsThatRan returns those that did something and whose name matches.
+// stepsThatRan returns the steps that did something and whose name matches.
 func stepsThatRan(progress string, name *regexp.Regexp) (ran []*step) {
 	for _, s := range readSteps(progress) {
 		if !s.cached && name.MatchString(s.name) {

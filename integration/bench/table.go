@@ -12,8 +12,8 @@ import (
 // samples are the measurements of one row.
 type samples []time.Duration
 
-// median returns the middle of the samples, the mean of the two of an even
-// number; 0 without any.
+// median returns the middle of the samples, or the mean of the middle two if their number is even;
+// 0 without any.
 func (s samples) median() time.Duration {
 	if len(s) == 0 {
 		return 0
@@ -26,7 +26,7 @@ func (s samples) median() time.Duration {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// String shows the fastest and the slowest sample.
+// String formats the fastest and the slowest sample.
 func (s samples) String() string {
 	if len(s) == 0 {
 		return "-"
@@ -34,7 +34,7 @@ func (s samples) String() string {
 	return seconds(slices.Min(s)) + "-" + seconds(slices.Max(s))
 }
 
-// seconds shows a duration in seconds, to the millisecond below one second.
+// seconds formats a duration in seconds, or in milliseconds below one second.
 func seconds(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%.3f s", d.Seconds())
@@ -42,7 +42,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// ratio shows how many times b goes into a.
+// ratio formats a divided by b.
 func ratio(a, b time.Duration) string {
 	if b <= 0 {
 		return "-"
@@ -62,7 +62,7 @@ func printTable(title, explanation string, header []string, rows [][]string) {
 	for _, row := range append([][]string{header}, rows...) {
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
-	_ = table.Flush() // fails as Stdout does
+	_ = table.Flush() // fails if Stdout does
 	fmt.Println()
 }
 
@@ -70,16 +70,16 @@ func printTable(title, explanation string, header []string, rows [][]string) {
 type figure struct {
 	what, by string
 	wall     time.Duration
-	ours     bool // what the others of the same subject are compared with
+	ours     bool // the others of the same subject are compared with it
 }
 
-// figure keeps how long something took.
+// figure records how long something took.
 func (b *bench) figure(what, by string, wall time.Duration, ours bool) {
 	b.figures = append(b.figures, figure{what, by, wall, ours})
 }
 
-// printFigures prints everything as one table in Markdown: how many times as long as
-// samforge the others take for the same.
+// printFigures prints one table in Markdown: how many times as long as samforge the others take for
+// the same.
 func (b *bench) printFigures() {
 	ours := map[string]time.Duration{}
 	for _, f := range b.figures {
@@ -93,13 +93,13 @@ func (b *bench) printFigures() {
 	}
 }
 
-// claim is something samforge promises.
+// claim is something that samforge promises.
 type claim struct {
 	text  string
 	holds bool
 }
 
-// claim prints whether a promise holds, with the figure that was measured.
+// claim prints whether a promise holds, with the measured figure.
 func (b *bench) claim(holds bool, promise, figure string) {
 	b.claims = append(b.claims, claim{promise, holds})
 	verdict := "holds:"

@@ -15,7 +15,7 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// floorScript is the whole build by a shell script around crane.
+// floorScript is the whole build as a shell script with crane.
 //
 //go:embed floor.sh
 var floorScript string
@@ -51,8 +51,7 @@ func (s *oneImage) published(ctx context.Context, d *testenv.Buildkitd, target s
 
 var dockerInstallStep = regexp.MustCompile(`(?m)^RUN if command -v apt-get .*$`)
 
-// publishedWithoutDocker leaves out the one step that depends on how fast
-// Debian's mirror is.
+// publishedWithoutDocker leaves out the one step that depends on the speed of Debian's mirror.
 func (s *oneImage) publishedWithoutDocker(ctx context.Context, d *testenv.Buildkitd, target string, args ...string) (result, error) {
 	dockerfile, err := s.publishedDockerfile(ctx)
 	if err != nil {
@@ -75,9 +74,9 @@ func (s *oneImage) optimised(ctx context.Context, d *testenv.Buildkitd, target s
 	return s.buildctl(ctx, d, optimisedDockerfile, target, args...)
 }
 
-// inputs are the variables that the scripts and the Dockerfiles take. They name
-// the images in the registry that is pushed to, for a fair fight: BuildKit
-// recognises blobs that it need not upload by that name.
+// inputs are the variables of the scripts and the Dockerfiles. They name the images in the registry
+// that is pushed to, for a fair fight: BuildKit recognises by that name blobs that it need not
+// upload.
 func (s *oneImage) inputs() ([]string, error) {
 	crane, err := testenv.Tool("crane")
 	if err != nil {
@@ -95,8 +94,8 @@ func (s *oneImage) inputs() ([]string, error) {
 		"DOCKER_IMAGE=" + docker, "GO_TEMPLATE_URL=" + s.files.URL() + goTemplate}, nil
 }
 
-// publishedDockerfile expands the pipeline's here-document. Nothing is changed
-// in it but the site that go-template comes from.
+// publishedDockerfile expands the pipeline's here-document. It changes only the site that
+// go-template comes from.
 func (s *oneImage) publishedDockerfile(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp(s.dir, "published-")
 	if err != nil {
@@ -114,7 +113,7 @@ func (s *oneImage) publishedDockerfile(ctx context.Context) (string, error) {
 	return strings.ReplaceAll(string(data), "https://app.harness.io", s.files.URL()), err
 }
 
-// buildctl builds and pushes a Dockerfile that has no build context.
+// buildctl builds and pushes a Dockerfile without a build context.
 func (b *bench) buildctl(ctx context.Context, d *testenv.Buildkitd, dockerfile, target string, args ...string) (result, error) {
 	program, err := testenv.Tool("buildctl")
 	if err != nil {
@@ -138,8 +137,8 @@ const (
 	dockerPath = "/usr/local/bin/docker"
 )
 
-// check proves that an image has the entrypoint and the very files of the first
-// one, which is the registry floor's.
+// check checks that an image has the entrypoint and exactly the files of the first one, the one of
+// the registry floor.
 func (s *oneImage) check(ctx context.Context, ref string, withDocker bool) error {
 	image, err := s.registry.ReadImage(ctx, ref, "linux/amd64", testenv.OnlyLayers(s.baseCount))
 	if err != nil {
@@ -176,8 +175,8 @@ func (s *oneImage) check(ctx context.Context, ref string, withDocker bool) error
 	return nil
 }
 
-// publishedOnDocker builds and pushes the published Dockerfile as its pipeline does:
-// by a Docker engine that starts empty, here without the container around it.
+// publishedOnDocker builds and pushes the published Dockerfile as its pipeline does: with a Docker
+// engine that starts empty, here without the container around it.
 func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, target string, _ ...string) (r result, err error) {
 	dir, err := s.writePublished(ctx)
 	if err != nil {
@@ -197,7 +196,7 @@ func (s *oneImage) publishedOnDocker(ctx context.Context, _ *testenv.Buildkitd, 
 	return s.inTurn(ctx, dir, env, []string{"docker", "build", "--network", "host", "--tag", target, "."}, []string{"docker", "push", target})
 }
 
-// publishedOnBuildah does so by buildah, with an empty storage.
+// publishedOnBuildah does the same with buildah and an empty storage.
 func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd, target string, _ ...string) (r result, err error) {
 	dir, err := s.writePublished(ctx)
 	if err != nil {
@@ -219,7 +218,7 @@ func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd,
 		append(slices.Clone(buildah), "push", "--tls-verify=false", target))
 }
 
-// writePublished writes the published Dockerfile into a folder of its own.
+// writePublished writes the published Dockerfile into its own folder.
 func (s *oneImage) writePublished(ctx context.Context) (dir string, err error) {
 	dockerfile, err := s.publishedDockerfile(ctx)
 	if err != nil {
@@ -231,7 +230,7 @@ func (s *oneImage) writePublished(ctx context.Context) (dir string, err error) {
 	return dir, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644)
 }
 
-// inTurn runs programs one after the other and returns what they took together.
+// inTurn runs programs one after the other and returns their total time.
 func (s *oneImage) inTurn(ctx context.Context, dir string, env []string, commands ...[]string) (all result, err error) {
 	for _, command := range commands {
 		r, err := s.commandIn(ctx, dir, env, command[0], command[1:]...)

@@ -1,11 +1,10 @@
-// Command demo shows the main job of samforge from end to end: it starts a
-// registry and a buildkitd on loopback, publishes stand-ins for the images that
-// cannot be pulled, builds the examples with the real command, and prints what
-// was pushed, what was pulled for it, how long it took and what is inside. The
-// Serverless Framework comes from the npm registry that npm is configured for.
+// Command demo shows the main job of samforge from end to end: it starts a registry and a buildkitd
+// on loopback, publishes stand-ins for the images that cannot be pulled, builds the examples with
+// the real command, and prints the pushed images, what was pulled for them, how long it took and
+// what is inside. The Serverless Framework comes from the npm registry that npm is configured for.
 //
-// With -real the images and downloads are the public ones, which needs the
-// internet; what is pulled from public registries is not counted then.
+// With -real the images and downloads are the public ones, which needs the internet. Pulls from
+// public registries are not counted then.
 package main
 
 import (
@@ -61,20 +60,20 @@ type example struct {
 	title, file, platforms string
 	// programs must be in each image.
 	programs []string
-	// look is a part of the references that are looked at; empty means all.
+	// look selects the references to inspect by a part of their names; empty means all.
 	look string
 }
 
 const bothPlatforms = "linux/amd64,linux/arm64"
 
-// demo is what the demonstration runs on.
+// demo is the test bed of the demonstration.
 type demo struct {
 	real      bool
 	registry  *testenv.Registry
 	files     *testenv.Files
 	npm       *testenv.NPMRegistry
 	buildkitd *testenv.Buildkitd
-	images    []string // stand-ins that pulls are counted for
+	images    []string // stand-ins with counted pulls
 }
 
 func (d *demo) start(ctx context.Context, size int64) (err error) {
@@ -112,8 +111,8 @@ func (d *demo) start(ctx context.Context, size int64) (err error) {
 	return nil
 }
 
-// publishServerless publishes the stand-ins of the Serverless images in place of
-// the SAM ones: their systems run, as npm does in them.
+// publishServerless publishes the stand-ins of the Serverless images instead of the SAM ones: their
+// systems can run, because npm runs in them.
 func (d *demo) publishServerless(ctx context.Context, size int64) (err error) {
 	if d.real {
 		return nil
@@ -158,7 +157,7 @@ func (d *demo) close() error {
 	return errors.Join(errs...)
 }
 
-// mirrors are the flags that lead samforge to the stand-ins.
+// mirrors are the flags that point samforge to the stand-ins.
 func (d *demo) mirrors() []string {
 	if d.real {
 		return nil
@@ -173,7 +172,7 @@ func (d *demo) mirrors() []string {
 	return flags
 }
 
-// show builds one example and tells what came of it.
+// show builds one example and prints the results.
 func (d *demo) show(ctx context.Context, e example) error {
 	fmt.Printf("\n%s\n%s\n\n", e.title, strings.Repeat("=", len(e.title)))
 	d.registry.Reset()

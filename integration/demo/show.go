@@ -34,8 +34,8 @@ func (d *demo) build(ctx context.Context, e example) ([]string, error) {
 	return strings.Fields(stdout.String()), nil
 }
 
-// pulled prints what was fetched out of the repository of each image. A layer that
-// several images have is fetched out of one of them.
+// pulled prints what was fetched from the repository of each image. A layer that several images
+// share is fetched from one of them.
 func (d *demo) pulled(ctx context.Context) error {
 	if d.real {
 		return nil
@@ -77,8 +77,8 @@ var (
 	serverlessPrograms = []string{"/opt/harness/bin/harness-serverless-plugin", "/opt/harness/client-tools/go-template", "/usr/local/bin/docker", "/var/lang/bin/node"}
 )
 
-// inspect reads a pushed image back and proves its content. The index of a
-// multi-platform image is proved by its members.
+// inspect reads a pushed image back and checks its content. For the index of a multi-platform image
+// it checks the members.
 func (d *demo) inspect(ctx context.Context, line string, programs []string) error {
 	ref, _, _ := strings.Cut(line, "@")
 	arch := ref[strings.LastIndexByte(ref, '-')+1:]

@@ -11,9 +11,8 @@ import (
 	"sync"
 )
 
-// breaker breaks some of the requests that go through a front. Which, and how, follows from the
-// seed, from what is asked for, and from how often it was asked for before; so a request succeeds
-// sooner or later.
+// breaker breaks some of the requests that go through a front. The seed, the request, and how often
+// it was sent before decide whether and how, so a request succeeds sooner or later.
 type breaker struct {
 	seed   string
 	mu     sync.Mutex
@@ -21,11 +20,11 @@ type breaker struct {
 	broken int
 }
 
-// next says what becomes of a request: a number below 20.
+// next decides what happens to a request, as a number below 20.
 func (b *breaker) next(req *http.Request) uint32 {
 	repository, kind, rest := splitPath(req.URL.Path)
 	if strings.HasPrefix(rest, "uploads/") {
-		rest = "uploads" // the rest is made up by the registry
+		rest = "uploads" // the registry generates the rest
 	}
 	key := strings.Join([]string{req.Method, repository, kind, rest}, " ")
 	b.mu.Lock()
@@ -40,8 +39,8 @@ func (b *breaker) next(req *http.Request) uint32 {
 	return fate
 }
 
-// serve has next answer a request: not at all, without its answer coming back, with half of it,
-// twice, or as it should.
+// serve answers a request through next: not at all, without returning the answer, with half of it,
+// twice, or normally.
 func (b *breaker) serve(next http.HandlerFunc, w http.ResponseWriter, req *http.Request) {
 	switch b.next(req) {
 	case 0: // reset

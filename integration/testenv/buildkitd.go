@@ -20,31 +20,30 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// BuildkitdOptions says how a buildkitd runs. The zero value is a rootful one
-// with runc, the overlayfs snapshotter and no mirrors.
+// BuildkitdOptions says how a buildkitd runs. The zero value is a rootful one with runc, the
+// overlayfs snapshotter and no mirrors.
 type BuildkitdOptions struct {
 	// Rootless runs it as an unprivileged user under rootlesskit.
 	Rootless bool
-	// Mirrors maps a registry to where buildkitd shall pull its images from, over
-	// plain HTTP: "public.ecr.aws" -> "127.0.0.1:5000/ecr". See [Registry.Mirrors].
+	// Mirrors maps a registry to the place that buildkitd pulls its images from, over plain HTTP:
+	// "public.ecr.aws" -> "127.0.0.1:5000/ecr". See [Registry.Mirrors].
 	Mirrors map[string]string
-	// PlainHTTP are hosts that buildkitd uses in plain HTTP, and Authorities the files of the
-	// authorities of others.
+	// PlainHTTP are hosts that buildkitd uses in plain HTTP. Authorities are the CA files for
+	// others.
 	PlainHTTP   []string
 	Authorities map[string]string
-	// Proxy is what buildkitd reaches everything by that is not on loopback, as in
-	// HTTPS_PROXY; empty means directly.
+	// Proxy is the proxy for everything outside loopback, as in HTTPS_PROXY; empty means none.
 	Proxy string
-	// HostNetwork allows steps the network of the machine (--network host).
+	// HostNetwork lets steps use the network of the machine (--network host).
 	HostNetwork bool
-	// Program is the name of the buildkitd in bin/, where it is not buildkitd.
+	// Program is the name of the program in bin/; empty means buildkitd.
 	Program string
 	// NoRunc makes every exec fail, for graphs that must not contain one.
 	NoRunc bool
 	// TLS makes it listen on TCP too, for clients with the certificate in TLSDir.
 	TLS bool
-	// RootSize, when above 0, limits the state to a tmpfs of so many bytes. It
-	// does not go with Rootless.
+	// RootSize, if above 0, limits the state to a tmpfs of that many bytes. It cannot be combined
+	// with Rootless.
 	RootSize int64
 }
 
@@ -52,7 +51,7 @@ type BuildkitdOptions struct {
 type Buildkitd struct {
 	Addr string // unix:///…/buildkitd.sock
 	PID  int    // of buildkitd itself, as this process sees it
-	Root string // its state; with RootSize only buildkitd sees what is in it
+	Root string // its state; with RootSize only buildkitd sees its content
 
 	TCPAddr string // tcp://127.0.0.1:…, with TLS
 	TLSDir  string // the client's ca.pem, cert.pem and key.pem
@@ -63,12 +62,12 @@ type Buildkitd struct {
 
 // StartBuildkitd starts a buildkitd and waits until it has a worker.
 //
-// Each runs in a PID namespace and a mount namespace of its own. The kernel ends
-// whatever is in the first when its leader dies, so no container outlives the
-// daemon, and undoes every mount of the second, so none is left behind.
+// Each runs in its own PID namespace and mount namespace. When the leader of the PID namespace
+// dies, the kernel ends everything in it, so no container outlives the daemon. It also undoes every
+// mount of the mount namespace, so none is left behind.
 func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd, err error) {
 	if options.Rootless && options.RootSize > 0 {
-		return nil, errors.New("RootSize does not go with Rootless: mounting a tmpfs needs root")
+		return nil, errors.New("RootSize cannot be combined with Rootless: mounting a tmpfs needs root")
 	}
 	if !options.Rootless && os.Geteuid() != 0 {
 		return nil, errors.New("a rootful buildkitd needs root: run this as root, or set Rootless")
@@ -155,8 +154,7 @@ func (b *Buildkitd) writeConfig(options BuildkitdOptions) error {
 	return os.WriteFile(b.dir.join("no-runc"), []byte(script), 0o755)
 }
 
-// rootfulCommand wraps buildkitd in unshare of util-linux, which is there on
-// every Linux distribution.
+// rootfulCommand wraps buildkitd in unshare of util-linux, which every Linux distribution has.
 func (b *Buildkitd) rootfulCommand(options BuildkitdOptions) (*exec.Cmd, error) {
 	buildkitd, err := Tool(cmp.Or(options.Program, "buildkitd"))
 	if err != nil {
@@ -201,7 +199,7 @@ func (b *Buildkitd) flags(options BuildkitdOptions, runc string) []string {
 // workDirs are the directories that buildkitd gets, see environment.
 var workDirs = []string{"root", "home", "tmp", "run"}
 
-// environment keeps what buildkitd writes beside its root out of the way of others.
+// environment keeps the files that buildkitd writes beside its root away from others.
 func (b *Buildkitd) environment(path string) []string {
 	return []string{"PATH=" + path, "HOME=" + b.dir.join("home"), "TMPDIR=" + b.dir.join("tmp"), "XDG_RUNTIME_DIR=" + b.dir.join("run")}
 }
@@ -231,8 +229,8 @@ func (b *Buildkitd) Client(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
-// Close stops buildkitd and all it started, and removes its state. Calling it
-// again, or after Kill, is fine.
+// Close stops buildkitd and everything that it started, and removes its state. It may be called
+// again, and after Kill.
 func (b *Buildkitd) Close() error {
 	if b.process != nil {
 		b.process.stop(cmp.Or(b.PID, b.process.cmd.Process.Pid), 10*time.Second)
@@ -248,9 +246,9 @@ func (b *Buildkitd) Close() error {
 // cgroup is the parent of the containers' control groups of a rootful buildkitd.
 func (b *Buildkitd) cgroup() string { return filepath.Base(b.dir.path) }
 
-// removeCgroups removes what containers that were killed left, in every
-// hierarchy of version 1 and in version 2. Only empty groups can be removed, and
-// a killed process leaves its group a moment after it was waited for.
+// removeCgroups removes the control groups that killed containers left, in every hierarchy of
+// version 1 and in version 2. Only empty groups can be removed, and a killed process leaves its
+// group a moment after it was waited for.
 func (b *Buildkitd) removeCgroups() {
 	for range 100 {
 		groups := b.cgroups()
@@ -283,8 +281,8 @@ func (b *Buildkitd) cgroups() []string {
 	return dirs
 }
 
-// Kill ends buildkitd and all it started at once, as a crash does. The state
-// stays until Close.
+// Kill ends buildkitd and everything that it started at once, as a crash does. The state stays
+// until Close.
 func (b *Buildkitd) Kill() {
 	select {
 	case <-b.process.done: // its id may already belong to another process
@@ -302,14 +300,14 @@ func (b *Buildkitd) Log() string {
 	return b.process.log.String()
 }
 
-// DiskUsage returns the bytes that the files below Root take. With a tmpfs it
-// asks for what buildkitd sees.
+// DiskUsage returns the size of the files below Root in bytes. With a tmpfs it looks from inside
+// buildkitd's mount namespace.
 func (b *Buildkitd) DiskUsage() (int64, error) {
 	var total int64
 	root := filepath.Join(fmt.Sprintf("/proc/%d/root", b.PID), b.Root)
 	err := filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil // buildkitd is at work, or overlayfs keeps its own directory here
+			return nil // buildkitd is working, or overlayfs keeps its own directory here
 		}
 		if err != nil {
 			return err
@@ -329,8 +327,8 @@ func (b *Buildkitd) DiskUsage() (int64, error) {
 	return total, nil
 }
 
-// descendant returns the first process below pid that runs the named program, or
-// 0 when there is none.
+// descendant returns the first process below pid that runs the named program, or 0 if there is
+// none.
 func descendant(pid int, program string) int {
 	for _, child := range children(pid) {
 		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", child))

@@ -21,7 +21,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
-// TestMain fails at once where the rootful half could not run.
+// TestMain fails at once if the rootful half cannot run.
 func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 && os.Getenv(killedParent) == "" {
 		println("the tests of the test bed need root, because buildkitd runs rootful in some: run them as root")
@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// solve builds state for linux/amd64 and pushes it to ref, or only evaluates it
-// when ref is empty.
+// solve builds state for linux/amd64 and pushes it to ref, or only evaluates it if ref is empty.
 func solve(ctx context.Context, b *Buildkitd, state llb.State, ref string) error {
 	c, err := b.Client(ctx)
 	if err != nil {
@@ -75,7 +74,7 @@ func solve(ctx context.Context, b *Buildkitd, state llb.State, ref string) error
 	return nil
 }
 
-// merged is what samforge makes: a base nobody looks into, and a layer from scratch.
+// merged is the shape of samforge's images: an untouched base, and a layer from scratch.
 func merged(base string) llb.State {
 	return llb.Merge([]llb.State{
 		llb.Image(base),
@@ -150,8 +149,8 @@ func TestBuildkitd(t *testing.T) {
 	}
 }
 
-// A base that comes through a mirror is not mounted but pulled and pushed back:
-// BuildKit looks at the registry that the reference names.
+// A base that comes through a mirror is not mounted: BuildKit pulls it and uploads it again,
+// because it looks at the registry that the reference names.
 func TestMirrorServesPublicNames(t *testing.T) {
 	t.Parallel()
 	env := New(t, Options{})
@@ -249,7 +248,7 @@ func gone(t *testing.T, pids ...int) {
 	}
 }
 
-// running says whether a process exists and is more than an entry in its parent's table.
+// running reports whether a process exists and is more than an entry in its parent's table.
 func running(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && !bytes.Contains(stat, []byte(") Z "))

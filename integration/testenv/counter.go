@@ -22,7 +22,7 @@ import (
 type Pull struct {
 	Repository string // without the registry's address, such as ecr/sam/build-nodejs22.x
 	Digest     string
-	Kind       string // "layer" or "config"; "" when no manifest that names it went by
+	Kind       string // "layer" or "config"; "" if no manifest seen so far names it
 	Count      int    // requests
 	Bytes      int64  // sent to clients so far
 }
@@ -52,7 +52,7 @@ func newCounter() *counter {
 	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, kinds: map[string]string{}}
 }
 
-// splitPath takes /v2/<repository>/{manifests,blobs}/<rest> apart.
+// splitPath splits /v2/<repository>/{manifests,blobs}/<rest>.
 func splitPath(path string) (repository, kind, rest string) {
 	path = strings.TrimPrefix(path, "/v2/")
 	for _, kind := range []string{"manifests", "blobs"} {
@@ -63,7 +63,7 @@ func splitPath(path string) (repository, kind, rest string) {
 	return "", "", ""
 }
 
-// request sees a request on its way to the registry.
+// request handles a request on its way to the registry.
 func (c *counter) request(req *http.Request) {
 	_, kind, rest := splitPath(req.URL.Path)
 	if req.Body == nil || req.Body == http.NoBody {
@@ -77,7 +77,7 @@ func (c *counter) request(req *http.Request) {
 	}
 }
 
-// response sees an answer on its way to the client.
+// response handles an answer on its way to the client.
 func (c *counter) response(res *http.Response) error {
 	req := res.Request
 	repository, kind, rest := splitPath(req.URL.Path)
@@ -154,7 +154,7 @@ func (c *counter) learn(data []byte) {
 	}
 }
 
-// Reset forgets all that was counted.
+// Reset clears the counts.
 func (r *Registry) Reset() {
 	r.counter.add(func() {
 		r.counter.pulls = map[pullKey]*Pull{}
@@ -163,7 +163,7 @@ func (r *Registry) Reset() {
 	})
 }
 
-// Stats returns what was counted since the last Reset.
+// Stats returns the counts since the last Reset.
 func (r *Registry) Stats() Stats {
 	r.counter.mu.Lock()
 	defer r.counter.mu.Unlock()
@@ -187,9 +187,9 @@ func (r *Registry) Pulls() []Pull {
 	return pulls
 }
 
-// PulledFrom returns how many different layers of the image that ref points at
-// were fetched since the last Reset, through whatever repository, and how many
-// bytes of them were sent. An index stands for all its platforms.
+// PulledFrom returns how many different layers of the image at ref were fetched since the last
+// Reset, through any repository, and how many bytes of them were sent. An index stands for all its
+// platforms.
 func (r *Registry) PulledFrom(ctx context.Context, ref string) (layers int, bytes int64, err error) {
 	image, err := r.ImageLayers(ctx, ref)
 	if err != nil {
@@ -205,9 +205,8 @@ func (r *Registry) PulledFrom(ctx context.Context, ref string) (layers int, byte
 	return len(fetched), bytes, nil
 }
 
-// UploadedOf returns how many different layers of the image that ref points at were
-// accepted since the last Reset after their bytes were sent. An index stands for
-// all its platforms.
+// UploadedOf returns how many different layers of the image at ref were accepted since the last
+// Reset after their bytes were sent. An index stands for all its platforms.
 func (r *Registry) UploadedOf(ctx context.Context, ref string) (layers int, err error) {
 	image, err := r.ImageLayers(ctx, ref)
 	if err != nil {
@@ -223,9 +222,8 @@ func (r *Registry) UploadedOf(ctx context.Context, ref string) (layers int, err 
 	return layers, nil
 }
 
-// ImageLayers returns the layers of the image that ref points at, as digest ->
-// compressed size in bytes; of all platforms when it is an index. The look-up is
-// not counted.
+// ImageLayers returns the layers of the image at ref, as digest -> compressed size in bytes; for an
+// index, those of all platforms. The look-up is not counted.
 func (r *Registry) ImageLayers(ctx context.Context, ref string) (map[string]int64, error) {
 	parsed, err := r.reference(ref)
 	if err != nil {
@@ -277,7 +275,7 @@ func addLayers(layers map[string]int64, image v1.Image) error {
 	return nil
 }
 
-// countedBody reports how much was read through it.
+// countedBody counts the bytes that are read through it.
 type countedBody struct {
 	io.ReadCloser
 	count func(n int)

@@ -15,11 +15,11 @@ import (
 	"strings"
 )
 
-// DebianRoot returns the root file system of a minimal Debian (bookworm, bullseye,
-// trixie) for amd64 with the packages as one layer: the same bytes whenever the
-// mirror has the same packages, without devices, documentation and what apt and
-// the build leave behind. debootstrap makes it, which needs root and takes a
-// minute, once: it is kept in the user's cache directory.
+// DebianRoot returns the root file system of a minimal Debian (bookworm, bullseye, trixie) for
+// amd64 with the packages as one layer, without devices, documentation, and the leftovers of apt
+// and the build. The bytes are the same whenever the mirror has the same packages. debootstrap
+// makes it once, which needs root and takes a minute; then it is kept in the user's cache
+// directory.
 func DebianRoot(ctx context.Context, release string, packages ...string) (Layer, error) {
 	packages = slices.Sorted(slices.Values(packages))
 	made, err := keptLayer(ctx, "debianroot", append([]string{"2", release}, packages...), func(out io.Writer) error {
@@ -39,7 +39,7 @@ func DebianRoot(ctx context.Context, release string, packages ...string) (Layer,
 	return made, nil
 }
 
-// debootstrap runs the program of that name for dir/root.
+// debootstrap runs debootstrap for dir/root.
 func debootstrap(ctx context.Context, dir *workDir, release string, packages []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("debootstrap needs root: run this as root")
@@ -55,8 +55,8 @@ func debootstrap(ctx context.Context, dir *workDir, release string, packages []s
 	if len(packages) > 0 {
 		args = append(args, "--include="+strings.Join(packages, ","))
 	}
-	// In namespaces of its own: debootstrap mounts /proc, and must leave neither
-	// that nor a process behind when it is interrupted.
+	// It runs in its own namespaces: debootstrap mounts /proc, and must leave neither that nor a
+	// process behind when it is interrupted.
 	cmd := exec.Command("unshare", append([]string{
 		"--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "debootstrap",
 	}, append(args, release, dir.join("root"), mirror)...)...)
@@ -78,7 +78,7 @@ func debootstrap(ctx context.Context, dir *workDir, release string, packages []s
 	return nil
 }
 
-// leftOut is what the builder, not Debian, has put there, what only people read,
+// leftOut are the files that the builder, not Debian, has put there, those that only people read,
 // and the devices, which a rootless buildkitd cannot unpack.
 var leftOut = []string{
 	"./dev/*", "./proc/*", "./sys/*", "./run/*", "./tmp/*",
@@ -86,7 +86,7 @@ var leftOut = []string{
 	"./var/lib/apt/lists/*", "./var/lib/dpkg/*-old", "./var/log/*.log", "./var/log/apt/*", "./debootstrap",
 	"./etc/resolv.conf", "./etc/hostname", "./etc/machine-id", "./etc/*-", "./etc/.pwd.lock",
 	"./usr/share/doc/*", "./usr/share/man/*", "./usr/share/info/*", "./usr/share/locale/*",
-	"__pycache__", // holds the times of the files that it was made from
+	"__pycache__", // contains the times of its source files
 }
 
 // archiveRoot writes the tree below root as a tar file. Links stay as they are,
@@ -105,9 +105,9 @@ func archiveRoot(ctx context.Context, out io.Writer, root string) error {
 	return nil
 }
 
-// debianPackages downloads packages for arch and all that they depend on, into dir.
-// apt-get verifies them with the machine's Debian keys, as it does for itself, but
-// in a state of its own where nothing is installed.
+// debianPackages downloads packages for arch and their dependencies into dir. apt-get verifies them
+// with the machine's Debian keys, as it does for itself, but in its own state in which nothing is
+// installed.
 func debianPackages(ctx context.Context, dir *workDir, release, arch string, packages ...string) ([]string, error) {
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(dir.join(sub), 0o755); err != nil {

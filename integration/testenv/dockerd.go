@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// Dockerd is a running Docker engine with an empty state of its own. It has no
-// network of its own to give to containers, and none are run in it.
+// Dockerd is a running Docker engine with its own empty state. It has no network for containers,
+// and runs none.
 type Dockerd struct {
-	// Host is the value of DOCKER_HOST that leads to it.
+	// Host is the value of DOCKER_HOST for it.
 	Host string
 
 	dir     *workDir
@@ -26,11 +26,11 @@ type Dockerd struct {
 
 // DockerdOptions says how a Docker engine runs.
 type DockerdOptions struct {
-	// InMemory has it keep its state in [MemoryDir].
+	// InMemory keeps its state in [MemoryDir].
 	InMemory bool
 }
 
-// MemoryDir is where files are kept in memory.
+// MemoryDir is a directory whose files are in memory.
 const MemoryDir = "/dev/shm"
 
 // StartDockerd starts the machine's dockerd and waits until it answers. It
@@ -58,8 +58,7 @@ func StartDockerd(ctx context.Context, options DockerdOptions) (_ *Dockerd, err 
 			return nil, err
 		}
 	}
-	// In a mount and a PID namespace of its own, the kernel ends its containerd
-	// and its mounts with it.
+	// In its own mount and PID namespace, the kernel ends its containerd and its mounts with it.
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
 		dockerd, "--host", d.Host, "--data-root", d.data, "--exec-root", dir.join("exec"), "--pidfile", dir.join("pid"),
 		"--iptables=false", "--ip6tables=false", "--bridge=none")
@@ -92,7 +91,7 @@ func (d *Dockerd) ping(ctx context.Context) error {
 // Log returns the end of dockerd's log.
 func (d *Dockerd) Log() string { return d.process.log.String() }
 
-// Close stops the engine and all it started, and removes its state.
+// Close stops the engine and everything that it started, and removes its state.
 func (d *Dockerd) Close() error {
 	if d.process != nil {
 		pid := descendant(d.process.cmd.Process.Pid, "dockerd")

@@ -19,10 +19,9 @@ import (
 
 var executables sync.Map // cache path -> *sync.Mutex, so that each is built once
 
-// Executable returns a static Linux program for arch (amd64 or arm64) that
-// answers `--version` like the named program at that version; see
-// integration/testenv/standin for what else it does. It is cross-compiled once
-// and kept in the user's cache directory.
+// Executable returns a static Linux program for arch (amd64 or arm64) that answers `--version` like
+// the named program at that version; integration/testenv/standin documents its other commands. It
+// is cross-compiled once and kept in the user's cache directory.
 func Executable(ctx context.Context, name, arch, version string) ([]byte, error) {
 	if arch != "amd64" && arch != "arm64" {
 		return nil, fmt.Errorf("no stand-in program for the architecture %q: use amd64 or arm64", arch)
@@ -68,9 +67,8 @@ func Executable(ctx context.Context, name, arch, version string) ([]byte, error)
 	return os.ReadFile(cached)
 }
 
-// Pad returns data with deterministic bytes appended up to size; data that is
-// longer stays as it is. An ELF file tolerates them, and gzip shrinks them to a
-// little over a third, as it does machine code.
+// Pad returns data with deterministic bytes appended up to size; longer data stays as it is. An ELF
+// file tolerates them, and gzip compresses them to a little over a third, like machine code.
 func Pad(data []byte, size int) []byte {
 	if len(data) >= size {
 		return data
@@ -81,8 +79,8 @@ func Pad(data []byte, size int) []byte {
 	return out
 }
 
-// words is an endless text of 8-byte words out of a small vocabulary, with a
-// literal byte now and then. A word that a Read cuts off is lost.
+// words is an endless text of 8-byte words from a small vocabulary, with a literal byte now and
+// then. A word that does not fit into a Read is lost.
 type words struct {
 	random     *randReader
 	vocabulary [1 << 11][8]byte
@@ -90,7 +88,7 @@ type words struct {
 
 var _ io.Reader = (*words)(nil)
 
-// newWords returns the same text for the same seed, for ever.
+// newWords always returns the same text for the same seed.
 func newWords(seed string) *words {
 	w := &words{random: seeded(seed)}
 	for i := range w.vocabulary {
@@ -111,7 +109,7 @@ func (w *words) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// seeded returns the same pseudo-random bytes for the same text, for ever.
+// seeded always returns the same pseudo-random bytes for the same text.
 func seeded(text string) *randReader {
 	return &randReader{rand.NewChaCha8(sha256.Sum256([]byte(text)))}
 }
@@ -120,7 +118,7 @@ type randReader struct{ *rand.ChaCha8 }
 
 var _ io.Reader = (*randReader)(nil)
 
-// cachePath returns where what is made from the parts is kept between runs.
+// cachePath returns the path where the result of the parts is kept between runs.
 func cachePath(kind string, parts ...string) (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
@@ -134,14 +132,14 @@ func cachePath(kind string, parts ...string) (string, error) {
 	return filepath.Join(dir, kind+"-"+hex.EncodeToString(sum[:12])), nil
 }
 
-// writeCached makes a file in the cache under a temporary name and then gives it
-// its own, so that nobody ever sees half a file.
+// writeCached writes a file in the cache under a temporary name and then renames it, so that nobody
+// ever sees half a file.
 func writeCached(path string, write func(*os.File) error) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "new-*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name()) // fails once it is renamed
+	defer os.Remove(temporary.Name()) // fails after the rename
 	err = write(temporary)
 	if closeErr := temporary.Close(); err == nil {
 		err = closeErr

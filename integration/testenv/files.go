@@ -1,4 +1,4 @@
-// A file server that stands for vendors' download sites.
+// A file server that stands in for vendors' download sites.
 
 package testenv
 
@@ -28,7 +28,7 @@ type file struct {
 	contentType string
 }
 
-// StartFiles starts an empty file server. The context bounds the start only.
+// StartFiles starts an empty file server. The context limits only the start.
 func StartFiles(ctx context.Context) (*Files, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +40,7 @@ func StartFiles(ctx context.Context) (*Files, error) {
 	return f, nil
 }
 
-// Add serves data at path, in place of what was there.
+// Add serves data at path, and replaces what was there.
 func (f *Files) Add(path string, data []byte) { f.put(path, file{data, "application/octet-stream"}) }
 
 // AddHTML serves an error page with status 200 at path, as some sites do for
@@ -59,15 +59,15 @@ func (f *Files) put(path string, content file) {
 // URL returns the server's address without a slash at its end.
 func (f *Files) URL() string { return f.url }
 
-// Hits returns how often path was asked for since the last Reset, by any method
-// and whether it exists or not.
+// Hits returns how many requests for path came since the last Reset, with any method, whether or
+// not the file exists.
 func (f *Files) Hits(path string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.hits["/"+strings.TrimPrefix(path, "/")]
 }
 
-// Reset forgets the hits; the files stay.
+// Reset clears the hits; the files stay.
 func (f *Files) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

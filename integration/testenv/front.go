@@ -1,4 +1,4 @@
-// Ways into a registry that behave as some registries do.
+// Other addresses of a registry, which behave as some registries do.
 
 package testenv
 
@@ -15,22 +15,23 @@ import (
 
 // FrontOptions says how a [Front] behaves. The zero value is an open one in plain HTTP.
 type FrontOptions struct {
-	// TLS serves with a certificate of an authority that nobody knows, see [Front.CAFile].
+	// TLS serves with a certificate of an unknown authority, see [Front.CAFile].
 	TLS bool
-	// User and Password are asked for with basic authentication.
+	// User and Password are required, with basic authentication.
 	User, Password string
 	// NoHEAD answers HEAD requests for manifests with 405, and BareHEAD without any header.
 	NoHEAD, BareHEAD bool
 	// Late hides manifests that were pushed until [Front.Settle].
 	Late bool
-	// RefuseMounts is the status that requests to mount a blob are answered with; 0 mounts.
+	// RefuseMounts is the status of the answer to requests to mount a blob; 0 mounts.
 	RefuseMounts int
-	// Breaks, unless it is empty, breaks a quarter of the requests, and decides which and how.
+	// Breaks, unless empty, breaks a quarter of the requests. It is the seed that decides which and
+	// how.
 	Breaks string
 }
 
-// Front is one more address of a registry, with the same images. Its methods are safe for
-// concurrent use.
+// Front is another address of a registry, with the same images. Its methods are safe for concurrent
+// use.
 type Front struct {
 	// Addr is the host and port that clients use.
 	Addr string
@@ -46,7 +47,7 @@ type Front struct {
 	breaker  breaker
 }
 
-// Front opens one more way into the registry. It ends with the registry, or with Close.
+// Front opens another address of the registry. It ends with the registry, or with Close.
 func (r *Registry) Front(options FrontOptions) (*Front, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -86,7 +87,7 @@ func (f *Front) Broken() int {
 // Refused returns how many requests to mount a blob were refused.
 func (f *Front) Refused() int { return int(f.refused.Load()) }
 
-// ServeHTTP answers as the options say, and has the registry answer the rest.
+// ServeHTTP answers as the options say, and passes all other requests to the registry.
 func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, kind, _ := splitPath(req.URL.Path)
 	head := req.Method == http.MethodHead && kind == "manifests"
@@ -111,8 +112,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// hides reports whether a request reads a manifest that was pushed through the front, and notes a
-// push.
+// hides reports whether to hide the manifest that a request reads because it was pushed through the
+// front. It records pushes.
 func (f *Front) hides(req *http.Request) bool {
 	repository, _, name := splitPath(req.URL.Path)
 	if req.Method == http.MethodPut {
@@ -123,7 +124,7 @@ func (f *Front) hides(req *http.Request) bool {
 	return pushed && name != ""
 }
 
-// bare leaves the headers out by which a manifest is recognized.
+// bare leaves out the headers that identify a manifest.
 type bare struct{ http.ResponseWriter }
 
 func (b *bare) WriteHeader(status int) {
@@ -133,6 +134,6 @@ func (b *bare) WriteHeader(status int) {
 	b.ResponseWriter.WriteHeader(status)
 }
 
-// AnyAddr is the same address without the loopback interface in it, which clients take for a host
-// elsewhere and so use with TLS only.
+// AnyAddr is the same address in a form without the loopback interface. Clients take it for a
+// remote host and so use it only with TLS.
 func (f *Front) AnyAddr() string { return strings.Replace(f.Addr, "127.0.0.1", "0.0.0.0", 1) }

@@ -1,4 +1,4 @@
-// Stand-in images: what the real base images look like to a build.
+// Stand-in images, with the parts of the real base images that matter to a build.
 
 package testenv
 
@@ -16,16 +16,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// ImageOptions is a whole image.
+// ImageOptions describes a whole image.
 type ImageOptions struct {
 	Arch    string // amd64 or arm64
 	Variant string // of the architecture; v8 if it is arm64
 	Config  v1.Config
 	Layers  []Layer
-	// History has one line a layer; lines that begin with "#" stand between them
-	// for steps without a layer, and are written without that sign.
+	// History has one line per layer. Lines that begin with "#" are steps without a layer, and are
+	// written without that sign.
 	History []string
-	Docker  bool // Docker media types in place of the OCI ones
+	Docker  bool // Docker media types instead of the OCI ones
 }
 
 // Image makes an image.
@@ -69,19 +69,19 @@ func Image(options ImageOptions) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// PluginOptions describes a plugin image. The zero value of the rest is a good one.
+// PluginOptions describes a plugin image. The zero value of the other fields is a good one.
 type PluginOptions struct {
 	Kind       string // sam or serverless
 	Version    string
 	Arch       string
-	BinarySize int    // the binary is padded to so many bytes
+	BinarySize int    // the binary is padded to this many bytes
 	NoBinary   bool   // leaves the binary out
 	NoScripts  bool   // leaves the scripts out
-	Binary     []byte // stands in the binary's place: another machine's ELF, a text
+	Binary     []byte // replaces the binary: another machine's ELF, a text
 	Docker     bool
 }
 
-// PluginImage stands for harness/aws-sam-plugin, harness/serverless-plugin and
+// PluginImage stands in for harness/aws-sam-plugin, harness/serverless-plugin and
 // harness/aws-cdk-plugin: only /opt/harness, with scripts that are not executable, as published.
 func PluginImage(ctx context.Context, options PluginOptions) (v1.Image, error) {
 	var program, path, entrypoint string
@@ -133,8 +133,8 @@ type DockerCLIOptions struct {
 	Docker  bool
 }
 
-// DockerCLI stands for docker.io/library/docker:<version>-cli: an Alpine-like
-// system with the client and its plug-ins in layers of their own.
+// DockerCLI stands in for docker.io/library/docker:<version>-cli: an Alpine-like system with the
+// client and its plug-ins in their own layers.
 func DockerCLI(ctx context.Context, options DockerCLIOptions) (v1.Image, error) {
 	docker, err := Executable(ctx, "docker", options.Arch, options.Version)
 	if err != nil {
@@ -173,8 +173,8 @@ func DockerCLI(ctx context.Context, options DockerCLIOptions) (v1.Image, error) 
 	})
 }
 
-// DockerArchive stands for docker-<version>.tgz of download.docker.com: the
-// client and a few daemons below docker/.
+// DockerArchive stands in for docker-<version>.tgz of download.docker.com: the client and a few
+// daemons below docker/.
 func DockerArchive(ctx context.Context, version, arch string) ([]byte, error) {
 	var out bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Inspected is an image of one platform as it is in a registry.
+// Inspected is an image of one platform, as stored in a registry.
 type Inspected struct {
 	Digest   string
 	Config   v1.Config
@@ -63,9 +63,9 @@ func OnlyLayers(from int) InspectOption {
 	return func(o *inspectOptions) { o.from = from }
 }
 
-// ReadImage reads the image that ref points at, with the credentials of the
-// Docker configuration. platform (linux/amd64) chooses from an index. A registry
-// of this package counts what is read here, but not what [Registry.ReadImage] reads.
+// ReadImage reads the image at ref, with the credentials of the Docker configuration. platform
+// (linux/amd64) chooses from an index. A registry of this package counts these reads, but not those
+// of [Registry.ReadImage].
 func ReadImage(ctx context.Context, ref, platform string, options ...InspectOption) (*Inspected, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -76,7 +76,7 @@ func ReadImage(ctx context.Context, ref, platform string, options ...InspectOpti
 	}, options)
 }
 
-// ReadImage reads an image from this registry without being counted or asked for
+// ReadImage reads an image from this registry. The registry does not count it or require
 // credentials. ref may be a public name, see [Registry.Ref].
 func (r *Registry) ReadImage(ctx context.Context, ref, platform string, options ...InspectOption) (*Inspected, error) {
 	parsed, err := r.reference(ref)
@@ -108,7 +108,7 @@ func readImage(ref name.Reference, platform string, remoteOptions []remote.Optio
 	if err != nil {
 		return nil, err
 	}
-	// An image outside an index is whatever it is, so look.
+	// An image outside an index may be for any platform, so check it.
 	if config.OS != want.OS || config.Architecture != want.Architecture {
 		return nil, fmt.Errorf("it is for %s/%s", config.OS, config.Architecture)
 	}
@@ -192,7 +192,7 @@ func (in *Inspected) addLayer(index int) error {
 	})
 }
 
-// remove forgets what lower layers put below dir.
+// remove deletes the files of lower layers below dir.
 func (in *Inspected) remove(dir string, index int) {
 	for file, info := range in.Files {
 		if info.Layer < index && strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/") {
@@ -201,7 +201,7 @@ func (in *Inspected) remove(dir string, index int) {
 	}
 }
 
-// ReadFile returns the content of a regular file, following no links.
+// ReadFile returns the content of a regular file. It follows no links.
 func (in *Inspected) ReadFile(file string) ([]byte, error) {
 	info, ok := in.Files[file]
 	if !ok {

@@ -1,4 +1,4 @@
-// Layers that take long to make: once a machine, whoever asks first.
+// Layers that take long to make. The first process on a machine makes one, and it is kept.
 
 package testenv
 
@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keptLayer returns the layer that archive writes as a tar file, from the cache
-// if it was made before. kind and parts name it there. Of several processes that
-// ask at once, one makes it and the others wait.
+// keptLayer returns the layer that archive writes as a tar file, from the cache if it was made
+// before. kind and parts are its name in the cache. If several processes need it at the same time,
+// one makes it and the others wait.
 func keptLayer(ctx context.Context, kind string, parts []string, archive func(io.Writer) error) (Layer, error) {
 	cached, err := cachePath(kind, parts...)
 	if err != nil {
@@ -48,7 +48,7 @@ func keptLayer(ctx context.Context, kind string, parts []string, archive func(io
 	return Layer{kept: kept}, nil
 }
 
-// load reads what the cache knows about the layer, and says whether it is whole.
+// load loads the cache's information about the layer, and reports whether it is complete.
 func (l *layer) load() bool {
 	data, err := os.ReadFile(l.path + ".json")
 	if err != nil || json.Unmarshal(data, &l.meta) != nil {
@@ -58,8 +58,7 @@ func (l *layer) load() bool {
 	return err == nil && info.Size() == l.meta.Size
 }
 
-// lockFile waits for the lock on path, which the kernel takes back from a process
-// that dies.
+// lockFile waits for the lock on path, which the kernel releases if the process dies.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

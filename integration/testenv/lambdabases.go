@@ -31,7 +31,7 @@ func lambdaBase(ctx context.Context, sam SAMBaseOptions, language Layer) (v1.Ima
 		Arch:   sam.Arch,
 		Docker: sam.Docker,
 		Config: v1.Config{Env: lambdaEnv(), WorkingDir: "/var/task", Entrypoint: []string{"/lambda-entrypoint.sh"}},
-		// An empty list in place of none, which would have an entry for each layer.
+		// An empty list: without a list there would be an entry for each layer.
 		History: []string{},
 	}
 	system, err := runningSystem(ctx, sam, "")

@@ -26,10 +26,9 @@ import (
 // epoch is the time of everything in a stand-in.
 var epoch = time.Date(2025, 9, 11, 3, 1, 38, 0, time.UTC)
 
-// File is an entry of a layer, owned by root. With Dir it is a directory, with
-// Link a symbolic link, else a regular file. Mode are the permission bits; 0
-// means 0755 for a directory and 0644 for a file. Directories above it need not
-// be listed.
+// File is an entry of a layer, owned by root. With Dir it is a directory, with Link a symbolic
+// link, else a regular file. Mode has the permission bits; 0 means 0755 for a directory and 0644
+// for a file. Directories above it need not be listed.
 type File struct {
 	Path string
 	Mode int64
@@ -38,18 +37,17 @@ type File struct {
 	Dir  bool
 }
 
-// Layer says what a layer contains. Equal values give equal digests, on any machine
-// with the same Go.
+// Layer describes the content of a layer. Equal values give equal digests, on any machine with the
+// same Go.
 type Layer struct {
 	Files []File
-	// Incompressible adds a file of that many pseudo-random bytes, which makes the
-	// compressed layer about as large, as /usr/lib/standin/<Blob>. The bytes depend on
-	// the name only.
+	// Incompressible adds a file of that many pseudo-random bytes as /usr/lib/standin/<Blob>, so
+	// that the compressed layer is about as large. The bytes depend only on the name.
 	Incompressible int64
 	Blob           string
-	// Programs adds files of 64 KiB below /usr/lib/standin/<Blob>.d, so many bytes in
-	// all, which compress like machine code (see [Pad]): to half their size here.
-	// It makes pulling and unpacking the layer as much work as a real one is.
+	// Programs adds files of 64 KiB below /usr/lib/standin/<Blob>.d, that many bytes in all. They
+	// compress like machine code (see [Pad]): to half their size here. Pulling and unpacking the
+	// layer is then as much work as for a real one.
 	Programs int64
 
 	kept *layer // a finished one, see keptLayer; then the rest is empty
@@ -128,7 +126,7 @@ func (l Layer) key() string {
 }
 
 func (l Layer) write(out io.Writer) (layerMeta, error) {
-	// What is mostly noise is not worth compressing: 800 MB take seconds then.
+	// Noise is not worth compressing: with this, 800 MB take seconds.
 	level := gzip.BestSpeed
 	if l.Incompressible > 0 {
 		level = gzip.NoCompression
@@ -152,7 +150,7 @@ func (l Layer) write(out io.Writer) (layerMeta, error) {
 	})
 }
 
-// writeLayer compresses what archive writes to out.
+// writeLayer compresses the output of archive to out.
 func writeLayer(out io.Writer, level int, archive func(uncompressed io.Writer) error) (layerMeta, error) {
 	compressed := &sizedHash{Hash: sha256.New()}
 	zip, err := gzip.NewWriterLevel(io.MultiWriter(out, compressed), level)

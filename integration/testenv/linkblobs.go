@@ -1,5 +1,5 @@
-// Layers get into a registry's storage by hard links: the stand-ins of one test bed
-// are a gigabyte, and to upload it takes longer than most tests.
+// Layers get into a registry's storage by hard links. The stand-ins of one test bed are a gigabyte,
+// and uploading them takes longer than most tests.
 
 package testenv
 
@@ -13,9 +13,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// linkLayers links the layers of an image that are in this machine's cache into a
-// repository of the registry, as an upload would put them there. What cannot be
-// linked, as the cache is on another file system, is uploaded afterwards.
+// linkLayers links the layers of an image that are in this machine's cache into a repository of the
+// registry, in the places where an upload would put them. Layers that cannot be linked, because the
+// cache is on another file system, are uploaded afterwards.
 //
 // The layout is that of
 // https://github.com/distribution/distribution/blob/v3.0.0/registry/storage/paths.go

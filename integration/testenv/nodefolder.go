@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-// NodeFolder returns a folder of this machine's cache that is what /var/lang is in a node image:
+// NodeFolder returns a folder of this machine's cache with the content of a node image's /var/lang:
 // Node.js of a version at bin/node, and npm of any version beside it.
 func NodeFolder(ctx context.Context, node, npm string) (string, error) {
 	dir, err := cachePath("nodefolder", "1", node, npm)

@@ -1,4 +1,4 @@
-// The npm registry: a proxy on loopback in front of the one that this machine uses.
+// The npm registry: a proxy on loopback in front of the registry that this machine uses.
 
 package testenv
 
@@ -26,13 +26,12 @@ import (
 	"time"
 )
 
-// NPMRegistry is a read-only npm registry on loopback: a proxy that counts, in
-// front of the registry that this machine's npm is configured for. It speaks plain
-// HTTP, so that a build step with the host's network needs no certificates.
+// NPMRegistry is a read-only npm registry on loopback: a proxy that counts, in front of the
+// registry that this machine's npm is configured for. It uses plain HTTP, so that a build step with
+// the host's network needs no certificates.
 //
-// What it fetched it keeps in the user's cache directory: a package for ever, a
-// list of versions for a day, and beyond that for when the registry does not
-// answer. Its methods are safe for concurrent use.
+// It keeps what it fetches in the user's cache directory: a package for ever, a list of versions
+// for a day, and longer if the registry does not answer. Its methods are safe for concurrent use.
 type NPMRegistry struct {
 	url       string
 	upstream  string // without a slash at its end
@@ -48,7 +47,7 @@ type NPMRegistry struct {
 	hits     map[string]int
 }
 
-// StartNPMRegistry starts a registry. The context bounds the start only.
+// StartNPMRegistry starts a registry. The context limits only the start.
 func StartNPMRegistry(ctx context.Context) (*NPMRegistry, error) {
 	upstream, client, err := npmUpstream(ctx)
 	if err != nil {
@@ -81,7 +80,7 @@ func startNPMRegistry(ctx context.Context, upstream string, client *http.Client,
 // npmUpstream asks npm for the registry of this machine, and how to reach it.
 func npmUpstream(ctx context.Context) (registry string, _ *http.Client, err error) {
 	cmd := exec.CommandContext(ctx, "npm", "config", "get", "registry", "cafile", "https-proxy")
-	cmd.Dir = os.TempDir() // not where a project's .npmrc may be
+	cmd.Dir = os.TempDir() // outside of any project's .npmrc
 	output, err := cmd.Output()
 	if err != nil {
 		return "", nil, fmt.Errorf("asking npm for its registry: %w", err)
@@ -131,22 +130,22 @@ func (n *NPMRegistry) Requests() int {
 	return n.requests
 }
 
-// Tarballs returns how many of them asked for the archive of a package.
+// Tarballs returns how many requests were for the archive of a package.
 func (n *NPMRegistry) Tarballs() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.tarballs
 }
 
-// Hits returns how many of them asked for path, such as /left-pad,
-// /@aws-sdk/client-s3 or /left-pad/-/left-pad-1.3.0.tgz.
+// Hits returns how many requests were for path, such as /left-pad, /@aws-sdk/client-s3 or
+// /left-pad/-/left-pad-1.3.0.tgz.
 func (n *NPMRegistry) Hits(path string) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.hits["/"+strings.TrimPrefix(path, "/")]
 }
 
-// Reset forgets all that was counted.
+// Reset clears the counts.
 func (n *NPMRegistry) Reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -154,8 +153,8 @@ func (n *NPMRegistry) Reset() {
 	clear(n.hits)
 }
 
-// Intercept makes f see every request first, after it was counted: it answers and
-// returns true, or returns false to let the request through. nil removes it.
+// Intercept makes f handle every request first, after it was counted. f answers it and returns
+// true, or returns false to let it through. nil removes f.
 func (n *NPMRegistry) Intercept(f func(w http.ResponseWriter, r *http.Request) bool) {
 	if f == nil {
 		n.intercept.Store(nil)
@@ -164,7 +163,7 @@ func (n *NPMRegistry) Intercept(f func(w http.ResponseWriter, r *http.Request) b
 	n.intercept.Store(&f)
 }
 
-// elsewhere is the path under which archives are that upstream has on other hosts.
+// elsewhere is the path of archives that upstream has on other hosts.
 const elsewhere = "/-/elsewhere/"
 
 func isTarball(path string) bool {
@@ -194,7 +193,7 @@ func (n *NPMRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveTarball sends an archive from the cache, or while it comes from upstream.
+// serveTarball sends an archive from the cache, or while it is downloaded from upstream.
 func (n *NPMRegistry) serveTarball(w http.ResponseWriter, r *http.Request) {
 	address := n.upstream + r.URL.EscapedPath()
 	if encoded, ok := strings.CutPrefix(r.URL.Path, elsewhere); ok {
@@ -235,18 +234,18 @@ func (n *NPMRegistry) serveTarball(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 	if err != nil {
-		panic(http.ErrAbortHandler) // the client shall not take half an archive for a whole one
+		panic(http.ErrAbortHandler) // the client must not take half an archive for a whole one
 	}
 }
 
-// serveMetadata sends what upstream says of a package, with the addresses of the
-// archives led through this registry.
+// serveMetadata sends upstream's metadata of a package. It changes the addresses of the archives to
+// this registry.
 func (n *NPMRegistry) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	address := n.upstream + r.URL.EscapedPath()
 	if r.URL.RawQuery != "" {
 		address += "?" + r.URL.RawQuery
 	}
-	// An installation asks for less than others:
+	// npm install requests less than other clients:
 	// https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md
 	accept := "application/json"
 	if short := "application/vnd.npm.install-v1+json"; strings.Contains(r.Header.Get("Accept"), short) {
@@ -264,8 +263,7 @@ func (n *NPMRegistry) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// metadata returns a fresh answer from the cache, else that of upstream, else an
-// old one.
+// metadata returns a fresh answer from the cache, else the one of upstream, else an old one.
 func (n *NPMRegistry) metadata(ctx context.Context, address, accept string) (body []byte, status int, err error) {
 	cached := n.cachedFile(accept + " " + address)
 	if info, err := os.Stat(cached); err == nil && time.Since(info.ModTime()) < 24*time.Hour {
@@ -295,7 +293,7 @@ func (n *NPMRegistry) metadata(ctx context.Context, address, accept string) (bod
 	return body, res.StatusCode, err
 }
 
-// fetch asks upstream. What the client sent along, such as credentials, stays here.
+// fetch sends a request to upstream. The client's headers, such as credentials, are not passed on.
 func (n *NPMRegistry) fetch(ctx context.Context, address, accept string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -315,7 +313,7 @@ func (n *NPMRegistry) cachedFile(key string) string {
 
 var tarballField = regexp.MustCompile(`("tarball"\s*:\s*")(https?:[^"]+)"`)
 
-// rewrite makes every archive's address lead here.
+// rewrite changes every archive's address to this registry.
 func (n *NPMRegistry) rewrite(metadata []byte) []byte {
 	return tarballField.ReplaceAllFunc(metadata, func(field []byte) []byte {
 		m := tarballField.FindSubmatch(field)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// fakeNPM is an npm registry below a path, with a package whose archives are partly
-// on another host.
+// fakeNPM is an npm registry below a path, with a package whose archives are partly on another
+// host.
 func fakeNPM(t *testing.T) *httptest.Server {
 	t.Helper()
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "from elsewhere") }))
@@ -173,7 +173,7 @@ func TestNPMRegistryFailsOnDemand(t *testing.T) {
 	if _, body, err := get(t, readMetadata(t, n).Versions["1.0.0"].Dist.Tarball); err != nil || body != "an archive" {
 		t.Errorf("afterwards: %q, %v", body, err)
 	}
-	if n.Hits("/@a/b/-/b-1.0.0.tgz") != 2 || n.Hits("/down") == 0 { // Go's client tries again
+	if n.Hits("/@a/b/-/b-1.0.0.tgz") != 2 || n.Hits("/down") == 0 { // Go's client retries
 		t.Errorf("requests that failed on demand were not counted: %v", n.hits)
 	}
 }

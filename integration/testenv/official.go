@@ -1,6 +1,5 @@
-// Docker Official Images as Docker Hub lays them out: one index for many
-// architectures, of which two variants of arm stand before arm64, and an attestation
-// for each image.
+// Docker Official Images as Docker Hub stores them: one index for many architectures, with two
+// variants of arm before arm64, and an attestation for each image.
 
 package testenv
 
@@ -18,9 +17,8 @@ import (
 // DockerPlatforms are those of docker:28.5.2-cli, in the order of its index.
 func DockerPlatforms() []string { return []string{"amd64", "arm/v6", "arm/v7", "arm64/v8"} }
 
-// OfficialIndex makes an index of these platforms in this order, each followed by its
-// attestation. A platform that none of the images is for gets an image whose programs
-// run nowhere.
+// OfficialIndex makes an index of these platforms in this order, each followed by its attestation.
+// A platform without an image gets one whose programs run nowhere.
 func OfficialIndex(platforms []string, images ...v1.Image) (v1.ImageIndex, error) {
 	byPlatform := map[string]v1.Image{}
 	for _, image := range images {

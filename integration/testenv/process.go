@@ -1,4 +1,4 @@
-// Running a daemon so that it cannot outlive the program that started it.
+// Runs a daemon so that it cannot outlive the program that started it.
 
 package testenv
 
@@ -62,8 +62,8 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// waitReady polls ready until it succeeds. It gives up, with the log, when the
-// process exits, after the limit, or with the context.
+// waitReady polls ready until it succeeds. It gives up, with the log, if the process exits, after
+// the limit, or with the context.
 func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -93,8 +93,8 @@ func (p *process) kill() {
 	}
 }
 
-// stop asks the process pid, which is the leader or works for it, to end, and
-// kills the group when it has not ended within the limit.
+// stop asks the process pid, which is the leader or works for it, to end. It kills the group if it
+// has not ended within the limit.
 func (p *process) stop(pid int, limit time.Duration) {
 	select {
 	case <-p.done:
@@ -124,7 +124,7 @@ func children(pid int) []int {
 	return pids
 }
 
-// logTail keeps the last 64 KiB written to it.
+// logTail keeps the last 64 KiB that are written to it.
 type logTail struct {
 	mu  sync.Mutex
 	buf []byte
@@ -147,9 +147,9 @@ func (l *logTail) String() string {
 	return string(l.buf)
 }
 
-// workDir is a temporary directory that is known to be in use by a lock on a file
-// in it. A program that was killed leaves its directory behind but not its lock,
-// so the next one can tell and remove it.
+// workDir is a temporary directory. A lock on a file in it shows that it is in use. A program that
+// was killed leaves its directory behind but not its lock, so the next program can recognize the
+// directory and remove it.
 type workDir struct {
 	path string
 	lock *os.File
@@ -161,7 +161,7 @@ func newWorkDir() (*workDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a working directory: %w", err)
 	}
-	// The file gets the name that removeAbandoned looks for once it is locked.
+	// The file gets the name that removeAbandoned looks for only after it is locked.
 	lock, err := os.Create(filepath.Join(path, "lock.new"))
 	if err == nil {
 		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX)

@@ -1,4 +1,4 @@
-// Putting images into a registry without being counted.
+// Puts images into a registry without being counted.
 
 package testenv
 
@@ -18,10 +18,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Push puts one image, or an index of several platforms' images, under ref and
-// returns its digest. ref is a reference to the registry or a public name (see
-// [Registry.Ref]). It needs no credentials, is not counted and not intercepted. The
-// index of a Docker Official Image is as Docker Hub has it, see [OfficialIndex].
+// Push puts one image, or an index of several platforms' images, under ref and returns its digest.
+// ref is a reference to the registry or a public name (see [Registry.Ref]). Push needs no
+// credentials, and is not counted or intercepted. The index of a Docker Official Image is like the
+// one on Docker Hub, see [OfficialIndex].
 func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (digest string, err error) {
 	if len(images) == 0 {
 		return "", fmt.Errorf("pushing %s: %w", ref, errors.New("no image was given"))
@@ -45,7 +45,7 @@ func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (di
 	return r.PushIndex(ctx, ref, index)
 }
 
-// PushIndex does the same with an index as it is.
+// PushIndex does the same with an existing index.
 func (r *Registry) PushIndex(ctx context.Context, ref string, index v1.ImageIndex) (digest string, err error) {
 	manifest, err := index.IndexManifest()
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *Registry) PushIndex(ctx context.Context, ref string, index v1.ImageInde
 	return r.push(ref, index, images, func(to name.Reference) error { return remote.WriteIndex(to, index, r.remoteOptions(ctx)...) })
 }
 
-// push pushes what consists of the images by write.
+// push pushes the images, or an index of them, with write.
 func (r *Registry) push(ref string, pushed interface{ Digest() (v1.Hash, error) }, images []v1.Image, write func(to name.Reference) error) (string, error) {
 	parsed, err := r.reference(ref)
 	if err != nil {
@@ -109,8 +109,7 @@ func indexOf(images []v1.Image) (v1.ImageIndex, error) {
 	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, mediaType), members...), nil
 }
 
-// Set is a number of images by reference, the images of one reference being of
-// different platforms.
+// Set has images by reference. The images of one reference are for different platforms.
 type Set map[string][]v1.Image
 
 // PublishAll pushes every image of the set; see [Registry.Push].
@@ -123,7 +122,7 @@ func (r *Registry) PublishAll(ctx context.Context, set Set) error {
 	return nil
 }
 
-// The public names of what [StandIns] makes.
+// The public names of the images that [StandIns] makes.
 const (
 	Node22Base       = "public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138"
 	Node20Base       = "public.ecr.aws/sam/build-nodejs20.x:1.142.1-20250701194712"
@@ -143,9 +142,9 @@ type StandInOptions struct {
 	DockerSize int   // bytes of the docker client; not padded by default
 }
 
-// StandIns makes the images that the examples name, for amd64 and arm64. SAM
-// images exist as an index under the bare tag and once an architecture under the
-// tag with -x86_64 or -arm64, as the real ones do.
+// StandIns makes the images that the examples name, for amd64 and arm64. Like the real ones, SAM
+// images exist as an index under the bare tag and once per architecture under the tag with -x86_64
+// or -arm64.
 func StandIns(ctx context.Context, options StandInOptions) (Set, error) {
 	set := Set{}
 	bases := map[string]SAMBaseOptions{

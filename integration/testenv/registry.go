@@ -1,5 +1,5 @@
-// The registry: the distribution registry on a Unix socket, and a proxy on
-// loopback in front of it that everybody talks to.
+// The registry: the distribution registry on a Unix socket, and a proxy on loopback in front of it.
+// All clients use the proxy.
 
 package testenv
 
@@ -30,17 +30,17 @@ type Account struct {
 
 // RegistryOptions says how a registry behaves. The zero value is an open one.
 type RegistryOptions struct {
-	// BasicAuth asks for a user and password (htpasswd). A push by an account
-	// without the right is answered 403 DENIED, as Amazon ECR does.
+	// BasicAuth requires a user and password (htpasswd). A push by an account without the right
+	// gets 403 DENIED, as with Amazon ECR.
 	BasicAuth bool
-	// TokenAuth sends clients to a token server, as Docker Hub does. A push by an
-	// account without the right is answered 401 insufficient_scope.
+	// TokenAuth sends clients to a token server, as Docker Hub does. A push by an account without
+	// the right gets 401 insufficient_scope.
 	TokenAuth bool
 	// Users maps a user's name to the account, for either kind of authentication.
 	Users map[string]Account
-	// AnonymousPull lets the token server issue pull tokens to nobody in particular.
+	// AnonymousPull makes the token server issue pull tokens to anonymous clients.
 	AnonymousPull bool
-	// ImmutableTags refuses to move a tag, with the answer Amazon ECR gives.
+	// ImmutableTags refuses to move a tag, with the answer that Amazon ECR gives.
 	ImmutableTags bool
 }
 
@@ -58,7 +58,7 @@ type Registry struct {
 	tokens    *tokenServer
 	counter   *counter
 	intercept atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
-	password  string // of the account that this package itself uses
+	password  string // for the account that this package itself uses
 }
 
 const internalUser = "testenv"
@@ -89,7 +89,7 @@ func StartRegistry(ctx context.Context, options RegistryOptions) (*Registry, err
 		password: randomHex(),
 	}
 	r.upstream = r.socketTransport()
-	r.upstream.DisableKeepAlives = false // every build talks to the proxy: a connection for each request costs it time
+	r.upstream.DisableKeepAlives = false // every build uses the proxy, and a connection for each request costs it time
 	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
 
@@ -172,9 +172,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// Intercept makes f see every request first: it answers and returns true, or
-// returns false to let the request through. nil removes it. [Registry.Push] and
-// [Registry.ReadImage] are not seen.
+// Intercept makes f handle every request first. f answers it and returns true, or returns false to
+// let it through. nil removes f. f does not see [Registry.Push] and [Registry.ReadImage].
 func (r *Registry) Intercept(f func(w http.ResponseWriter, req *http.Request) bool) {
 	if f == nil {
 		r.intercept.Store(nil)
@@ -183,8 +182,8 @@ func (r *Registry) Intercept(f func(w http.ResponseWriter, req *http.Request) bo
 	r.intercept.Store(&f)
 }
 
-// Close kills the registry, cuts every connection and removes the storage.
-// Calling it again does nothing.
+// Close kills the registry, cuts every connection and removes the storage. Calling it again does
+// nothing.
 func (r *Registry) Close() error {
 	_ = r.server.Close()
 	r.upstream.CloseIdleConnections()
@@ -197,16 +196,15 @@ func (r *Registry) Close() error {
 // Log returns the end of the registry's log.
 func (r *Registry) Log() string { return r.process.log.String() }
 
-// publicPrefixes maps the public registries to the path prefixes that their
-// images are published under.
+// publicPrefixes maps each public registry to the path prefix under which its images are published.
 var publicPrefixes = map[string]string{
 	"public.ecr.aws":  "ecr",
 	"index.docker.io": "hub",
 }
 
-// Ref returns the reference that names the same image in this registry: a public
-// name (public.ecr.aws/sam/build-nodejs22.x:1, docker:28.5.2-cli) gets the path
-// it is published under, and a reference to this registry stays as it is.
+// Ref returns the reference of the same image in this registry. A public name
+// (public.ecr.aws/sam/build-nodejs22.x:1, docker:28.5.2-cli) gets the path that it is published
+// under; a reference to this registry stays as it is.
 func (r *Registry) Ref(ref string) (string, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
@@ -218,7 +216,7 @@ func (r *Registry) Ref(ref string) (string, error) {
 	}
 	prefix, ok := publicPrefixes[host]
 	if !ok {
-		return "", fmt.Errorf("%s is on %s, which this registry (%s) does not stand for: use public.ecr.aws, docker.io or the registry itself", ref, host, r.Addr)
+		return "", fmt.Errorf("%s is on %s, which this registry (%s) does not stand in for: use public.ecr.aws, docker.io or the registry itself", ref, host, r.Addr)
 	}
 	separator := ":"
 	if _, ok := parsed.(name.Digest); ok {
@@ -227,8 +225,8 @@ func (r *Registry) Ref(ref string) (string, error) {
 	return r.Addr + "/" + prefix + "/" + parsed.Context().RepositoryStr() + separator + parsed.Identifier(), nil
 }
 
-// Mirrors returns where the public registries are mirrored, as buildkitd's and
-// samforge's own configuration want it.
+// Mirrors returns where the public registries are mirrored, in the form of buildkitd's and
+// samforge's configuration.
 func (r *Registry) Mirrors() map[string]string {
 	return map[string]string{"public.ecr.aws": r.Addr + "/ecr", "docker.io": r.Addr + "/hub"}
 }
@@ -242,8 +240,8 @@ func (r *Registry) reference(ref string) (name.Reference, error) {
 	return name.ParseReference(own, name.Insecure)
 }
 
-// remoteOptions make go-containerregistry talk to the registry behind the proxy:
-// nothing is counted, intercepted or refused.
+// remoteOptions make go-containerregistry use the registry behind the proxy: nothing is counted,
+// intercepted or refused.
 func (r *Registry) remoteOptions(ctx context.Context) []remote.Option {
 	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(r.direct())}
 	if r.options.BasicAuth || r.options.TokenAuth {
@@ -252,8 +250,8 @@ func (r *Registry) remoteOptions(ctx context.Context) []remote.Option {
 	return options
 }
 
-// direct sends requests to the registry behind the proxy, but those for a token
-// to the token server, which is part of the proxy.
+// direct sends requests to the registry behind the proxy. Token requests go to the token server,
+// which is part of the proxy.
 func (r *Registry) direct() http.RoundTripper {
 	socket := r.socketTransport()
 	return roundTripFunc(func(req *http.Request) (*http.Response, error) {

@@ -204,7 +204,7 @@ func TestRegistryLeavesNothing(t *testing.T) {
 	}
 }
 
-// A Docker Official Image is laid out as on Docker Hub, whoever pushes it.
+// A Docker Official Image looks as on Docker Hub, whoever pushes it.
 func TestOfficialImagesAreAsOnDockerHub(t *testing.T) {
 	t.Parallel()
 	r := New(t, Options{NoBuildkitd: true}).Registry
@@ -257,8 +257,8 @@ func smallDocker(t *testing.T, arch string) v1.Image {
 	return image
 }
 
-// Layers that are linked into the storage are as if they had been uploaded: every
-// repository has those of its images, and no other.
+// Layers that are linked into the storage behave as if they had been uploaded: every repository has
+// those of its images, and no others.
 func TestLinkedLayersBelongToTheirRepository(t *testing.T) {
 	t.Parallel()
 	r := New(t, Options{NoBuildkitd: true}).Registry

@@ -1,4 +1,4 @@
-// Who may do what in a registry: htpasswd, a token server, immutable tags.
+// Access rights in a registry: htpasswd, a token server, immutable tags.
 
 package testenv
 
@@ -69,7 +69,7 @@ func (r *Registry) authConfig() (string, error) {
 	return "", nil
 }
 
-// tokenServer issues what the client asked for as far as its account allows
+// tokenServer issues the requested rights as far as the account allows
 // (https://distribution.github.io/distribution/spec/auth/token/).
 type tokenServer struct {
 	users         map[string]Account
@@ -133,8 +133,8 @@ func (t *tokenServer) sign(subject string, access []tokenAccess) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(t.key, []byte(signed)))
 }
 
-// refusesPush says whether the request would change something and comes from an
-// account that may only pull. htpasswd knows no rights, so the proxy checks.
+// refusesPush reports whether the request would change something and comes from an account that may
+// only pull. htpasswd has no rights, so the proxy checks.
 func (r *Registry) refusesPush(req *http.Request) bool {
 	if req.Method == http.MethodGet || req.Method == http.MethodHead {
 		return false
@@ -144,7 +144,7 @@ func (r *Registry) refusesPush(req *http.Request) bool {
 	return known && account.Password == password && !account.Push
 }
 
-// refusesTag answers a manifest upload that would move a tag, and says whether it did.
+// refusesTag refuses the upload of a manifest that would move a tag, and reports whether it did.
 func (r *Registry) refusesTag(w http.ResponseWriter, req *http.Request) bool {
 	repository, kind, tag := splitPath(req.URL.Path)
 	if req.Method != http.MethodPut || kind != "manifests" || strings.Contains(tag, ":") {
@@ -178,7 +178,7 @@ func (r *Registry) head(ctx context.Context, ref string) (string, error) {
 	return desc.Digest.String(), nil
 }
 
-// writeError answers as the distribution specification says errors look
+// writeError writes an error in the form of the distribution specification
 // (https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes).
 func writeError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")

@@ -1,5 +1,5 @@
-// What a rootless buildkitd needs: an unprivileged user with subordinate ids, and
-// programs that this user can read.
+// The requirements of a rootless buildkitd: an unprivileged user with subordinate ids, and programs
+// that this user can read.
 
 package testenv
 
@@ -18,12 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rootlessUser is the user that a rootless buildkitd runs as when the caller is root.
+// rootlessUser is the user of a rootless buildkitd if the caller is root.
 const rootlessUser = "samforge-test"
 
-// rootlessCommand prepares the directories and runs buildkitd under rootlesskit:
-// host network (the registry is on loopback), writable copies of /etc and /run,
-// and a PID namespace whose end ends everything in it.
+// rootlessCommand prepares the directories and runs buildkitd under rootlesskit: host network (the
+// registry is on loopback), writable copies of /etc and /run, and a PID namespace that ends
+// everything in it when it ends.
 func (b *Buildkitd) rootlessCommand(options BuildkitdOptions) (*exec.Cmd, error) {
 	for _, helper := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(helper); err != nil {
@@ -43,7 +43,7 @@ func (b *Buildkitd) rootlessCommand(options BuildkitdOptions) (*exec.Cmd, error)
 			return nil, err
 		}
 	}
-	// The repository may lie where only root can look, so the user gets copies.
+	// The repository may be in a folder that only root can read, so the user gets copies.
 	for _, name := range []string{"rootlesskit", "buildkitd", "runc"} {
 		program, err := Tool(name)
 		if err != nil {
@@ -65,8 +65,8 @@ func (b *Buildkitd) rootlessCommand(options BuildkitdOptions) (*exec.Cmd, error)
 	return cmd, nil
 }
 
-// RootlessCredential returns the user and the group that a rootless buildkitd of a test runs as,
-// nil when the test itself is not root.
+// RootlessCredential returns the user and the group of a rootless buildkitd in a test, or nil if
+// the test itself is not root.
 func RootlessCredential() (*syscall.Credential, error) {
 	account, err := rootlessAccount()
 	if err != nil || os.Geteuid() != 0 {
@@ -80,8 +80,8 @@ func credential(uid, gid int) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}
 }
 
-// rootlessAccount returns the current user, or when that is root an unprivileged
-// one that it makes if need be; with a range of 65536 subordinate ids.
+// rootlessAccount returns the current user. If that is root, it returns an unprivileged one, which
+// it creates if necessary. The user has a range of 65536 subordinate ids.
 func rootlessAccount() (*user.User, error) {
 	if os.Geteuid() != 0 {
 		account, err := user.Current()
@@ -90,7 +90,7 @@ func rootlessAccount() (*user.User, error) {
 		}
 		return account, nil
 	}
-	// Several test programs may get here at once.
+	// Several test programs may run this at the same time.
 	lock, err := os.OpenFile(filepath.Join(os.TempDir(), rootlessUser+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("making the user %s: %w", rootlessUser, err)
@@ -118,8 +118,8 @@ func rootlessAccount() (*user.User, error) {
 	return account, nil
 }
 
-// addSubordinateIDs gives the account a range after all others unless it has one
-// (subuid(5): name:first:count).
+// addSubordinateIDs gives the account a range after all others unless it has one (subuid(5):
+// name:first:count).
 func addSubordinateIDs(path string, account *user.User) error {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -12,11 +12,11 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// SAMBaseOptions describes a SAM build image. Runtime and Arch are needed.
+// SAMBaseOptions describes a SAM build image. Runtime and Arch are required.
 type SAMBaseOptions struct {
 	Runtime    string // such as nodejs22.x
 	Arch       string // amd64 or arm64
-	SAMVersion string // default 1.144.0; another one changes all but the first two layers
+	SAMVersion string // default 1.144.0; another one changes all except the first two layers
 	Size       int64  // compressed bytes, spread over the layers; default 1 MiB
 	Docker     bool
 	Extra      []Layer // on top of the others
@@ -28,8 +28,8 @@ var al2 = []string{
 	"java8.al2", "java11", "java17", "ruby3.2", "dotnet6", "dotnet7", "provided.al2",
 }
 
-// SAMBase makes a SAM build image: four layers (system, language, tool chain, SAM
-// and AWS CLI), of which images of one Amazon Linux generation share the first.
+// SAMBase makes a SAM build image: four layers (system, language, tool chain, SAM and AWS CLI).
+// Images of one Amazon Linux generation share the first.
 func SAMBase(ctx context.Context, options SAMBaseOptions) (v1.Image, error) {
 	if options.SAMVersion == "" {
 		options.SAMVersion = "1.144.0"

@@ -1,5 +1,5 @@
-// Stand-ins for SAM build images that run: for images with the Serverless Framework,
-// which are put together from two of them.
+// Stand-ins for SAM build images that run: for images with the Serverless Framework, which are made
+// from two of them.
 
 package testenv
 
@@ -17,20 +17,20 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// The public names of what [ServerlessBases] makes, beside [Node20Base],
-// [Node22Base], [Python311Base], [Python312Base] and [Java21Base].
+// The public names of the images that [ServerlessBases] makes, beside [Node20Base], [Node22Base],
+// [Python311Base], [Python312Base] and [Java21Base].
 const (
 	Node18Base   = "public.ecr.aws/sam/build-nodejs18.x:1.143.0-20250502200316"
 	Java17Base   = "public.ecr.aws/sam/build-java17:1.143.0-20250822194410"
 	Java8AL2Base = "public.ecr.aws/sam/build-java8.al2:1.143.0-20250822194411"
 	Ruby32Base   = "public.ecr.aws/sam/build-ruby3.2:1.143.0-20250822194413"
-	// Node24Base is a name for what [NodeBase] makes.
+	// Node24Base is a name for an image of [NodeBase].
 	Node24Base = "public.ecr.aws/sam/build-nodejs24.x:1.150.0-20251211000000"
-	// TooNewNodeBase is what [TooNewNode] makes.
+	// TooNewNodeBase is the name of [TooNewNode]'s image.
 	TooNewNodeBase = "public.ecr.aws/sam/build-nodejs18.x:1.150.0-20251211000000"
 )
 
-// ServerlessOptions says what the images of [ServerlessBases] are like.
+// ServerlessOptions describes the images of [ServerlessBases].
 type ServerlessOptions struct {
 	// Size is added to each image's compressed size of about 40 MB, or 85 MB with
 	// Node; an arm64 image has 35 MB less.
@@ -62,14 +62,14 @@ func ServerlessRuntimes() (refs []string) {
 	return refs
 }
 
-// ServerlessBases makes the runtimes of the recommended pairs, and their nodes, under
-// the names that [StandIns] also gives: as an index and once an architecture. The
-// nodes exist as SAM images and as Lambda base images.
+// ServerlessBases makes the runtimes of the recommended pairs, and their nodes, under the names
+// that [StandIns] also gives: as an index and once per architecture. The nodes exist as SAM images
+// and as Lambda base images.
 //
-// On amd64 they run. What is on Amazon Linux 2 has the libraries of Debian bullseye
-// (glibc 2.31, OpenSSL 1.1), the others have those of bookworm (2.36, 3.0), python3
-// included, which is also the /var/lang/bin/python3 of the Python runtimes. Java
-// and Ruby are stand-ins. On arm64 all but Node is.
+// On amd64 they run. Images on Amazon Linux 2 have the libraries of Debian bullseye (glibc 2.31,
+// OpenSSL 1.1), the others have those of bookworm (2.36, 3.0), including python3, which is also the
+// /var/lang/bin/python3 of the Python runtimes. Java and Ruby are stand-ins. On arm64 everything
+// except Node is.
 func ServerlessBases(ctx context.Context, options ServerlessOptions) (Set, error) {
 	set := Set{}
 	for _, base := range serverlessBases {
@@ -113,7 +113,7 @@ func archSuffix(arch string) string {
 	return map[string]string{"amd64": "-x86_64", "arm64": "-arm64"}[arch]
 }
 
-// serverlessLanguage is /var/lang of a runtime.
+// serverlessLanguage returns /var/lang of a runtime.
 func serverlessLanguage(ctx context.Context, sam SAMBaseOptions, program, version, openSSL string) (Layer, error) {
 	if program == "node" {
 		return nodeRuntime(ctx, version, sam.Arch, cmp.Or(openSSL, "bookworm"))
@@ -131,8 +131,8 @@ func serverlessLanguage(ctx context.Context, sam SAMBaseOptions, program, versio
 	return Layer{Files: []File{{Path: "/var/lang/bin/" + program, Mode: 0o755, Data: data}}}, nil
 }
 
-// runningBase puts a system, /var/lang, the tool chain and the CLIs together, as
-// [SAMBase] does. release is that of the system; the default follows the runtime.
+// runningBase combines a system, /var/lang, the tool chain and the CLIs, as [SAMBase] does. release
+// is the release of the system; the default follows the runtime.
 func runningBase(ctx context.Context, sam SAMBaseOptions, size int64, release string, language Layer) (v1.Image, error) {
 	clis, err := cliFiles(ctx, sam)
 	if err != nil {
@@ -161,8 +161,8 @@ func runningBase(ctx context.Context, sam SAMBaseOptions, size int64, release st
 	return Image(image)
 }
 
-// runningSystem is the operating system of an image: that of its generation, and
-// what Lambda adds to it. On arm64 it does not run, and is one layer.
+// runningSystem returns the operating system of an image: that of its generation, and what Lambda
+// adds to it. On arm64 it does not run, and is one layer.
 func runningSystem(ctx context.Context, sam SAMBaseOptions, release string) ([]Layer, error) {
 	generation, debian := "2023", "bookworm"
 	if slices.Contains(al2, sam.Runtime) {
@@ -183,8 +183,8 @@ func runningSystem(ctx context.Context, sam SAMBaseOptions, release string) ([]L
 // has one for its own tools.
 var systemPackages = []string{"python3-minimal"}
 
-// lambdaFiles are those of a skeleton that Debian does not have: it says what it
-// stands for, and has the directories of Lambda.
+// lambdaFiles returns the files of a skeleton that Debian does not have: the name of the system
+// that it stands for, and the directories of Lambda.
 func lambdaFiles(skeleton []File) []File {
 	var files []File
 	for _, f := range skeleton {
@@ -210,9 +210,9 @@ func NodeBase(ctx context.Context, ref, runtime, version string) (Set, error) {
 	return Set{ref: {image}, ref + archSuffix(sam.Arch): {image}}, nil
 }
 
-// TooNewNode makes an image that says nodejs18.x, which is for Amazon Linux 2, but
-// has the Node of Debian trixie: it runs in its own image and needs a newer glibc
-// than that of a runtime on Amazon Linux 2. It exists for amd64 only.
+// TooNewNode makes an image that says nodejs18.x, which is for Amazon Linux 2, but has the Node of
+// Debian trixie: it runs in its own image but needs a newer glibc than a runtime on Amazon Linux 2
+// has. It exists only for amd64.
 func TooNewNode(ctx context.Context) (Set, error) {
 	language, err := keptLayer(ctx, "toonewnode", []string{"1"}, func(out io.Writer) error {
 		archive := &tarWriter{Writer: tar.NewWriter(out), dirs: map[string]bool{}}
@@ -236,8 +236,8 @@ func TooNewNode(ctx context.Context) (Set, error) {
 	return Set{TooNewNodeBase: {image}, TooNewNodeBase + archSuffix(sam.Arch): {image}}, nil
 }
 
-// addDebianNode adds trixie's node with the libraries that it needs, but those of
-// the C library itself, to /var/lang.
+// addDebianNode adds trixie's node and its libraries, except those of the C library itself, to
+// /var/lang.
 func addDebianNode(ctx context.Context, archive *tarWriter) error {
 	dir, err := newWorkDir()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/moby/buildkit/client/llb"
 )
 
-// in runs a shell script in an image with the image's own environment, which BuildKit
-// leaves to its caller.
+// in runs a shell script in an image with the image's own environment, which BuildKit leaves to its
+// caller.
 func in(t *testing.T, image v1.Image, state llb.State, script string, options ...llb.RunOption) llb.ExecState {
 	t.Helper()
 	config, err := image.ConfigFile()
@@ -85,7 +85,7 @@ func TestServerlessBasesRun(t *testing.T) {
 
 const tinyPackage = `{"name": "tiny", "version": "1.0.0", "dependencies": {"once": "1.4.0", "@tootallnate/once": "2.0.0"}}`
 
-// tinyLock has no addresses, as the locks of samforge.
+// tinyLock has no addresses, like the locks of samforge.
 const tinyLock = `{
   "name": "tiny", "version": "1.0.0", "lockfileVersion": 3,
   "packages": {

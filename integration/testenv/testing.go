@@ -19,8 +19,8 @@ type Env struct {
 	Buildkitd *Buildkitd // nil with NoBuildkitd
 }
 
-// New starts a test bed that ends with the test. What cannot be started fails
-// the test; a failed test shows the end of buildkitd's log.
+// New starts a test bed that ends with the test. The test fails if something does not start; a
+// failed test shows the end of buildkitd's log.
 func New(t testing.TB, options Options) *Env {
 	t.Helper()
 	var env Env

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// listenTLS chooses a free port on loopback and makes the certificates of the
-// daemon and of its clients, all signed by one authority of its own.
+// listenTLS chooses a free port on loopback and makes the certificates of the daemon and of its
+// clients, all signed by its own authority.
 func (b *Buildkitd) listenTLS() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,8 +64,8 @@ type certificate struct {
 	der []byte // of the key
 }
 
-// newCertificate makes a certificate for 127.0.0.1, signed by the authority, or
-// an authority when that is nil.
+// newCertificate makes a certificate for 127.0.0.1 that the authority signs, or an authority if
+// that is nil.
 func newCertificate(name string, authority *certificate) (*certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -102,7 +102,7 @@ func newCertificate(name string, authority *certificate) (*certificate, error) {
 	return &certificate{Certificate: made, key: key, der: keyDER}, nil
 }
 
-// ServerCertificate makes a certificate for 127.0.0.1, and the authority that
+// ServerCertificate makes a certificate for 127.0.0.1, and returns it with the authority that
 // signed it, in PEM, which nobody trusts.
 func ServerCertificate() (_ tls.Certificate, authorityPEM []byte, err error) {
 	authority, err := newCertificate("authority", nil)

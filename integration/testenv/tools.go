@@ -1,4 +1,4 @@
-// Finding the programs that `make tools` builds.
+// Finds the programs that `make tools` builds.
 
 package testenv
 

@@ -1,6 +1,6 @@
-// Command standin stands for a program of a base image that cannot be pulled in
-// the tests: it answers --version as that program does, and does the little that
-// the tests ask of it. Its name and version are set by the linker.
+// Command standin stands in for a program of a base image that the tests cannot pull: it answers
+// --version as that program does, and does the little that the tests need. The linker sets its name
+// and version.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 
 var name, version string
 
-// versionLines are what the programs print, %s being the version; others print
-// their name and version.
+// versionLines are the programs' version lines, with %s for the version; other programs print their
+// name and version.
 var versionLines = map[string]string{
 	"docker":      "Docker version %s, build standin",
 	"sam":         "SAM CLI, version %s",
@@ -57,7 +57,7 @@ func run(args []string) error {
 	return nil
 }
 
-// scan writes an empty SBOM where BuildKit's scanner protocol wants it:
+// scan writes an empty SBOM to the place that BuildKit's scanner protocol names:
 // https://github.com/moby/buildkit/blob/master/docs/attestations/sbom-protocol.md
 func scan() error {
 	const statement = `{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document", "predicate": {"name": "standin"}}`
@@ -95,7 +95,7 @@ func render(args []string) error {
 	return out.Close()
 }
 
-// readValues reads flat YAML, one `key: value` a line.
+// readValues reads flat YAML, one `key: value` per line.
 func readValues(path string) (map[string]string, error) {
 	values := map[string]string{}
 	if path == "" {
