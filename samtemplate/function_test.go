@@ -83,6 +83,21 @@ func TestWarnings(t *testing.T) {
 			strings.Replace(fn("", complete), "PackageType: Image", "", 1),
 			"template.yaml:5:28: Resources.Fn.Metadata.Dockerfile: the Dockerfile is not used: the function has no PackageType: Image",
 		},
+		"an image without PackageType": {
+			strings.Replace(fn("ImageUri: a.b/c", ""), "PackageType: Image", "", 1),
+			"template.yaml:4:28: Resources.Fn.Properties.ImageUri: ImageUri is not used: the function has no PackageType: Image",
+		},
+		"a tag that is a number": {
+			fn("", complete+", DockerTag: 1.10"),
+			"template.yaml:5:69: Resources.Fn.Metadata.DockerTag: the tag is a number, and SAM would write it in another way than 1.10: put it in quotes",
+		},
+		"properties that are not known yet": {
+			"Resources:\n  Fn:\n    Type: AWS::Serverless::Function\n    Properties: {'Fn::Transform': {Name: AWS::Include}}\n",
+			"template.yaml:4:17: Resources.Fn.Properties: Fn::Transform is not known before the stack is deployed: it is left out",
+		},
+		"an environment that is not known yet": {
+			fn(", Environment: !If [Later, a, b]", complete), "template.yaml:4:51: Resources.Fn.Properties.Environment: Fn::If is not known before the stack is deployed: it is left out",
+		},
 		"functions of a macro": {
 			fn("", complete) + "  Fn::Transform: {Name: x}\n", "template.yaml:6:3: Resources.Fn::Transform: what Fn::Transform adds is not read: functions in it are not built",
 		},

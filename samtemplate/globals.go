@@ -2,7 +2,6 @@ package samtemplate
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/samforge/samforge/source"
 )
@@ -50,43 +49,4 @@ func (r *reader) withGlobals(key source.Value, properties, globals map[string]so
 		r.warn(properties["Architectures"], "", "Globals has Architectures too: SAM joined both lists until June 2026, and refused two entries; write IgnoreGlobals: [Architectures] at %s", key.Node.Value)
 	}
 	return all
-}
-
-// environment returns the variables of a function and those of the globals that it does not
-// replace.
-func (r *reader) environment(properties, globals map[string]source.Value) []Variable {
-	var variables []Variable
-	for _, from := range []map[string]source.Value{globals, properties} {
-		section, ok := from["Environment"]
-		if !ok {
-			continue
-		}
-		for _, v := range r.variables(r.fields(section)["Variables"]) {
-			i := slices.IndexFunc(variables, func(other Variable) bool { return other.Name == v.Name })
-			if i >= 0 {
-				variables[i] = v
-			} else {
-				variables = append(variables, v)
-			}
-		}
-	}
-	return variables
-}
-
-// variables returns a mapping of names to texts, in its order. Those without a value are left out.
-func (r *reader) variables(section source.Value) []Variable {
-	if section.Node == nil {
-		return nil
-	}
-	section, ok := r.pick(section)
-	if !ok {
-		return nil
-	}
-	var variables []Variable
-	for key, v := range section.Entries() {
-		if t := r.text(v); t.Given() {
-			variables = append(variables, Variable{Name: key.Node.Value, Value: t})
-		}
-	}
-	return variables
 }

@@ -116,6 +116,7 @@ func (l *loader) newReader(t *Template, sections map[string]source.Value, given 
 		globals:    s.readGlobals(sections["Globals"]),
 		transforms: s.transforms(sections["Transform"]),
 		ids:        map[string]bool{},
+		warned:     map[string]bool{},
 	}
 }
 

@@ -12,9 +12,14 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// RuleSecretInBuildArg is the name of the lint rule against build arguments that have the value of a
-// parameter with NoEcho: whoever has the image can read it.
-const RuleSecretInBuildArg = "SecretInBuildArg"
+// The names of the lint rules whose findings are among the warnings of a [Template].
+const (
+	// RuleSecretInBuildArg is against build arguments that have the value of a parameter with
+	// NoEcho: whoever has the image can read it.
+	RuleSecretInBuildArg = "SecretInBuildArg"
+	// RuleNumericDockerTag is against tags that are numbers in YAML: SAM makes 1.1 of 1.10.
+	RuleNumericDockerTag = "NumericDockerTag"
+)
 
 // dockerKeys are the keys of Metadata that say how to build an image:
 // https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-using-build.html
@@ -79,7 +84,13 @@ func (r *reader) contextDir(context string) string {
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 var legalTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
+// plainNumber matches whole numbers that are always written in the same way.
+var plainNumber = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+
 func (r *reader) checkTag(f *Function, v source.Value) {
+	if v.Node != nil && (v.Node.Tag == "!!float" || v.Node.Tag == "!!int" && !plainNumber.MatchString(v.Node.Value)) {
+		r.warn(v, RuleNumericDockerTag, "the tag is a number, and SAM would write it in another way than %s: put it in quotes", v.Node.Value)
+	}
 	if tag := f.Tag.Reveal(); f.Tag.Unresolved == nil && tag != "" && !legalTag.MatchString(tag) {
 		v.Errorf("%q is not a legal tag: at most 128 letters, digits, dots, dashes and underscores, with a letter, a digit or an underscore first", f.Tag)
 	}
@@ -92,9 +103,7 @@ func (r *reader) buildArgs(v source.Value) []Variable {
 		case value.Unresolved != nil:
 			r.doc.ErrorAt(value.Unresolved.At, source.Join(v.Path, arg.Name), "%s", value.Unresolved.Reason)
 		case value.Secret():
-			warning := r.doc.Diagnostic(value.At, source.Join(v.Path, arg.Name), "the build argument has the value of a parameter with NoEcho, and whoever has the image can read it: give the value to the build as a secret, with --secret and RUN --mount=type=secret")
-			warning.Rule = RuleSecretInBuildArg
-			r.template.Warnings = append(r.template.Warnings, warning)
+			r.warnAt(value.At, source.Join(v.Path, arg.Name), RuleSecretInBuildArg, "the build argument has the value of a parameter with NoEcho, and whoever has the image can read it: give the value to the build as a secret, with --secret and RUN --mount=type=secret")
 		}
 	}
 	return args

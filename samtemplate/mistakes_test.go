@@ -85,6 +85,13 @@ func TestMistakes(t *testing.T) {
 		"the type of package is in lower case": {
 			template: strings.Replace(fn("", complete), "Image", "image", 1), want: `template.yaml:4:31: Resources.Fn.Properties.PackageType: PackageType is Image or Zip, not "image"`,
 		},
+		"the function has a runtime": {
+			template: fn(", Runtime: python3.13", complete), want: "template.yaml:4:47: Resources.Fn.Properties.Runtime: Lambda takes no Runtime for a function whose code is an image: remove it",
+		},
+		"the function has the runtime of globals": {
+			template: "Globals:\n  Function: {Handler: a.b}\n" + fn("", complete),
+			want:     "template.yaml:2:23: Globals.Function.Handler: Lambda takes no Handler for Fn, whose code is an image: write IgnoreGlobals: [Handler] at the function, beside its Type",
+		},
 		"a tag is the name of a parameter without a value": {
 			template: "Parameters:\n  Stage: {Type: String}\n" + fn("", complete+", DockerTag: !Ref Stage"),
 			want:     "template.yaml:7:69: Resources.Fn.Metadata.DockerTag: the parameter Stage has no value: give it a Default, or --parameter-overrides Stage=…",

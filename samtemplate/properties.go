@@ -3,7 +3,6 @@ package samtemplate
 import (
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -49,6 +48,7 @@ func (r *reader) readFunction(res resource) {
 		f.Origin, f.Reason = NotBuilt, "its condition "+condition+" is false"
 		return
 	}
+	r.checkProperties(res)
 	r.readBuild(f, res)
 	r.readImageUri(f, res)
 	r.readOrigin(f, res)
@@ -77,6 +77,21 @@ func (r *reader) isImage(res resource) (isImage, ok bool) {
 	default:
 		v.Errorf("PackageType is Image or Zip, not %q", t)
 		return false, false
+	}
+}
+
+// checkProperties refuses properties that Lambda does not take for an image. SAM builds such a
+// function, and the deployment fails.
+func (r *reader) checkProperties(res resource) {
+	for _, name := range []string{"Runtime", "Handler", "Layers"} {
+		v, ok := res.properties[name]
+		switch {
+		case !ok:
+		case strings.HasPrefix(v.Path, "Globals."):
+			v.Errorf("Lambda takes no %s for %s, whose code is an image: write IgnoreGlobals: [%s] at the function, beside its Type", name, res.id, name)
+		default:
+			v.Errorf("Lambda takes no %s for a function whose code is an image: remove it", name)
+		}
 	}
 }
 
@@ -172,47 +187,6 @@ func (r *reader) architecture(res resource) Text {
 	return list[0]
 }
 
-// readSettings reads what Lambda runs the image with.
-func (r *reader) readSettings(f *Function, res resource) {
-	f.Timeout = r.number(res.properties["Timeout"], 3)
-	f.MemorySize = r.number(res.properties["MemorySize"], 128)
-	f.EphemeralStorage = r.number(r.fields(res.properties["EphemeralStorage"])["Size"], 512)
-	config := r.fields(res.properties["ImageConfig"])
-	f.ImageConfig.Command = r.configList(f, config["Command"])
-	f.ImageConfig.EntryPoint = r.configList(f, config["EntryPoint"])
-	if v, ok := config["WorkingDirectory"]; ok {
-		f.ImageConfig.WorkingDirectory = r.text(v)
-	}
-}
-
-// configList returns a list of ImageConfig; nil if it is missing.
-func (r *reader) configList(f *Function, v source.Value) []Text {
-	if v.Node == nil {
-		return nil
-	}
-	list, problem := r.list(v)
-	if problem != nil {
-		f.ImageConfig.Unresolved = problem
-	}
-	return list
-}
-
-// number returns a whole number that is more than 0, or else the default.
-func (r *reader) number(v source.Value, fallback int) Number {
-	if v.Node == nil {
-		return Number{N: fallback}
-	}
-	t := r.text(v)
-	if t.Unresolved != nil || !t.Given() {
-		return Number{N: fallback, At: t.At, Unresolved: t.Unresolved}
-	}
-	n, err := strconv.Atoi(t.Reveal())
-	if err != nil || n < 1 {
-		v.Errorf("expected a whole number that is more than 0, found %q", t)
-	}
-	return Number{N: n, At: t.At}
-}
-
 // readZipFunction reads a function whose code is no image.
 func (r *reader) readZipFunction(res resource) {
 	zip := &ZipFunction{LogicalID: res.id, Path: r.path(res.id), At: res.key.Position()}
@@ -225,7 +199,14 @@ func (r *reader) readZipFunction(res resource) {
 		zip.Local = zip.CodeUri.Unresolved == nil && !strings.Contains(zip.CodeUri.Reveal(), "://")
 	}
 	r.template.ZipFunctions = append(r.template.ZipFunctions, zip)
+	image, hasImage := res.properties["ImageUri"]
+	if res.kind == lambdaFunction {
+		image, hasImage = plainEntries(v)["ImageUri"]
+	}
+	const unused = "%s is not used: the function has no PackageType: Image"
 	if dockerfile, ok := res.metadata["Dockerfile"]; ok {
-		r.warn(dockerfile, "", "the Dockerfile is not used: the function has no PackageType: Image")
+		r.warn(dockerfile, "", unused, "the Dockerfile")
+	} else if hasImage {
+		r.warn(image, "", unused, "ImageUri")
 	}
 }

@@ -17,6 +17,7 @@ type reader struct {
 	globals    map[string]source.Value
 	transforms map[string]bool
 	ids        map[string]bool // of the functions that were read
+	warned     map[string]bool // warnings that there are already
 	loop       *loop           // around what is read; nil for none
 }
 
@@ -71,6 +72,9 @@ func (r *reader) readResource(key, v source.Value, keys []string) {
 	switch res.kind {
 	case serverlessFunction, lambdaFunction, serverlessApplication, nestedStack:
 	default:
+		return
+	}
+	if r.isUnknown(res.fields["Properties"]) {
 		return
 	}
 	res.properties = r.fields(res.fields["Properties"])
@@ -145,7 +149,13 @@ func (r *reader) need(v source.Value) Text {
 
 // warn adds a warning about a value. rule is empty for what is no lint.
 func (r *reader) warn(v source.Value, rule, format string, args ...any) {
-	warning := r.doc.Diagnostic(v.Position(), v.Path, format, args...)
-	warning.Rule = rule
-	r.template.Warnings = append(r.template.Warnings, warning)
+	r.warnAt(v.Position(), v.Path, rule, format, args...)
+}
+
+func (r *reader) warnAt(at source.Position, path, rule, format string, args ...any) {
+	warning := r.doc.Diagnostic(at, path, format, args...)
+	if warning.Rule = rule; !r.warned[warning.Summary()] {
+		r.warned[warning.Summary()] = true
+		r.template.Warnings = append(r.template.Warnings, warning)
+	}
 }

@@ -3,6 +3,8 @@ package samtemplate_test
 import (
 	"bytes"
 	"maps"
+	"os"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -161,4 +163,15 @@ func TestRewriteShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkRewritten(t, "template.yaml", text, edits)
+}
+
+// TestRewriteOfNothing returns the same bytes.
+func TestRewriteOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, name := range templates(t) {
+		text, err := loadTestdata(t, name, nil).Rewrite(samtemplate.Edits{})
+		if before, _ := os.ReadFile(path.Join(templatesDir, name)); err != nil || !bytes.Equal(text, before) {
+			t.Errorf("%s: got %v\n%s", name, err, text)
+		}
+	}
 }

@@ -21,6 +21,11 @@ func (s *scope) sub(arg source.Value, at source.Position) value {
 	if template.Node.Kind != yaml.ScalarNode || template.Tag() != "" {
 		return s.unresolved(at, "Fn::Sub takes a string, or a list of a string and its variables")
 	}
+	if strings.Contains(template.Node.Value, "&{") {
+		if problem := s.loopVariable(template.Node.Value, at); problem != nil {
+			return unknown(problem)
+		}
+	}
 	var b strings.Builder
 	secret := false
 	rest := template.Node.Value
