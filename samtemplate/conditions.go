@@ -1,12 +1,8 @@
 package samtemplate
 
 import (
-	"maps"
-	"slices"
-
 	"go.yaml.in/yaml/v4"
 
-	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/source"
 )
 
@@ -34,10 +30,7 @@ func (s *scope) condition(name string, at source.Position) (bool, *Unresolved) {
 	c, ok := s.conditions[name]
 	switch {
 	case !ok:
-		if near := suggest.Nearest(name, slices.Sorted(maps.Keys(s.conditions))); near != "" {
-			return false, unresolved(at, "there is no condition %q: did you mean %q?", name, near).Unresolved
-		}
-		return false, unresolved(at, "there is no condition %q", name).Unresolved
+		return false, unresolved(at, "there is no condition %q%s", name, didYouMean(s, name, s.conditions)).Unresolved
 	case c.done:
 		return c.holds, c.unresolved
 	case c.begun:

@@ -8,7 +8,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/source"
 )
 
@@ -180,10 +179,7 @@ func (s *scope) call(name string, arg source.Value, at source.Position) value {
 		return s.made(strconv.Itoa(len(list)), false, at)
 	}
 	if !slices.Contains(functionNames(), name) {
-		if near := suggest.Nearest(name, functionNames()); near != "" {
-			return s.unresolved(at, "there is no function %s: did you mean %s?", name, near)
-		}
-		return s.unresolved(at, "there is no function %s", name)
+		return s.unresolved(at, "there is no function %s%s", name, didYouMean[any](s, name, nil, functionNames()...))
 	}
 	return s.unresolved(at, "%s is not known before the stack is deployed", name)
 }

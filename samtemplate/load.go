@@ -50,6 +50,7 @@ type loader struct {
 	opt       Options
 	budget    int
 	templates int
+	size      int      // of the nested templates
 	around    []string // the files of the stacks around the one that is read
 	mistakes  source.Diagnostics
 }

@@ -121,7 +121,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"a parameter is unknown": {
 			template: "Parameters:\n  Stage: {Type: String}\n" + fn("", complete), parameters: map[string]string{"Stge": "canary"},
-			want: "template.yaml: the parameter Stge is given, but the template has none of that name: did you mean Stage?",
+			want: `template.yaml: the parameter Stge is given, but the template has none of that name: did you mean "Stage"?`,
 		},
 		"a parameter is not among its values": {
 			template: "Parameters:\n  Stage: {Type: String, AllowedValues: [dev, prod]}\n" + fn("", complete), parameters: map[string]string{"Stage": "prd"},

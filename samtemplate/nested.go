@@ -10,9 +10,12 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// maxTemplates is how many templates an application may have. A template that is nested twice
-// counts twice: a few files that nest each other can ask for more than there is memory.
-const maxTemplates = 1000
+// What an application may have at most. A template that is nested twice counts twice: a few files
+// that nest each other can ask for more than there is memory.
+const (
+	maxTemplates = 1000
+	maxSize      = 64 << 20 // bytes, without the root
+)
 
 // readNested reads a nested stack and, if it is a local file, its template.
 func (r *reader) readNested(res resource) {
@@ -85,8 +88,12 @@ func (r *reader) loadNested(res resource, v source.Value, location string) *Temp
 		v.Errorf("the template nests itself: %s", strings.Join(append(slices.Clone(l.around[i:]), name), " nests "))
 		return nil
 	}
-	if l.templates >= maxTemplates {
+	switch l.size += len(file.Data); {
+	case l.templates >= maxTemplates:
 		v.Errorf("the application has more than %d templates", maxTemplates)
+		return nil
+	case l.size > maxSize:
+		v.Errorf("the templates of the application have more than %d bytes", maxSize)
 		return nil
 	}
 	return l.load(file, r.path(res.id), r.arguments(res))

@@ -34,7 +34,7 @@ func TestNestedMistakes(t *testing.T) {
 		},
 		"a parameter is misspelt": {
 			files{"template.yaml": stack("child.yaml", "Stge: a"), "child.yaml": "Parameters:\n  Stage: {Type: String}\nResources: {}\n"},
-			"template.yaml:6:20: Resources.Child.Properties.Parameters.Stge: the parameter Stge is given, but the template has none of that name: did you mean Stage?",
+			`template.yaml:6:20: Resources.Child.Properties.Parameters.Stge: the parameter Stge is given, but the template has none of that name: did you mean "Stage"?`,
 		},
 		"a value is not known in the template around it": {
 			files{"template.yaml": stack("child.yaml", "Stage: !GetAtt Table.Arn"), "child.yaml": "Parameters:\n  Stage: {Type: String}\n" + fn("", complete+", DockerTag: !Ref Stage")},

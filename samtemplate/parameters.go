@@ -7,7 +7,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/source"
 )
 
@@ -36,15 +35,11 @@ func (s *scope) readParameters(section source.Value, given arguments) map[string
 			parameters[key.Node.Value] = s.readParameter(key, definition, given)
 		}
 	}
-	known := slices.Sorted(maps.Keys(parameters))
 	for _, name := range slices.Sorted(maps.Keys(given.values)) {
 		if _, ok := parameters[name]; ok {
 			continue
 		}
-		message := "the parameter " + name + " is given, but the template has none of that name"
-		if near := suggest.Nearest(name, known); near != "" {
-			message += ": did you mean " + near + "?"
-		}
+		message := "the parameter " + name + " is given, but the template has none of that name" + didYouMean(s, name, parameters)
 		if given.refuse != nil {
 			given.refuse(name, message)
 		} else {

@@ -1,6 +1,7 @@
 package samtemplate
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,23 @@ type scope struct {
 	loops map[string]string
 	// budget is how much text the functions of an application may still make.
 	budget *int
+	// suggestions is how many names were looked for that are near a wrong one.
+	suggestions int
+}
+
+// maxSuggestions is for how many wrong names of a template the nearest right one is looked for. It
+// takes its time, and a file may have very many names.
+const maxSuggestions = 20
+
+// didYouMean returns a question with the known name that is nearest to a wrong one; "" for none.
+func didYouMean[V any](s *scope, name string, known map[string]V, more ...string) string {
+	if s.suggestions++; s.suggestions > maxSuggestions {
+		return ""
+	}
+	if near := suggest.Nearest(name, slices.Concat(slices.Sorted(maps.Keys(known)), more)); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ""
 }
 
 // What intrinsic functions may make at most, in bytes: far more than anyone writes. A few lines of
@@ -59,11 +77,7 @@ func (s *scope) ref(name string, at source.Position) value {
 	case s.resources[name]:
 		return s.unresolved(at, "%s is a resource, which has no value before the stack is deployed", name)
 	}
-	known := slices.Concat(slices.Sorted(maps.Keys(s.parameters)), pseudoParameters())
-	if near := suggest.Nearest(name, known); near != "" {
-		return s.unresolved(at, "there is no parameter or resource %q: did you mean %q?", name, near)
-	}
-	return s.unresolved(at, "there is no parameter or resource %q", name)
+	return s.unresolved(at, "there is no parameter or resource %q%s", name, didYouMean(s, name, s.parameters, pseudoParameters()...))
 }
 
 func (s *scope) parameter(p parameter, at source.Position) value {

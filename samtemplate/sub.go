@@ -10,13 +10,16 @@ import (
 
 // sub is Fn::Sub: a text, or [text, variables].
 func (s *scope) sub(arg source.Value, at source.Position) value {
-	template, variables := arg, map[string]source.Value{}
+	template, own := arg, map[string]Text{}
 	if arg.Node.Kind == yaml.SequenceNode {
 		args, problem := s.args("Fn::Sub", arg, at, 2, 2)
 		if problem != nil {
 			return unknown(problem)
 		}
-		template, variables = args[0], plainEntries(args[1])
+		template = args[0]
+		for name, v := range plainEntries(args[1]) {
+			own[name] = s.text(v)
+		}
 	}
 	if template.Node.Kind != yaml.ScalarNode || template.Tag() != "" {
 		return s.unresolved(at, "Fn::Sub takes a string, or a list of a string and its variables")
@@ -35,7 +38,7 @@ func (s *scope) sub(arg source.Value, at source.Position) value {
 		if !ok {
 			break
 		}
-		t := s.variable(name, variables, at)
+		t := s.variable(name, own, at)
 		if t.Unresolved != nil {
 			return value{text: t}
 		}
@@ -74,10 +77,10 @@ func cutVariable(text string) (before, name, after string, ok bool) {
 	return b.String(), "", "", false
 }
 
-// variable returns the value of a variable of Fn::Sub.
-func (s *scope) variable(name string, variables map[string]source.Value, at source.Position) Text {
-	if own, ok := variables[name]; ok {
-		return s.text(own)
+// variable returns the value of a variable of Fn::Sub, which may have some of its own.
+func (s *scope) variable(name string, own map[string]Text, at source.Position) Text {
+	if t, ok := own[name]; ok {
+		return t
 	}
 	resource, _, isAttribute := strings.Cut(name, ".")
 	if isAttribute && s.resources[resource] {
