@@ -197,12 +197,14 @@ func TestWrongFlagsCostNothing(t *testing.T) {
 	pipe := filepath.Join(dir, "pipe")
 	must(t, syscall.Mkfifo(pipe, 0o600))
 	for flag, want := range map[string]string{
-		"--attest mode=max": "name a type",
-		"--provenance foo":  "expected KEY=VALUE, found \"foo\"",
-		"--annotation a":    "KEY=VALUE",
-		"--network bridge":  "use default, none or host",
-		"--add-host a":      "expected HOST:IP",
-		"--output dest=x":   "name a type",
+		"--attest mode=max":                             "name a type",
+		"--provenance foo":                              "expected KEY=VALUE, found \"foo\"",
+		"--attest type=provence":                        "the types are sbom and provenance",
+		"--sbom generator=R/X":                          "R/X is not an image reference",
+		"--annotation a":                                "KEY=VALUE",
+		"--network bridge":                              "use default, none or host",
+		"--add-host a":                                  "expected HOST:IP",
+		"--output dest=x":                               "name a type",
 		"--output type=image,name=example.com/CI/x:1":   "example.com/CI/x:1 is not an image reference",
 		"--cache-to type=registry,ref=example.com/CI/x": "example.com/CI/x is not an image reference",
 		"--cache-from type=registry,ref=a:b:c":          "a:b:c is not an image reference",

@@ -39,6 +39,17 @@ func TestNPMFailures(t *testing.T) {
 		defer npm.Intercept(nil)
 		b.wantFailure(build(npm.URL()), "wants other credentials", "--secret id=npmrc")
 	})
+	t.Run("a token that is not given", func(t *testing.T) {
+		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		})
+		defer npm.Intercept(nil)
+		npmrc := filepath.Join(t.TempDir(), "npmrc")
+		must(t, os.WriteFile(npmrc, []byte(strings.TrimPrefix(npm.URL(), "http:")+"/:_authToken=${NPM_TOKEN}\n"), 0o600))
+		// BuildKit makes an empty variable of the secret.
+		b.wantFailure(build(npm.URL(), "--secret", "id=npmrc,src="+npmrc), "uses ${NPM_TOKEN}, which the build does not have", "--secret id=NPM_TOKEN,env=NPM_TOKEN")
+	})
 	t.Run("a registry that echoes the token", func(t *testing.T) {
 		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			w.WriteHeader(http.StatusForbidden)

@@ -78,6 +78,9 @@ func (l *Lock) read(file lockFile) (*tree, error) {
 		return nil, fmt.Errorf("lockfileVersion is %d, and must be 2 or 3", file.Version)
 	}
 	l.root = file.Packages[""].dependencies
+	if name, ok := l.root.fromElsewhere(); ok {
+		return nil, fmt.Errorf("the lock depends on %s by an address, not by a version of the registry", name)
+	}
 	asked, ok := l.root.Dependencies[l.Name]
 	if !ok {
 		return nil, fmt.Errorf("the lock does not depend on %s", l.Name)

@@ -129,6 +129,14 @@ func TestParseMistakes(t *testing.T) {
 			lockOf(`"osls": "4.3.1"`),
 			"the lock does not depend on serverless" + hint,
 		},
+		"it depends on an address": {
+			lockOf(`"serverless": "3.39.0", "evil": "https://ci:hunter2@example.com/evil.tgz"`, locked("serverless", "3.39.0")),
+			"the lock depends on evil by an address, not by a version of the registry" + hint,
+		},
+		"it depends on a repository for development": {
+			lockOf(`"serverless": "3.39.0"}, "devDependencies": {"evil": "someone/evil"`, locked("serverless", "3.39.0")),
+			"the lock depends on evil by an address, not by a version of the registry" + hint,
+		},
 		"it asks for a range": {
 			lockOf(`"serverless": "^3.39.0"`, locked("serverless", "3.39.0")),
 			`the lock asks for serverless "^3.39.0" and holds "3.39.0", but "3.39.0" is to be installed` + hint,

@@ -74,6 +74,20 @@ type (
 	}
 )
 
+// fromElsewhere returns a dependency that npm would fetch from an address, a repository or a folder
+// before it compares anything with the lock. The address may contain a password.
+// https://docs.npmjs.com/cli/configuring-npm/package-json#dependencies
+func (d dependencies) fromElsewhere() (name string, ok bool) {
+	for _, specs := range []map[string]string{d.Dependencies, d.DevDependencies, d.OptionalDependencies, d.PeerDependencies} {
+		for _, name := range slices.Sorted(maps.Keys(specs)) {
+			if spec := specs[name]; !strings.HasPrefix(spec, "npm:") && strings.ContainsAny(spec, `:/\`) {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
 func (f *lockFile) UnmarshalJSON(data []byte) error {
 	return readKeys(data, key{"lockfileVersion", &f.Version}, key{"packages", &f.Packages})
 }

@@ -109,7 +109,7 @@ type usageError struct{ error }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "samforge",
-		Short:         "Build the images that CI steps run the AWS SAM CLI and the Serverless Framework in",
+		Short:         "Build the images that CI steps run the AWS SAM CLI, the Serverless Framework and the AWS CDK in",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 

@@ -139,6 +139,11 @@ func parseAttest(value string) (kind, attrs string, err error) {
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "type":
 			kind = text
+		case "generator":
+			if err := project.CheckReference(text); err != nil {
+				return "", "", fmt.Errorf("--attest %s: generator=%w", value, err)
+			}
+			rest = append(rest, field)
 		case "disabled":
 			if disabled, err = strconv.ParseBool(text); err != nil {
 				return "", "", fmt.Errorf("--attest %s: disabled is true or false", value)
@@ -150,6 +155,8 @@ func parseAttest(value string) (kind, attrs string, err error) {
 	switch {
 	case kind == "":
 		return "", "", fmt.Errorf("--attest %s: name a type, such as type=provenance", value)
+	case kind != "sbom" && kind != "provenance":
+		return "", "", fmt.Errorf("--attest %s: the types are sbom and provenance", value)
 	case disabled:
 		return "", "", nil
 	}

@@ -68,7 +68,7 @@ func TestParseAttest(t *testing.T) {
 	if kind != "provenance" || rest != "mode=max,inline-only=true" || err != nil {
 		t.Errorf("got %q, %q, %v", kind, rest, err)
 	}
-	if _, attrs, err := parseAttest(`type=sbom,"generator=image,with=comma"`); attrs != `"generator=image,with=comma"` || err != nil {
+	if _, attrs, err := parseAttest(`type=sbom,"platforms=one,two"`); attrs != `"platforms=one,two"` || err != nil {
 		t.Errorf("the attributes are %q, %v", attrs, err)
 	}
 	if kind, _, err := parseAttest("type=provenance,disabled=true"); kind != "" || err != nil {

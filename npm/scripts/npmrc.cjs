@@ -36,14 +36,15 @@ function overrides(settings, env) {
   return values;
 }
 
-// expand replaces ${NAME} as npm does, and leaves a name that is not set; ${NAME?} is empty then.
+// expand replaces ${NAME} as npm does, and leaves a name that is not set; ${NAME?} is empty then. A
+// variable that is empty counts as not set: BuildKit makes one of an optional secret that is not given.
 // https://docs.npmjs.com/cli/configuring-npm/npmrc
 function expand(text, env, unset) {
   return text.replace(/(?<!\\)\$\{([^${}?]+)(\?)?\}/g, (all, name, optional) => {
-    if (env[name] !== undefined) return env[name];
+    if (env[name]) return env[name];
     if (optional) return '';
     unset.add(name);
-    return all;
+    return env[name] === undefined ? all : '';
   });
 }
 
