@@ -98,6 +98,10 @@ func TestWarnings(t *testing.T) {
 		"an environment that is not known yet": {
 			fn(", Environment: !If [Later, a, b]", complete), "template.yaml:4:51: Resources.Fn.Properties.Environment: Fn::If is not known before the stack is deployed: it is left out",
 		},
+		"a resource without a type": {
+			fn("", complete) + "  Other: {Properties: {}}\n", "template.yaml:6:3: Resources.Other: the resource has no Type, and is not read",
+		},
+		"an empty resource": {fn("", complete) + "  Other:\n", "template.yaml:6:3: Resources.Other: the resource has no Type, and is not read"},
 		"functions of a macro": {
 			fn("", complete) + "  Fn::Transform: {Name: x}\n", "template.yaml:6:3: Resources.Fn::Transform: what Fn::Transform adds is not read: functions in it are not built",
 		},

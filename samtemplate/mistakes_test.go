@@ -26,7 +26,6 @@ func TestMistakes(t *testing.T) {
 		"it is null":           {template: "---\n", want: "template.yaml: the template is empty"},
 		"it is a list":         {template: "- a\n", want: "template.yaml:1:1: expected a template, which is a mapping with Resources, found a list"},
 		"it has no resources":  {template: "Resources:\n", want: "template.yaml:1:1: Resources: the section is empty"},
-		"a resource is empty":  {template: "Resources:\n  Fn:\n", want: "template.yaml:2:3: Resources.Fn: the resource has no Type"},
 		"a parameter is empty": {template: "Parameters:\n  Stage:\nResources: {}\n", want: "template.yaml:2:3: Parameters.Stage: the parameter has no Type"},
 		"it is no template": {
 			template: "kind: sam\n", want: "template.yaml:1:1: the section Resources is missing: this is not a template",
@@ -36,9 +35,6 @@ func TestMistakes(t *testing.T) {
 		},
 		"a tag is misspelt": {
 			template: fn("", complete+", DockerTag: !Rf Stage"), want: "template.yaml:5:69: Resources.Fn.Metadata.DockerTag: the tag !Rf is unknown: did you mean !Ref?",
-		},
-		"a resource has no type": {
-			template: "Resources:\n  Fn: {Properties: {}}\n", want: "template.yaml:2:3: Resources.Fn: the resource has no Type",
 		},
 		"a resource is a list": {
 			template: "Resources:\n  Fn: []\n", want: "template.yaml:2:7: Resources.Fn: expected a mapping of keys to values, found a list",

@@ -25,8 +25,8 @@ func TestNestedMistakes(t *testing.T) {
 			"template.yaml:5:20: Resources.Child.Properties.TemplateURL: cannot read the template of the nested stack: open child.yaml: file does not exist",
 		},
 		"the file is relative to that around it": {
-			files{"template.yaml": stack("a/child.yaml", ""), "a/child.yaml": stack("../b/inner.yaml", ""), "b/inner.yaml": "Resources:\n  A: {}\n"},
-			"b/inner.yaml:2:3: Resources.A: the resource has no Type",
+			files{"template.yaml": stack("a/child.yaml", ""), "a/child.yaml": stack("../b/inner.yaml", ""), "b/inner.yaml": "Resources:\n  A: []\n"},
+			"b/inner.yaml:2:6: Resources.A: expected a mapping of keys to values, found a list",
 		},
 		"it nests itself": {
 			files{"template.yaml": stack("child.yaml", ""), "child.yaml": stack("template.yaml", "")},
@@ -41,8 +41,8 @@ func TestNestedMistakes(t *testing.T) {
 			"child.yaml:7:69: Resources.Fn.Metadata.DockerTag: the parameter Stage gets its value from the template around this stack, where Fn::GetAtt is not known before the stack is deployed",
 		},
 		"it is nested twice": {
-			files{"template.yaml": stack("child.yaml", "") + strings.Replace(strings.TrimPrefix(stack("child.yaml", ""), "Resources:\n"), "Child", "Again", 1), "child.yaml": "Resources:\n  A: {}\n"},
-			"child.yaml:2:3: Resources.A: the resource has no Type",
+			files{"template.yaml": stack("child.yaml", "") + strings.Replace(strings.TrimPrefix(stack("child.yaml", ""), "Resources:\n"), "Child", "Again", 1), "child.yaml": "Resources:\n  A: []\n"},
+			"child.yaml:2:6: Resources.A: expected a mapping of keys to values, found a list",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

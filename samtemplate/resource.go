@@ -62,8 +62,8 @@ func (r *reader) readResource(key, v source.Value, keys []string) {
 		return
 	}
 	kind, ok := res.fields["Type"]
-	if !ok {
-		key.Errorf("the resource has no Type")
+	if !ok { // a macro may give it one
+		r.warn(key, "", "the resource has no Type, and is not read")
 		return
 	}
 	if res.kind = literal(kind); r.loop != nil {

@@ -62,7 +62,7 @@ func differs(before, after source.Value, want *expectation) *source.Value {
 		}
 		return nil
 	}
-	if _, _, isCall := callOf(before); len(want.below) > 0 && (isCall || before.IsNull()) { // it is replaced as a whole
+	if _, _, isCall := callOf(before); len(want.below) > 0 && (isCall || before.Node.Kind == yaml.ScalarNode) { // it is replaced as a whole
 		return differsInMapping(before, nil, entriesOf(after), want)
 	}
 	if before.Node.Kind != after.Node.Kind || before.Node.Tag != after.Node.Tag || before.Node.Value != after.Node.Value {
