@@ -140,3 +140,28 @@ func TestIsTemplate(t *testing.T) {
 		}
 	}
 }
+
+// TestNames: what a function and its files are called elsewhere.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ metadata, want string }{
+		"by default":             {"DockerContext: ./App", "fn:latest App Fn"},
+		"a tag and a name":       {"DockerContext: ./App, DockerTag: V1, DockerImage: My/App", "my/app:V1 App Fn"},
+		"an absolute context":    {"DockerContext: /src/../app", "fn:latest /app Fn"},
+		"a context of git":       {"DockerContext: 'https://example.com/a.git#main'", "fn:latest https://example.com/a.git#main Fn"},
+		"an id of SAM":           {"DockerContext: ., SamResourceId: Hello", "fn:latest . Hello"},
+		"an id of the CDK":       {"DockerContext: ., 'aws:cdk:path': Stack/Hello/Resource", "fn:latest . Hello"},
+		"an argument of nothing": {"DockerContext: ., DockerBuildArgs: {A: }", "fn:latest . Fn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := function(t, mustLoad(t, fn("", "Dockerfile: Dockerfile, "+test.metadata), nil), "Fn")
+			if got := fmt.Sprint(f.LocalTag(), " ", f.ContextDir, " ", f.ResourceID); got != test.want || len(f.Args) > 0 {
+				t.Errorf("got %s, %v; want %s", got, f.Args, test.want)
+			}
+			if d := f.Diagnostic(f.Context.At, "is missing"); d.Summary() != fmt.Sprintf("template.yaml:5:%d: Fn: is missing", f.Context.At.Column) {
+				t.Errorf("got %s", d.Summary())
+			}
+		})
+	}
+}

@@ -46,7 +46,7 @@ func (r *reader) withGlobals(key source.Value, properties, globals map[string]so
 	maps.Copy(all, properties)
 	_, own := properties["Architectures"]
 	if _, both := globals["Architectures"]; own && both {
-		r.warn(properties["Architectures"], "", "Globals has Architectures too: SAM joined both lists until June 2026, and refused two entries; write IgnoreGlobals: [Architectures] at %s", key.Node.Value)
+		r.warn(properties["Architectures"], "", "Globals has Architectures too, and some versions of SAM join both lists and refuse two entries: write IgnoreGlobals: [Architectures] at %s", key.Node.Value)
 	}
 	return all
 }

@@ -24,6 +24,9 @@ Conditions:
   Neither: !Not [!Condition Either]
   Unknown: !Equals [!Ref Empty, x]
   Self: !Not [!Condition Self]
+  Wrong: !Ref Stage
+  Short: !Equals [a]
+  Unsure: !And [!Condition IsDev, !Condition Unknown]
 Resources:
   Table: {Type: 'AWS::DynamoDB::Table'}
   Fn:
@@ -94,6 +97,25 @@ func TestIntrinsicFunctions(t *testing.T) {
 		"!Base64 a":                                           "YQ==",
 		"{'Fn::Base64': !Sub '${Token}'}":                     "****",
 		"{'Fn::Length': !Ref List}":                           "3",
+		"!Base64 {Ref: Empty}":                                "unknown: the parameter Empty has no value",
+		"{'Fn::Length': x}":                                   "unknown: expected a list, found a string",
+		"!Join [',', [a, [b]]]":                               "unknown: expected a string, found a list",
+		"!Join [',', a]":                                      "unknown: expected a list, found a string",
+		"!Join [',', !Ref 'AWS::NoValue']":                    "",
+		"!Join [',', !Split [!Ref Empty, a]]":                 "unknown: the parameter Empty has no value",
+		"!Select [0, !Split ['', a]]":                         "unknown: the delimiter of Fn::Split is empty",
+		"!Select [0, !Split [',', !Ref Empty]]":               "unknown: the parameter Empty has no value",
+		"!Select [!Ref Empty, [a]]":                           "unknown: the parameter Empty has no value",
+		"!Select [0, !Ref Empty]":                             "unknown: the parameter Empty has no value",
+		"!Select [0]":                                         "unknown: Fn::Select takes a list of 2 arguments",
+		"!Select [0, !GetAZs {Ref: Empty}]":                   "unknown: the parameter Empty has no value",
+		"!FindInMap [Sizes, !Ref Empty, memory]":              "unknown: the parameter Empty has no value",
+		"!FindInMap [Sizes]":                                  "unknown: Fn::FindInMap takes a list of 3 arguments",
+		"!If [IsDev, a]":                                      "unknown: Fn::If takes a list of 3 arguments",
+		"!If [[IsDev], a, b]":                                 "unknown: Fn::If takes the name of a condition first",
+		"!If [Wrong, a, b]":                                   "unknown: a condition is Fn::Equals, Fn::And, Fn::Or, Fn::Not, or another condition",
+		"!If [Short, a, b]":                                   "unknown: Fn::Equals takes a list of 2 arguments",
+		"!If [Unsure, a, b]":                                  "unknown: the parameter Empty has no value",
 		"!ImportValue x":                                      "unknown: Fn::ImportValue is not known before the stack is deployed",
 		"{'Fn::Joim': x}":                                     `unknown: there is no function Fn::Joim: did you mean "Fn::Join"?`,
 		"!Sub ['${A}${A}', {A: !Sub ['${B}${B}', {B: '" + strings.Repeat("x", 300_000) + "'}]}]": "unknown: the intrinsic functions make too large a text here",

@@ -61,10 +61,18 @@ func (r *reader) dockerKey(metadata map[string]source.Value, name string) Text {
 		return Text{}
 	}
 	t := r.need(v)
+	r.checkPublic(v, t)
 	if t.Given() && t.Unresolved == nil && t.Reveal() == "" {
 		v.Errorf("%s is empty", name)
 	}
 	return t
+}
+
+// checkPublic refuses a secret in what is the name of something, as names are shown everywhere.
+func (r *reader) checkPublic(v source.Value, t Text) {
+	if t.Secret() {
+		v.Errorf("the name has the value of a parameter with NoEcho in it, and would be shown: use a parameter without NoEcho")
+	}
 }
 
 // contextDir returns the path that a DockerContext means. One that is an address stays as it is.
@@ -118,6 +126,7 @@ func (r *reader) extraParams(v source.Value) []Text {
 		if param.Unresolved != nil {
 			r.doc.ErrorAt(param.Unresolved.At, v.Path, "%s", param.Unresolved.Reason)
 		}
+		r.checkPublic(v, param)
 	}
 	return list
 }

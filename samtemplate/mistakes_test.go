@@ -105,6 +105,30 @@ func TestMistakes(t *testing.T) {
 		"a tag is too long": {
 			template: fn("", complete+", DockerTag: "+strings.Repeat("a", 129)), want: `template.yaml:5:69: Resources.Fn.Metadata.DockerTag: "` + strings.Repeat("a", 129) + `" is not a legal tag`,
 		},
+		"a secret is in a name": {
+			template: "Parameters: {Token: {Type: String, NoEcho: true, Default: canary}}\n" + fn("", complete+", DockerTag: !Sub '1-${Token}'"),
+			want:     "template.yaml:6:69: Resources.Fn.Metadata.DockerTag: the name has the value of a parameter with NoEcho in it, and would be shown: use a parameter without NoEcho",
+		},
+		"an extra parameter is not known": {
+			template: fn("", complete+", DockerBuildExtraParams: [--pull, !GetAtt A.B]"),
+			want:     "template.yaml:5:91: Resources.Fn.Metadata.DockerBuildExtraParams: Fn::GetAtt is not known before the stack is deployed",
+		},
+		"a loop has no variable": {
+			template: "Transform: [AWS::LanguageExtensions]\nResources:\n  Fn::ForEach::Loop: [[V], [a], {}]\n", want: "template.yaml:3:23: Resources.Fn::ForEach::Loop[0]: expected the name of the loop's variable",
+		},
+		"a loop repeats a list": {
+			template: "Transform: [AWS::LanguageExtensions]\nResources:\n  Fn::ForEach::Loop: [V, [a], []]\n",
+			want:     "template.yaml:3:31: Resources.Fn::ForEach::Loop[2]: expected a mapping of names to resources, found a list",
+		},
+		"a nested stack has no template": {
+			template: "Resources:\n  Child: {Type: AWS::CloudFormation::Stack}\n", want: "template.yaml:2:3: Resources.Child: the nested stack has no TemplateURL",
+		},
+		"a number is too small": {
+			template: "Parameters:\n  Count: {Type: Number, Default: 1, MinValue: 4}\n" + fn("", complete), want: `Parameters.Count.Default: the value "1" of Count is less than its MinValue`,
+		},
+		"a text is too long": {
+			template: "Parameters:\n  Name: {Type: String, Default: abc, MaxLength: 2}\n" + fn("", complete), want: `Parameters.Name.Default: the value "abc" of Name is longer than its MaxLength`,
+		},
 		"a key is empty": {
 			template: fn("", "Dockerfile: '', DockerContext: ."), want: "template.yaml:5:28: Resources.Fn.Metadata.Dockerfile: Dockerfile is empty",
 		},

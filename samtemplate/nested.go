@@ -47,6 +47,7 @@ func (r *reader) readNested(res resource) {
 		}
 	}
 	nested.Location = r.text(v)
+	r.checkPublic(v, nested.Location)
 	location := nested.Location.Reveal()
 	switch {
 	case nested.Location.Unresolved != nil:

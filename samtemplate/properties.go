@@ -110,6 +110,7 @@ func (r *reader) readImageUri(f *Function, res resource) {
 	}
 	if ok {
 		f.ImageUri = r.text(v)
+		r.checkPublic(v, f.ImageUri)
 	}
 }
 
