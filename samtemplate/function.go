@@ -16,8 +16,8 @@ type Function struct {
 	LogicalID string
 	// Path is LogicalID after those of the nested stacks around it, such as "Child/HelloFn".
 	Path string
-	// ResourceID is what `sam package --image-repositories` may call the function too: SamResourceId
-	// of Metadata, or the id of a CDK construct. It is LogicalID if there is neither.
+	// ResourceID is another name for the function in `sam package --image-repositories`:
+	// SamResourceId of Metadata, or the id of a CDK construct. It is LogicalID if there is neither.
 	ResourceID string
 	// Iterations are the resources that a loop makes of the function; nil if it is in none.
 	Iterations []string

@@ -37,16 +37,18 @@ func (r *reader) globalsFor(fields map[string]source.Value) map[string]source.Va
 }
 
 // withGlobals returns the properties of a function of type AWS::Serverless::Function with the
-// globals below them. Environment is read from both, and is left out here.
-func (r *reader) withGlobals(key source.Value, properties, globals map[string]source.Value) map[string]source.Value {
-	all := maps.Clone(globals)
-	if all == nil {
-		all = map[string]source.Value{}
-	}
+// globals below them. Environment is read from each.
+func withGlobals(properties, globals map[string]source.Value) map[string]source.Value {
+	all := map[string]source.Value{}
+	maps.Copy(all, globals)
 	maps.Copy(all, properties)
-	_, own := properties["Architectures"]
-	if _, both := globals["Architectures"]; own && both {
-		r.warn(properties["Architectures"], "", "Globals has Architectures too, and some versions of SAM join both lists and refuse two entries: write IgnoreGlobals: [Architectures] at %s", key.Node.Value)
-	}
 	return all
+}
+
+// checkArchitectures warns about a function that has an architecture beside that of Globals.
+func (r *reader) checkArchitectures(res resource, own, globals map[string]source.Value) {
+	v, given := own["Architectures"]
+	if _, both := globals["Architectures"]; given && both {
+		r.warn(v, "", "Globals has Architectures too, and some versions of SAM join both lists and refuse two entries: write IgnoreGlobals: [Architectures] at %s", res.id)
+	}
 }

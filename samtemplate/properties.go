@@ -15,7 +15,7 @@ func (r *reader) readFunction(res resource) {
 	own, globals := res.properties, map[string]source.Value(nil)
 	if res.kind == serverlessFunction {
 		globals = r.globalsFor(res.fields)
-		res.properties = r.withGlobals(res.key, own, globals)
+		res.properties = withGlobals(own, globals)
 	}
 	isImage, ok := r.isImage(res)
 	switch {
@@ -52,9 +52,7 @@ func (r *reader) readFunction(res resource) {
 	r.readBuild(f, res)
 	r.readImageUri(f, res)
 	r.readOrigin(f, res)
-	if f.Origin == NotBuilt {
-		return
-	}
+	r.checkArchitectures(res, own, globals)
 	f.Architecture = r.architecture(res)
 	r.readSettings(f, res)
 	f.Environment = r.environment(own, globals)

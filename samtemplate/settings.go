@@ -92,8 +92,8 @@ func (r *reader) variables(section source.Value) []Variable {
 	return variables
 }
 
-// optional returns the entries of a mapping that nothing depends on before the stack is deployed. If
-// it is not known, there are none, with a warning.
+// optional returns the entries of a mapping that no build depends on. If it is not known before the
+// stack is deployed, there are none, with a warning.
 func (r *reader) optional(v source.Value) map[string]source.Value {
 	if r.isUnknown(v) {
 		return nil

@@ -36,8 +36,8 @@ type Nested struct {
 	At source.Position
 	// Location is its template, as it is given.
 	Location Text
-	// Template is what was read; nil if the template is not a local file, or if the condition of the
-	// stack is false.
+	// Template is what was read; nil if the template is not a local file, or if the condition of
+	// the stack is false.
 	Template *Template
 
 	keys []string // the way from the template's root to the location
