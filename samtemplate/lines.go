@@ -13,8 +13,9 @@ import (
 // lines is a text with the places of its lines, as the YAML parser counts them.
 type lines struct {
 	data  []byte
-	start []int // of each line
-	stop  []int // of each line, before its end
+	start []int  // of each line
+	stop  []int  // of each line, before its end
+	eol   string // the end of the first line
 
 	// Where the last offset was asked for: the next one is mostly behind it, perhaps on the same
 	// very long line.
@@ -28,7 +29,10 @@ var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 var byteOrderMark = []byte("\ufeff")
 
 func newLines(data []byte) *lines {
-	t := &lines{data: data}
+	t := &lines{data: data, eol: "\n"}
+	if first := lineBreak.Find(data); first != nil {
+		t.eol = string(first)
+	}
 	at := 0
 	if bytes.HasPrefix(data, byteOrderMark) {
 		at = len(byteOrderMark) // the parser does not count it
@@ -78,14 +82,6 @@ func (t *lines) at(offset int) byte {
 		return 0
 	}
 	return t.data[offset]
-}
-
-// eol returns the end of a line, as the text has it.
-func (t *lines) eol() string {
-	if found := lineBreak.Find(t.data); found != nil {
-		return string(found)
-	}
-	return "\n"
 }
 
 // edit replaces the part of a text between two offsets.

@@ -29,7 +29,7 @@ type Edits struct {
 // in such a way that an edit would change the others too, or if the template has no such function
 // or nested stack.
 func (t *Template) Rewrite(edits Edits) ([]byte, error) {
-	w := &rewriter{template: t, text: newLines(t.data), want: &expectation{}}
+	w := &rewriter{template: t, text: newLines(t.data), want: &expectation{}, index: map[*yaml.Node]map[string]int{}}
 	w.json = isFlow(t.root.Node)
 	found := map[string]bool{}
 	for _, f := range t.Functions {
@@ -77,7 +77,8 @@ func (t *Template) Rewrite(edits Edits) ([]byte, error) {
 type rewriter struct {
 	template *Template
 	text     *lines
-	json     bool // the template is JSON, or YAML in its style
+	json     bool                          // the template is JSON, or YAML in its style
+	index    map[*yaml.Node]map[string]int // of the keys in a mapping's content
 	edits    []edit
 	want     *expectation
 	mistakes source.Diagnostics
@@ -106,7 +107,7 @@ func (w *rewriter) setIn(node *yaml.Node, keys []string, value string) error {
 		}
 		return w.setIn(node.Content[n], rest, value)
 	}
-	k, v := child(node, key)
+	k, v := w.child(node, key)
 	switch {
 	case k == nil && (len(rest) == 0 || key == "Code"):
 		return w.insert(node, keys, value)
@@ -125,16 +126,25 @@ func (w *rewriter) setIn(node *yaml.Node, keys []string, value string) error {
 }
 
 // child returns the key of that name in a mapping, and its value.
-func child(mapping *yaml.Node, name string) (key, value *yaml.Node) {
+func (w *rewriter) child(mapping *yaml.Node, name string) (key, value *yaml.Node) {
 	if mapping.Kind != yaml.MappingNode {
 		return nil, nil
 	}
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Kind == yaml.ScalarNode && mapping.Content[i].Value == name {
-			return mapping.Content[i], mapping.Content[i+1]
+	index, ok := w.index[mapping]
+	if !ok {
+		index = map[string]int{}
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			if mapping.Content[i].Kind == yaml.ScalarNode {
+				index[mapping.Content[i].Value] = i
+			}
 		}
+		w.index[mapping] = index
 	}
-	return nil, nil
+	i, ok := index[name]
+	if !ok {
+		return nil, nil
+	}
+	return mapping.Content[i], mapping.Content[i+1]
 }
 
 // isPlainMapping reports whether a node is a mapping and no intrinsic function.
@@ -157,7 +167,7 @@ func (w *rewriter) insert(mapping *yaml.Node, keys []string, value string) error
 		return w.insertFlow(mapping, entry)
 	}
 	first := mapping.Content[0]
-	w.insertLine(first, entry+w.text.eol(), strings.Repeat(" ", first.Column-1))
+	w.insertLine(first, entry+w.text.eol, strings.Repeat(" ", first.Column-1))
 	return nil
 }
 
@@ -183,7 +193,7 @@ func (w *rewriter) insertFlow(mapping *yaml.Node, entry string) error {
 	case mapping.Content[0].Line == mapping.Line:
 		w.edits = append(w.edits, edit{open + 1, open + 1, entry + ", "})
 	default:
-		w.insertLine(mapping.Content[0], entry+","+w.text.eol(), " ")
+		w.insertLine(mapping.Content[0], entry+","+w.text.eol, " ")
 	}
 	return nil
 }
