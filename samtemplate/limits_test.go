@@ -28,13 +28,13 @@ func TestBombs(t *testing.T) {
 			fn("", complete+", DockerTag: "+strings.Repeat("!Sub ['${A}${A}', {A: ", 40)+"x"+strings.Repeat("}]", 40)),
 			"the intrinsic functions make too large a text here",
 		},
-		"very many functions have a large text": {
-			"Mappings: {M: {A: {B: '" + strings.Repeat("x", 1<<19) + "'}}}\n" + fn("", complete) +
-				repeat(500, "  Fn%[1]d: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}, Metadata: {"+complete+", DockerBuildArgs: {A: !Sub ['${B}', {B: !FindInMap [M, A, B]}]}}}\n"),
+		"very many functions split a text": {
+			"Mappings: {M: {A: {B: '" + strings.Repeat("x,", 8000) + "'}}}\n" + fn("", complete) +
+				repeat(40, "  Fn%[1]d: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}, Metadata: {"+complete+", DockerBuildArgs: {A: !Select [0, !Split [',', !FindInMap [M, A, B]]]}}}\n"),
 			"the intrinsic functions make too large a text here",
 		},
 		"very many names are wrong": {
-			"Parameters:\n" + repeat(5000, "  Parameter%[1]d: {Type: String}\n") + fn(", Environment: {Variables: {"+repeat(5000, "V%[1]d: !Ref Paramater%[2]d, ")+"}}", complete),
+			"Parameters:\n" + repeat(1000, "  Parameter%[1]d: {Type: String}\n") + fn(", Environment: {Variables: {"+repeat(1000, "V%[1]d: !Ref Paramater%[2]d, ")+"}}", complete),
 			"",
 		},
 		"mappings refer to themselves": {

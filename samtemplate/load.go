@@ -31,7 +31,7 @@ func IsTemplate(data []byte) bool {
 // Load reads a template and those of its nested stacks. Its errors are [source.Diagnostics], with
 // all mistakes that were found.
 func Load(file File, opt Options) (*Template, error) {
-	l := &loader{opt: opt, budget: maxBudget}
+	l := &loader{opt: opt, budget: maxBudget, seen: map[string]bool{}}
 	given := arguments{values: map[string]Text{}}
 	for name, value := range opt.Parameters {
 		if !slices.Contains(pseudoParameters(), name) {
@@ -53,6 +53,7 @@ type loader struct {
 	size      int      // of the nested templates
 	around    []string // the files of the stacks around the one that is read
 	mistakes  source.Diagnostics
+	seen      map[string]bool // their texts
 }
 
 // load reads one template. given are the values of its parameters.
@@ -143,8 +144,8 @@ func (l *loader) collect(doc *source.Document) {
 	var mistakes source.Diagnostics
 	errors.As(doc.Err(), &mistakes)
 	for _, mistake := range mistakes {
-		same := func(other *source.Diagnostic) bool { return other.Error() == mistake.Error() }
-		if len(l.mistakes) < maxMistakes && !slices.ContainsFunc(l.mistakes, same) {
+		if text := mistake.Error(); len(l.mistakes) < maxMistakes && !l.seen[text] {
+			l.seen[text] = true
 			l.mistakes = append(l.mistakes, mistake)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // What an application may have at most. A template that is nested twice counts twice: a few files
 // that nest each other can ask for more than there is memory.
 const (
-	maxTemplates = 1000
+	maxTemplates = 500
 	maxSize      = 64 << 20 // bytes, without the root
 )
 

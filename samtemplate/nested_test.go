@@ -68,7 +68,7 @@ func TestVeryManyNestedTemplates(t *testing.T) {
 		application[name] = next + strings.Replace(strings.TrimPrefix(next, "Resources:\n"), "Child", "Again", 1)
 	}
 	_, err := application.load()
-	if got := summaries(t, err); !strings.Contains(got, "the application has more than 1000 templates") {
+	if got := summaries(t, err); !strings.Contains(got, "the application has more than 500 templates") {
 		t.Errorf("got %s", got)
 	}
 }

@@ -26,13 +26,16 @@ type scope struct {
 	suggestions int
 }
 
-// maxSuggestions is for how many wrong names of a template the nearest right one is looked for. It
-// takes its time, and a file may have very many names.
-const maxSuggestions = 20
+// For how many wrong names of a template the nearest right one is looked for, and among how many at
+// most. It takes its time, and a file may have very many names.
+const (
+	maxSuggestions = 20
+	maxKnown       = 500
+)
 
 // didYouMean returns a question with the known name that is nearest to a wrong one; "" for none.
 func didYouMean[V any](s *scope, name string, known map[string]V, more ...string) string {
-	if s.suggestions++; s.suggestions > maxSuggestions {
+	if s.suggestions++; s.suggestions > maxSuggestions || len(known) > maxKnown {
 		return ""
 	}
 	if near := suggest.Nearest(name, slices.Concat(slices.Sorted(maps.Keys(known)), more)); near != "" {
@@ -45,7 +48,7 @@ func didYouMean[V any](s *scope, name string, known map[string]V, more ...string
 // nested Fn::Sub can ask for more than there is memory.
 const (
 	maxText   = 1 << 20
-	maxBudget = 64 << 20
+	maxBudget = 16 << 20
 )
 
 // spend takes the size of a new text from the budget, and reports whether it was there.

@@ -127,8 +127,8 @@ func (d *Document) At(path, format string, args ...any) *Diagnostic {
 // Diagnostic returns a diagnostic about a position, without recording it. path names the value
 // there; it may be empty.
 func (d *Document) Diagnostic(at Position, path, format string, args ...any) *Diagnostic {
-	if last := len(d.lines()); at.Line > last { // the parser is past the end
-		at.Line, at.Column = last, 1+utf8.RuneCountInString(d.lines()[last-1])
+	if at.Line > 0 {
+		at = d.within(at)
 	}
 	diagnostic := &Diagnostic{
 		Filename: d.filename,
@@ -138,10 +138,18 @@ func (d *Document) Diagnostic(at Position, path, format string, args ...any) *Di
 		Arg:      at.Arg,
 		Message:  credentials.Mask(fmt.Sprintf(format, args...)),
 	}
-	if at.Line > 0 && at.Line <= len(d.lines()) && !d.hidden[at.Line] {
+	if at.Line > 0 && !d.hidden[at.Line] {
 		diagnostic.line = d.lines()[at.Line-1]
 	}
 	return diagnostic
+}
+
+// within returns the end of the file for a position past it, where the parser puts what is missing.
+func (d *Document) within(at Position) Position {
+	if last := len(d.lines()); at.Line > last {
+		at.Line, at.Column = last, 1+utf8.RuneCountInString(d.lines()[last-1])
+	}
+	return at
 }
 
 // HideLine keeps messages from showing a line of the file, because it has a secret in it.
