@@ -9,7 +9,7 @@ import (
 )
 
 // TestBombs: a template that asks for far more than it has is refused, or read without all of it.
-// Each of them took minutes or all memory without a limit.
+// Without limits, a few lines more would take minutes, or all memory.
 func TestBombs(t *testing.T) {
 	t.Parallel()
 	repeat := func(count int, line string) string {
