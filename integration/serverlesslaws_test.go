@@ -90,7 +90,7 @@ func (b *lawsBed) wantNoNPM(t *testing.T) {
 var (
 	anyStep = regexp.MustCompile(`(?m)^#(\d+) (?:\[.*?\] )?(.+)$`)
 	// Steps that are never cached, or so small that no cache has them.
-	freeStep = regexp.MustCompile(`^(building with|load (metadata|build definition)|resolve|download|importing|write|make|assemble|exporting) |@sha256:`)
+	freeStep = regexp.MustCompile(`^(building with|the builder answers|load (metadata|build definition)|resolve|download|importing|write|make|assemble|exporting) |@sha256:`)
 )
 
 // worked returns the steps of plain progress that did work: those that did not come from a cache
