@@ -57,6 +57,7 @@ type Buildkitd struct {
 	TLSDir  string // the client's ca.pem, cert.pem and key.pem
 
 	dir     *workDir
+	memory  *workDir // has Root, if that is in memory
 	process *process
 }
 
@@ -86,6 +87,12 @@ func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd
 			err = errors.Join(err, b.Close())
 		}
 	}()
+	if options.RootSize == 0 && hasMemory() {
+		if b.memory, err = newWorkDirIn(MemoryDir); err != nil {
+			return nil, err
+		}
+		b.Root = b.memory.join("root")
+	}
 	if err := b.writeConfig(options); err != nil {
 		return nil, err
 	}
@@ -164,8 +171,8 @@ func (b *Buildkitd) rootfulCommand(options BuildkitdOptions) (*exec.Cmd, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range workDirs {
-		if err := os.Mkdir(b.dir.join(dir), 0o711); err != nil {
+	for _, dir := range append([]string{b.Root}, b.workDirs()...) {
+		if err := os.Mkdir(dir, 0o711); err != nil {
 			return nil, fmt.Errorf("making a directory for buildkitd: %w", err)
 		}
 	}
@@ -196,8 +203,10 @@ func (b *Buildkitd) flags(options BuildkitdOptions, runc string) []string {
 	return flags
 }
 
-// workDirs are the directories that buildkitd gets, see environment.
-var workDirs = []string{"root", "home", "tmp", "run"}
+// workDirs are the directories that buildkitd gets beside its root, see environment.
+func (b *Buildkitd) workDirs() []string {
+	return []string{b.dir.join("home"), b.dir.join("tmp"), b.dir.join("run")}
+}
 
 // environment keeps the files that buildkitd writes beside its root away from others.
 func (b *Buildkitd) environment(path string) []string {
@@ -240,6 +249,9 @@ func (b *Buildkitd) Close() error {
 		_ = exec.Command(b.dir.join("bin", "rootlesskit"), "rm", "-rf", b.Root).Run()
 	}
 	b.removeCgroups()
+	if b.memory != nil {
+		return errors.Join(b.memory.remove(), b.dir.remove())
+	}
 	return b.dir.remove()
 }
 

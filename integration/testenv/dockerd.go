@@ -30,9 +30,6 @@ type DockerdOptions struct {
 	InMemory bool
 }
 
-// MemoryDir is a directory whose files are in memory.
-const MemoryDir = "/dev/shm"
-
 // StartDockerd starts the machine's dockerd and waits until it answers. It
 // needs root.
 func StartDockerd(ctx context.Context, options DockerdOptions) (_ *Dockerd, err error) {

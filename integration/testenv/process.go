@@ -155,9 +155,11 @@ type workDir struct {
 	lock *os.File
 }
 
-func newWorkDir() (*workDir, error) {
-	removeAbandoned()
-	path, err := os.MkdirTemp("", "samforge-testenv-*")
+func newWorkDir() (*workDir, error) { return newWorkDirIn(os.TempDir()) }
+
+func newWorkDirIn(parent string) (*workDir, error) {
+	removeAbandoned(parent)
+	path, err := os.MkdirTemp(parent, "samforge-testenv-*")
 	if err != nil {
 		return nil, fmt.Errorf("making a working directory: %w", err)
 	}
@@ -189,8 +191,8 @@ func (d *workDir) remove() error {
 }
 
 // removeAbandoned removes the directories of programs that no longer run.
-func removeAbandoned() {
-	locks, _ := filepath.Glob(filepath.Join(os.TempDir(), "samforge-testenv-*", "lock"))
+func removeAbandoned(parent string) {
+	locks, _ := filepath.Glob(filepath.Join(parent, "samforge-testenv-*", "lock"))
 	for _, path := range locks {
 		lock, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {

@@ -38,8 +38,8 @@ func (b *Buildkitd) rootlessCommand(options BuildkitdOptions) (*exec.Cmd, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range append([]string{"", "bin"}, workDirs...) {
-		if err := ownedDir(b.dir.join(dir), uid, gid); err != nil {
+	for _, dir := range append([]string{b.dir.path, b.dir.join("bin"), b.Root}, b.workDirs()...) {
+		if err := ownedDir(dir, uid, gid); err != nil {
 			return nil, err
 		}
 	}
