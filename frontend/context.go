@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 
 	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -102,23 +102,12 @@ func (b *build) readLockfile(ctx context.Context) (*llbgen.Lockfile, error) {
 
 // ReadContextFile reads a file of the build context.
 func ReadContextFile(files fs.FS, name string) ([]byte, error) {
-	file, err := files.Open(name)
+	data, err := userfile.ReadFS(files, name, MaxContextFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s in the build context, or its .dockerignore leaves it out", name)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the build context: %w", err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	switch size := info.Size(); {
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s in the build context is not a file", name)
-	case size > MaxContextFile:
-		return nil, fmt.Errorf("%s in the build context has %d bytes, and %d is the most that can be read", name, size, MaxContextFile)
-	}
-	return io.ReadAll(io.LimitReader(file, MaxContextFile))
+	return data, nil
 }

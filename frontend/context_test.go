@@ -37,8 +37,8 @@ func TestReadContextFile(t *testing.T) {
 	for name, want := range map[string]string{
 		"missing.json":   "there is no missing.json in the build context, or its .dockerignore leaves it out",
 		"missing/a.json": "there is no missing/a.json in the build context",
-		"locks":          "locks in the build context is not a file",
-		"larger.json":    "larger.json in the build context has 8388609 bytes, and 8388608 is the most that can be read",
+		"locks":          "the build context: /locks is not a regular file but a directory",
+		"larger.json":    "the build context: /larger.json has 8388609 bytes, and at most 8388608 are read",
 	} {
 		if _, err := ReadContextFile(files, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want one that tells %q", name, err, want)
