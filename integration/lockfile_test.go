@@ -173,7 +173,7 @@ func TestLockfile(t *testing.T) {
 		}
 		index, err := testenv.OfficialIndex(append([]string{"386"}, testenv.DockerPlatforms()...), images["amd64"], images["arm64"])
 		must(t, err)
-		_, err = b.Registry.PushIndex(t.Context(), "docker:28.4.0-cli", index)
+		_, err = b.Registry.PushIndex("docker:28.4.0-cli", index)
 		must(t, err)
 		dir := b.folder(samFile + "docker: {version: 28.4.0}\n")
 		run(t, b.env, append([]string{"lock", "-f", filepath.Join(dir, "samforge.yaml")}, b.mirrors()...)...).ok(t)

@@ -99,7 +99,7 @@ func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
 	node24, err := testenv.NodeBase(t.Context(), testenv.Node24Base, "nodejs24.x", "24.21.0")
 	must(t, err)
-	must(t, b.Registry.PublishAll(t.Context(), node24))
+	must(t, b.Registry.PublishAll(node24))
 	x := b.newBuildx(b.Buildkitd)
 	secure := httptest.NewUnstartedServer(npm)
 	pair, _, err := testenv.ServerCertificate()

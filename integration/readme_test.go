@@ -44,7 +44,7 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		if strings.Contains(command, "--push") && !strings.Contains(command, "--build-arg") {
 			digests[command] = b.digestOfTag(b.repo(python))
-			_, err := b.Registry.Push(t.Context(), b.repo(python), nothing) // so that the next command has to push it
+			_, err := b.Registry.Push(b.repo(python), nothing) // so that the next command has to push it
 			must(t, err)
 		}
 	}

@@ -204,7 +204,7 @@ func TestLockOfAnOfficialImage(t *testing.T) {
 	}
 	index, err := testenv.OfficialIndex(append([]string{"386"}, testenv.DockerPlatforms()...), images...)
 	must(t, err)
-	whole, err := b.Registry.PushIndex(t.Context(), "docker.io/library/docker:28.5.2-cli", index)
+	whole, err := b.Registry.PushIndex("docker.io/library/docker:28.5.2-cli", index)
 	must(t, err)
 
 	file := filepath.Join(t.TempDir(), "samforge.yaml")

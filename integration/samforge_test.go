@@ -78,7 +78,7 @@ func newBed(t *testing.T, options testenv.Options) *bed {
 
 func (b *bed) push(ref string, images ...v1.Image) {
 	b.t.Helper()
-	_, err := b.Registry.Push(b.t.Context(), ref, images...)
+	_, err := b.Registry.Push(ref, images...)
 	must(b.t, err)
 }
 

@@ -32,7 +32,7 @@ func newServerlessBed(t *testing.T, options testenv.Options, standIns testenv.Se
 	b.push(serverlessPlugin, plugins...)
 	bases, err := testenv.ServerlessBases(t.Context(), standIns)
 	must(t, err)
-	must(t, b.Registry.PublishAll(t.Context(), bases))
+	must(t, b.Registry.PublishAll(bases))
 	npm, err := testenv.StartNPMRegistry(t.Context())
 	must(t, err)
 	t.Cleanup(func() { must(t, npm.Close()) })

@@ -64,7 +64,7 @@ func TestVerifyFullRefuses(t *testing.T) {
 	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{NodeOpenSSL: "trixie"})
 	tooNew, err := testenv.TooNewNode(t.Context())
 	must(t, err)
-	must(t, b.Registry.PublishAll(t.Context(), tooNew))
+	must(t, b.Registry.PublishAll(tooNew))
 	build := func(runtime, node, more string, args ...string) result {
 		return b.build(append([]string{"-f", pairFile(t, runtime, node, more), "--repo", b.repo("ci/sls"), "--target", "base"}, args...)...)
 	}

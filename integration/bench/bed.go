@@ -64,14 +64,14 @@ func (b *bench) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := b.registry.Push(ctx, testenv.SAMPlugin, plugin); err != nil {
+	if _, err := b.registry.Push(testenv.SAMPlugin, plugin); err != nil {
 		return err
 	}
 	docker, err := testenv.DockerCLI(ctx, testenv.DockerCLIOptions{Version: "28.5.2", Arch: "amd64", Size: dockerSize})
 	if err != nil {
 		return err
 	}
-	_, err = b.registry.Push(ctx, testenv.DockerCLIImage, docker)
+	_, err = b.registry.Push(testenv.DockerCLIImage, docker)
 	return err
 }
 
@@ -81,7 +81,7 @@ func (b *bench) publish(ctx context.Context, ref, runtime, samVersion string, si
 	if err != nil {
 		return err
 	}
-	_, err = b.registry.Push(ctx, ref, image)
+	_, err = b.registry.Push(ref, image)
 	return err
 }
 

@@ -120,7 +120,7 @@ func (s *oneImage) contenders(ctx context.Context) ([]*contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = s.registry.Push(ctx, newer.name, image); err != nil {
+	if _, err = s.registry.Push(newer.name, image); err != nil {
 		return nil, err
 	}
 	if newer.base, err = s.registry.Ref(newer.name); err != nil {

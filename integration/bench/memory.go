@@ -72,7 +72,7 @@ func (b *bench) manyBases(ctx context.Context) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, err := b.registry.Push(ctx, base, image); err != nil {
+			if _, err := b.registry.Push(base, image); err != nil {
 				return nil, err
 			}
 			bases = append(bases, base)

@@ -118,7 +118,7 @@ func (s *oneImage) prepare(ctx context.Context) error {
 	if s.base, err = s.registry.Ref(s.name); err != nil {
 		return err
 	}
-	if _, err := s.registry.Push(ctx, s.name, s.image); err != nil {
+	if _, err := s.registry.Push(s.name, s.image); err != nil {
 		return err
 	}
 	layers, err := s.registry.ImageLayers(ctx, s.name)

@@ -148,7 +148,7 @@ func (s *serverlessBed) bumpRuntime(ctx context.Context, p pair, i int) (pair, e
 	if err != nil {
 		return p, err
 	}
-	_, err = s.registry.Push(ctx, p.image, image)
+	_, err = s.registry.Push(p.image, image)
 	return p, err
 }
 

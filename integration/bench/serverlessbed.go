@@ -138,7 +138,7 @@ func (s *serverlessBed) publishBases(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := s.registry.Push(ctx, ref, image); err != nil {
+		if _, err := s.registry.Push(ref, image); err != nil {
 			return err
 		}
 		if ref == measuredPairs()[0].image {
@@ -205,7 +205,7 @@ func (s *serverlessBed) publishKit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.registry.Push(ctx, testenv.ServerlessPlugin, plugin); err != nil {
+	if _, err := s.registry.Push(testenv.ServerlessPlugin, plugin); err != nil {
 		return err
 	}
 	goTemplate, err := testenv.Executable(ctx, "go-template", "amd64", "v0.4.15")

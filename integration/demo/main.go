@@ -94,7 +94,7 @@ func (d *demo) start(ctx context.Context, size int64) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.registry.PublishAll(ctx, set); err != nil {
+	if err := d.registry.PublishAll(set); err != nil {
 		return err
 	}
 	d.images = []string{
@@ -137,7 +137,7 @@ func (d *demo) publishServerless(ctx context.Context, size int64) (err error) {
 		testenv.Node18Base, testenv.Node20Base, testenv.Node22Base,
 		testenv.Lambda18Base, testenv.Lambda20Base, testenv.Lambda22Base, testenv.ServerlessPlugin, testenv.DockerCLIImage,
 	}
-	return d.registry.PublishAll(ctx, set)
+	return d.registry.PublishAll(set)
 }
 
 func (d *demo) close() error {

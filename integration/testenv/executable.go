@@ -19,6 +19,12 @@ import (
 
 var executables sync.Map // cache path -> *sync.Mutex, so that each is built once
 
+// goVersion asks go for its version, once: a test bed has some hundred programs.
+var goVersion = sync.OnceValues(func() (string, error) {
+	version, err := exec.Command("go", "env", "GOVERSION").Output()
+	return string(version), err
+})
+
 // Executable returns a static Linux program for arch (amd64 or arm64) that answers `--version` like
 // the named program at that version; integration/testenv/standin documents its other commands. It
 // is cross-compiled once and kept in the user's cache directory.
@@ -35,11 +41,11 @@ func Executable(ctx context.Context, name, arch, version string) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the stand-in program: %w", err)
 	}
-	goVersion, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	compiler, err := goVersion()
 	if err != nil {
 		return nil, fmt.Errorf("asking go for its version: %w", err)
 	}
-	cached, err := cachePath("program", string(code), string(goVersion), name, arch, version)
+	cached, err := cachePath("program", string(code), compiler, name, arch, version)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestStandInsAreDeterministicAndReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.PublishAll(t.Context(), set); err != nil {
+	if err := r.PublishAll(set); err != nil {
 		t.Fatal(err)
 	}
 	base, err := r.ReadImage(t.Context(), Node22Base+"-x86_64", "linux/amd64")

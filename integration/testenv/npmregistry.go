@@ -49,7 +49,7 @@ type NPMRegistry struct {
 
 // StartNPMRegistry starts a registry. The context limits only the start.
 func StartNPMRegistry(ctx context.Context) (*NPMRegistry, error) {
-	upstream, client, err := npmUpstream(ctx)
+	upstream, client, err := npmUpstream()
 	if err != nil {
 		return nil, fmt.Errorf("starting an npm registry: %w", err)
 	}
@@ -77,13 +77,14 @@ func startNPMRegistry(ctx context.Context, upstream string, client *http.Client,
 	return n, nil
 }
 
-// npmUpstream asks npm for the registry of this machine, and how to reach it.
-func npmUpstream(ctx context.Context) (registry string, _ *http.Client, err error) {
-	cmd := exec.CommandContext(ctx, "npm", "config", "get", "registry", "cafile", "https-proxy")
+// npmConfig asks npm for the registry of this machine, and how to reach it, once: npm takes half a
+// second to answer.
+var npmConfig = sync.OnceValues(func() (map[string]string, error) {
+	cmd := exec.Command("npm", "config", "get", "registry", "cafile", "https-proxy")
 	cmd.Dir = os.TempDir() // outside of any project's .npmrc
 	output, err := cmd.Output()
 	if err != nil {
-		return "", nil, fmt.Errorf("asking npm for its registry: %w", err)
+		return nil, fmt.Errorf("asking npm for its registry: %w", err)
 	}
 	config := map[string]string{}
 	for line := range strings.Lines(string(output)) {
@@ -92,7 +93,16 @@ func npmUpstream(ctx context.Context) (registry string, _ *http.Client, err erro
 		}
 	}
 	if _, err := url.Parse(config["registry"]); err != nil || config["registry"] == "" {
-		return "", nil, errors.New("npm config get registry names no registry")
+		return nil, errors.New("npm config get registry names no registry")
+	}
+	return config, nil
+})
+
+// npmUpstream returns the registry of this machine, and a client that reaches it.
+func npmUpstream() (registry string, _ *http.Client, err error) {
+	config, err := npmConfig()
+	if err != nil {
+		return "", nil, err
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {

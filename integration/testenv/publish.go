@@ -10,11 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -22,12 +20,12 @@ import (
 // ref is a reference to the registry or a public name (see [Registry.Ref]). Push needs no
 // credentials, and is not counted or intercepted. The index of a Docker Official Image is like the
 // one on Docker Hub, see [OfficialIndex].
-func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (digest string, err error) {
+func (r *Registry) Push(ref string, images ...v1.Image) (digest string, err error) {
 	if len(images) == 0 {
 		return "", fmt.Errorf("pushing %s: %w", ref, errors.New("no image was given"))
 	}
 	if len(images) == 1 {
-		return r.push(ref, images[0], images, func(to name.Reference) error { return remote.Write(to, images[0], r.remoteOptions(ctx)...) })
+		return r.push(ref, images[0], images)
 	}
 	own, err := r.Ref(ref)
 	if err != nil {
@@ -42,11 +40,11 @@ func (r *Registry) Push(ctx context.Context, ref string, images ...v1.Image) (di
 	if err != nil {
 		return "", fmt.Errorf("pushing %s: %w", ref, err)
 	}
-	return r.PushIndex(ctx, ref, index)
+	return r.PushIndex(ref, index)
 }
 
-// PushIndex does the same with an existing index.
-func (r *Registry) PushIndex(ctx context.Context, ref string, index v1.ImageIndex) (digest string, err error) {
+// PushIndex does the same with an existing index of images.
+func (r *Registry) PushIndex(ref string, index v1.ImageIndex) (digest string, err error) {
 	manifest, err := index.IndexManifest()
 	if err != nil {
 		return "", fmt.Errorf("pushing %s: %w", ref, err)
@@ -59,33 +57,37 @@ func (r *Registry) PushIndex(ctx context.Context, ref string, index v1.ImageInde
 		}
 		images = append(images, image)
 	}
-	return r.push(ref, index, images, func(to name.Reference) error { return remote.WriteIndex(to, index, r.remoteOptions(ctx)...) })
+	return r.push(ref, index, images)
 }
 
-// push pushes the images, or an index of them, with write.
-func (r *Registry) push(ref string, pushed interface{ Digest() (v1.Hash, error) }, images []v1.Image, write func(to name.Reference) error) (string, error) {
-	parsed, err := r.reference(ref)
+// push stores the images, and the manifest pushed under ref: one of them, or an index of them.
+func (r *Registry) push(ref string, pushed manifest, images []v1.Image) (digest string, err error) {
+	to, err := r.reference(ref)
 	if err != nil {
 		return "", err
 	}
+	storage, repository := r.storage(), to.Context().RepositoryStr()
 	for _, image := range images {
 		manifest, err := image.RawManifest()
+		if err == nil {
+			r.counter.learn(manifest)
+			err = storage.addImage(repository, image)
+		}
 		if err != nil {
 			return "", fmt.Errorf("pushing %s: %w", ref, err)
 		}
-		r.counter.learn(manifest)
-		if err := r.linkLayers(parsed.Context().RepositoryStr(), image); err != nil {
-			return "", fmt.Errorf("pushing %s: %w", ref, err)
-		}
 	}
-	if err := write(parsed); err != nil {
-		return "", fmt.Errorf("pushing %s: %w", ref, err)
+	sum, err := pushed.Digest()
+	if err == nil {
+		err = storage.addManifest(repository, pushed)
 	}
-	hash, err := pushed.Digest()
+	if err == nil {
+		err = storage.tag(to, sum)
+	}
 	if err != nil {
 		return "", fmt.Errorf("pushing %s: %w", ref, err)
 	}
-	return hash.String(), nil
+	return sum.String(), nil
 }
 
 // indexOf makes an index of the media type family that its members have.
@@ -113,9 +115,9 @@ func indexOf(images []v1.Image) (v1.ImageIndex, error) {
 type Set map[string][]v1.Image
 
 // PublishAll pushes every image of the set; see [Registry.Push].
-func (r *Registry) PublishAll(ctx context.Context, set Set) error {
+func (r *Registry) PublishAll(set Set) error {
 	for _, ref := range slices.Sorted(maps.Keys(set)) {
-		if _, err := r.Push(ctx, ref, set[ref]...); err != nil {
+		if _, err := r.Push(ref, set[ref]...); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ func smallBase(t *testing.T, arch string) v1.Image {
 
 func pushed(t *testing.T, r *Registry, ref string, images ...v1.Image) {
 	t.Helper()
-	if _, err := r.Push(t.Context(), ref, images...); err != nil {
+	if _, err := r.Push(ref, images...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -213,7 +213,7 @@ func TestOfficialImagesAreAsOnDockerHub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.PushIndex(t.Context(), "docker:28-cli", index); err != nil {
+	if _, err := r.PushIndex("docker:28-cli", index); err != nil {
 		t.Fatal(err)
 	}
 	for ref, want := range map[string]string{
