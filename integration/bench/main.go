@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/samforge/samforge/internal/builder"
 )
 
 // section is one subject of the benchmark.
@@ -43,6 +45,7 @@ func sections() []section {
 }
 
 func main() {
+	builder.Keeper()
 	if len(os.Args) > 1 && os.Args[1] == measureVerb {
 		os.Exit(measureChild(os.Args[2], os.Args[3:]))
 	}

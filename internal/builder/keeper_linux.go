@@ -23,9 +23,13 @@ const keeperName = "samforge-keeper"
 // while it cleans up after builds.
 const stopTimeout = 10 * time.Second
 
+// keeps says that this program calls Keeper. Without that its keepers would be the program again.
+var keeps bool
+
 // Keeper does not return if the process was started as a keeper, see keeperCommand. A program that
 // uses this package calls it first in main.
 func Keeper() {
+	keeps = true
 	if os.Args[0] == keeperName && len(os.Args) > 2 {
 		runtime.LockOSThread() // the kernel sends the parent-death signal when the thread that forked ends
 		os.Exit(keep(os.Args[1], os.Args[2:]))

@@ -22,6 +22,9 @@ const startTimeout = 30 * time.Second
 // startPrivate starts our own buildkitd. It keeps the state in the user's cache directory for the
 // next time. The socket is in a new directory that only the user can enter.
 func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
+	if !keeps {
+		return nil, errors.New("this program starts no buildkitd: its main does not call builder.Keeper")
+	}
 	t, err := opt.findTools(os.Geteuid() != 0)
 	if err != nil {
 		return nil, err
