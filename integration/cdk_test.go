@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/samforge/samforge/integration/testenv"
 )
 
@@ -27,14 +25,6 @@ HOME=/tmp cdk synth --no-version-reporting --no-notices --app 'node app.js'
 func TestCDKExample(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-	var plugins []v1.Image
-	for _, arch := range []string{"amd64", "arm64"} {
-		image, err := testenv.PluginImage(t.Context(), testenv.PluginOptions{Kind: "cdk", Version: "1.0.0", Arch: arch})
-		must(t, err)
-		plugins = append(plugins, image)
-	}
-	b.push("docker.io/harness/aws-cdk-plugin:1.0.0-base", plugins...)
-	b.Registry.Reset()
 	args := []string{"-f", example(t, "cdk/samforge.yaml"), "--repo", b.repo("ci/cdk"), "--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}
 	b.build(append(args, "--target", "python3.12", "--platform", "linux/amd64", "--verify", "full")...).ok(t)
 	lines := b.build(append(args, "--platform", "linux/amd64,linux/arm64", "--push")...).ok(t)

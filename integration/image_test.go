@@ -37,9 +37,9 @@ func TestImageOfSamforge(t *testing.T) {
 	work := t.TempDir()
 	must(t, os.Chmod(work, 0o755))
 	must(t, os.WriteFile(filepath.Join(work, "samforge.yaml"), []byte(samFile), 0o644))
-	pair, err := os.ReadFile(pairFile(t, testenv.Python312Base, testenv.Node20Base, ""))
+	cdk, err := os.ReadFile(cdkFile(t, testenv.Lambda20Base, testenv.Python312Base))
 	must(t, err)
-	must(t, os.WriteFile(filepath.Join(work, "pair.yaml"), pair, 0o644))
+	must(t, os.WriteFile(filepath.Join(work, "cdk.yaml"), cdk, 0o644))
 	try := func(args ...string) result {
 		t.Helper()
 		run := append([]string{"run", "--rm", "--network", "host", "--volume", work + ":/images", "--workdir", "/images"}, args...)
@@ -65,7 +65,7 @@ func TestImageOfSamforge(t *testing.T) {
 		t.Errorf("the image runs as %s, want 1000", got)
 	}
 	b.base(testenv.Node22Base, "nodejs22.x", "amd64")
-	for file, target := range map[string]string{"samforge.yaml": "nodejs22.x", "pair.yaml": "python3.12-serverless"} {
+	for file, target := range map[string]string{"samforge.yaml": "nodejs22.x", "cdk.yaml": "python3.12"} {
 		line := docker(append([]string{image, "build", "-f", file, "--target", target, "--repo", b.repo("ci/unprivileged"), "--push", "--progress", "plain",
 			"--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}, b.mirrors()...)...)
 		tag, digest, _ := strings.Cut(line, "@")

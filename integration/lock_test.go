@@ -113,15 +113,15 @@ func TestFreshResolve(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
 	args := []string{"--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}
-	r := b.build(append(args, frameworkContext(t, "version: 3.37.0", nil))...)
+	r := b.build(append(args, frameworkContext(t, "version: 4.2.0, flavor: osls", nil))...)
 	lines := r.ok(t)
-	for _, want := range []string{"samforge has no lock of serverless 3.37.0, and npm resolves it afresh: the image is not reproducible; use 3.40.0 or ", "npm install serverless@3.37.0"} {
+	for _, want := range []string{"samforge has no lock of osls 4.2.0, and npm resolves it afresh: the image is not reproducible; use 4.3.1 or ", "npm install osls@4.2.0"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("the progress does not say %q:\n%s", want, r.stderr)
 		}
 	}
 	output, err := b.inside(b.Buildkitd, lines[0], "serverless --version; cat /opt/harness/serverless/node_modules/.package-lock.json")
-	if err != nil || !strings.Contains(output, "Framework Core: 3.37.0") {
+	if err != nil || !strings.Contains(output, "4.2.0") {
 		t.Errorf("%v\n%s", err, output)
 	}
 	if strings.Contains(output, npm.URL()) {

@@ -21,13 +21,15 @@ import (
 func TestNPMFailures(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-	file := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
+	lodash := npmPackage{Name: "lodash", Version: "4.17.21"}
+	framework := npmPackage{Name: "serverless", Version: "3.39.0", Manifest: map[string]any{"dependencies": map[string]string{"lodash": "4.17.21"}}}
+	lock := strings.Replace(lockOf(t, framework, lodash), `{"lodash":"4.17.21","serverless":"3.39.0"}`, `{"serverless":"3.39.0"}`, 1)
+	dir := frameworkContext(t, "version: 3.39.0, lock: sls.json", map[string]string{"sls.json": lock})
 	build := func(registry string, more ...string) result {
-		return b.build(append([]string{"-f", file, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
-			"--mirror", "https://registry.npmjs.org/=" + registry + "/"}, more...)...)
+		return b.build(append([]string{"--repo", b.repo("ci/sls"), "--target", "serverless", "--push",
+			"--mirror", "https://registry.npmjs.org/=" + registry + "/", dir}, more...)...)
 	}
-	// Fetched packages are not requested again, so the same packages fail each time, and nothing
-	// can be fetched at the start.
+	served := serve(t, npm.URL(), framework, lodash)
 	t.Run("a registry that is down", func(t *testing.T) {
 		b.wantFailure(build("http://127.0.0.1:9"), "the npm registry cannot be reached", "127.0.0.1:9", "ECONNREFUSED", "HTTPS_PROXY")
 	})
@@ -67,7 +69,7 @@ func TestNPMFailures(t *testing.T) {
 	t.Run("a package that the registry does not have", func(t *testing.T) {
 		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/lodash" && !strings.HasPrefix(r.URL.Path, "/lodash/") {
-				return false
+				return served(w, r)
 			}
 			http.NotFound(w, r)
 			return true
@@ -78,7 +80,7 @@ func TestNPMFailures(t *testing.T) {
 	t.Run("a package with other bytes than the lock's", func(t *testing.T) {
 		npm.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 			if !strings.Contains(r.URL.Path, "/lodash/-/") {
-				return false
+				return served(w, r)
 			}
 			_, _ = w.Write([]byte("not what was locked"))
 			return true
@@ -131,10 +133,10 @@ func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 func TestNetworkOfTheNPMStep(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-	path := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
+	path := cdkFile(t, testenv.Lambda20Base, testenv.Python312Base)
 	const host = "npm.registry.test" // only --add-host resolves it
 	registry := strings.Replace(npm.URL(), "127.0.0.1", host, 1)
-	args := []string{"-f", path, "--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + registry + "/"}
+	args := []string{"-f", path, "--repo", b.repo("ci/cdk"), "--push", "--mirror", "https://registry.npmjs.org/=" + registry + "/"}
 	b.wantFailure(b.build(append(args, "--network", "none", "--add-host", host+":127.0.0.1")...), "the npm registry cannot be reached", "build without --network none")
 	b.wantFailure(b.build(append(args, "--network", "host")...), "network.host")
 	allowing := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{HostNetwork: true})
@@ -144,7 +146,7 @@ func TestNetworkOfTheNPMStep(t *testing.T) {
 	x := b.newBuildx(b.Buildkitd)
 	x.npm = registry
 	dir := x.folder(string(file))
-	xArgs := []string{"--target", "python3.12-serverless", "--push", "-t", x.repo("ci/buildx:1"), "--add-host", host + ":127.0.0.1"}
+	xArgs := []string{"--push", "-t", x.repo("ci/buildx:1"), "--add-host", host + ":127.0.0.1"}
 	if r := x.build(dir, append(xArgs, "--network", "none")...); r.code == 0 || npm.Requests() > 0 {
 		t.Fatalf("docker buildx build --network none: exit code %d, %d requests for packages:\n%s", r.code, npm.Requests(), r.stderr)
 	}

@@ -37,10 +37,10 @@ func TestTheBuildKitBefore(t *testing.T) {
 		args = append(args, "--platform", "linux/amd64,linux/arm64")
 		wantDigests(t, b.buildOn(startBuildkitd(t, b.Registry, before), args...).ok(t), b.build(args...).ok(t))
 	})
-	t.Run("serverless", func(t *testing.T) {
+	t.Run("cdk", func(t *testing.T) {
 		t.Parallel()
 		b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-		file := pairFile(t, testenv.Python312Base, testenv.Node20Base, "")
-		both(t, b, "-f", file, "--repo", b.repo("ci/sls"), "--push", "--mirror", "https://registry.npmjs.org/="+npm.URL()+"/")
+		file := cdkFile(t, testenv.Lambda20Base, testenv.Python312Base)
+		both(t, b, "-f", file, "--repo", b.repo("ci/cdk"), "--push", "--mirror", "https://registry.npmjs.org/="+npm.URL()+"/")
 	})
 }

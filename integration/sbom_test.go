@@ -208,13 +208,12 @@ func TestSBOMAndCaches(t *testing.T) {
 // image that Node.js comes from.
 func TestSBOMOfServerless(t *testing.T) {
 	t.Parallel()
-	b := newLawsBed(t)
+	b := newLawsBed(t, pairsFile)
 	x := b.newBuildx(b.Buildkitd)
 	x.npm = b.npm.URL()
 	file, err := os.ReadFile(b.file)
 	must(t, err)
-	withLambda := strings.ReplaceAll(string(file), testenv.Node20Base, testenv.Lambda20Base)
-	doors, ref := x.doors(x.folder(withLambda), "python3.12-serverless"), x.repo("ci/cached:1")
+	doors, ref := x.doors(x.folder(string(file)), "python3.12-serverless"), x.repo("ci/cached:1")
 	cache := "type=registry,ref=" + x.repo("cache/sls")
 	attest := []string{"--platform", forBothPlatforms, "--sbom=true", "--provenance", "mode=max"}
 	b.forget()

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"debug/elf"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,18 +19,25 @@ import (
 
 const serverlessPlugin = testenv.ServerlessPlugin
 
-// newServerlessBed starts a test bed with the stand-ins of the recommended
-// pairs and an npm registry.
+const cdkPlugin = "docker.io/harness/aws-cdk-plugin:1.0.0-base"
+
+// newServerlessBed starts a test bed with the stand-ins of the recommended pairs, the plugins that
+// are copied into them, and an npm registry.
 func newServerlessBed(t *testing.T, options testenv.Options, standIns testenv.ServerlessOptions) (*bed, *testenv.NPMRegistry) {
 	t.Helper()
 	b := newBed(t, options)
-	var plugins []v1.Image
-	for _, arch := range []string{"amd64", "arm64"} {
-		image, err := testenv.PluginImage(t.Context(), testenv.PluginOptions{Kind: "serverless", Version: "1.1.0-beta", Arch: arch})
-		must(t, err)
-		plugins = append(plugins, image)
+	for ref, plugin := range map[string]testenv.PluginOptions{
+		serverlessPlugin: {Kind: "serverless", Version: "1.1.0-beta"},
+		cdkPlugin:        {Kind: "cdk", Version: "1.0.0"},
+	} {
+		var images []v1.Image
+		for _, plugin.Arch = range []string{"amd64", "arm64"} {
+			image, err := testenv.PluginImage(t.Context(), plugin)
+			must(t, err)
+			images = append(images, image)
+		}
+		b.push(ref, images...)
 	}
-	b.push(serverlessPlugin, plugins...)
 	bases, err := testenv.ServerlessBases(t.Context(), standIns)
 	must(t, err)
 	must(t, b.Registry.PublishAll(bases))
@@ -50,6 +58,19 @@ serverless: {version: 3.39.0}
 `+more+`runtimes:
   - {image: '`+runtime+`', node: '`+node+`'}
 `), 0o600))
+	return path
+}
+
+// cdkFile writes a build file of CDK images for some runtimes, with one node image. npm installs
+// one package for them, and 611 for the framework of pairFile.
+func cdkFile(t *testing.T, node string, runtimes ...string) string {
+	t.Helper()
+	file := "kind: cdk\nplugin: {image: harness/aws-cdk-plugin:1.0.0-base, version: 1.0.0}\nruntimes:\n"
+	for _, runtime := range runtimes {
+		file += fmt.Sprintf("  - {image: '%s', node: '%s'}\n", runtime, node)
+	}
+	path := filepath.Join(t.TempDir(), "samforge.yaml")
+	must(t, os.WriteFile(path, []byte(file), 0o600))
 	return path
 }
 

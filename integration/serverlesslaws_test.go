@@ -17,14 +17,15 @@ import (
 )
 
 // lawsBed is a test bed with two runtimes that take Node.js from one image, and newer images of
-// both.
+// both runtimes.
 type lawsBed struct {
 	*bed
 	npm          *testenv.NPMRegistry
 	file, bumped string // build files with the runtimes, and with the newer ones
 }
 
-func newLawsBed(t *testing.T) *lawsBed {
+// newLawsBed starts a test bed with build files that pairsFile or cdkFile writes.
+func newLawsBed(t *testing.T, file func(t *testing.T, node string, runtimes ...string) string) *lawsBed {
 	t.Helper()
 	const newerPython, newerJava = "public.ecr.aws/sam/build-python3.12:1.150.0-20251211000000", "public.ecr.aws/sam/build-java21:1.150.0-20251211000001"
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -33,8 +34,8 @@ func newLawsBed(t *testing.T) *lawsBed {
 	b.Registry.Reset()
 	return &lawsBed{
 		bed: b, npm: npm,
-		file:   pairsFile(t, testenv.Node20Base, testenv.Python312Base, testenv.Java21Base),
-		bumped: pairsFile(t, testenv.Node20Base, newerPython, newerJava),
+		file:   file(t, testenv.Lambda20Base, testenv.Python312Base, testenv.Java21Base),
+		bumped: file(t, testenv.Lambda20Base, newerPython, newerJava),
 	}
 }
 
@@ -131,10 +132,10 @@ func wantDigests(t *testing.T, got, want []string) {
 	}
 }
 
-// Laws 2, 3 and 4, after one cold build. Each subtest continues from the one before.
+// Laws 3 and 4, after one cold build. Each subtest continues from the one before.
 func TestServerlessLaws(t *testing.T) {
 	t.Parallel()
-	b := newLawsBed(t)
+	b := newLawsBed(t, pairsFile)
 	r := b.build(b.forBoth(b.file)...)
 	first := r.ok(t)
 	if len(first) != 3*4 {
@@ -169,8 +170,6 @@ func TestServerlessLaws(t *testing.T) {
 		wantWorked(t, r, "npm ci serverless@3.40.0")
 		b.wantNoLayer(t)
 	})
-	t.Run("law 2: a cache makes a fresh builder as good as the first", b.caches)
-	t.Run("law 2: so does a cache inside the images", b.inlineCache)
 	t.Run("law 4: another cold builder, rootless, with another npm registry", func(t *testing.T) {
 		mirror := npmMirror(t, b.npm)
 		mirror.Start()
@@ -178,9 +177,17 @@ func TestServerlessLaws(t *testing.T) {
 		pair := b.buildOn(rootless, b.args(b.file, "--target", "python3.12", "--mirror", "https://registry.npmjs.org/="+mirror.URL+npmMirrorPath+"/")...).ok(t)
 		wantDigests(t, pair, membersOf(first, pair))
 	})
+}
+
+// Laws 2 and 4 for what npm installs, with one package.
+func TestCDKLaws(t *testing.T) {
+	t.Parallel()
+	b := newLawsBed(t, cdkFile)
+	t.Run("law 2: a cache makes a fresh builder as good as the first", b.caches)
+	t.Run("law 2: so does a cache inside the images", b.inlineCache)
 	t.Run("law 4: the times follow SOURCE_DATE_EPOCH", func(t *testing.T) {
 		b.forget()
-		lines := b.build(b.args(b.file, "--target", "python3.12-serverless", "--build-arg", "SOURCE_DATE_EPOCH=1700000000")...).ok(t)
+		lines := b.build(b.args(b.file, "--target", "python3.12", "--build-arg", "SOURCE_DATE_EPOCH=1700000000")...).ok(t)
 		b.wantNoNPM(t)
 		b.wantTimes(testenv.Python312Base, lines[0], "amd64", time.Unix(1700000000, 0))
 	})
@@ -219,7 +226,7 @@ func (b *bed) wantTimes(base, ref, arch string, want time.Time) {
 // caches tests the caches that are stored apart from the images, one for each target. Builders with
 // no state and no runc import each of them: any exec would fail.
 func (b *lawsBed) caches(t *testing.T) {
-	const target = "python3.12" // both variants
+	const target = "python3.12"
 	local := filepath.Join(t.TempDir(), "cache")
 	imports := map[string]string{
 		"mode=max": "type=registry,ref=" + b.repo("cache/max:{{.Target}}"),
@@ -252,11 +259,11 @@ func (b *lawsBed) caches(t *testing.T) {
 			b.wantNoLayer(t)
 		})
 	}
-	t.Run("another version of the framework needs only the node image", func(t *testing.T) {
-		r := build(t, testenv.BuildkitdOptions{}, "mode=max", b.file, "--build-arg", "SERVERLESS_VERSION=3.40.0")
+	t.Run("another version of the package needs only the node image", func(t *testing.T) {
+		r := build(t, testenv.BuildkitdOptions{}, "mode=max", b.file, "--build-arg", "AWS_CDK_VERSION=2.1148.0")
 		r.ok(t)
-		wantWorked(t, r, "npm ci serverless@3.40.0")
-		b.wantNoLayer(t, "ecr/sam/build-nodejs20.x", "cache/max") // which has the plugin's directories, some bytes
+		wantWorked(t, r, "check that aws-cdk@2.1148.0 runs on linux/amd64", "copy aws-cdk@2.1148.0", "npm install aws-cdk@2.1148.0")
+		b.wantNoLayer(t, "ecr/lambda/nodejs", "cache/max") // which has the plugin's directories, some bytes
 	})
 }
 
