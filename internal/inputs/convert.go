@@ -1,0 +1,161 @@
+package inputs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+const (
+	mainContext = dockerui.DefaultLocalNameContext
+	localPrefix = "local:"
+)
+
+// convert turns the Dockerfile into a graph, as the Dockerfile frontend does, and finds in it the
+// images, addresses and paths that the target reaches.
+func (f *Finder) convert(ctx context.Context, in *Inputs, b Build, data []byte) (map[string][]string, error) {
+	c := &offline{opts: map[string]string{}, platform: b.Platform, finder: f, images: map[string]digest.Digest{}}
+	for name, value := range b.Contexts {
+		if strings.HasPrefix(value, localPrefix) {
+			value = localPrefix + name // a name, in place of the folder
+		}
+		c.opts["context:"+name] = value
+	}
+	ui, err := dockerui.NewClient(c)
+	if err != nil {
+		return nil, err
+	}
+	ui.BuildArgs, ui.Target = maps.Clone(b.Args), b.Target
+	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{b.Platform}
+	result, err := dockerfile2llb.Dockerfile2LLB(ctx, data, dockerfile2llb.ConvertOpt{
+		Config: ui.Config, Client: ui, TargetPlatform: &b.Platform, MetaResolver: c,
+		SourceMap: llb.NewSourceMap(nil, b.Dockerfile, "Dockerfile", data),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for ref, dgst := range c.images {
+		in.add("image", ref, dgst.String())
+	}
+	def, err := result.State.Marshal(ctx, llb.Platform(b.Platform))
+	if err != nil {
+		return nil, err
+	}
+	return in.sources(def)
+}
+
+// sources returns the paths of the local contexts in a graph, and adds what is fetched from
+// addresses.
+func (in *Inputs) sources(def *llb.Definition) (map[string][]string, error) {
+	read := map[string][]string{}
+	for _, data := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(data); err != nil {
+			return nil, err
+		}
+		source := op.GetSource()
+		if source == nil {
+			continue
+		}
+		scheme, rest, _ := strings.Cut(source.Identifier, "://")
+		switch scheme {
+		case "local":
+			var paths []string
+			if text := source.Attrs[pb.AttrFollowPaths]; text != "" {
+				if err := json.Unmarshal([]byte(text), &paths); err != nil {
+					return nil, err
+				}
+			}
+			read[rest] = paths
+		case "docker-image", "oci-layout":
+		case "git":
+			in.address(source.Identifier, source.Attrs[pb.AttrGitChecksum], commit.MatchString(source.Identifier))
+		default:
+			in.address(source.Identifier, source.Attrs[pb.AttrHTTPChecksum], false)
+		}
+	}
+	return read, nil
+}
+
+// commit matches the address of a commit of a git repository.
+var commit = regexp.MustCompile(`#[0-9a-f]{40}(:|$)`)
+
+// address adds what is fetched from an address. Without a checksum it can change.
+func (in *Inputs) address(address, checksum string, pinned bool) {
+	in.add("address", address, checksum)
+	if checksum == "" && !pinned {
+		in.Unpinned = append(in.Unpinned, fmt.Sprintf("%s can change: pin it with --checksum", address))
+	}
+}
+
+// offline is a gateway without a builder: it resolves images and has no files.
+type offline struct {
+	opts     map[string]string
+	platform ocispecs.Platform
+	finder   *Finder
+
+	mu     sync.Mutex
+	images map[string]digest.Digest
+}
+
+var _ gateway.Client = (*offline)(nil)
+
+func (c *offline) BuildOpts() gateway.BuildOpts {
+	return gateway.BuildOpts{
+		Opts:    c.opts,
+		Workers: []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{c.platform}}},
+		LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
+		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
+	}
+}
+
+// ResolveImageConfig resolves an image and records it.
+func (c *offline) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	platform := c.platform
+	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
+		platform = *opt.ImageOpt.Platform
+	}
+	dgst, config, err := c.finder.Resolve(ctx, ref, platform)
+	if err != nil {
+		return "", "", nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.images[ref+" "+platforms.Format(platform)] = dgst
+	return ref, dgst, config, nil
+}
+
+// Solve returns a result without files: the Dockerfile frontend looks for ignore files, which [Find]
+// reads itself.
+func (c *offline) Solve(context.Context, gateway.SolveRequest) (*gateway.Result, error) {
+	result := gateway.NewResult()
+	result.SetRef(noFiles{})
+	return result, nil
+}
+
+func (c *offline) Inputs(context.Context) (map[string]llb.State, error) { return nil, nil }
+
+func (c *offline) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	return nil, fmt.Errorf("%s needs a builder", op.Identifier)
+}
+
+func (c *offline) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
+	return nil, fmt.Errorf("a container needs a builder")
+}
+
+func (c *offline) Warn(context.Context, digest.Digest, string, gateway.WarnOpts) error { return nil }

@@ -1,0 +1,142 @@
+package inputs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/patternmatcher/ignorefile"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/samforge/samforge/internal/userfile"
+)
+
+// maxIgnoreFile is the maximum size of an ignore file in bytes, as BuildKit has it.
+const maxIgnoreFile = 2 << 20
+
+func readIgnoreFile(name string) ([]string, error) {
+	data, err := userfile.Read(name, maxIgnoreFile)
+	if err != nil {
+		return nil, err
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return patterns, nil
+}
+
+// fileSums has the checksums of files. Several builds read the same ones.
+type fileSums struct {
+	sums sync.Map // func() (string, error) by path
+}
+
+// add adds a part for each file of a folder that is read: those below paths, all if it is nil.
+func (s *fileSums) add(in *Inputs, context, folder string, ignored, paths []string) error {
+	return walk(folder, &fsutil.FilterOpt{ExcludePatterns: ignored, FollowPaths: paths}, func(path string, stat *types.Stat) error {
+		mode := os.FileMode(stat.Mode)
+		value := mode.String()
+		switch {
+		case mode.IsRegular():
+			sum, err := s.sum(filepath.Join(folder, path))
+			if err != nil {
+				return err
+			}
+			value += " " + sum
+		case mode&os.ModeSymlink != 0:
+			value += " " + stat.Linkname
+		}
+		in.add("file", context+"/"+filepath.ToSlash(path), value)
+		return nil
+	})
+}
+
+// sent returns the number and the size of the files that are not ignored.
+func (s *fileSums) sent(folder string, ignored []string) (files int, size int64, err error) {
+	err = walk(folder, &fsutil.FilterOpt{ExcludePatterns: ignored}, func(_ string, stat *types.Stat) error {
+		if os.FileMode(stat.Mode).IsRegular() {
+			files++
+			size += stat.Size
+		}
+		return nil
+	})
+	return files, size, err
+}
+
+// walk calls f for the files that a builder would receive, in the order in which it does.
+func walk(folder string, filter *fsutil.FilterOpt, f func(path string, stat *types.Stat) error) error {
+	all, err := fsutil.NewFS(folder)
+	if err != nil {
+		return err
+	}
+	filtered, err := fsutil.NewFilterFS(all, filter)
+	if err != nil {
+		return err
+	}
+	return filtered.Walk(context.Background(), "", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*types.Stat)
+		if !ok {
+			return fmt.Errorf("%s has no status", path)
+		}
+		return f(path, stat)
+	})
+}
+
+// sum returns the checksum of a file, which is read once.
+func (s *fileSums) sum(name string) (string, error) {
+	once, _ := s.sums.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+		file, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		defer file.Close()
+		hash := sha256.New()
+		if _, err := io.Copy(hash, file); err != nil {
+			return "", err
+		}
+		return "sha256:" + hex.EncodeToString(hash.Sum(nil)), nil
+	}))
+	return once.(func() (string, error))()
+}
+
+// noFiles is a reference without files.
+type noFiles struct{}
+
+var _ gateway.Reference = noFiles{}
+
+func (noFiles) ToState() (llb.State, error)    { return llb.Scratch(), nil }
+func (noFiles) Evaluate(context.Context) error { return nil }
+
+func (noFiles) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte, error) {
+	return nil, notThere(req.Filename)
+}
+
+func (noFiles) StatFile(_ context.Context, req gateway.StatRequest) (*types.Stat, error) {
+	return nil, notThere(req.Path)
+}
+
+func (noFiles) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*types.Stat, error) {
+	return nil, notThere(req.Path)
+}
+
+func notThere(name string) error {
+	return &fs.PathError{Op: "open", Path: strings.TrimPrefix(name, "/"), Err: fs.ErrNotExist}
+}

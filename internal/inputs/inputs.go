@@ -1,0 +1,208 @@
+// Package inputs finds what an image is made from, and makes one digest of it, without a builder.
+//
+// Two builds with equal digests give images with the same files and the same configuration, as far
+// as the steps of their Dockerfiles do the same each time. So an image that has the digest in its
+// tag need not be built again, on any machine.
+package inputs
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/internal/userfile"
+)
+
+// format is the version of what the digest is made of. It changes with every change of that, so that
+// a digest of another version of samforge is never taken for one of this.
+const format = "1"
+
+// maxDockerfile is the maximum size of a Dockerfile in bytes, as BuildKit has it.
+const maxDockerfile = 2 << 20
+
+// Build is a build of an image from a Dockerfile on this machine.
+type Build struct {
+	// Folder is the build context and Dockerfile the path of the Dockerfile.
+	Folder, Dockerfile string
+	// Target is the stage to build; "" for the last one.
+	Target   string
+	Platform ocispecs.Platform
+	Args     map[string]string
+	Labels   map[string]string
+	// Contexts are named contexts by name, as the frontend's option context:NAME has them. One that
+	// is a folder is local:FOLDER.
+	Contexts map[string]string
+}
+
+// Inputs is what an image is made from.
+type Inputs struct {
+	// Parts are what the digest is made of, sorted by kind and name.
+	Parts []Part
+	// Files and Bytes are the number and the size of the files that are sent to a builder: those of
+	// the build context that are not ignored.
+	Files int
+	Bytes int64
+	// Unpinned says, in a sentence each, what can change although the digest does not. If there is
+	// any, the image has to be built.
+	Unpinned []string
+}
+
+// Part is one of the inputs. Kind is one of dockerfile, target, platform, argument, label, image,
+// frontend, context and file. Value is a digest, or the value itself.
+type Part struct {
+	Kind, Name, Value string
+}
+
+// Digest returns the digest of the parts.
+func (i *Inputs) Digest() digest.Digest {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "samforge inputs %s\n", format)
+	for _, part := range i.Parts {
+		fmt.Fprintf(sum, "%q %q %q\n", part.Kind, part.Name, part.Value)
+	}
+	return digest.NewDigest(digest.SHA256, sum)
+}
+
+func (i *Inputs) add(kind, name, value string) {
+	i.Parts = append(i.Parts, Part{kind, name, value})
+}
+
+// Finder finds the inputs of builds. It reads each file of a folder once, however many builds share
+// it. Its methods are safe for concurrent use.
+type Finder struct {
+	// Resolve returns the digest and the configuration of an image for a platform.
+	Resolve func(ctx context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error)
+
+	files fileSums
+}
+
+// Find returns the inputs of a build. Mistakes in the Dockerfile are errors, with its lines.
+func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
+	data, err := userfile.Read(b.Dockerfile, maxDockerfile)
+	if err != nil {
+		return nil, fmt.Errorf("read the Dockerfile: %w", err)
+	}
+	in := &Inputs{}
+	in.add("dockerfile", "", sumOf(data))
+	in.add("platform", "", platforms.FormatAll(platforms.Normalize(b.Platform)))
+	if b.Target != "" {
+		in.add("target", "", b.Target)
+	}
+	for name, value := range b.Args {
+		if !passing(name) {
+			in.add("argument", name, value)
+		}
+	}
+	for name, value := range b.Labels {
+		in.add("label", name, value)
+	}
+	ignored, err := ignorePatterns(b)
+	if err != nil {
+		return nil, err
+	}
+	read, err := f.read(ctx, in, b, data)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.addFiles(in, b, ignored, read); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(in.Parts, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
+	})
+	return in, nil
+}
+
+// read returns the paths of each local context that the Dockerfile reads, by the context's name; nil
+// for a context that may be read as a whole.
+func (f *Finder) read(ctx context.Context, in *Inputs, b Build, data []byte) (map[string][]string, error) {
+	whole := map[string][]string{mainContext: nil}
+	for name, value := range b.Contexts {
+		if strings.HasPrefix(value, localPrefix) {
+			whole[name] = nil
+		}
+	}
+	syntax, _, _, foreign := parser.DetectSyntax(data)
+	if foreign {
+		ref, err := f.frontend(ctx, in, syntax)
+		if err != nil {
+			return nil, err
+		}
+		if ref != "docker.io/docker/dockerfile" {
+			// Nobody but the frontend knows what it reads: images and addresses too.
+			in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s may read more than samforge knows of", syntax))
+			return whole, nil
+		}
+	}
+	return f.convert(ctx, in, b, data)
+}
+
+// frontend adds the frontend that `# syntax=` names, and returns its repository.
+func (f *Finder) frontend(ctx context.Context, in *Inputs, syntax string) (repository string, err error) {
+	named, err := reference.ParseNormalizedNamed(syntax)
+	if err != nil {
+		return "", fmt.Errorf("# syntax=%s is not an image: %w", syntax, err)
+	}
+	// A frontend runs on the builder. Its index has one digest for all platforms.
+	dgst, _, err := f.Resolve(ctx, reference.TagNameOnly(named).String(), ocispecs.Platform{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		return "", err
+	}
+	in.add("frontend", reference.TagNameOnly(named).String(), dgst.String())
+	return named.Name(), nil
+}
+
+// passing reports whether a build argument says how a build reaches the world, or what time it is,
+// and not what is in the image.
+func passing(name string) bool {
+	switch strings.ToUpper(name) {
+	case "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH":
+		return true
+	}
+	return strings.HasPrefix(name, "SAMFORGE_") || strings.HasPrefix(name, "BUILDKIT_")
+}
+
+func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string][]string) error {
+	for _, name := range slices.Sorted(maps.Keys(read)) {
+		folder, patterns := b.Folder, ignored
+		if name != mainContext {
+			folder, patterns = strings.TrimPrefix(b.Contexts[name], localPrefix), nil
+		}
+		if err := f.files.add(in, name, folder, patterns, read[name]); err != nil {
+			return fmt.Errorf("read the build context %s: %w", folder, err)
+		}
+	}
+	files, size, err := f.files.sent(b.Folder, ignored)
+	in.Files, in.Bytes = files, size
+	return err
+}
+
+// ignorePatterns returns those of the ignore file beside the Dockerfile, else of the one in the build
+// context.
+func ignorePatterns(b Build) ([]string, error) {
+	for _, name := range []string{b.Dockerfile + ".dockerignore", filepath.Join(b.Folder, ".dockerignore")} {
+		patterns, err := readIgnoreFile(name)
+		if err == nil || !os.IsNotExist(err) {
+			return patterns, err
+		}
+	}
+	return nil, nil
+}
+
+func sumOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
