@@ -13,6 +13,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
 )
 
 // Frontend is the frontend, with settings of the program that runs it.
@@ -21,13 +22,17 @@ type Frontend struct {
 	Warn func(message string)
 	// Resolved receives each image when its inputs are known, before it is built; optional.
 	Resolved func(ctx context.Context, platform ocispecs.Platform, image *llbgen.Image)
+	// Template says how a SAM template is read; nil takes the parameters from the build argument
+	// [ParametersArg].
+	Template *Template
 	// Version is that of the frontend's image, for the error about a build file that is too new;
 	// empty in the samforge command.
 	Version string
 }
 
-// Build reads the build file, builds the requested target for each of its platforms and returns the
-// result for the exporter. Errors have the lines of mistakes in the build file.
+// Build reads the build file, which may be a SAM template, builds the requested target for each of
+// its platforms and returns the result for the exporter. Errors have the lines of mistakes in the
+// build file.
 func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	c = Patient(c)
 	opts := c.BuildOpts().Opts
@@ -50,14 +55,10 @@ func (f Frontend) Build(ctx context.Context, c client.Client) (*client.Result, e
 	if b.src, err = ui.ReadEntrypoint(ctx, "yaml", llb.FollowPaths([]string{filename, filename + ".dockerignore", b.lockName})); err != nil {
 		return nil, explainRead(filename, err)
 	}
-	res, ok, err := b.subrequest(ctx)
-	if err == nil && !ok {
-		res, err = b.run(ctx)
+	if samtemplate.IsTemplate(b.src.Data) {
+		return b.function(ctx)
 	}
-	if err != nil {
-		return nil, b.atSource(err)
-	}
-	return res, nil
+	return b.recipe(ctx)
 }
 
 // build is one run of the frontend.

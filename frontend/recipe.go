@@ -32,12 +32,28 @@ func (b *build) load(ctx context.Context) error {
 	if b.TargetPlatforms, err = b.plan.Platforms(b.target, b.TargetPlatforms, b.BuildPlatforms[0]); err != nil {
 		return err
 	}
+	return b.setEpoch()
+}
+
+// setEpoch sets the time of all files.
+func (b *build) setEpoch() (err error) {
+	b.epoch = llbgen.DefaultEpoch()
 	if value := b.BuildArgs[llbgen.EpochArg]; value != "" {
 		b.epoch, err = llbgen.ParseEpoch(value)
-	} else {
-		b.epoch = llbgen.DefaultEpoch()
 	}
 	return err
+}
+
+// recipe builds an image of a samforge.yaml, or answers a question about it.
+func (b *build) recipe(ctx context.Context) (*client.Result, error) {
+	res, ok, err := b.subrequest(ctx)
+	if err == nil && !ok {
+		res, err = b.run(ctx)
+	}
+	if err != nil {
+		return nil, b.atSource(err)
+	}
+	return res, nil
 }
 
 func (b *build) run(ctx context.Context) (*client.Result, error) {

@@ -66,9 +66,14 @@ func (e *sourceError) GRPCStatus() *status.Status {
 	return status.FromProto(s)
 }
 
-// warn sends warnings to the client, with their lines of the build file. It returns an error if the
-// build file allows none.
+// warn sends warnings to the client. It returns an error if the build file allows none.
 func (b *build) warn(ctx context.Context, warnings []*source.Diagnostic) error {
+	b.send(ctx, warnings)
+	return b.plan.Violation(warnings)
+}
+
+// send sends warnings to the client, with their lines of the build file.
+func (b *build) send(ctx context.Context, warnings []*source.Diagnostic) {
 	caps := b.BuildOpts().Caps
 	passedOn := caps.Supports(gwpb.CapGatewayWarnings) == nil
 	for _, w := range warnings {
@@ -79,7 +84,6 @@ func (b *build) warn(ctx context.Context, warnings []*source.Diagnostic) error {
 			b.Warn(text)
 		}
 	}
-	return b.plan.Violation(warnings)
 }
 
 // explainRead returns an error that says in the user's terms why the build file could not be read.

@@ -17,6 +17,7 @@ import (
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/roundtrip"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
 )
 
 // buildFlags are the flags of the commands that read a build file. A command registers those that
@@ -27,7 +28,7 @@ type buildFlags struct {
 
 	// These cannot simply be copied into the options.
 	args, labels, mirrors  []string
-	attests                []string
+	attests, overrides     []string
 	kind, repo, provenance string
 	sbom, verify           string
 	envArgs, quiet, locked bool
@@ -106,6 +107,11 @@ func oneContext(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// recipeFlags are the flags that a SAM template has no use for.
+func recipeFlags() []string {
+	return []string{"kind", "env-args", "locked", "verify", "mirror", "repo", "tag-template"}
+}
+
 func variablesHelp() string {
 	var help strings.Builder
 	for _, v := range llbgen.Variables() {
@@ -165,6 +171,10 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	f.registerFile(c)
 	flags, o := c.Flags(), &f.input
 	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
+	flags.StringArrayVarP(&o.Excludes, "exclude", "x", nil, "do not build this `function` of a SAM template; may be repeated")
+	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between; may be repeated")
+	flags.StringVar(&o.Region, "region", "", "AWS `region` of a SAM template, the value of AWS::Region (default us-east-1)")
+	flags.StringVarP(&o.BaseDir, "base-dir", "s", "", "`folder` that the paths in a SAM template are relative to (default its own)")
 	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
 
@@ -240,6 +250,14 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	var err error
 	if o.BuildArgs, err = f.buildArgs(); err != nil {
 		return o, err
+	}
+	if o.Parameters, err = samtemplate.ParseOverrides(f.overrides...); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	for _, name := range recipeFlags() {
+		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed {
+			o.RecipeFlags = append(o.RecipeFlags, name)
+		}
 	}
 	mirrors, err := pairs("--mirror", f.mirrors)
 	if err != nil {

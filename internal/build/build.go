@@ -86,7 +86,7 @@ func prepare(p *project.Project, opt Options) (*request, error) {
 	if r.session, err = sessionAttachables(opt); err != nil {
 		return nil, err
 	}
-	r.warnQuietly()
+	r.warn()
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)
 	}
@@ -170,14 +170,12 @@ func checkNoCache(opt Options, targets []project.Target) error {
 	return nil
 }
 
-// warnQuietly prints the warnings about arguments when no progress display shows them: they are
-// about what the user typed, and are easily missed.
-func (r *request) warnQuietly() {
-	if r.opt.Progress != "quiet" {
-		return
-	}
+// warn prints the warnings that no progress display shows: those about a template, which has many
+// targets, and with -q those about arguments, which are about what the user typed.
+func (r *request) warn() {
+	quiet := r.opt.Progress == "quiet"
 	for _, d := range r.project.Warnings() {
-		if d.Rule == llbgen.RuleUnusedBuildArg {
+		if quiet && d.Rule == llbgen.RuleUnusedBuildArg || !quiet && r.project.IsTemplate() {
 			fmt.Fprintln(r.opt.Stderr, "WARNING: "+d.Summary())
 		}
 	}

@@ -39,7 +39,7 @@ func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
 // Violation returns one error for all findings about the targets if the build file says error=true.
 // Otherwise each image would fail by itself.
 func (p *Project) Violation() error {
-	err := p.plan.Violation(p.plan.Findings(p.targets...))
+	err := p.origin.violation()
 	var found *llbgen.LintError
 	if errors.As(err, &found) {
 		return BadInput(fmt.Errorf("%w\n%w", found.Findings, err))
@@ -48,4 +48,4 @@ func (p *Project) Violation() error {
 }
 
 // Warnings returns the warnings to show about the targets before they are built.
-func (p *Project) Warnings() []*source.Diagnostic { return p.plan.WarningsOf(p.targets...) }
+func (p *Project) Warnings() []*source.Diagnostic { return p.origin.warnings() }

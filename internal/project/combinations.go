@@ -29,10 +29,11 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.plan, err = llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now())); err != nil {
+	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()))
+	if err != nil {
 		return nil, nil, err
 	}
-	p.Mirrors, p.targets = p.plan.File.Mirrors, p.plan.Targets
+	p.Mirrors, p.origin = plan.File.Mirrors, recipe{plan, plan.Targets}
 	return p, lockfile, nil
 }
 
@@ -52,20 +53,24 @@ func (p *Project) Combinations() ([]Combination, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.origin.combinations(p, asked)
+}
+
+func (r recipe) combinations(p *Project, asked []ocispecs.Platform) ([]Combination, error) {
 	all := []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}
 	wanted := asked
 	if len(asked) == 0 {
 		wanted = all
 	}
 	var found []Combination
-	for _, source := range p.targets {
-		own, err := p.plan.Platforms(source, nil, all[0])
+	for _, of := range r.targets {
+		own, err := r.plan.Platforms(of, nil, all[0])
 		if err != nil {
 			return nil, err
 		}
 		for _, platform := range wanted {
 			optional := len(asked) == 0 && platform.Architecture != own[0].Architecture
-			if _, err := p.plan.Platforms(source, []ocispecs.Platform{platform}, platform); err != nil {
+			if _, err := r.plan.Platforms(of, []ocispecs.Platform{platform}, platform); err != nil {
 				if optional {
 					continue
 				}
@@ -73,7 +78,7 @@ func (p *Project) Combinations() ([]Combination, error) {
 			}
 			for _, builder := range all {
 				found = append(found, Combination{
-					Target:   Target{Name: source.Name, project: p, source: source},
+					Target:   Target{Name: of.Name, project: p, image: recipeImage{r.plan, of}},
 					Platform: platform, Builder: builder,
 					Optional: optional || builder.Architecture != all[0].Architecture,
 				})

@@ -74,12 +74,15 @@ func readBuildFile(ctx context.Context, opt Options) (f File, err error) {
 		f.Data, err = userfile.ReadStream(ctx, opt.Stdin, "standard input", llbgen.MaxFileSize)
 		return f, err
 	case "":
-		f.Path = filepath.Join(opt.Context, llbgen.Filename)
-		if f.Data, err = userfile.Read(f.Path, llbgen.MaxFileSize); errors.Is(err, fs.ErrNotExist) {
-			f.Path, err = "", nil
+		for _, f.Name = range []string{llbgen.Filename, "template.yaml", "template.yml", "template.json"} {
+			f.Path = filepath.Join(opt.Context, f.Name)
+			f.LockPath = filepath.Join(opt.Context, llbgen.LockFilename(f.Name))
+			if f.Data, err = userfile.Read(f.Path, llbgen.MaxFileSize); !errors.Is(err, fs.ErrNotExist) {
+				return f, err
+			}
 		}
-		f.Name, f.LockPath = llbgen.Filename, filepath.Join(opt.Context, llbgen.LockFilename(llbgen.Filename))
-		return f, err
+		f.Name, f.Path, f.LockPath = llbgen.Filename, "", filepath.Join(opt.Context, llbgen.LockFilename(llbgen.Filename))
+		return f, nil
 	default:
 		f.Name, f.Path = filepath.Base(opt.File), opt.File
 		f.LockPath = filepath.Join(filepath.Dir(opt.File), llbgen.LockFilename(f.Name))

@@ -17,8 +17,9 @@ type Options struct {
 	// Context is the build context: a folder, or the address of a git repository or an archive,
 	// which the builder fetches. Empty means the folder of File, or the current one.
 	Context string
-	// File is the build file. "-" means standard input; empty means samforge.yaml in the context's
-	// folder, if it exists.
+	// File is the build file: a samforge.yaml or a SAM template. "-" means standard input; empty
+	// means samforge.yaml in the context's folder, else template.yaml, template.yml or
+	// template.json, if they exist.
 	File string
 	// Stdin is read for the file "-".
 	Stdin io.Reader
@@ -36,8 +37,18 @@ type Options struct {
 	// BuildContexts are named contexts, as NAME=SOURCE.
 	BuildContexts []string
 
+	// Parameters are those of a SAM template, Region is the value of AWS::Region in it, and BaseDir
+	// is the folder that its paths are relative to: its own if BaseDir is empty.
+	Parameters map[string]string
+	Region     string
+	BaseDir    string
+	// RecipeFlags are the flags that were given and that only a samforge.yaml has.
+	RecipeFlags []string
+
 	// Targets selects what is built; empty selects all targets.
 	Targets []string
+	// Excludes leaves out functions of a SAM template.
+	Excludes []string
 	// Platforms to build for, such as linux/arm64. If empty, the base images decide.
 	Platforms []string
 	// Tags replace the references made from the build file; one target only.

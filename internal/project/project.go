@@ -11,6 +11,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
+	"github.com/samforge/samforge/source"
 )
 
 // Project is a build file with everything that a command line adds to it.
@@ -24,9 +26,25 @@ type Project struct {
 	// Mirrors are other places to fetch images and downloads from.
 	Mirrors llbgen.Mirrors
 
-	opt     Options
-	plan    *llbgen.Plan
-	targets []llbgen.Target // the selected ones, in the order of the build file
+	opt    Options
+	origin origin
+}
+
+// origin is what the targets of a project come from.
+type origin interface {
+	// place returns the selected targets with their platforms and references: see [Project.Targets].
+	place(p *Project, asked []ocispecs.Platform, fallback ocispecs.Platform) ([]Target, error)
+	// violation is [Project.Violation] without the lines.
+	violation() error
+	warnings() []*source.Diagnostic
+	readsContext() bool
+	// hasRepo reports whether the file itself names a repository.
+	hasRepo() bool
+	followsBuilder() bool
+	// combinations returns every way to build the targets: see [Project.Combinations].
+	combinations(p *Project, asked []ocispecs.Platform) ([]Combination, error)
+	// names are the names that --target accepts: the targets and their groups.
+	names() []string
 }
 
 // Load reads the build file, its lock file and the options. Mistakes are an [*InputError].
@@ -50,19 +68,29 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, err
 	}
+	if samtemplate.IsTemplate(p.File.Data) {
+		p.Args = maps.Clone(opt.BuildArgs)
+		if err := p.loadApplication(); err != nil {
+			return nil, err
+		}
+		_, err = p.place(ocispecs.Platform{})
+		return p, err
+	}
 	p.Args = buildArgs(opt, p.File)
 	lockfile, err := p.File.parseLock()
 	if err != nil {
 		return nil, err
 	}
-	p.plan, err = llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
+	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
 	if err != nil {
 		return nil, missingFile(err, opt, p.File)
 	}
-	p.Mirrors = p.plan.File.Mirrors
-	if p.targets, err = selectTargets(p.plan, opt.Targets); err != nil {
+	p.Mirrors = plan.File.Mirrors
+	selected, err := selectTargets(plan, opt.Targets)
+	if err != nil {
 		return nil, err
 	}
+	p.origin = recipe{plan, selected}
 	// The builder's own platform is not known yet, and hardly ever matters for a mistake.
 	_, err = p.place(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	return p, err
@@ -97,23 +125,21 @@ func CheckReference(ref string) error {
 	return nil
 }
 
+// IsTemplate reports whether the build file is a SAM template.
+func (p *Project) IsTemplate() bool {
+	_, ok := p.origin.(*application)
+	return ok
+}
+
 // ReadsContext reports whether building reads files of the build context.
-func (p *Project) ReadsContext() bool { return p.plan.ReadsContext() }
+func (p *Project) ReadsContext() bool { return p.origin.readsContext() }
 
 // HasRepo reports whether the targets have references to push to.
-func (p *Project) HasRepo() bool { return len(p.opt.Tags) > 0 || p.plan.File.Repo != "" }
+func (p *Project) HasRepo() bool { return len(p.opt.Tags) > 0 || p.origin.hasRepo() }
 
 // FollowsBuilder reports whether the platform of some target depends on the builder's own platform.
 func (p *Project) FollowsBuilder() bool {
-	if len(p.opt.Platforms) > 0 {
-		return false
-	}
-	for _, t := range p.targets {
-		if t.Arch == "" {
-			return true
-		}
-	}
-	return false
+	return len(p.opt.Platforms) == 0 && p.origin.followsBuilder()
 }
 
 // Targets returns the selected targets with their platforms and references. fallback is the
@@ -127,9 +153,6 @@ func (p *Project) Targets(fallback ocispecs.Platform) ([]Target, error) {
 }
 
 func (p *Project) place(fallback ocispecs.Platform) ([]Target, error) {
-	if len(p.opt.Tags) > 0 && len(p.targets) > 1 {
-		return nil, fmt.Errorf("--tag names one image, and %d targets are selected: choose one with --target, or use --tag-template", len(p.targets))
-	}
 	for _, tag := range p.opt.Tags {
 		if err := CheckReference(tag); err != nil {
 			return nil, fmt.Errorf("--tag %w", err)
@@ -142,25 +165,21 @@ func (p *Project) place(fallback ocispecs.Platform) ([]Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := buildTime(p.Args)
+	targets, err := p.origin.place(p, asked, fallback)
 	if err != nil {
 		return nil, err
 	}
-	by := llbgen.Tagger{Template: p.opt.TagTemplate, Time: now}
-	var targets []Target
+	if len(p.opt.Tags) > 0 && len(targets) > 1 {
+		return nil, fmt.Errorf("--tag names one image, and %d targets are selected: choose one with --target, or use --tag-template", len(targets))
+	}
 	taken := map[string]string{}
-	for _, t := range p.targets {
-		target, err := p.target(t, asked, fallback, by)
-		if err != nil {
-			return nil, err
-		}
+	for _, target := range targets {
 		for _, ref := range target.References() {
 			if other, ok := taken[ref]; ok {
-				return nil, fmt.Errorf("targets %s and %s give the same tag %s: one image would overwrite the other; use another --tag-template, or build one of them", other, t.Name, ref)
+				return nil, fmt.Errorf("targets %s and %s give the same tag %s: one image would overwrite the other; use another --tag-template, or build one of them", other, target.Name, ref)
 			}
-			taken[ref] = t.Name
+			taken[ref] = target.Name
 		}
-		targets = append(targets, target)
 	}
 	return targets, nil
 }

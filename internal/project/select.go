@@ -33,6 +33,10 @@ func TargetNames(ctx context.Context, opt Options) ([]string, error) {
 	if err != nil {
 		return nil, BadInput(err)
 	}
+	return p.origin.names(), nil
+}
+
+func (r recipe) names() []string {
 	var names []string
 	seen := map[string]bool{"": true}
 	add := func(name string) {
@@ -41,12 +45,12 @@ func TargetNames(ctx context.Context, opt Options) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	for _, t := range p.targets {
+	for _, t := range r.targets {
 		add(t.Name)
 	}
-	for _, t := range p.targets {
+	for _, t := range r.targets {
 		add(t.Runtime)
 		add(t.Variant)
 	}
-	return names, nil
+	return names
 }

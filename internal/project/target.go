@@ -40,42 +40,20 @@ type Target struct {
 
 	fields  map[string]string // the fields for the template of a cache
 	project *Project
-	source  llbgen.Target
+	image   image
 }
 
-// target returns the target of a build file with its platforms and references.
-func (p *Project) target(source llbgen.Target, asked []ocispecs.Platform, fallback ocispecs.Platform, by llbgen.Tagger) (Target, error) {
-	t := Target{
-		Name:    source.Name,
-		Entry:   source.Entry(),
-		Refs:    p.opt.Tags,
-		Base:    source.Base,
-		fields:  map[string]string{"Target": source.Name, "Runtime": source.Runtime, "Variant": source.Variant},
-		project: p,
-		source:  source,
-	}
-	for _, group := range []string{source.Runtime, source.Variant} {
-		if group != "" {
-			t.Groups = append(t.Groups, group)
-		}
-	}
-	if source.Node != "" {
-		t.Pulls = []string{source.Node}
-	}
-	var err error
-	if t.Platforms, err = p.plan.Platforms(source, asked, fallback); err != nil {
-		return t, err
-	}
-	if len(t.Refs) == 0 && p.plan.File.Repo != "" {
-		err = t.name(by)
-	}
-	return t, err
+// image is what a target is made from.
+type image interface {
+	// describe returns the inputs of the image.
+	describe(ctx context.Context, opt llbgen.Options) (*llbgen.Image, error)
+	// build returns the build function of the frontend.
+	build(f frontend.Frontend) gateway.BuildFunc
 }
 
 // name sets the references of the image: those of the one platform, or those of an index and its
 // members.
-func (t *Target) name(by llbgen.Tagger) error {
-	reference := func(arch string) (string, error) { return t.project.plan.Reference(t.source, arch, by) }
+func (t *Target) name(reference func(arch string) (string, error)) error {
 	if !t.Multi() {
 		ref, err := reference(t.Platforms[0].Architecture)
 		t.Refs = []string{ref}
@@ -133,12 +111,12 @@ func (t Target) Attrs() map[string]string {
 }
 
 // Build returns the build function of the target. It runs the frontend, as every door does.
-func (t Target) Build(f frontend.Frontend) gateway.BuildFunc { return f.Build }
+func (t Target) Build(f frontend.Frontend) gateway.BuildFunc { return t.image.build(f) }
 
 // Describe returns the inputs of the image for one platform, when a builder of another platform
 // builds it. It needs no builder.
 func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platform, images *Lookup) (*llbgen.Image, error) {
-	return t.project.plan.Build(ctx, t.source, images.options(platform, builder))
+	return t.image.describe(ctx, images.options(platform, builder))
 }
 
 // Explain returns a sentence that says why the target's build failed, or the empty string. It reads

@@ -1,0 +1,138 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
+)
+
+// twoFunctions is a template whose functions share a folder.
+const twoFunctions = `AWSTemplateFormatVersion: '2010-09-09'
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Greeting: {Type: String, Default: hello}
+Resources:
+  HelloFunction:
+    Type: AWS::Serverless::Function
+    Properties: {PackageType: Image}
+    Metadata: {Dockerfile: Dockerfile, DockerContext: ./greet, DockerTag: v1, DockerBuildArgs: {GREETING: !Ref Greeting}}
+  GoodbyeFunction:
+    Type: AWS::Serverless::Function
+    Properties: {PackageType: Image, Architectures: [arm64]}
+    Metadata: {Dockerfile: goodbye/Dockerfile, DockerContext: ./greet}
+  ZipFunction:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: ./zip, Runtime: python3.13, Handler: app.handler}
+`
+
+// application writes a template and the folder of its functions.
+func application(t *testing.T, template string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range map[string]string{
+		"template.yaml": template,
+		"greet/Dockerfile": "FROM " + testenv.Lambda22Base + "\nARG GREETING\nRUN echo \"$GREETING\" >greeting && node --version\n" +
+			"COPY . ./\nCMD [\"app.handler\"]\n",
+		"greet/goodbye/Dockerfile": "FROM scratch\nCOPY app.mjs /\nENTRYPOINT [\"/app.mjs\"]\n",
+		"greet/app.mjs":            "export const handler = async () => 'hello';\n",
+		"greet/README.md":          "not for the image\n",
+		"greet/.dockerignore":      "*.md\ngoodbye\n",
+	} {
+		path := filepath.Join(dir, name)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		must(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	return dir
+}
+
+// A SAM template is a build file: its functions are built at once, each for its architecture, and
+// the folder that they share is sent once.
+func TestFunctionsOfATemplate(t *testing.T) {
+	t.Parallel()
+	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	dir := application(t, twoFunctions)
+	r := b.buildTemplate("-f", filepath.Join(dir, "template.yaml"))
+	lines := r.ok(t)
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], "hellofunction:v1@sha256:") || !strings.HasPrefix(lines[1], "goodbyefunction:latest@sha256:") {
+		t.Errorf("stdout is %q", lines)
+	}
+	if n := steps(r.stderr, regexp.MustCompile(`(?m)^#(\d+) \[.*internal\] load build context greet$`)); n != 1 {
+		t.Errorf("the folder is loaded %d times, want once:\n%s", n, r.stderr)
+	}
+	t.Run("the ignore file holds, and build arguments arrive", func(t *testing.T) {
+		ref := b.repo("ci/hello:1")
+		b.buildTemplate("-f", filepath.Join(dir, "template.yaml"), "--target", "HelloFunction", "--tag", ref, "--push",
+			"--parameter-overrides", "Greeting=moin").ok(t)
+		image, err := b.Registry.ReadImage(t.Context(), ref, "linux/amd64")
+		must(t, err)
+		for name, want := range map[string]bool{"/var/task/app.mjs": true, "/var/task/README.md": false, "/var/task/goodbye": false, "/var/task/greeting": true} {
+			if _, there := image.Files[name]; there != want {
+				t.Errorf("%s is in the image: %t, want %t", name, there, want)
+			}
+		}
+		if greeting, err := image.ReadFile("/var/task/greeting"); err != nil || string(greeting) != "moin\n" {
+			t.Errorf("the greeting is %q, %v", greeting, err)
+		}
+	})
+	t.Run("docker buildx build gives the same image", func(t *testing.T) {
+		x := b.newBuildx(b.Buildkitd)
+		other := application(t, "# syntax="+x.frontend+"\n"+twoFunctions)
+		must(t, os.Chtimes(filepath.Join(other, "greet/app.mjs"), time.Unix(0, 0), time.Unix(0, 0)))
+		for target, line := range map[string]string{"HelloFunction": lines[0], "GoodbyeFunction": lines[1]} {
+			ref := b.repo("ci/buildx:" + strings.ToLower(target))
+			x.docker(other, "buildx", "build", "--progress", "plain", "-f", "template.yaml", "--target", target, "--push", "-t", ref, ".").ok(t)
+			if got := b.digestOfTag(ref); got != digestOf(line) {
+				t.Errorf("docker buildx gives %s of %s, the command %s", got, target, digestOf(line))
+			}
+		}
+		listed := x.docker(other, "buildx", "build", "-f", "template.yaml", "--call", "targets", ".")
+		if !strings.Contains(listed.stdout, "GoodbyeFunction") || strings.Contains(listed.stdout, "ZipFunction") {
+			t.Errorf("the targets are\n%s\n%s", listed.stdout, listed.stderr)
+		}
+	})
+}
+
+// buildTemplate runs `samforge build` for a template on the bed's buildkitd.
+func (b *bed) buildTemplate(args ...string) result {
+	b.t.Helper()
+	return run(b.t, b.env, append([]string{"build", "--progress", "plain", "--builder", b.Buildkitd.Addr}, args...)...)
+}
+
+// After a build of all functions together, the cache that each exports answers on an empty builder:
+// nothing runs, and nothing is pulled.
+func TestCachesOfFunctions(t *testing.T) {
+	t.Parallel()
+	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	names := []string{"FirstFunction", "SecondFunction", "ThirdFunction"}
+	dir := application(t, "")
+	template := "Resources:\n"
+	for _, name := range names {
+		template += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n" +
+			"    Metadata: {Dockerfile: " + name + ".Dockerfile, DockerContext: ./greet}\n"
+		must(t, os.WriteFile(filepath.Join(dir, "greet", name+".Dockerfile"), []byte(
+			"FROM "+testenv.Lambda22Base+"\nCOPY app.mjs ./\nRUN echo "+name+" >name\nCOPY . ./\nCMD [\"app.handler\"]\n"), 0o644))
+	}
+	file := filepath.Join(dir, "template.yaml")
+	must(t, os.WriteFile(file, []byte(template), 0o644))
+	cache := "type=registry,ref=" + b.repo("cache") + ":{{.Target}}"
+	args := []string{"build", "--progress", "plain", "-f", file}
+	first := b.buildTemplate("-f", file, "--cache-to", cache+",mode=max").ok(t)
+	for n, name := range names {
+		fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+		b.Registry.Reset()
+		again := run(t, b.env, append(args, "--builder", fresh.Addr, "--target", name, "--cache-from", cache)...)
+		if line := again.ok(t); line[0] != first[n] {
+			t.Errorf("%s is %s, at first %s", name, line[0], first[n])
+		}
+		for _, p := range b.Registry.Pulls() {
+			if p.Kind == "layer" {
+				t.Errorf("%s: %s of %s was pulled", name, p.Digest, p.Repository)
+			}
+		}
+	}
+}

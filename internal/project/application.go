@@ -1,0 +1,226 @@
+package project
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/userfile"
+	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
+	"github.com/samforge/samforge/source"
+)
+
+// application is a SAM template as the origin of targets: the functions whose images are built.
+type application struct {
+	template  *samtemplate.Template
+	functions []*samtemplate.Function // the selected ones, in the order of the template
+	read      frontend.Template       // how the frontend reads the template
+}
+
+var _ origin = (*application)(nil)
+
+// loadApplication reads the template in p.File, and makes the folder that has everything it needs
+// the build context.
+func (p *Project) loadApplication() error {
+	if len(p.opt.RecipeFlags) > 0 {
+		return fmt.Errorf("--%s is for a %s, and %s is a SAM template: leave it out", p.opt.RecipeFlags[0], llbgen.Filename, p.File.Name)
+	}
+	if p.File.Path == "" {
+		return errors.New("a SAM template cannot be standard input, because its paths are relative to its folder: name the file with --file")
+	}
+	name, err := filepath.EvalSymlinks(p.File.Path)
+	if err != nil {
+		return fmt.Errorf("read the template: %w", err)
+	}
+	app := &application{read: frontend.Template{Parameters: p.opt.Parameters, Region: p.opt.Region}}
+	baseDir := p.opt.BaseDir
+	if p.Context.Address != "" {
+		name = filepath.Base(name)
+	} else if p.opt.Context != "" {
+		baseDir = p.opt.Context
+	}
+	app.template, err = samtemplate.Load(samtemplate.File{Name: name, Data: p.File.Data}, samtemplate.Options{
+		Parameters: p.opt.Parameters, Region: p.opt.Region, BaseDir: baseDir, ReadTemplate: readTemplate, IsFile: isFile,
+	})
+	if err != nil {
+		return err
+	}
+	if err := app.choose(p.opt.Targets, p.opt.Excludes); err != nil {
+		return err
+	}
+	p.origin = app
+	if p.Context.Address != "" {
+		return nil
+	}
+	if err := app.checkFiles(); err != nil {
+		return err
+	}
+	return app.enclose(p, name, baseDir)
+}
+
+func readTemplate(name string) (samtemplate.File, error) {
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return samtemplate.File{}, err
+	}
+	data, err := userfile.Read(real, llbgen.MaxFileSize)
+	return samtemplate.File{Name: real, Data: data}, err
+}
+
+// choose selects the functions that names mean, all that are built if there are none, and leaves
+// out those that excludes mean.
+func (a *application) choose(names, excludes []string) error {
+	chosen := map[*samtemplate.Function]bool{}
+	for _, name := range names {
+		f, err := frontend.FunctionNamed(a.template, name)
+		if err != nil {
+			return err
+		}
+		if f.Origin != samtemplate.FromDockerfile {
+			return f.Diagnostic(f.At, "the image of the function is not built: %s", f.Reason)
+		}
+		chosen[f] = true
+	}
+	excluded := map[*samtemplate.Function]bool{}
+	for _, name := range excludes {
+		f, err := frontend.FunctionNamed(a.template, name)
+		if err != nil {
+			return fmt.Errorf("--exclude: %w", err)
+		}
+		excluded[f] = true
+	}
+	for _, f := range a.template.AllFunctions() {
+		if f.Origin == samtemplate.FromDockerfile && (len(names) == 0 || chosen[f]) && !excluded[f] {
+			a.functions = append(a.functions, f)
+		}
+	}
+	if len(a.functions) == 0 {
+		return errors.New("there is nothing to build: no function of the template has PackageType Image, and Metadata with Dockerfile and DockerContext")
+	}
+	return nil
+}
+
+// enclose makes the nearest folder around the template, the functions' contexts and Dockerfiles the
+// build context, and tells the frontend where in it the template is.
+func (a *application) enclose(p *Project, name, baseDir string) error {
+	folders := []string{filepath.Dir(name)}
+	if baseDir != "" {
+		folders = append(folders, baseDir)
+	}
+	for t := range a.template.All() {
+		folders = append(folders, filepath.Dir(t.Name))
+	}
+	for _, f := range a.functions {
+		folders = append(folders, f.ContextDir, filepath.Dir(dockerfileOf(f)))
+	}
+	root := ""
+	for i, folder := range folders {
+		absolute, err := filepath.Abs(folder)
+		if err != nil {
+			return err
+		}
+		folders[i] = absolute
+		root = around(root, absolute)
+	}
+	p.Context.Folder = root
+	var err error
+	if a.read.Folder, err = filepath.Rel(root, folders[0]); err == nil && baseDir != "" {
+		a.read.BaseDir, err = filepath.Rel(root, folders[1])
+	}
+	return err
+}
+
+// around returns the nearest folder that has two folders in it. An empty one counts as none.
+func around(one, other string) string {
+	if one == "" {
+		return other
+	}
+	for {
+		rest, err := filepath.Rel(one, other)
+		if err == nil && rest != ".." && !strings.HasPrefix(rest, "../") {
+			return one
+		}
+		one = filepath.Dir(one)
+	}
+}
+
+func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Platform) ([]Target, error) {
+	var targets []Target
+	for _, f := range a.functions {
+		platform, err := platforms.Parse(f.Platform())
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range asked {
+			if !platforms.OnlyStrict(platform).Match(other) {
+				return nil, f.Diagnostic(f.At, "the function is for %s, and --platform asks for %s: leave that out, or change Architectures", f.Platform(), platforms.Format(other))
+			}
+		}
+		t := Target{
+			Name:      f.Path,
+			Groups:    slices.DeleteFunc([]string{f.LogicalID, f.ResourceID}, func(name string) bool { return name == f.Path }),
+			Entry:     f.ContextDir,
+			Platforms: []ocispecs.Platform{platform},
+			Refs:      p.opt.Tags,
+			fields:    map[string]string{"Target": strings.ReplaceAll(f.Path, "/", "-")},
+			project:   p,
+			image:     functionImage{a.read},
+		}
+		if len(t.Refs) == 0 {
+			t.Refs = []string{localTag(f)}
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
+
+// localTag returns what `sam build` calls the image. A nested stack is in the name, so that two
+// functions of one name have their own images.
+func localTag(f *samtemplate.Function) string {
+	if stack := f.Template().Stack; stack != "" {
+		return strings.ToLower(stack) + "/" + f.LocalTag()
+	}
+	return f.LocalTag()
+}
+
+func (*application) violation() error { return nil }
+
+func (a *application) warnings() []*source.Diagnostic { return a.template.AllWarnings() }
+
+func (*application) readsContext() bool { return true }
+
+func (*application) hasRepo() bool { return false }
+
+func (*application) followsBuilder() bool { return false }
+
+func (a *application) combinations(p *Project, _ []ocispecs.Platform) ([]Combination, error) {
+	return nil, fmt.Errorf("%s is a SAM template, which has no lock file: pin the images in its Dockerfiles", p.File.Name)
+}
+
+func (a *application) names() (names []string) {
+	for _, f := range a.functions {
+		names = append(names, f.Path)
+	}
+	return names
+}
+
+// functionImage is the image of a function.
+type functionImage struct{ read frontend.Template }
+
+func (i functionImage) build(f frontend.Frontend) gateway.BuildFunc {
+	f.Template = &i.read
+	return f.Build
+}
+
+func (functionImage) describe(context.Context, llbgen.Options) (*llbgen.Image, error) {
+	return nil, errors.New("the images of a SAM template are described by their Dockerfiles: build them with samforge build")
+}

@@ -1,0 +1,69 @@
+package project
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/samforge/samforge/internal/suggest"
+	"github.com/samforge/samforge/samtemplate"
+	"github.com/samforge/samforge/source"
+)
+
+// isFile reports whether there is a file of this name.
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.IsDir()
+}
+
+// dockerfileOf returns the path of a function's Dockerfile.
+func dockerfileOf(f *samtemplate.Function) string {
+	if name := f.Dockerfile.Reveal(); !filepath.IsAbs(name) {
+		return filepath.Join(f.ContextDir, name)
+	}
+	return f.Dockerfile.Reveal()
+}
+
+// checkFiles returns the mistakes about folders and Dockerfiles that are not there.
+func (a *application) checkFiles() error {
+	var mistakes source.Diagnostics
+	for _, f := range a.functions {
+		if text := missing(f.ContextDir, true); text != "" {
+			mistakes = append(mistakes, f.Diagnostic(f.Context.At, "DockerContext: %s", text))
+		} else if text := missing(dockerfileOf(f), false); text != "" {
+			mistakes = append(mistakes, f.Diagnostic(f.Dockerfile.At, "Dockerfile: %s", text))
+		}
+	}
+	if len(mistakes) > 0 {
+		return mistakes
+	}
+	return nil
+}
+
+// missing returns a sentence if there is no such folder or file, with the nearest name.
+func missing(name string, folder bool) string {
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && folder && !info.IsDir():
+		return name + " is a file: name the folder that it is in"
+	case err == nil && !folder && info.IsDir():
+		return name + " is a folder: name a Dockerfile in it"
+	case err == nil:
+		return ""
+	case !os.IsNotExist(err):
+		return err.Error()
+	}
+	sentence := "there is no " + name
+	entries, err := os.ReadDir(filepath.Dir(name))
+	if err != nil {
+		return sentence
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	if near := suggest.Nearest(filepath.Base(name), names); near != "" {
+		sentence += fmt.Sprintf(": did you mean %q?", near)
+	}
+	return sentence
+}
