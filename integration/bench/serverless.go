@@ -308,8 +308,11 @@ func (s *serverlessBed) claimServerless(r serverlessResults) {
 	s.claim(overFloor <= 1.3, "a pair takes at most 1.3x its irreducible part", fmt.Sprintf("%.2fx", overFloor))
 	faster := quotient(r.published.median(), samPair)
 	s.claim(faster >= 2, "the published Dockerfiles of a pair take at least 2x samforge", fmt.Sprintf("%.1fx", faster))
-	overPair := quotient(all, pair)
-	s.claim(overPair <= 1.4, "18 images take at most 1.4x a pair", fmt.Sprintf("%.2fx", overPair))
+	// How many pairs the 18 images cost depends on the machine: they compress three times as much,
+	// and on two processors that alone is more than 1.4x.
+	overPair, floorOverPair := quotient(all, pair), quotient(r.floorOfAll.median(), r.irreducible.median())
+	s.claim(overPair <= 1.1*floorOverPair, "18 images take at most 1.1x as many pairs as their irreducible part does",
+		fmt.Sprintf("%.2fx a pair, the irreducible part %.2fx", overPair, floorOverPair))
 	overSAM := quotient(pair, samPair)
 	s.claim(overSAM <= 0.8, "with a Lambda base image as node image a pair takes at most 0.8x what it takes with a SAM image", fmt.Sprintf("%.2fx", overSAM))
 	overSAM = quotient(all, samAll)
