@@ -169,13 +169,21 @@ func (b *build) dockerfileOf(f *samtemplate.Function) (dockerfile, error) {
 		return d, err
 	}
 	for _, arg := range f.Args {
-		if arg.Value.Secret() {
-			return d, f.Diagnostic(arg.Value.At, "the build argument %s has the value of a parameter with NoEcho in it, and would be in the image's history: "+
-				"leave it out, pass the secret with --secret id=%s,env=%s, and read it in the Dockerfile with RUN --mount=type=secret,id=%s", arg.Name, arg.Name, arg.Name, arg.Name)
-		}
 		d.args[arg.Name] = arg.Value.Reveal()
 	}
-	return d, nil
+	return d, CheckArguments(f)
+}
+
+// CheckArguments refuses build arguments of a function with secret values: they would be in the
+// history of the image.
+func CheckArguments(f *samtemplate.Function) error {
+	for _, arg := range f.Args {
+		if arg.Value.Secret() {
+			return f.Diagnostic(arg.Value.At, "the build argument %s has the value of a parameter with NoEcho in it, and would be in the image's history: "+
+				"leave it out, pass the secret with --secret id=%s,env=%s, and read it in the Dockerfile with RUN --mount=type=secret,id=%s", arg.Name, arg.Name, arg.Name, arg.Name)
+		}
+	}
+	return nil
 }
 
 // inContext returns a path of a template as one of the build context, "." for its root.

@@ -97,6 +97,47 @@ func TestFunctionsOfATemplate(t *testing.T) {
 	})
 }
 
+// An image is found by what it is made from, with no builder at all, from another checkout too; one
+// changed function of several is built alone.
+func TestUnchangedFunctionsNeedNoBuilder(t *testing.T) {
+	t.Parallel()
+	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	build := func(dir, builder string, more ...string) result {
+		args := []string{"build", "--progress", "plain", "--builder", builder, "-f", filepath.Join(dir, "template.yaml"), "--repo", b.repo("ci/app"), "--push"}
+		return run(t, b.env, append(args, more...)...)
+	}
+	const nowhere = "tcp://127.0.0.1:1"
+	template := strings.Replace(twoFunctions, "DockerContext: ./greet}", "DockerContext: ./greet, DockerTag: 1.10}", 1)
+	checkout := func() (dir string) {
+		dir = application(t, template)
+		base, err := b.Registry.Ref(testenv.Lambda22Base) // samforge itself does not know the builder's mirrors
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(dir, "greet/Dockerfile"), []byte("FROM "+base+"\nCOPY app.mjs ./\nCMD [\"app.handler\"]\n"), 0o644))
+		return dir
+	}
+	first := build(checkout(), b.Buildkitd.Addr).ok(t)
+	tag := regexp.MustCompile(`^` + regexp.QuoteMeta(b.repo("ci/app")) + `:(hellofunction-[0-9a-f]{12}-v1|goodbyefunction-[0-9a-f]{12}-1\.10)@sha256:`)
+	if len(first) != 2 || !tag.MatchString(first[0]) || !tag.MatchString(first[1]) {
+		t.Fatalf("stdout is %q", first)
+	}
+	dir := checkout()
+	must(t, os.WriteFile(filepath.Join(dir, "greet/README.md"), []byte("other words\n"), 0o644))
+	must(t, os.Chtimes(filepath.Join(dir, "greet/app.mjs"), time.Unix(0, 0), time.Unix(0, 0)))
+	b.Registry.Reset()
+	wantDigests(t, build(dir, nowhere).ok(t), first)
+	if stats := b.Registry.Stats(); stats.ManifestPuts != 0 {
+		t.Errorf("something was pushed: %+v", stats)
+	}
+	if r := build(dir, nowhere, "--no-skip"); r.code != 1 {
+		t.Errorf("--no-skip: exit code %d without a builder:\n%s", r.code, r.stderr)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "greet/goodbye/Dockerfile"), []byte("FROM scratch\nCOPY app.mjs /bye.mjs\nENTRYPOINT [\"/bye.mjs\"]\n"), 0o644))
+	changed := build(dir, b.Buildkitd.Addr)
+	if lines := changed.ok(t); lines[0] != first[0] || lines[1] == first[1] || strings.Contains(changed.stderr, "[HelloFunction") {
+		t.Errorf("stdout is %q, at first %q\n%s", lines, first, changed.stderr)
+	}
+}
+
 // buildTemplate runs `samforge build` for a template on the bed's buildkitd.
 func (b *bed) buildTemplate(args ...string) result {
 	b.t.Helper()

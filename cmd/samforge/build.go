@@ -69,6 +69,7 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
+			f.input.Templates = true
 			p, err := f.load(c, args)
 			if err != nil {
 				return err
@@ -109,7 +110,7 @@ func oneContext(c *cobra.Command, args []string) error {
 
 // recipeFlags are the flags that a SAM template has no use for.
 func recipeFlags() []string {
-	return []string{"kind", "env-args", "locked", "verify", "mirror", "repo", "tag-template"}
+	return []string{"kind", "env-args", "locked", "verify", "mirror"}
 }
 
 func variablesHelp() string {
@@ -128,6 +129,14 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
 	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
 	flags.BoolVar(&o.SkipExisting, "skip-existing", false, "leave out images whose tag is in the registry")
+	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
+	f.registerBuilder(c)
+}
+
+// registerBuilder registers the flags that say where and how images are built.
+func (f *buildFlags) registerBuilder(c *cobra.Command) {
+	flags, o := c.Flags(), &f.build
+	flags.BoolVar(&o.NoSkip, "no-skip", false, "build the functions of a SAM template even if an image of the same inputs is in the registry")
 	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
 	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
 
@@ -141,7 +150,6 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.StringVar(&o.Builder.TLS.ServerName, "tlsservername", "", "`name` in the certificate of a tcp builder (default its host)")
 	flags.StringVar(&o.Builder.TLS.Dir, "tlsdir", "", "`folder` with ca.pem, cert.pem and key.pem for a tcp builder")
 	flags.StringVar(&o.MetadataFile, "metadata-file", "", "write the build's metadata to this `file`, as docker buildx does")
-	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
 	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 
@@ -172,9 +180,7 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 	flags, o := c.Flags(), &f.input
 	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
 	flags.StringArrayVarP(&o.Excludes, "exclude", "x", nil, "do not build this `function` of a SAM template; may be repeated")
-	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between; may be repeated")
-	flags.StringVar(&o.Region, "region", "", "AWS `region` of a SAM template, the value of AWS::Region (default us-east-1)")
-	flags.StringVarP(&o.BaseDir, "base-dir", "s", "", "`folder` that the paths in a SAM template are relative to (default its own)")
+	f.registerTemplate(c)
 	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
 
@@ -184,6 +190,14 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 
 	f.completeTarget(c)
 	completePlatforms(c)
+}
+
+// registerTemplate registers the flags for the content of a SAM template.
+func (f *buildFlags) registerTemplate(c *cobra.Command) {
+	flags, o := c.Flags(), &f.input
+	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between; may be repeated")
+	flags.StringVar(&o.Region, "region", "", "AWS `region` of a SAM template, the value of AWS::Region (default us-east-1)")
+	flags.StringVarP(&o.BaseDir, "base-dir", "s", "", "`folder` that the paths in a SAM template are relative to (default its own)")
 }
 
 // registerSettings registers the flags for settings that apply to every target.
@@ -254,6 +268,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	if o.Parameters, err = samtemplate.ParseOverrides(f.overrides...); err != nil {
 		return o, fmt.Errorf("--%w", err)
 	}
+	o.Repo = f.repo
 	for _, name := range recipeFlags() {
 		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed {
 			o.RecipeFlags = append(o.RecipeFlags, name)
@@ -301,7 +316,7 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 		}
 		args[name] = value
 	}
-	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "TARGET_REPO": f.repo, "SAMFORGE_VERIFY": f.verify} {
+	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "SAMFORGE_VERIFY": f.verify} {
 		if value != "" {
 			args[name] = value
 		}

@@ -120,7 +120,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(initCommand(), buildCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(initCommand(), buildCommand(), packageCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
 	return root
 }
 

@@ -74,8 +74,8 @@ func TestBuildArgs(t *testing.T) {
 			map[string]string{"VERSION": "from-the-environment"},
 		},
 		"a flag wins over the build argument it is short for": {
-			buildFlags{args: []string{"TARGET_REPO=given"}, repo: "flag", kind: "sam"},
-			map[string]string{"TARGET_REPO": "flag", "SAMFORGE_KIND": "sam"},
+			buildFlags{args: []string{"SAMFORGE_VERIFY=off"}, verify: "full", kind: "sam"},
+			map[string]string{"SAMFORGE_VERIFY": "full", "SAMFORGE_KIND": "sam"},
 		},
 		"a value may contain an equals sign": {
 			buildFlags{args: []string{"VERSION=a=b"}},

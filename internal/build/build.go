@@ -18,6 +18,7 @@ import (
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
@@ -46,16 +47,27 @@ func (r Ref) String() string { return r.Name + "@" + r.Digest }
 // [*project.InputError] and are found before anything is built. A [*FailedError] says which images
 // failed while others were made.
 func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error) {
-	r, err := prepare(p, opt)
+	if err := p.FindInputs(ctx, registry.NewResolver(ctx, opt.Registries), opt.Settings); err != nil {
+		return nil, err
+	}
+	r, targets, err := prepare(p, opt)
 	if err != nil {
 		return nil, project.BadInput(err)
+	}
+	unchanged := r.unchanged(ctx, targets)
+	if len(unchanged) > 0 && len(missing(targets, unchanged)) == 0 {
+		report := &report{opt: opt, several: len(targets) > 1}
+		if _, err := report.skipExisting(targets, unchanged); err != nil {
+			return nil, err
+		}
+		return report.built, report.writeFiles()
 	}
 	pool, err := builder.FindPool(ctx, opt.Builders, opt.Builder)
 	if err != nil {
 		return nil, err
 	}
 	defer pool.Close()
-	return r.run(ctx, pool)
+	return r.run(ctx, pool, unchanged)
 }
 
 // request is a build that has passed all checks that need no builder.
@@ -67,36 +79,37 @@ type request struct {
 	display *builder.Display
 }
 
-func prepare(p *project.Project, opt Options) (*request, error) {
+// prepare checks all that can be checked without a builder, and returns the targets too. They are
+// made again once the builder is known: its own platform hardly ever matters.
+func prepare(p *project.Project, opt Options) (*request, []project.Target, error) {
 	if err := p.Violation(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	// The builder's own platform is not known yet, and hardly matters here.
 	targets, err := p.Targets(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := check(opt, p, targets); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := &request{opt: opt, project: p}
 	if r.served, err = serve(p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.session, err = sessionAttachables(opt); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.warn()
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
-		return nil, fmt.Errorf("--progress: %w", err)
+		return nil, nil, fmt.Errorf("--progress: %w", err)
 	}
-	// The jobs are made again once the builder is known. With --load the builder may be the engine
-	// itself, which needs no docker command.
+	// With --load the builder may be the engine itself, which needs no docker command.
 	_, err = r.jobs(targets, opt.Load)
-	return r, err
+	return r, targets, err
 }
 
-func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) {
+// run builds the targets but those whose images are unchanged: it has their digests by reference.
+func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[string]string) ([]Built, error) {
 	fallback, err := builderPlatform(pool.Builders(), r.project.FollowsBuilder())
 	if err != nil {
 		return nil, project.BadInput(err)
@@ -107,6 +120,9 @@ func (r *request) run(ctx context.Context, pool *builder.Pool) ([]Built, error) 
 	}
 	inEngine := pool.Builders()[0].Kind == builder.Docker // the engine is never one of several builders
 	report := &report{opt: r.opt, inEngine: inEngine, several: len(targets) > 1}
+	if targets, err = report.skipExisting(targets, unchanged); err != nil {
+		return nil, err
+	}
 	if r.opt.SkipExisting {
 		existing, err := r.existing(ctx, pool, targets)
 		if err != nil {

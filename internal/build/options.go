@@ -20,6 +20,9 @@ type Options struct {
 	Push, Load bool
 	// Outputs are further exports, in the form of --output.
 	Outputs []string
+	// NoSkip builds the functions of a SAM template even if an image of the same inputs is in the
+	// registry.
+	NoSkip bool
 	// SkipExisting leaves out images whose tags all exist in the registry.
 	SkipExisting bool
 

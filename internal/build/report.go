@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -63,6 +64,11 @@ func (r *report) skipExisting(targets []project.Target, existing map[string]stri
 		}
 	}
 	return missing, nil
+}
+
+// missing returns the targets of which some reference does not exist.
+func missing(targets []project.Target, existing map[string]string) []project.Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t project.Target) bool { return withDigests(t.References(), existing) != nil })
 }
 
 // skipped returns an image that already exists.

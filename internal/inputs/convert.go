@@ -1,6 +1,7 @@
 package inputs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -57,6 +60,26 @@ func (f *Finder) convert(ctx context.Context, in *Inputs, b Build, data []byte) 
 		return nil, err
 	}
 	return in.sources(def)
+}
+
+// declared returns the names of the build arguments that a Dockerfile declares. Others have no
+// effect. A Dockerfile that does not parse declares none, and is a mistake later on.
+func declared(data []byte) map[string]bool {
+	names := map[string]bool{}
+	parsed, err := parser.Parse(bytes.NewReader(data))
+	if err != nil {
+		return names
+	}
+	for _, instruction := range parsed.AST.Children {
+		if !strings.EqualFold(instruction.Value, command.Arg) {
+			continue
+		}
+		for arg := instruction.Next; arg != nil; arg = arg.Next {
+			name, _, _ := strings.Cut(arg.Value, "=")
+			names[name] = true
+		}
+	}
+	return names
 }
 
 // sources returns the paths of the local contexts in a graph, and adds what is fetched from

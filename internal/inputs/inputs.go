@@ -101,8 +101,9 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	if b.Target != "" {
 		in.add("target", "", b.Target)
 	}
+	used := declared(data)
 	for name, value := range b.Args {
-		if !passing(name) {
+		if used[name] && !passing(name) {
 			in.add("argument", name, value)
 		}
 	}

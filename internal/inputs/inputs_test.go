@@ -116,15 +116,16 @@ func TestWhatTheDigestIsOver(t *testing.T) {
 		})
 	}
 	for name, change := range map[string]func(a *app){
-		"nothing":                         func(*app) {},
-		"a file that is ignored":          func(a *app) { a.write("app/README.md", "changed") },
-		"a file that nothing reads":       func(a *app) { a.write("other/file", "changed") },
-		"a file of a stage that is not":   func(a *app) { a.write("unused.txt", "changed") },
-		"the time of a file":              func(a *app) { a.do(os.Chtimes(filepath.Join(a.dir, "app/app.py"), time.Unix(0, 0), time.Unix(0, 0))) },
-		"the time of the build":           func(a *app) { a.build.Args["SOURCE_DATE_EPOCH"] = "1700000000" },
-		"a proxy":                         func(a *app) { a.build.Args["https_proxy"] = "http://proxy.example.com" },
-		"the folder that it lies in":      func(a *app) { a.move() },
-		"the ignore file, in other words": func(a *app) { a.write(".dockerignore", "# documents\n**/*.md\n") },
+		"nothing":                          func(*app) {},
+		"a file that is ignored":           func(a *app) { a.write("app/README.md", "changed") },
+		"a file that nothing reads":        func(a *app) { a.write("other/file", "changed") },
+		"a file of a stage that is not":    func(a *app) { a.write("unused.txt", "changed") },
+		"the time of a file":               func(a *app) { a.do(os.Chtimes(filepath.Join(a.dir, "app/app.py"), time.Unix(0, 0), time.Unix(0, 0))) },
+		"the time of the build":            func(a *app) { a.build.Args["SOURCE_DATE_EPOCH"] = "1700000000" },
+		"an argument that is not declared": func(a *app) { a.build.Args["COMMIT"] = "0123456" },
+		"a proxy":                          func(a *app) { a.build.Args["https_proxy"] = "http://proxy.example.com" },
+		"the folder that it lies in":       func(a *app) { a.move() },
+		"the ignore file, in other words":  func(a *app) { a.write(".dockerignore", "# documents\n**/*.md\n") },
 	} {
 		t.Run("does not: "+name, func(t *testing.T) {
 			t.Parallel()

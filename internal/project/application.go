@@ -13,6 +13,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/samtemplate"
@@ -22,8 +23,10 @@ import (
 // application is a SAM template as the origin of targets: the functions whose images are built.
 type application struct {
 	template  *samtemplate.Template
-	functions []*samtemplate.Function // the selected ones, in the order of the template
-	read      frontend.Template       // how the frontend reads the template
+	functions []*samtemplate.Function          // the selected ones, in the order of the template
+	read      frontend.Template                // how the frontend reads the template
+	repos     map[*samtemplate.Function]string // where the images are pushed to; none for local tags
+	inputs    map[*samtemplate.Function]*inputs.Inputs
 }
 
 var _ origin = (*application)(nil)
@@ -55,6 +58,9 @@ func (p *Project) loadApplication() error {
 		return err
 	}
 	if err := app.choose(p.opt.Targets, p.opt.Excludes); err != nil {
+		return err
+	}
+	if err := app.setRepos(p.opt); err != nil {
 		return err
 	}
 	p.origin = app
@@ -101,6 +107,11 @@ func (a *application) choose(names, excludes []string) error {
 	for _, f := range a.template.AllFunctions() {
 		if f.Origin == samtemplate.FromDockerfile && (len(names) == 0 || chosen[f]) && !excluded[f] {
 			a.functions = append(a.functions, f)
+		}
+	}
+	for _, f := range a.functions {
+		if err := frontend.CheckArguments(f); err != nil {
+			return err
 		}
 	}
 	if len(a.functions) == 0 {
@@ -156,7 +167,7 @@ func around(one, other string) string {
 func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Platform) ([]Target, error) {
 	var targets []Target
 	for _, f := range a.functions {
-		platform, err := platforms.Parse(f.Platform())
+		platform, err := platformOf(f)
 		if err != nil {
 			return nil, err
 		}
@@ -171,12 +182,21 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Entry:     f.ContextDir,
 			Platforms: []ocispecs.Platform{platform},
 			Refs:      p.opt.Tags,
-			fields:    map[string]string{"Target": strings.ReplaceAll(f.Path, "/", "-")},
+			Inputs:    a.inputs[f],
+			fields:    a.fieldsOf(f),
 			project:   p,
 			image:     functionImage{a.read},
 		}
-		if len(t.Refs) == 0 {
+		switch {
+		case len(t.Refs) > 0:
+		case a.repos[f] == "":
 			t.Refs = []string{localTag(f)}
+		default:
+			ref, err := a.reference(p, f, t.fields)
+			if err != nil {
+				return nil, err
+			}
+			t.Refs = []string{ref}
 		}
 		targets = append(targets, t)
 	}
@@ -194,11 +214,19 @@ func localTag(f *samtemplate.Function) string {
 
 func (*application) violation() error { return nil }
 
-func (a *application) warnings() []*source.Diagnostic { return a.template.AllWarnings() }
+func (a *application) warnings() []*source.Diagnostic {
+	warnings := a.template.AllWarnings()
+	for _, f := range a.functions {
+		if len(f.ExtraParams) > 0 {
+			warnings = append(warnings, f.Diagnostic(f.ExtraParams[0].At, "DockerBuildExtraParams are not used: give the flags to samforge, for all functions"))
+		}
+	}
+	return warnings
+}
 
 func (*application) readsContext() bool { return true }
 
-func (*application) hasRepo() bool { return false }
+func (a *application) hasRepo() bool { return len(a.repos) > 0 }
 
 func (*application) followsBuilder() bool { return false }
 

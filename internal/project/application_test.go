@@ -24,7 +24,7 @@ func TestTargetsOfATemplate(t *testing.T) {
 	})
 	load := func(opt Options) (*Project, []Target) {
 		t.Helper()
-		opt.File = filepath.Join(dir, "app/template.yaml")
+		opt.File, opt.Templates = filepath.Join(dir, "app/template.yaml"), true
 		p, err := Load(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestMistakesAboutTemplates(t *testing.T) {
 		"--tag for several functions":      {function("Fn", "", complete) + function("Gn", "", complete), Options{Tags: []string{"a:1"}}, "--tag names one image, and 2 targets are selected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.opt.File = filepath.Join(dir, "template.yaml")
+			c.opt.File, c.opt.Templates = filepath.Join(dir, "template.yaml"), true
 			c.opt.Stdin = strings.NewReader("")
 			if err := os.WriteFile(c.opt.File, []byte("Resources:\n"+c.template), 0o600); err != nil {
 				t.Fatal(err)
@@ -92,7 +92,11 @@ func TestMistakesAboutTemplates(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load(t.Context(), Options{File: filepath.Join(dir, "zip.yaml")}); err == nil || !strings.Contains(err.Error(), "there is nothing to build") {
+	if _, err := Load(t.Context(), Options{File: filepath.Join(dir, "zip.yaml"), Templates: true}); err == nil || !strings.Contains(err.Error(), "there is nothing to build") {
 		t.Errorf("a template without images: %v", err)
+	}
+	_, err := Load(t.Context(), Options{File: filepath.Join(dir, "zip.yaml")})
+	if want := "zip.yaml is a SAM template, which samforge build reads: name a samforge.yaml"; err == nil || err.Error() != want {
+		t.Errorf("a verb that reads no templates: %v, want %s", err, want)
 	}
 }

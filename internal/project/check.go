@@ -10,6 +10,7 @@ import (
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
 	"github.com/samforge/samforge/source"
 )
 
@@ -22,6 +23,9 @@ func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
 	file, err := readFile(ctx, opt)
 	if err != nil {
 		return nil, BadInput(err)
+	}
+	if samtemplate.IsTemplate(file.Data) {
+		return nil, BadInput(errTemplate(file))
 	}
 	lockfile, err := file.parseLock()
 	if err != nil {

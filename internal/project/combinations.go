@@ -8,6 +8,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
 )
 
 // LoadUnlocked reads a build file as [Load] does, but without applying its lock file. It returns
@@ -20,6 +21,9 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	}
 	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, nil, err
+	}
+	if samtemplate.IsTemplate(p.File.Data) {
+		return nil, nil, errTemplate(p.File)
 	}
 	p.Args = buildArgs(opt, p.File)
 	if p.File.LockPath == "" || p.File.Data == nil {

@@ -42,6 +42,12 @@ type Options struct {
 	Parameters map[string]string
 	Region     string
 	BaseDir    string
+	// Repo is the repository of the images; empty means the one in the build file.
+	Repo string
+	// Repos are the repositories of a template's functions by their names; with Repo there are none.
+	Repos map[string]string
+	// Templates says that SAM templates are read. Without it they are an error.
+	Templates bool
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.
 	RecipeFlags []string
 

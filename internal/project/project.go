@@ -69,6 +69,9 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 		return nil, err
 	}
 	if samtemplate.IsTemplate(p.File.Data) {
+		if !opt.Templates {
+			return nil, errTemplate(p.File)
+		}
 		p.Args = maps.Clone(opt.BuildArgs)
 		if err := p.loadApplication(); err != nil {
 			return nil, err
@@ -96,12 +99,20 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	return p, err
 }
 
+// errTemplate returns the error of a verb that reads no SAM templates.
+func errTemplate(f File) error {
+	return fmt.Errorf("%s is a SAM template, which samforge build reads: name a %s", f.Name, llbgen.Filename)
+}
+
 // buildArgs returns the build arguments for a build file, from the options, the mirrors and the
 // environment.
 func buildArgs(opt Options, file File) map[string]string {
 	args := maps.Clone(opt.BuildArgs)
 	if args == nil {
 		args = map[string]string{}
+	}
+	if opt.Repo != "" {
+		args["TARGET_REPO"] = opt.Repo
 	}
 	if opt.Environment != nil {
 		found := llbgen.EnvironmentArgs(file.Data, args, opt.Environment)
@@ -129,6 +140,14 @@ func CheckReference(ref string) error {
 func (p *Project) IsTemplate() bool {
 	_, ok := p.origin.(*application)
 	return ok
+}
+
+// Template returns the SAM template that the project comes from; nil if it comes from none.
+func (p *Project) Template() *samtemplate.Template {
+	if app, ok := p.origin.(*application); ok {
+		return app.template
+	}
+	return nil
 }
 
 // ReadsContext reports whether building reads files of the build context.

@@ -13,6 +13,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/npm"
@@ -37,6 +38,10 @@ type Target struct {
 	// Pulls are the images that the builder pulls for the target, because it copies files from
 	// them.
 	Pulls []string
+
+	// Inputs is what the image is made from, if its tag says so: the image in the registry with this
+	// tag is the one that a build would give. nil if it is not known.
+	Inputs *inputs.Inputs
 
 	fields  map[string]string // the fields for the template of a cache
 	project *Project

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/packaging"
+	"github.com/samforge/samforge/internal/project"
+)
+
+// packageFlags are the flags of `samforge package`. Those of sam package have its names.
+type packageFlags struct {
+	buildFlags
+	repositories []string
+	imageURI     string
+	output       packaging.Options
+}
+
+func packageCommand() *cobra.Command {
+	var f packageFlags
+	c := &cobra.Command{
+		Use:   "package [flags]",
+		Short: "Build and push the functions of a SAM template, and write it with their images in it",
+		Long: `Build the images of the functions of a SAM template, push them, and write the template with an
+ImageUri in each function: what sam build and sam package do, without a Docker engine.
+
+Every other byte of the template stays as it is. A function whose code, Dockerfile and base
+image are what they were keeps its image: it is found in the repository by its tag, and nothing
+is built or sent for it. Functions whose code is no image are left alone: sam package,
+aws cloudformation package or sam deploy upload their code.
+
+Each image is one line on standard output, TAG@DIGEST; on standard error if the template goes to
+standard output.
+Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
+		Example: `  samforge package --image-repository 123456789012.dkr.ecr.eu-central-1.amazonaws.com/demo --output-template-file packaged.yaml
+  sam deploy --template-file packaged.yaml --stack-name demo --capabilities CAPABILITY_IAM --image-repository …`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	f.registerPackage(c)
+	return c
+}
+
+func (f *packageFlags) registerPackage(c *cobra.Command) {
+	flags, o := c.Flags(), &f.input
+	flags.SortFlags = false
+	flags.StringVarP(&o.File, "template-file", "t", "", "SAM template `file` (default template.yaml, template.yml or template.json)")
+	flags.StringVar(&f.repo, "image-repository", "", "push the images to this `repository`")
+	flags.StringArrayVar(&f.repositories, "image-repositories", nil, "push the image of one function to a repository: `FUNCTION=REPOSITORY`; one for each function")
+	flags.StringVar(&f.output.Output, "output-template-file", "", "write the template to this `file` (default standard output)")
+	flags.StringVar(&f.imageURI, "image-uri", "tag", "`form` of the images in the template: tag or digest")
+	f.registerTemplate(c)
+	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of every function: `NAME=VALUE`, or NAME to take it from the environment")
+	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags (default "+project.FunctionTag+")")
+	f.registerSettings(c)
+	f.registerBuilder(c)
+	completeFlag(c, "image-uri", "tag", "digest")
+}
+
+func (f *packageFlags) run(c *cobra.Command) error {
+	if err := f.check(); err != nil {
+		return &usageError{err}
+	}
+	f.input.Templates, f.build.Push = true, true
+	opt, err := f.options(c, nil)
+	if err != nil {
+		return err
+	}
+	if opt.Repos, err = f.repos(); err != nil {
+		return &usageError{err}
+	}
+	p, err := project.Load(c.Context(), opt)
+	if err != nil {
+		return err
+	}
+	if !p.IsTemplate() {
+		return project.BadInput(fmt.Errorf("%s is no SAM template: name one with --template-file", p.File.Name))
+	}
+	f.output.Stdout, f.output.Digest = c.OutOrStdout(), f.imageURI == "digest"
+	if f.output.Output == "" {
+		f.build.Stdout = c.ErrOrStderr()
+	}
+	if err := packaging.Check(p, f.output); err != nil {
+		return project.BadInput(err)
+	}
+	f.build.Registries = f.registries(c)
+	built, err := build.Build(c.Context(), p, f.build)
+	if err != nil {
+		return err
+	}
+	if err := packaging.Write(p, built, f.output); err != nil {
+		return err
+	}
+	if f.output.Output != "" && !f.quiet {
+		fmt.Fprintf(c.ErrOrStderr(), "Successfully packaged artifacts and wrote output template to file %s.\n", f.output.Output)
+	}
+	return nil
+}
+
+// check refuses flags that contradict each other, in the words of sam package.
+func (f *packageFlags) check() error {
+	switch {
+	case f.repo == "" && len(f.repositories) == 0:
+		return errors.New("Missing option '--image-repositories', '--image-repository'")
+	case f.repo != "" && len(f.repositories) > 0:
+		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository'")
+	case !slices.Contains([]string{"tag", "digest"}, f.imageURI):
+		return fmt.Errorf("--image-uri %s: use tag or digest", f.imageURI)
+	}
+	return nil
+}
+
+// repos reads --image-repositories.
+func (f *packageFlags) repos() (map[string]string, error) {
+	repos := map[string]string{}
+	for _, value := range f.repositories {
+		name, repo, ok := strings.Cut(value, "=")
+		if !ok || name == "" || repo == "" || strings.Contains(repo, "=") {
+			return nil, fmt.Errorf("--image-repositories %s is not a valid format, it needs to be of the form function_logical_id=REPOSITORY", value)
+		}
+		if _, twice := repos[name]; twice {
+			return nil, fmt.Errorf("--image-repositories: %s has two repositories", name)
+		}
+		repos[name] = repo
+	}
+	return repos, nil
+}

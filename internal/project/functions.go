@@ -1,0 +1,187 @@
+package project
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/inputs"
+	"github.com/samforge/samforge/internal/placeholder"
+	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/samtemplate"
+)
+
+// FunctionTag is the template of the tag of a function's image: that of `sam package`, with the
+// digest of what the image is made from in place of the image's id. So the tag is known before the
+// image is built, and an unchanged function keeps it.
+const FunctionTag = "{{.Function}}-{{.Inputs}}-{{.DockerTag}}"
+
+// maxTag is the maximum length of a tag:
+// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+const maxTag = 128
+
+// FindInputs finds out what the images of a template's functions are made from, if their tags say
+// so. Call it before [Project.Targets]. For a samforge.yaml it does nothing.
+func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, settings Settings) error {
+	app, ok := p.origin.(*application)
+	if !ok || !app.hasRepo() || len(p.opt.Tags) > 0 || p.Context.Address != "" {
+		return nil
+	}
+	finder := &inputs.Finder{Resolve: func(_ context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
+		image, err := images.Resolve(ref, platform)
+		if err != nil {
+			return "", nil, err
+		}
+		return digest.Digest(image.Manifest), image.Config, nil
+	}}
+	found := make([]*inputs.Inputs, len(app.functions))
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(2 * runtime.NumCPU())
+	for i, f := range app.functions {
+		eg.Go(func() error {
+			build, err := p.buildOf(f, settings)
+			if err == nil {
+				found[i], err = finder.Find(ctx, build)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Path, err)
+			}
+			return nil
+		})
+	}
+	if err := eg.Wait(); err != nil {
+		return err
+	}
+	app.inputs = map[*samtemplate.Function]*inputs.Inputs{}
+	for i, f := range app.functions {
+		app.inputs[f] = found[i]
+	}
+	return nil
+}
+
+// buildOf returns the build of a function.
+func (p *Project) buildOf(f *samtemplate.Function, settings Settings) (inputs.Build, error) {
+	platform, err := platformOf(f)
+	if err != nil {
+		return inputs.Build{}, err
+	}
+	b := inputs.Build{
+		Folder: f.ContextDir, Dockerfile: dockerfileOf(f), Target: f.Target.Reveal(), Platform: platform,
+		Args: map[string]string{}, Labels: map[string]string{}, Contexts: map[string]string{},
+	}
+	for _, arg := range f.Args {
+		b.Args[arg.Name] = arg.Value.Reveal()
+	}
+	for name, value := range p.Args {
+		b.Args[name] = value
+	}
+	for name, value := range settings.Labels {
+		b.Labels[name] = value
+	}
+	for _, annotation := range settings.Annotations {
+		b.Labels["annotation "+annotation] = ""
+	}
+	for _, attest := range settings.Attests {
+		b.Labels["attestation "+attest] = ""
+	}
+	for _, c := range p.Contexts {
+		b.Contexts[c.Name] = c.Source
+		if c.Folder() {
+			b.Contexts[c.Name] = "local:" + c.Source
+		}
+	}
+	return b, nil
+}
+
+// reference returns the reference that the image of a function is pushed to.
+func (a *application) reference(p *Project, f *samtemplate.Function, fields map[string]string) (string, error) {
+	template := p.opt.TagTemplate
+	if template == "" {
+		template = FunctionTag
+	}
+	tag, err := placeholder.Fill(template, fields)
+	if err != nil {
+		return "", fmt.Errorf("--tag-template %q: %w", template, err)
+	}
+	if len(tag) > maxTag {
+		return "", f.Diagnostic(f.At, "the tag %s has %d characters, and at most %d are allowed: use a shorter DockerTag, or --tag-template", tag, len(tag), maxTag)
+	}
+	ref := a.repos[f] + ":" + tag
+	return ref, CheckReference(ref)
+}
+
+// fieldsOf returns the values for the placeholders in the template of a tag, and of a cache.
+func (a *application) fieldsOf(f *samtemplate.Function) map[string]string {
+	fields := map[string]string{
+		"Target":    strings.ReplaceAll(f.Path, "/", "-"),
+		"Function":  strings.ToLower(f.LogicalID),
+		"Stack":     strings.ReplaceAll(f.Template().Stack, "/", "-"),
+		"DockerTag": f.Tag.Reveal(),
+		"Inputs":    strings.Repeat("0", shortDigest), // until it is known
+	}
+	if in := a.inputs[f]; in != nil {
+		fields["Inputs"] = in.Digest().Encoded()[:shortDigest]
+	}
+	return fields
+}
+
+// shortDigest is how many digits of a digest are in a tag, as in `sam package`.
+const shortDigest = 12
+
+// setRepos finds the repository of each function.
+func (a *application) setRepos(opt Options) error {
+	a.repos = map[*samtemplate.Function]string{}
+	if opt.Repo != "" {
+		for _, f := range a.functions {
+			a.repos[f] = opt.Repo
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(opt.Repos)) {
+		f, err := frontend.FunctionNamed(a.template, name)
+		if err != nil {
+			return fmt.Errorf("--image-repositories: %w", err)
+		}
+		if a.repos[f] != "" {
+			return fmt.Errorf("--image-repositories: %s has two repositories", f.Path)
+		}
+		a.repos[f] = opt.Repos[name]
+	}
+	for _, f := range a.functions {
+		if a.repos[f] == "" && len(opt.Repos) > 0 {
+			return fmt.Errorf("Incomplete list of function logical ids specified for '--image-repositories': %s has no repository", f.Path)
+		}
+		if err := checkRepo(a.repos[f]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRepo refuses a repository that is none.
+func checkRepo(repo string) error {
+	if repo == "" {
+		return nil
+	}
+	named, err := reference.ParseNormalizedNamed(repo)
+	if err != nil {
+		return fmt.Errorf("Invalid Image Repository %s: %w", repo, err)
+	}
+	if !reference.IsNameOnly(named) {
+		return fmt.Errorf("Invalid Image Repository %s: leave the tag or the digest out: the tag is made from the function (--tag-template)", repo)
+	}
+	return nil
+}
+
+func platformOf(f *samtemplate.Function) (ocispecs.Platform, error) {
+	return platforms.Parse(f.Platform())
+}
