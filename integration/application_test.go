@@ -54,7 +54,7 @@ func application(t *testing.T, template string) (dir string) {
 // the folder that they share is sent once.
 func TestFunctionsOfATemplate(t *testing.T) {
 	t.Parallel()
-	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, _ := sharedBed(t)
 	dir := application(t, twoFunctions)
 	r := b.buildTemplate("-f", filepath.Join(dir, "template.yaml"))
 	lines := r.ok(t)

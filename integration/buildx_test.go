@@ -223,7 +223,7 @@ func TestEveryDoorGivesTheSameDigest(t *testing.T) {
 	})
 	t.Run("serverless", func(t *testing.T) {
 		t.Parallel()
-		b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+		b, npm := sharedBed(t)
 		x := b.newBuildx(b.Buildkitd)
 		x.npm = npm.URL()
 		file, err := os.ReadFile(pairFile(t, testenv.Python312Base, testenv.Node20Base, ""))

@@ -3,8 +3,6 @@ package integration
 import (
 	"strings"
 	"testing"
-
-	"github.com/samforge/samforge/integration/testenv"
 )
 
 // synth makes a template of a small app, with the CDK's library from the npm registry.
@@ -24,7 +22,7 @@ HOME=/tmp cdk synth --no-version-reporting --no-notices --app 'node app.js'
 // The AWS CDK runs in each image of the example, beside the runtime's own language.
 func TestCDKExample(t *testing.T) {
 	t.Parallel()
-	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, npm := sharedBed(t)
 	args := []string{"-f", example(t, "cdk/samforge.yaml"), "--repo", b.repo("ci/cdk"), "--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}
 	b.build(append(args, "--target", "python3.12", "--platform", "linux/amd64", "--verify", "full")...).ok(t)
 	lines := b.build(append(args, "--platform", "linux/amd64,linux/arm64", "--push")...).ok(t)

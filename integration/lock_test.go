@@ -111,7 +111,7 @@ func TestLockOfTheBuildContext(t *testing.T) {
 // Without a lock npm resolves the version on the day of the build, and samforge warns about it.
 func TestFreshResolve(t *testing.T) {
 	t.Parallel()
-	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, npm := sharedBed(t)
 	args := []string{"--repo", b.repo("ci/sls"), "--target", "serverless", "--push", "--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}
 	r := b.build(append(args, frameworkContext(t, "version: 4.2.0, flavor: osls", nil))...)
 	lines := r.ok(t)

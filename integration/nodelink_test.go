@@ -22,7 +22,7 @@ import (
 // A node image whose bin is a link gives a working node, in its own prefix and nowhere else.
 func TestNodeImageWithALinkedFolder(t *testing.T) {
 	t.Parallel()
-	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, _ := sharedBed(t)
 	const linked = "public.ecr.aws/lambda/nodejs:20.2025.03.25.17"
 	b.push(linked, withLinkedBin(t, b.pulled(t, testenv.Lambda20Base)))
 	line := b.build("-f", pairFile(t, testenv.Python312Base, linked, "node: {layout: isolated}\n"),

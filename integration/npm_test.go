@@ -20,7 +20,8 @@ import (
 // npm's failures reach the user as a sentence.
 func TestNPMFailures(t *testing.T) {
 	t.Parallel()
-	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, _ := sharedBed(t)
+	npm := startNPM(t)
 	lodash := npmPackage{Name: "lodash", Version: "4.17.21"}
 	framework := npmPackage{Name: "serverless", Version: "3.39.0", Manifest: map[string]any{"dependencies": map[string]string{"lodash": "4.17.21"}}}
 	lock := strings.Replace(lockOf(t, framework, lodash), `{"lodash":"4.17.21","serverless":"3.39.0"}`, `{"serverless":"3.39.0"}`, 1)
@@ -98,7 +99,7 @@ const oneLock = `{"lockfileVersion": 3, "packages": {"": {"dependencies": {"serv
 // Node.js 22 and 24 itself says only that its exit handler was never called.
 func TestNPMFailuresOfEveryNodeImage(t *testing.T) {
 	t.Parallel()
-	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{}) // npm has nothing in its cache
 	node24, err := testenv.NodeBase(t.Context(), testenv.Node24Base, "nodejs24.x", "24.21.0")
 	must(t, err)
 	must(t, b.Registry.PublishAll(node24))
@@ -164,7 +165,7 @@ func TestNetworkOfTheNPMStep(t *testing.T) {
 // without its installer.
 func TestServerless4(t *testing.T) {
 	t.Parallel()
-	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, _ := sharedBed(t)
 	archive := releaseArchive(t)
 	b.Files.Add("/archives/serverless-4.18.0.tgz", archive)
 	file := filepath.Join(t.TempDir(), "samforge.yaml")

@@ -40,7 +40,7 @@ const packagedChild = "Resources:\n  ByeFunction:\n    Type: AWS::Serverless::Fu
 // and the template is the same.
 func TestPackage(t *testing.T) {
 	t.Parallel()
-	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, _ := sharedBed(t)
 	base, err := b.Registry.Ref(testenv.Lambda22Base)
 	must(t, err)
 	dir := application(t, packaged)

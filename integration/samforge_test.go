@@ -39,15 +39,20 @@ func TestMain(m *testing.M) {
 		if out, err := exec.Command("go", "build", "-o", samforgeBinary, "../cmd/samforge").CombinedOutput(); err != nil {
 			panic("build samforge: " + string(out))
 		}
-		return m.Run()
+		code := m.Run()
+		if !endShared() {
+			code = 1
+		}
+		return code
 	}())
 }
 
 // bed is a test bed with the stand-ins of the SAM examples in its registry.
 type bed struct {
 	*testenv.Env
-	t   *testing.T
-	env []string // added to samforge's environment
+	t      *testing.T
+	env    []string // added to samforge's environment
+	prefix string   // of the bed's repositories
 }
 
 const goTemplatePath = "/public/shared/tools/go-template/release/v0.4.15/bin/linux/"
@@ -56,8 +61,14 @@ const goTemplatePath = "/public/shared/tools/go-template/release/v0.4.15/bin/lin
 // can do. Builders that a test starts in addition are rootful.
 func newBed(t *testing.T, options testenv.Options) *bed {
 	t.Helper()
+	return newBedUntil(t, t, options)
+}
+
+// newBedUntil is newBed for a bed that ends with the cleanups of until.
+func newBedUntil(t *testing.T, until testing.TB, options testenv.Options) *bed {
+	t.Helper()
 	options.Buildkitd.Rootless = options.Buildkitd.RootSize == 0
-	b := &bed{Env: testenv.New(t, options), t: t}
+	b := &bed{Env: testenv.New(until, options), t: t}
 	for _, arch := range []string{"amd64", "arm64"} {
 		binary, err := testenv.Executable(t.Context(), "go-template", arch, "v0.4.15")
 		must(t, err)
@@ -116,7 +127,7 @@ func (b *bed) mirrors() []string {
 }
 
 // repo returns a repository in the bed's registry.
-func (b *bed) repo(name string) string { return b.Registry.Addr + "/" + name }
+func (b *bed) repo(name string) string { return b.Registry.Addr + "/" + b.prefix + name }
 
 // build runs `samforge build` on the bed's buildkitd.
 func (b *bed) build(args ...string) result {

@@ -190,7 +190,7 @@ func (b *bed) wantUnknown(t *testing.T, proxy *httpProxy, r result) {
 // A node image without Node.js is named in the error, whatever the variant and the layout.
 func TestNodeImageWithoutNode(t *testing.T) {
 	t.Parallel()
-	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, npm := sharedBed(t)
 	const empty = "public.ecr.aws/sam/build-nodejs20.x:1.150.0-20251211000000"
 	b.base(empty, "java21", "amd64")
 	for _, layout := range []string{"merged", "isolated"} {

@@ -116,7 +116,7 @@ func TestVerifyFullForAnotherMachine(t *testing.T) {
 // samforge reports what the merged layout replaces in the runtime image, whatever caches there are.
 func TestVerifyFullReportsWhatMergedReplaces(t *testing.T) {
 	t.Parallel()
-	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	b, _ := sharedBed(t)
 	added, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{{Files: []testenv.File{
 		{Path: "/var/lang/bin/node", Mode: 0o755, Data: []byte("#!/bin/sh\n")},
 		{Path: "/var/lang/bin/unlike", Mode: 0o755, Data: []byte("#!/bin/sh\n")},
