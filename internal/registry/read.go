@@ -1,0 +1,56 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// Documents are what describes an image in a registry, byte for byte.
+type Documents struct {
+	// MediaType is the media type of Manifest, as the registry names it.
+	MediaType string
+	// Manifest is the manifest or the index that the reference points at.
+	Manifest []byte
+	// Config is the image config; nil if Manifest is not the manifest of an image.
+	Config []byte
+}
+
+// Read returns the documents that ref points at. If that is an index, it chooses no image in it. No
+// layer is pulled. The error of a missing image is one that [Absent] knows.
+func (c *Client) Read(ctx context.Context, ref string) (*Documents, error) {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return nil, invalid(ref, err)
+	}
+	desc, err := c.get(ctx, parsed)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest of %s: %w", ref, explain(err, ref))
+	}
+	read := &Documents{MediaType: string(desc.MediaType), Manifest: desc.Manifest}
+	if !desc.MediaType.IsImage() {
+		return read, nil
+	}
+	image, err := desc.Image()
+	if err == nil {
+		read.Config, err = image.RawConfigFile()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the config of %s: %w", ref, explain(err, ref))
+	}
+	return read, nil
+}
+
+// IsReference reports whether a text is an image reference, and more than a bare name: it has a
+// tag, a digest or a registry. A path such as images/python is no reference.
+func IsReference(text string) bool {
+	named, err := reference.ParseNormalizedNamed(text)
+	if err != nil {
+		return false
+	}
+	first, _, more := strings.Cut(text, "/")
+	return !reference.IsNameOnly(named) || more && (first == "localhost" || strings.ContainsAny(first, ".:"))
+}
