@@ -19,20 +19,25 @@ var errFindings = errors.New("the check found something")
 
 func checkCommand() *cobra.Command {
 	var f buildFlags
-	var format string
+	var format, platform string
 	var rules bool
 	c := &cobra.Command{
-		Use:   "check [flags] [CONTEXT]",
-		Short: "Check a build file without building anything",
+		Use:   "check [flags] [CONTEXT] | check [--platform PLATFORM] [--format FORMAT] IMAGE",
+		Short: "Check a build file, or whether AWS Lambda takes an image, without building anything",
 		Long: `Check a build file for mistakes, and for things that should change: images that move, runtimes
 past their end of life, downloads without a checksum and more. Nothing is built or pulled.
 
 --rules lists the rules, and docs/rules.md explains them. A build file can skip some
 of them in its first lines: # check=skip=RULE,RULE
 
+With IMAGE, a reference with a tag, a digest or a registry, check whether AWS Lambda takes
+the image: docs/lambda.md has what it wants. Manifest and config are read from the
+registry, and no layer is pulled, so the uncompressed size is not checked.
+
 Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.`,
 		Example: `  samforge check
-  samforge check -f images/samforge.yaml --format json`,
+  samforge check -f images/samforge.yaml --format json
+  samforge check --platform linux/arm64 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:v1`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
@@ -40,6 +45,12 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 			}
 			if rules {
 				return printRules(c.OutOrStdout(), format)
+			}
+			if len(args) > 0 && isImage(args[0]) {
+				return f.checkImage(c, args[0], platform, format)
+			}
+			if platform != "" {
+				return &usageError{errors.New("--platform is for the check of an image: name one with its tag, or leave --platform out")}
 			}
 			opt, err := f.options(c, args)
 			if err != nil {
@@ -58,28 +69,34 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 	f.registerFile(c)
 	c.Flags().StringVar(&format, "format", "text", "`format` of the findings: text or json")
 	c.Flags().BoolVar(&rules, "rules", false, "list the rules")
+	c.Flags().StringVar(&platform, "platform", "", "`platform` of the function that IMAGE is for: linux/amd64 or linux/arm64")
 	completeFlag(c, "format", "text", "json")
+	completeFlag(c, "platform", "linux/amd64", "linux/arm64")
 	return c
 }
 
 // printResults prints the findings as `docker buildx build --check` does. A mistake in the build
 // file is in the error.
 func printResults(w io.Writer, format string, results *lint.LintResults) error {
-	count := len(results.Warnings)
 	switch {
 	case format == "json":
 		return printJSON(w, results)
 	case results.Error != nil:
 		return nil
-	case count == 0:
-		_, err := fmt.Fprintln(w, "Check complete, no warnings found.")
-		return err
-	case count == 1:
-		fmt.Fprintln(w, "Check complete, 1 warning has been found!")
-	default:
-		fmt.Fprintf(w, "Check complete, %d warnings have been found!\n", count)
 	}
+	printCount(w, len(results.Warnings), "warning")
 	return results.PrintTo(w, nil)
+}
+
+func printCount(w io.Writer, count int, what string) {
+	switch count {
+	case 0:
+		fmt.Fprintf(w, "Check complete, no %ss found.\n", what)
+	case 1:
+		fmt.Fprintf(w, "Check complete, 1 %s has been found!\n", what)
+	default:
+		fmt.Fprintf(w, "Check complete, %d %ss have been found!\n", count, what)
+	}
 }
 
 func printRules(w io.Writer, format string) error {
