@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -107,6 +108,29 @@ func TestUnchangedFunctionsNeedNoBuilder(t *testing.T) {
 		return run(t, b.env, append(args, more...)...)
 	}
 	const nowhere = "tcp://127.0.0.1:1"
+	wantVerdicts := func(dir, want string) {
+		t.Helper()
+		var plan struct {
+			Functions []struct {
+				Function, Verdict, Inputs string
+				Files                     int
+				Parts                     []struct{ Kind, Name, Value string }
+			}
+		}
+		r := run(t, b.env, "plan", "-f", filepath.Join(dir, "template.yaml"), "--repo", b.repo("ci/app"), "--format", "json")
+		r.ok(t)
+		must(t, json.Unmarshal([]byte(r.stdout), &plan))
+		got := ""
+		for _, f := range plan.Functions {
+			got += f.Function + " " + f.Verdict + "\n"
+			if len(f.Parts) < 3 || f.Files != 3 || !strings.HasPrefix(f.Inputs, "sha256:") {
+				t.Errorf("the plan of %s is %+v", f.Function, f)
+			}
+		}
+		if got != want {
+			t.Errorf("the verdicts are\n%swant\n%s", got, want)
+		}
+	}
 	template := strings.Replace(twoFunctions, "DockerContext: ./greet}", "DockerContext: ./greet, DockerTag: 1.10}", 1)
 	checkout := func() (dir string) {
 		dir = application(t, template)
@@ -115,6 +139,7 @@ func TestUnchangedFunctionsNeedNoBuilder(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, "greet/Dockerfile"), []byte("FROM "+base+"\nCOPY app.mjs ./\nCMD [\"app.handler\"]\n"), 0o644))
 		return dir
 	}
+	wantVerdicts(checkout(), "HelloFunction build\nGoodbyeFunction build\n")
 	first := build(checkout(), b.Buildkitd.Addr).ok(t)
 	tag := regexp.MustCompile(`^` + regexp.QuoteMeta(b.repo("ci/app")) + `:(hellofunction-[0-9a-f]{12}-v1|goodbyefunction-[0-9a-f]{12}-1\.10)@sha256:`)
 	if len(first) != 2 || !tag.MatchString(first[0]) || !tag.MatchString(first[1]) {
@@ -132,6 +157,7 @@ func TestUnchangedFunctionsNeedNoBuilder(t *testing.T) {
 		t.Errorf("--no-skip: exit code %d without a builder:\n%s", r.code, r.stderr)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "greet/goodbye/Dockerfile"), []byte("FROM scratch\nCOPY app.mjs /bye.mjs\nENTRYPOINT [\"/bye.mjs\"]\n"), 0o644))
+	wantVerdicts(dir, "HelloFunction skip\nGoodbyeFunction build\n")
 	changed := build(dir, b.Buildkitd.Addr)
 	if lines := changed.ok(t); lines[0] != first[0] || lines[1] == first[1] || strings.Contains(changed.stderr, "[HelloFunction") {
 		t.Errorf("stdout is %q, at first %q\n%s", lines, first, changed.stderr)

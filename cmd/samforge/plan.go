@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/plan"
+	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 )
 
 func planCommand() *cobra.Command {
@@ -17,7 +20,10 @@ func planCommand() *cobra.Command {
 		Long: `Resolve everything that a build file names and show what samforge build would do: the images
 with their tags and whether they already exist in their registry, what happens to the layers
 of their bases, and what is pulled, downloaded and installed. Nothing is built, no layer is
-pulled, and no builder is needed.`,
+pulled, and no builder is needed.
+
+For a SAM template: what the image of each function is made from, as a digest and with --format
+json part by part, and whether it would be built.`,
 		Example: `  samforge plan
   samforge plan --target python3.12 --format json`,
 		Args: oneContext,
@@ -25,11 +31,12 @@ pulled, and no builder is needed.`,
 			if format != "table" && format != "json" {
 				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
 			}
+			f.input.Templates = true
 			p, err := f.load(c, args)
 			if err != nil {
 				return err
 			}
-			planned, err := plan.New(c.Context(), p, f.registries(c))
+			planned, err := planned(c, p, f.registries(c))
 			if err != nil {
 				return err
 			}
@@ -43,4 +50,17 @@ pulled, and no builder is needed.`,
 	c.Flags().StringVar(&format, "format", "table", "`format` of the output: table or json")
 	completeFlag(c, "format", "table", "json")
 	return c
+}
+
+// written is a plan that can be printed.
+type written interface {
+	WriteJSON(w io.Writer) error
+	WriteTable(w io.Writer) error
+}
+
+func planned(c *cobra.Command, p *project.Project, client *registry.Client) (written, error) {
+	if p.IsTemplate() {
+		return plan.NewFunctions(c.Context(), p, client)
+	}
+	return plan.New(c.Context(), p, client)
 }

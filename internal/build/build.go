@@ -47,8 +47,10 @@ func (r Ref) String() string { return r.Name + "@" + r.Digest }
 // [*project.InputError] and are found before anything is built. A [*FailedError] says which images
 // failed while others were made.
 func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error) {
-	if err := p.FindInputs(ctx, registry.NewResolver(ctx, opt.Registries), opt.Settings); err != nil {
-		return nil, err
+	if p.TagsSayInputs() {
+		if err := p.FindInputs(ctx, registry.NewResolver(ctx, opt.Registries), opt.Settings); err != nil {
+			return nil, err
+		}
 	}
 	r, targets, err := prepare(p, opt)
 	if err != nil {

@@ -37,41 +37,53 @@ func readIgnoreFile(name string) ([]string, error) {
 	return patterns, nil
 }
 
-// fileSums has the checksums of files. Several builds read the same ones.
+// fileSums has the checksums of files, and what is in folders. Several builds read the same ones.
 type fileSums struct {
-	sums sync.Map // func() (string, error) by path
+	sums    sync.Map // func() (string, error) by path
+	folders sync.Map // func() (*folder, error) by path and patterns
 }
 
-// add adds a part for each file of a folder that is read: those below paths, all if it is nil.
-func (s *fileSums) add(in *Inputs, context, folder string, ignored, paths []string) error {
-	return walk(folder, &fsutil.FilterOpt{ExcludePatterns: ignored, FollowPaths: paths}, func(path string, stat *types.Stat) error {
-		mode := os.FileMode(stat.Mode)
-		value := mode.String()
-		switch {
-		case mode.IsRegular():
-			sum, err := s.sum(filepath.Join(folder, path))
-			if err != nil {
-				return err
+// folder is what is read of a folder.
+type folder struct {
+	parts []Part // of its files, with paths in the folder
+	files int
+	size  int64 // in bytes
+}
+
+// read returns what is read of a folder: what is below paths, all if it is nil. With sums the parts
+// of the files are known too.
+func (s *fileSums) read(name string, ignored, paths []string, sums bool) (*folder, error) {
+	key := fmt.Sprintf("%t %q %q %q", sums, name, ignored, paths)
+	once, _ := s.folders.LoadOrStore(key, sync.OnceValues(func() (*folder, error) {
+		read := &folder{}
+		err := walk(name, &fsutil.FilterOpt{ExcludePatterns: ignored, FollowPaths: paths}, func(path string, stat *types.Stat) error {
+			mode := os.FileMode(stat.Mode)
+			if mode.IsRegular() {
+				read.files++
+				read.size += stat.Size
 			}
-			value += " " + sum
-		case mode&os.ModeSymlink != 0:
-			value += " " + stat.Linkname
-		}
-		in.add("file", context+"/"+filepath.ToSlash(path), value)
-		return nil
-	})
+			if !sums {
+				return nil
+			}
+			value, err := s.value(filepath.Join(name, path), mode, stat.Linkname)
+			read.parts = append(read.parts, Part{"file", filepath.ToSlash(path), value})
+			return err
+		})
+		return read, err
+	}))
+	return once.(func() (*folder, error))()
 }
 
-// sent returns the number and the size of the files that are not ignored.
-func (s *fileSums) sent(folder string, ignored []string) (files int, size int64, err error) {
-	err = walk(folder, &fsutil.FilterOpt{ExcludePatterns: ignored}, func(_ string, stat *types.Stat) error {
-		if os.FileMode(stat.Mode).IsRegular() {
-			files++
-			size += stat.Size
-		}
-		return nil
-	})
-	return files, size, err
+// value returns what counts of a file: its mode, and its content or where it leads to.
+func (s *fileSums) value(name string, mode os.FileMode, link string) (string, error) {
+	switch {
+	case mode.IsRegular():
+		sum, err := s.sum(name)
+		return mode.String() + " " + sum, err
+	case mode&os.ModeSymlink != 0:
+		return mode.String() + " " + link, nil
+	}
+	return mode.String(), nil
 }
 
 // walk calls f for the files that a builder would receive, in the order in which it does.

@@ -60,10 +60,12 @@ type Inputs struct {
 	Unpinned []string
 }
 
-// Part is one of the inputs. Kind is one of dockerfile, target, platform, argument, label, image,
-// frontend, context and file. Value is a digest, or the value itself.
+// Part is one of the inputs. Kind is one of address, argument, dockerfile, file, frontend, image,
+// label, platform and target. Value is a digest, or the value itself.
 type Part struct {
-	Kind, Name, Value string
+	Kind  string `json:"kind"`
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value"`
 }
 
 // Digest returns the digest of the parts.
@@ -182,13 +184,20 @@ func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string
 		if name != mainContext {
 			folder, patterns = strings.TrimPrefix(b.Contexts[name], localPrefix), nil
 		}
-		if err := f.files.add(in, name, folder, patterns, read[name]); err != nil {
+		of, err := f.files.read(folder, patterns, read[name], true)
+		if err != nil {
 			return fmt.Errorf("read the build context %s: %w", folder, err)
 		}
+		for _, part := range of.parts {
+			in.add(part.Kind, name+"/"+part.Name, part.Value)
+		}
 	}
-	files, size, err := f.files.sent(b.Folder, ignored)
-	in.Files, in.Bytes = files, size
-	return err
+	sent, err := f.files.read(b.Folder, ignored, nil, false)
+	if err != nil {
+		return fmt.Errorf("read the build context %s: %w", b.Folder, err)
+	}
+	in.Files, in.Bytes = sent.files, sent.size
+	return nil
 }
 
 // ignorePatterns returns those of the ignore file beside the Dockerfile, else of the one in the build

@@ -211,3 +211,32 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkFind plans a hundred functions that share a folder of 3,000 files and 60 MB.
+func BenchmarkFind(b *testing.B) {
+	dir := b.TempDir()
+	content := strings.Repeat("some text of a program\n", 900)
+	for i := range 3000 {
+		name := filepath.Join(dir, fmt.Sprintf("pkg%02d/file%d.py", i%50, i))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	dockerfile := filepath.Join(dir, "Dockerfile")
+	if err := os.WriteFile(dockerfile, []byte("FROM "+baseImage+"\nCOPY pkg01 ./\nRUN true\nCOPY . ./\n"), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	a := &app{images: map[string]string{}}
+	for b.Loop() {
+		finder := &Finder{Resolve: a.resolve}
+		for range 100 {
+			_, err := finder.Find(b.Context(), Build{Folder: dir, Dockerfile: dockerfile, Platform: ocispecs.Platform{OS: "linux", Architecture: "amd64"}})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

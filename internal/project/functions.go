@@ -2,6 +2,7 @@ package project
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -30,12 +31,22 @@ const FunctionTag = "{{.Function}}-{{.Inputs}}-{{.DockerTag}}"
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 const maxTag = 128
 
-// FindInputs finds out what the images of a template's functions are made from, if their tags say
-// so. Call it before [Project.Targets]. For a samforge.yaml it does nothing.
+// TagsSayInputs reports whether the tags of the images say what they are made from, so that
+// [Project.FindInputs] is needed before [Project.Targets].
+func (p *Project) TagsSayInputs() bool {
+	app, ok := p.origin.(*application)
+	return ok && app.hasRepo() && len(p.opt.Tags) == 0
+}
+
+// FindInputs finds out what the images of a template's functions are made from. For a samforge.yaml
+// it does nothing.
 func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, settings Settings) error {
 	app, ok := p.origin.(*application)
-	if !ok || !app.hasRepo() || len(p.opt.Tags) > 0 || p.Context.Address != "" {
+	if !ok {
 		return nil
+	}
+	if p.Context.Address != "" {
+		return BadInput(errors.New("what an image is made from is found on this machine, and the build context is not on it: name the images with --tag, or a folder"))
 	}
 	finder := &inputs.Finder{Resolve: func(_ context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
 		image, err := images.Resolve(ref, platform)
