@@ -7,15 +7,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/samforge/samforge/integration/testenv"
 )
 
 // `samforge check IMAGE` reports what Lambda refuses about images that docker buildx has pushed. What
 // its messages say to do makes them images that Lambda takes.
 func TestCheckImage(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, testenv.Options{})
+	b, _ := sharedBed(t)
 	x := b.newBuildx(b.Buildkitd)
 	build := func(t *testing.T, ref string, args ...string) {
 		t.Helper()
