@@ -122,6 +122,10 @@ func TestManifest(t *testing.T) {
 		"an index that has an attestation": {manifest: index(ociIndex, "linux/amd64", "attestation"),
 			want: "LambdaManifest error: because the build added attestations (provenance or an SBOM), which are stored beside the image, and Lambda takes one image: build it with " +
 				attestations + ", or name the image in the index by its digest, " + digestA},
+		"an attestation without a platform": {manifest: `{"manifests": [{"digest": "` + digestA + `"}, {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}]}`,
+			want: "LambdaManifest error: because the build added attestations"},
+		"an attestation without an annotation": {manifest: index(ociIndex, "linux/amd64", "unknown/unknown"),
+			want: "LambdaManifest error: because the build added attestations"},
 		"an index of one image": {manifest: index(ociIndex, "linux/amd64"),
 			want: "LambdaManifest error: this is an index, and Lambda takes one image: build it with " + attestations + ", or name the image in the index by its digest, " + digestA},
 		"an index of two platforms": {manifest: index(ociIndex, "linux/amd64", "linux/arm64"),
@@ -271,6 +275,7 @@ func TestCheckWithLooksIntoAnIndex(t *testing.T) {
 		"an index of two, for one":        {stored(index(ociIndex, "linux/amd64", "linux/arm64")), arm, "LambdaManifest LambdaSettings LambdaPlatform LambdaEntryPoint"},
 		"an index of two, for another":    {stored(index(ociIndex, "linux/amd64", "linux/386")), Function{Architecture: "arm64"}, "LambdaManifest"},
 		"an index in an index is no loop": {map[string]Image{"": {Manifest: encode(t, index(ociIndex, "linux/amd64"))}, digestA: {Manifest: encode(t, index(ociIndex, "linux/amd64"))}}, Function{}, "LambdaManifest LambdaManifest"},
+		"an index without a digest":       {map[string]Image{"": {Manifest: []byte(`{"manifests": [{"digest": "sha256:../../x"}]}`)}}, Function{}, "LambdaManifest"},
 		"no JSON":                         {map[string]Image{"": {Manifest: []byte("<html>")}}, Function{}, "LambdaManifest"},
 	} {
 		t.Run(name, func(t *testing.T) {

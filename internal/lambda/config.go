@@ -101,7 +101,7 @@ func (found *findings) checkEntryPoint(c ocispecs.ImageConfig, f Function) {
 // isShellForm reports whether an entry point is what BuildKit makes of ENTRYPOINT without brackets:
 // the program and the flags of SHELL, which end with -c, and one text.
 func isShellForm(entry []string) bool {
-	return len(entry) > 2 && slices.Contains(shells, path.Base(entry[0])) && entry[len(entry)-2] == "-c"
+	return len(entry) > 1 && slices.Contains(shells, path.Base(entry[0])) && entry[len(entry)-2] == "-c"
 }
 
 // checkSettings counts the text of the settings. Lambda's error is "Image runtime config size is
