@@ -87,10 +87,25 @@ func TestPackage(t *testing.T) {
 			t.Errorf("the templates are\n%s\n%s", read("packaged.yaml"), read("packaged-Child.yaml"))
 		}
 	})
+	t.Run("an image that Lambda refuses is in no template", func(t *testing.T) {
+		const before = "not written"
+		must(t, os.WriteFile(output, []byte(before), 0o644))
+		must(t, os.WriteFile(filepath.Join(dir, "greet/goodbye/Dockerfile"), []byte("FROM scratch\nCOPY app.mjs /\nENTRYPOINT [\"./app.mjs\"]\n"), 0o644))
+		for _, when := range []string{"built", "found by its tag"} {
+			r := pack(b.Buildkitd.Addr, repository...)
+			if want := "child/template.yaml:2:3: ByeFunction: Lambda: "; r.code != 1 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "./app.mjs") {
+				t.Errorf("%s: exit code %d, want 1 and %q:\n%s", when, r.code, want, r.stderr)
+			}
+			if got := read("packaged.yaml"); got != before {
+				t.Errorf("%s: the template was written:\n%s", when, got)
+			}
+		}
+	})
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
+		"an attestation":              {append([]string{"--provenance", "true"}, repository...), "an attestation makes an index of the image, which Lambda refuses"},
 		"no repository":               {nil, "Missing option '--image-repositories', '--image-repository'"},
 		"both":                        {append([]string{"--image-repositories", "HelloFunction=a"}, repository...), "Only one of the following can be provided"},
 		"a function is left out":      {[]string{"--image-repositories", "HelloFunction=" + b.repo("a")}, "'--image-repositories': Child/ByeFunction has no repository"},

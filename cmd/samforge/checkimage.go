@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/samforge/samforge/internal/lambda"
+	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 )
@@ -52,17 +53,7 @@ func (f *buildFlags) checkImage(c *cobra.Command, ref, platform, format string) 
 		return &usageError{err}
 	}
 	client := f.registries(c)
-	found, err := lambda.CheckWith(function, func(digest string) (lambda.Image, error) {
-		at := ref
-		if digest != "" {
-			at = registry.Repository(ref) + "@" + digest
-		}
-		read, err := client.Read(c.Context(), at)
-		if err != nil {
-			return lambda.Image{}, err
-		}
-		return lambda.Image{MediaType: read.MediaType, Manifest: read.Manifest, Config: read.Config}, nil
-	})
+	found, err := lambda.CheckWith(function, packaging.Reader(c.Context(), client, ref))
 	if registry.Absent(err) {
 		return project.BadInput(err)
 	}

@@ -34,6 +34,8 @@ image are what they were keeps its image: it is found in the repository by its t
 is built or sent for it. Functions whose code is no image are left alone: sam package,
 aws cloudformation package or sam deploy upload their code.
 
+Before the template is written, each image is checked for what Lambda refuses.
+
 Each image is one line on standard output, TAG@DIGEST; on standard error if the template goes to
 standard output.
 Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
@@ -94,6 +96,9 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := packaging.Guard(c.Context(), p, built, f.build.Registries, f.warn(c)); err != nil {
+		return err
+	}
 	if err := packaging.Write(p, built, f.output); err != nil {
 		return err
 	}
@@ -110,6 +115,8 @@ func (f *packageFlags) check() error {
 		return errors.New("Missing option '--image-repositories', '--image-repository'")
 	case f.repo != "" && len(f.repositories) > 0:
 		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository'")
+	case len(attest("sbom", f.sbom))+len(attest("provenance", f.provenance))+len(f.attests) > 0:
+		return errors.New("an attestation makes an index of the image, which Lambda refuses: leave --sbom, --provenance and --attest out")
 	case !slices.Contains([]string{"tag", "digest"}, f.imageURI):
 		return fmt.Errorf("--image-uri %s: use tag or digest", f.imageURI)
 	}
@@ -130,4 +137,13 @@ func (f *packageFlags) repos() (map[string]string, error) {
 		repos[name] = repo
 	}
 	return repos, nil
+}
+
+// warn returns a function that prints a warning.
+func (f *buildFlags) warn(c *cobra.Command) func(sentence string) {
+	return func(sentence string) {
+		if !f.quiet {
+			fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence)
+		}
+	}
 }

@@ -38,6 +38,10 @@ func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.
 			if e.Attrs["name"] == "" {
 				e.Attrs["name"] = strings.Join(t.Refs, ",")
 			}
+			if t.OnLambda {
+				// A builder reuses a layer as it has it, and Lambda takes only gzip.
+				e.Attrs["compression"], e.Attrs["force-compression"] = "gzip", "true"
+			}
 			if err := annotate(e.Attrs, opt.Annotations); err != nil {
 				return nil, err
 			}

@@ -182,6 +182,7 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Entry:     f.ContextDir,
 			Platforms: []ocispecs.Platform{platform},
 			Refs:      p.opt.Tags,
+			OnLambda:  true,
 			Inputs:    a.inputs[f],
 			fields:    a.fieldsOf(f),
 			project:   p,

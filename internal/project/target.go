@@ -39,6 +39,8 @@ type Target struct {
 	// them.
 	Pulls []string
 
+	// OnLambda is true for the image of a function, which Lambda runs.
+	OnLambda bool
 	// Inputs is what the image is made from, if its tag says so: the image in the registry with this
 	// tag is the one that a build would give. nil if it is not known.
 	Inputs *inputs.Inputs
