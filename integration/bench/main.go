@@ -7,7 +7,8 @@
 // stand-ins in the user's cache directory.
 //
 // main.go runs the sections and bed.go is their test bed. Each section has its own file:
-// oneimage.go, again.go, matrix.go, digests.go, memory.go, serverless.go, doors.go, changes.go.
+// oneimage.go, again.go, matrix.go, digests.go, memory.go, serverless.go, doors.go, changes.go,
+// application.go.
 package main
 
 import (
@@ -41,6 +42,7 @@ func sections() []section {
 		{"serverless", (*bench).serverless},
 		{"doors", (*bench).doors},
 		{"changes", (*bench).changes},
+		{"application", (*bench).applications},
 	}
 }
 
