@@ -17,8 +17,8 @@ import (
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/roundtrip"
+	"github.com/samforge/samforge/internal/samconfig"
 	"github.com/samforge/samforge/llbgen"
-	"github.com/samforge/samforge/samtemplate"
 )
 
 // buildFlags are the flags of the commands that read a build file. A command registers those that
@@ -33,6 +33,7 @@ type buildFlags struct {
 	kind, repo, provenance string
 	sbom, verify           string
 	envArgs, quiet, locked bool
+	config                 configFlags
 }
 
 func buildCommand() *cobra.Command {
@@ -127,6 +128,7 @@ func variablesHelp() string {
 
 func (f *buildFlags) register(c *cobra.Command) {
 	f.registerInput(c)
+	f.registerConfig(c)
 	f.registerSettings(c)
 	flags, o := c.Flags(), &f.build
 	flags.BoolVar(&o.Push, "push", false, "push the images")
@@ -199,7 +201,7 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 // registerTemplate registers the flags for the content of a SAM template.
 func (f *buildFlags) registerTemplate(c *cobra.Command) {
 	flags, o := c.Flags(), &f.input
-	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between; may be repeated")
+	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between, or file://NAME for a YAML or TOML file with a table of them; may be repeated")
 	flags.StringVar(&o.Region, "region", "", "AWS `region` of a SAM template, the value of AWS::Region (default us-east-1)")
 	flags.StringVarP(&o.BaseDir, "base-dir", "s", "", "`folder` that the paths in a SAM template are relative to (default its own)")
 }
@@ -228,6 +230,11 @@ func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 
 // load reads the project that the flags and the argument (a build context) name.
 func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, error) {
+	if f.input.Templates {
+		if err := f.configureBuild(c, args); err != nil {
+			return nil, err
+		}
+	}
 	opt, err := f.options(c, args)
 	if err != nil {
 		return nil, err
@@ -269,8 +276,13 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	if o.BuildArgs, err = f.buildArgs(); err != nil {
 		return o, err
 	}
-	if o.Parameters, err = samtemplate.ParseOverrides(f.overrides...); err != nil {
-		return o, fmt.Errorf("--%w", err)
+	if c.Flags().Changed("parameter-overrides") {
+		if o.Parameters, err = samconfig.ParseOverrides(c.Context(), f.overrides...); err != nil {
+			return o, err
+		}
+	}
+	if o.Debug, err = samMode(); err != nil && o.Templates {
+		return o, err
 	}
 	o.Repo = f.repo
 	for _, name := range recipeFlags() {

@@ -33,6 +33,7 @@ func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
 		{"build", ".", "samforge.yaml"},
 		{"build", ""},
 		{"build", "--label", "no-value"},
+		{"build", "--parameter-overrides", "no-value"},
 		{"build", "--mirror", "=nothing"},
 		{"build", "--build-arg", "=nothing"},
 		{"runtimes", "--format", "xml"},

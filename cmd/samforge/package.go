@@ -11,6 +11,7 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/samconfig"
 )
 
 // packageFlags are the flags of `samforge package`. Those of sam package have its names.
@@ -36,12 +37,13 @@ aws cloudformation package or sam deploy upload their code.
 
 Before the template is written, each image is checked for what Lambda refuses.
 
+Flags that are not given are taken from samconfig.toml beside the template: those of build and package.
+
 Each image is one line on standard output, TAG@DIGEST; on standard error if the template goes to
 standard output.
 Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 		Example: `  samforge package --image-repository 123456789012.dkr.ecr.eu-central-1.amazonaws.com/demo --output-template-file packaged.yaml
   sam deploy --template-file packaged.yaml --stack-name demo --capabilities CAPABILITY_IAM --image-repository …`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	f.registerPackage(c)
@@ -57,15 +59,22 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	flags.StringVar(&f.output.Output, "output-template-file", "", "write the template to this `file` (default standard output)")
 	flags.StringVar(&f.imageURI, "image-uri", "tag", "`form` of the images in the template: tag or digest")
 	f.registerTemplate(c)
+	f.registerConfig(c)
 	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of every function: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags (default "+project.FunctionTag+")")
 	f.registerSettings(c)
 	f.registerBuilder(c)
+	registerSAM(c)
 	completeFlag(c, "image-uri", "tag", "digest")
 }
 
 func (f *packageFlags) run(c *cobra.Command) error {
+	config, err := f.configure(c, "", "build", "package")
+	if err != nil {
+		return err
+	}
+	f.complete(c, config)
 	if err := f.check(); err != nil {
 		return &usageError{err}
 	}
@@ -108,13 +117,24 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	return nil
 }
 
+// complete takes the flags of package that were not given from the configuration of SAM CLI.
+func (f *packageFlags) complete(c *cobra.Command, config samconfig.Parameters) {
+	given := c.Flags().Changed
+	if !given("image-repository") && !given("image-repositories") {
+		f.repo, f.repositories = config.ImageRepository, config.ImageRepositories
+	}
+	if !given("output-template-file") {
+		f.output.Output = config.OutputTemplateFile
+	}
+}
+
 // check refuses flags that contradict each other, in the words of sam package.
 func (f *packageFlags) check() error {
 	switch {
 	case f.repo == "" && len(f.repositories) == 0:
 		return errors.New("Missing option '--image-repositories', '--image-repository'")
 	case f.repo != "" && len(f.repositories) > 0:
-		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository'")
+		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository'. Do you have multiple specified in the command or in a configuration file?")
 	case len(attest("sbom", f.sbom))+len(attest("provenance", f.provenance))+len(f.attests) > 0:
 		return errors.New("an attestation makes an index of the image, which Lambda refuses: leave --sbom, --provenance and --attest out")
 	case !slices.Contains([]string{"tag", "digest"}, f.imageURI):

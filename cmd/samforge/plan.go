@@ -47,6 +47,7 @@ json part by part, and whether it would be built.`,
 		},
 	}
 	f.registerInput(c)
+	f.registerConfig(c)
 	c.Flags().StringVar(&format, "format", "table", "`format` of the output: table or json")
 	completeFlag(c, "format", "table", "json")
 	return c

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -184,14 +185,14 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Refs:      p.opt.Tags,
 			OnLambda:  true,
 			Inputs:    a.inputs[f],
-			fields:    a.fieldsOf(f),
+			fields:    a.fieldsOf(p, f),
 			project:   p,
 			image:     functionImage{a.read},
 		}
 		switch {
 		case len(t.Refs) > 0:
 		case a.repos[f] == "":
-			t.Refs = []string{localTag(f)}
+			t.Refs = []string{localTag(f) + p.mode()}
 		default:
 			ref, err := a.reference(p, f, t.fields)
 			if err != nil {
@@ -202,6 +203,27 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 		targets = append(targets, t)
 	}
 	return targets, nil
+}
+
+// modeArg is the build argument that `sam build` adds for SAM_BUILD_MODE=debug.
+const modeArg = "SAM_BUILD_MODE"
+
+// functionArgs returns the build arguments of every function.
+func functionArgs(opt Options) map[string]string {
+	args := map[string]string{}
+	if opt.Debug {
+		args[modeArg] = "debug"
+	}
+	maps.Copy(args, opt.BuildArgs)
+	return args
+}
+
+// mode returns what follows the tag of a function's image.
+func (p *Project) mode() string {
+	if p.opt.Debug {
+		return "-debug"
+	}
+	return ""
 }
 
 // localTag returns what `sam build` calls the image. A nested stack is in the name, so that two

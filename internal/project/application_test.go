@@ -100,3 +100,28 @@ func TestMistakesAboutTemplates(t *testing.T) {
 		t.Errorf("a verb that reads no templates: %v, want %s", err, want)
 	}
 }
+
+// SAM_BUILD_MODE=debug is a build argument of every function, and part of its tag.
+func TestFunctionsForDebugging(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{
+		"template.yaml":    "Resources:\n" + function("HelloFn", "", "Dockerfile: Dockerfile, DockerContext: ./hello, DockerTag: v1"),
+		"hello/Dockerfile": "FROM scratch\n",
+	})
+	for want, opt := range map[string]Options{
+		"hellofn:v1 ":            {},
+		"hellofn:v1-debug debug": {Debug: true},
+		"hellofn:v1-debug other": {Debug: true, BuildArgs: map[string]string{"SAM_BUILD_MODE": "other"}},
+		"registry.example.com/app:hellofn-000000000000-v1-debug debug": {Debug: true, Repo: "registry.example.com/app"},
+	} {
+		opt.File, opt.Templates = filepath.Join(dir, "template.yaml"), true
+		p, err := Load(t.Context(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets, err := p.Targets(amd64)
+		if err != nil || targets[0].Refs[0]+" "+p.Args["SAM_BUILD_MODE"] != want {
+			t.Errorf("got %s and the argument %q, %v; want %s", targets[0].Refs[0], p.Args["SAM_BUILD_MODE"], err, want)
+		}
+	}
+}

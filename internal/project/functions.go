@@ -132,12 +132,12 @@ func (a *application) reference(p *Project, f *samtemplate.Function, fields map[
 }
 
 // fieldsOf returns the values for the placeholders in the template of a tag, and of a cache.
-func (a *application) fieldsOf(f *samtemplate.Function) map[string]string {
+func (a *application) fieldsOf(p *Project, f *samtemplate.Function) map[string]string {
 	fields := map[string]string{
 		"Target":    strings.ReplaceAll(f.Path, "/", "-"),
 		"Function":  strings.ToLower(f.LogicalID),
 		"Stack":     strings.ReplaceAll(f.Template().Stack, "/", "-"),
-		"DockerTag": f.Tag.Reveal(),
+		"DockerTag": f.Tag.Reveal() + p.mode(),
 		"Inputs":    strings.Repeat("0", shortDigest), // until it is known
 	}
 	if in := a.inputs[f]; in != nil {

@@ -72,7 +72,7 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 		if !opt.Templates {
 			return nil, errTemplate(p.File)
 		}
-		p.Args = maps.Clone(opt.BuildArgs)
+		p.Args = functionArgs(opt)
 		if err := p.loadApplication(); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/samconfig"
+	"github.com/samforge/samforge/internal/userfile"
+	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
+)
+
+// configFlags say where the configuration of SAM CLI is.
+type configFlags struct{ file, env string }
+
+// registerConfig registers the flags for the configuration of SAM CLI.
+func (f *buildFlags) registerConfig(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.config.file, "config-file", "", "configuration `file` of SAM CLI, relative to the SAM template (default samconfig.toml, samconfig.yaml or samconfig.yml)")
+	flags.StringVar(&f.config.env, "config-env", "", "`environment` in the configuration of SAM CLI (default "+samconfig.DefaultEnv+")")
+}
+
+// configure takes flags of a SAM template that were not given from the configuration of SAM CLI,
+// and returns the whole of it. Mistakes are a [*usageError].
+func (f *buildFlags) configure(c *cobra.Command, folder string, commands ...string) (samconfig.Parameters, error) {
+	if f.input.File != "" {
+		folder = filepath.Dir(f.input.File)
+	}
+	p, err := samconfig.Read(c.Context(), samconfig.Query{Folder: folder, File: f.config.file, Env: f.config.env, Commands: commands})
+	if err != nil {
+		return p, &usageError{err}
+	}
+	o := &f.input
+	if o.File == "" {
+		o.File = p.TemplateFile
+	}
+	given := c.Flags().Changed
+	if !given("base-dir") {
+		o.BaseDir = p.BaseDir
+	}
+	if !given("region") {
+		o.Region = p.Region
+	}
+	if !given("exclude") {
+		o.Excludes = p.Exclude
+	}
+	if !given("parameter-overrides") {
+		o.Parameters = p.Overrides
+	}
+	return p, nil
+}
+
+// configureBuild is configure for a command that reads SAM templates and other build files.
+func (f *buildFlags) configureBuild(c *cobra.Command, args []string) error {
+	folder := strings.Join(args, "") // of at most one
+	if info, err := os.Stat(folder); folder != "" && (err != nil || !info.IsDir()) {
+		folder = "" // the address of a repository, or a mistake that is found later
+	}
+	template, err := f.readsTemplate(folder)
+	if err != nil || template {
+		if err == nil {
+			_, err = f.configure(c, folder, "build")
+		}
+		return err
+	}
+	for _, name := range []string{"config-file", "config-env"} {
+		if c.Flags().Changed(name) {
+			return &usageError{fmt.Errorf("--%s is for a SAM template in a file, and the build file is none: leave it out", name)}
+		}
+	}
+	return nil
+}
+
+// readsTemplate reports whether the build file is a SAM template. Without --file it is one if there
+// is no samforge.yaml. A build file that cannot be read twice, such as a pipe, counts as none.
+func (f *buildFlags) readsTemplate(folder string) (bool, error) {
+	if f.input.File == "" {
+		_, err := os.Stat(filepath.Join(folder, llbgen.Filename))
+		return os.IsNotExist(err), nil
+	}
+	data, err := userfile.Read(f.input.File, llbgen.MaxFileSize)
+	return err == nil && samtemplate.IsTemplate(data), nil
+}
+
+// samMode returns what SAM_BUILD_MODE asks for: whether functions are built for debugging.
+// https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-cli-command-reference-sam-build.html
+func samMode() (debug bool, err error) {
+	switch mode := os.Getenv("SAM_BUILD_MODE"); mode {
+	case "", "debug":
+		return mode != "", nil
+	default:
+		return false, fmt.Errorf("SAM_BUILD_MODE=%s: the only mode is debug: unset the variable, or set it to that", mode)
+	}
+}
+
+// samFlag is a flag of `sam package` that samforge does not have.
+type samFlag struct {
+	name   string
+	isBool bool
+	// instead says what to do; if it is empty, the flag is accepted, as it changes nothing.
+	instead string
+}
+
+// samFlags are the flags of `sam package` that are about uploads to S3, about AWS, or about how the
+// template is written.
+func samFlags() []samFlag {
+	const upload = "samforge package uploads nothing to S3: leave it out, and give it to sam package or aws cloudformation package, which upload the code of zip functions, with the template that samforge writes"
+	return []samFlag{
+		{"s3-bucket", false, upload},
+		{"s3-prefix", false, upload},
+		{"resolve-s3", true, upload},
+		{"kms-key-id", false, upload},
+		{"metadata", false, upload},
+		{"signing-profiles", false, "the code of zip functions is signed, never images: leave it out, and give it to sam package with the template that samforge writes"},
+		{"use-json", true, "samforge package writes the template in its own form, JSON if it is JSON: leave it out"},
+		{"resolve-image-repos", true, "samforge creates no repositories: create them, and name them with --image-repository or --image-repositories"},
+		{"profile", false, "the credentials for Amazon ECR come from the environment: set AWS_PROFILE instead"},
+		{"force-upload", true, ""}, // a tag says what its image is made from: nothing to overwrite
+		{"no-progressbar", true, ""},
+	}
+}
+
+// registerSAM registers the flags of `sam package` that samforge does not have, without showing
+// them.
+func registerSAM(c *cobra.Command) {
+	for _, flag := range samFlags() {
+		if flag.isBool {
+			c.Flags().Bool(flag.name, false, "")
+		} else {
+			c.Flags().StringArray(flag.name, nil, "")
+		}
+		_ = c.Flags().MarkHidden(flag.name)
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if i := slices.IndexFunc(samFlags(), func(f samFlag) bool { return f.instead != "" && c.Flags().Changed(f.name) }); i >= 0 {
+			return &usageError{fmt.Errorf("--%s: %s", samFlags()[i].name, samFlags()[i].instead)}
+		}
+		if len(args) > 0 && strings.Contains(args[0], "=") {
+			return &usageError{fmt.Errorf("%s is no flag: put several values of a flag into quotes, as in --parameter-overrides 'A=1 B=2', or repeat the flag", args[0])}
+		}
+		return noArgs(c, args)
+	}
+}

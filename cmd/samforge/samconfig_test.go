@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/project"
+)
+
+const configured = `[default.global.parameters]
+region = "eu-central-1"
+[default.build.parameters]
+template_file = "app/template.yaml"
+parameter_overrides = "Stage=dev"
+exclude = "Old"
+base_dir = "src"
+[default.package.parameters]
+image_repository = "registry.example.com/app"
+output_template_file = "packaged.yaml"
+[prod.build.parameters]
+parameter_overrides = "Stage=prod"
+`
+
+// inFolder changes to a new folder with files.
+func inFolder(t *testing.T, files map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+}
+
+// A flag on the command line wins over samconfig.toml.
+func TestFlagsOfATemplate(t *testing.T) {
+	inFolder(t, map[string]string{"samconfig.toml": configured, "params.yaml": "Stage: file\n"})
+	all := project.Options{File: "app/template.yaml", Region: "eu-central-1", BaseDir: "src", Excludes: []string{"Old"}, Parameters: map[string]string{"Stage": "dev"}}
+	for line, want := range map[string]project.Options{
+		"":                  all,
+		"--config-env prod": {Parameters: map[string]string{"Stage": "prod"}},
+		"--parameter-overrides A=1 --region us-west-2 --exclude New --base-dir .": {
+			File: all.File, Region: "us-west-2", BaseDir: ".", Excludes: []string{"New"}, Parameters: map[string]string{"A": "1"}},
+		"--parameter-overrides file://params.yaml": {
+			File: all.File, Region: all.Region, BaseDir: "src", Excludes: all.Excludes, Parameters: map[string]string{"Stage": "file"}},
+		"--file other/template.yaml": {File: "other/template.yaml"},
+	} {
+		f := buildFlags{input: project.Options{Templates: true}}
+		var got project.Options
+		c := &cobra.Command{Use: "build", SilenceUsage: true, RunE: func(c *cobra.Command, _ []string) (err error) {
+			if _, err = f.configure(c, "", "build"); err == nil {
+				got, err = f.options(c, nil)
+			}
+			return err
+		}}
+		f.register(c)
+		c.SetArgs(strings.Fields(line))
+		if err := c.ExecuteContext(t.Context()); err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		got = project.Options{File: got.File, Region: got.Region, BaseDir: got.BaseDir, Excludes: got.Excludes, Parameters: got.Parameters}
+		if len(got.Excludes) == 0 {
+			got.Excludes = nil
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", line, got, want)
+		}
+	}
+}
+
+// samconfig.toml is SAM's: other build files do not read it, and a template's mistakes in it end
+// with exit code 2.
+func TestMistakesInTheConfigurationOfSAM(t *testing.T) {
+	inFolder(t, map[string]string{
+		"sam/samconfig.toml": "[default.build.parameters]\nregion = 1\n", "sam/template.yaml": "Resources: {}\n",
+		"own/samconfig.toml": "[default.build.parameters]\nregion = 1\n", "own/samforge.yaml": "kind: sam\n",
+	})
+	for line, want := range map[string]string{
+		"build -f sam/template.yaml":                     "sam/samconfig.toml:2: region is a number",
+		"build sam":                                      "sam/samconfig.toml:2: region is a number",
+		"plan -f sam/template.yaml":                      "sam/samconfig.toml:2: region is a number",
+		"package -t sam/template.yaml":                   "sam/samconfig.toml:2: region is a number",
+		"build -f sam/template.yaml --config-file a":     "--config-file a: there is no sam/a",
+		"build -f own/samforge.yaml":                     "samforge.yaml:1",
+		"build -f own/samforge.yaml --config-env prod":   "--config-env is for a SAM template in a file",
+		"package --s3-bucket uploads --s3-prefix a":      "--s3-bucket: samforge package uploads nothing to S3",
+		"package --resolve-s3":                           "--resolve-s3: samforge package uploads nothing to S3",
+		"package --signing-profiles A=b C=d":             "--signing-profiles: the code of zip functions is signed",
+		"package --use-json":                             "--use-json: samforge package writes the template in its own form",
+		"package --resolve-image-repos":                  "--resolve-image-repos: samforge creates no repositories",
+		"package --profile work":                         "set AWS_PROFILE instead",
+		"package --parameter-overrides A=1 B=2":          "put several values of a flag into quotes",
+		"package template.yaml":                          "samforge package takes no arguments",
+		"package --force-upload --no-progressbar -t a/b": "Missing option '--image-repositories', '--image-repository'",
+	} {
+		_, err := execute(strings.Fields(line)...)
+		if err == nil || !strings.Contains(err.Error(), want) || exitCode(err) != exitInput {
+			t.Errorf("%s: got %v, want %s", line, err, want)
+		}
+	}
+}
+
+func TestBuildMode(t *testing.T) {
+	for mode, want := range map[string]string{"": "", "debug": "", "release": "SAM_BUILD_MODE=release: the only mode is debug"} {
+		t.Setenv("SAM_BUILD_MODE", mode)
+		debug, err := samMode()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || debug != (mode == "debug") {
+			t.Errorf("%q: got %t, %v", mode, debug, err)
+		}
+	}
+}
