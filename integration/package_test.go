@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"github.com/samforge/samforge/integration/testenv"
 )
 
@@ -118,5 +121,71 @@ func TestPackage(t *testing.T) {
 		if r := pack("tcp://127.0.0.1:1", c.args...); r.code != 2 || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("%s: exit code %d, want 2 and %q:\n%s", name, r.code, c.want, r.stderr)
 		}
+	}
+}
+
+// The flags of SAM CLI come from its configuration beside the template, for each environment, and
+// SAM_BUILD_MODE=debug is a build argument and a tag of its own.
+func TestConfigurationOfSAM(t *testing.T) {
+	t.Parallel()
+	b, _ := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
+	base, err := b.Registry.Ref(testenv.Lambda22Base)
+	must(t, err)
+	dir := application(t, "Parameters:\n  Stage: {Type: String}\nResources:\n"+
+		"  HelloFunction:\n    Type: AWS::Serverless::Function\n    Properties:\n      PackageType: Image\n    Metadata: {Dockerfile: Dockerfile, DockerContext: greet, DockerTag: !Ref Stage}\n"+
+		"  OldFunction:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: greet}\n")
+	must(t, os.WriteFile(filepath.Join(dir, "greet/Dockerfile"), []byte("FROM "+base+"\nARG SAM_BUILD_MODE=release\nENV MODE=$SAM_BUILD_MODE\nCMD [\"app.handler\"]\n"), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "samconfig.toml"), []byte(`version = 0.1
+[default.global.parameters]
+exclude = ["OldFunction"]
+s3_bucket = "uploads"
+[default.build.parameters]
+cached = true
+parameter_overrides = ["Stage=test"]
+[default.package.parameters]
+image_repository = "`+b.repo("ci/test")+`"
+output_template_file = "`+filepath.Join(dir, "packaged.yaml")+`"
+[prod.global.parameters]
+exclude = "OldFunction"
+[prod.build.parameters.parameter_overrides]
+Stage = "prod"
+[prod.package.parameters]
+image_repositories = ["HelloFunction=`+b.repo("ci/prod")+`"]
+output_template_file = "`+filepath.Join(dir, "packaged.yaml")+`"
+`), 0o644))
+	template := filepath.Join(dir, "template.yaml")
+	for _, c := range []struct {
+		name, mode, config string // config is a part of the image's configuration
+		args               []string
+		want               string
+	}{
+		{"the default environment", "", `"MODE=release"`, nil, b.repo("ci/test:hellofunction-HEX-test")},
+		{"another environment", "", `"MODE=release"`, []string{"--config-env", "prod"}, b.repo("ci/prod:hellofunction-HEX-prod")},
+		{"a flag wins", "", `"MODE=release"`, []string{"--image-repository", b.repo("ci/flag"), "--parameter-overrides", "Stage=flag"}, b.repo("ci/flag:hellofunction-HEX-flag")},
+		{"for debugging", "debug", `"MODE=debug"`, nil, b.repo("ci/test:hellofunction-HEX-test-debug")},
+	} {
+		env := append(b.env[:len(b.env):len(b.env)], "SAM_BUILD_MODE="+c.mode)
+		lines := run(t, env, append([]string{"package", "--progress", "plain", "--builder", b.Buildkitd.Addr, "--template-file", template}, c.args...)...).ok(t)
+		want := regexp.MustCompile("^" + strings.Replace(regexp.QuoteMeta(c.want), "HEX", "[0-9a-f]{12}", 1) + "$")
+		ref, _, _ := strings.Cut(strings.Join(lines, "\n"), "@")
+		written, err := os.ReadFile(filepath.Join(dir, "packaged.yaml"))
+		must(t, err)
+		if !want.MatchString(ref) || !strings.Contains(string(written), "ImageUri: "+ref+"\n") {
+			t.Errorf("%s: stdout is %q, want %s, and the template is\n%s", c.name, lines, c.want, written)
+			continue
+		}
+		parsed, err := name.ParseReference(ref)
+		must(t, err)
+		image, err := remote.Image(parsed, remote.WithContext(t.Context()))
+		must(t, err)
+		if config, err := image.RawConfigFile(); err != nil || !strings.Contains(string(config), c.config) {
+			t.Errorf("%s: the configuration is %s, %v; want %s in it", c.name, config, err, c.config)
+		}
+	}
+	if line := strings.Join(b.buildTemplate("-f", template, "--config-env", "prod").ok(t), "\n"); !strings.HasPrefix(line, "hellofunction:prod@") {
+		t.Errorf("samforge build gives %q", line)
+	}
+	if r := b.buildTemplate("-f", template, "--config-env", "prd"); r.code != 2 || !strings.Contains(r.stderr, "samconfig.toml has no such environment, it has: default, prod") {
+		t.Errorf("an unknown environment: exit code %d\n%s", r.code, r.stderr)
 	}
 }
