@@ -107,6 +107,9 @@ func silence() (s builder.SilenceOptions, err error) {
 // oneContext refuses more than one argument. It also refuses an empty one, which comes from a
 // variable without a value.
 func oneContext(c *cobra.Command, args []string) error {
+	if err := severalValues(c, args); err != nil {
+		return err
+	}
 	if len(args) > 1 || slices.Contains(args, "") {
 		return &usageError{fmt.Errorf("%s takes one build context at most, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
 	}
@@ -281,9 +284,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 			return o, err
 		}
 	}
-	if o.Debug, err = samMode(); err != nil && o.Templates {
-		return o, err
-	}
+	o.BuildMode = os.Getenv(project.BuildModeArg)
 	o.Repo = f.repo
 	for _, name := range recipeFlags() {
 		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed {

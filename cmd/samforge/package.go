@@ -37,7 +37,8 @@ aws cloudformation package or sam deploy upload their code.
 
 Before the template is written, each image is checked for what Lambda refuses.
 
-Flags that are not given are taken from samconfig.toml beside the template: those of build and package.
+Flags that are not given are taken from samconfig.toml beside the template, from its sections
+for build and for package.
 
 Each image is one line on standard output, TAG@DIGEST; on standard error if the template goes to
 standard output.

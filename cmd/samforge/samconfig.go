@@ -87,17 +87,6 @@ func (f *buildFlags) readsTemplate(folder string) (bool, error) {
 	return err == nil && samtemplate.IsTemplate(data), nil
 }
 
-// samMode returns what SAM_BUILD_MODE asks for: whether functions are built for debugging.
-// https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-cli-command-reference-sam-build.html
-func samMode() (debug bool, err error) {
-	switch mode := os.Getenv("SAM_BUILD_MODE"); mode {
-	case "", "debug":
-		return mode != "", nil
-	default:
-		return false, fmt.Errorf("SAM_BUILD_MODE=%s: the only mode is debug: unset the variable, or set it to that", mode)
-	}
-}
-
 // samFlag is a flag of `sam package` that samforge does not have.
 type samFlag struct {
 	name   string
@@ -140,9 +129,19 @@ func registerSAM(c *cobra.Command) {
 		if i := slices.IndexFunc(samFlags(), func(f samFlag) bool { return f.instead != "" && c.Flags().Changed(f.name) }); i >= 0 {
 			return &usageError{fmt.Errorf("--%s: %s", samFlags()[i].name, samFlags()[i].instead)}
 		}
-		if len(args) > 0 && strings.Contains(args[0], "=") {
-			return &usageError{fmt.Errorf("%s is no flag: put several values of a flag into quotes, as in --parameter-overrides 'A=1 B=2', or repeat the flag", args[0])}
+		if err := severalValues(c, args); err != nil {
+			return err
 		}
 		return noArgs(c, args)
 	}
+}
+
+// severalValues refuses a second parameter after --parameter-overrides, which SAM CLI takes.
+func severalValues(c *cobra.Command, args []string) error {
+	if len(args) == 0 || !strings.Contains(args[0], "=") || !c.Flags().Changed("parameter-overrides") {
+		return nil
+	}
+	// Its value may be secret.
+	name, _, _ := strings.Cut(args[0], "=")
+	return &usageError{fmt.Errorf("%s=… is no flag: put several parameters into quotes, as in --parameter-overrides 'A=1 B=2', or repeat the flag", name)}
 }

@@ -98,23 +98,14 @@ func TestMistakesInTheConfigurationOfSAM(t *testing.T) {
 		"package --use-json":                             "--use-json: samforge package writes the template in its own form",
 		"package --resolve-image-repos":                  "--resolve-image-repos: samforge creates no repositories",
 		"package --profile work":                         "set AWS_PROFILE instead",
-		"package --parameter-overrides A=1 B=2":          "put several values of a flag into quotes",
+		"package --parameter-overrides A=1 B=2":          "B=… is no flag: put several parameters into quotes",
+		"build --parameter-overrides A=1 B=2 C=3":        "B=… is no flag: put several parameters into quotes",
 		"package template.yaml":                          "samforge package takes no arguments",
 		"package --force-upload --no-progressbar -t a/b": "Missing option '--image-repositories', '--image-repository'",
 	} {
 		_, err := execute(strings.Fields(line)...)
 		if err == nil || !strings.Contains(err.Error(), want) || exitCode(err) != exitInput {
 			t.Errorf("%s: got %v, want %s", line, err, want)
-		}
-	}
-}
-
-func TestBuildMode(t *testing.T) {
-	for mode, want := range map[string]string{"": "", "debug": "", "release": "SAM_BUILD_MODE=release: the only mode is debug"} {
-		t.Setenv("SAM_BUILD_MODE", mode)
-		debug, err := samMode()
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || debug != (mode == "debug") {
-			t.Errorf("%q: got %t, %v", mode, debug, err)
 		}
 	}
 }

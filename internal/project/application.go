@@ -41,6 +41,9 @@ func (p *Project) loadApplication() error {
 	if p.File.Path == "" {
 		return errors.New("a SAM template cannot be standard input, because its paths are relative to its folder: name the file with --file")
 	}
+	if mode := p.opt.BuildMode; mode != "" && mode != "debug" {
+		return fmt.Errorf("%s=%s: the only mode is debug: unset the variable, or set it to that", BuildModeArg, mode)
+	}
 	name, err := filepath.EvalSymlinks(p.File.Path)
 	if err != nil {
 		return fmt.Errorf("read the template: %w", err)
@@ -205,14 +208,15 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 	return targets, nil
 }
 
-// modeArg is the build argument that `sam build` adds for SAM_BUILD_MODE=debug.
-const modeArg = "SAM_BUILD_MODE"
+// BuildModeArg is the build argument for [Options.BuildMode], and the variable that has it for
+// `sam build`.
+const BuildModeArg = "SAM_BUILD_MODE"
 
 // functionArgs returns the build arguments of every function.
 func functionArgs(opt Options) map[string]string {
 	args := map[string]string{}
-	if opt.Debug {
-		args[modeArg] = "debug"
+	if opt.BuildMode != "" {
+		args[BuildModeArg] = opt.BuildMode
 	}
 	maps.Copy(args, opt.BuildArgs)
 	return args
@@ -220,10 +224,10 @@ func functionArgs(opt Options) map[string]string {
 
 // mode returns what follows the tag of a function's image.
 func (p *Project) mode() string {
-	if p.opt.Debug {
-		return "-debug"
+	if p.opt.BuildMode == "" {
+		return ""
 	}
-	return ""
+	return "-" + p.opt.BuildMode
 }
 
 // localTag returns what `sam build` calls the image. A nested stack is in the name, so that two

@@ -67,6 +67,7 @@ func TestMistakesAboutTemplates(t *testing.T) {
 		opt      Options
 		want     string
 	}{
+		"a mode that is none":              {function("Fn", "", complete), Options{BuildMode: "release"}, "SAM_BUILD_MODE=release: the only mode is debug"},
 		"a context that is not there":      {function("Fn", "", "Dockerfile: Dockerfile, DockerContext: ./helo"), Options{}, `template.yaml:5:55: Fn: DockerContext: there is no DIR/helo: did you mean "hello"?`},
 		"a context that is a file":         {function("Fn", "", "Dockerfile: Dockerfile, DockerContext: ./hello/app.py"), Options{}, "DIR/hello/app.py is a file: name the folder that it is in"},
 		"a Dockerfile that is not there":   {function("Fn", "", "Dockerfile: dockerfile, DockerContext: ./hello"), Options{}, `template.yaml:5:28: Fn: Dockerfile: there is no DIR/hello/dockerfile: did you mean "Dockerfile"?`},
@@ -110,9 +111,9 @@ func TestFunctionsForDebugging(t *testing.T) {
 	})
 	for want, opt := range map[string]Options{
 		"hellofn:v1 ":            {},
-		"hellofn:v1-debug debug": {Debug: true},
-		"hellofn:v1-debug other": {Debug: true, BuildArgs: map[string]string{"SAM_BUILD_MODE": "other"}},
-		"registry.example.com/app:hellofn-000000000000-v1-debug debug": {Debug: true, Repo: "registry.example.com/app"},
+		"hellofn:v1-debug debug": {BuildMode: "debug"},
+		"hellofn:v1-debug other": {BuildMode: "debug", BuildArgs: map[string]string{"SAM_BUILD_MODE": "other"}},
+		"registry.example.com/app:hellofn-000000000000-v1-debug debug": {BuildMode: "debug", Repo: "registry.example.com/app"},
 	} {
 		opt.File, opt.Templates = filepath.Join(dir, "template.yaml"), true
 		p, err := Load(t.Context(), opt)

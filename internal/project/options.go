@@ -42,9 +42,10 @@ type Options struct {
 	Parameters map[string]string
 	Region     string
 	BaseDir    string
-	// Debug builds the functions of a template for debugging, as `sam build` does for
-	// SAM_BUILD_MODE=debug: with a build argument of that name, and -debug after their tags.
-	Debug bool
+	// BuildMode is how the functions of a template are built. For "debug" they get the build argument
+	// SAM_BUILD_MODE, and -debug after their tags, as from `sam build` with that variable. There is no
+	// other mode but "".
+	BuildMode string
 	// Repo is the repository of the images; empty means the one in the build file.
 	Repo string
 	// Repos are the repositories of a template's functions by their names; with Repo there are none.

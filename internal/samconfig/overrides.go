@@ -37,7 +37,7 @@ func parseOverride(ctx context.Context, text string, to map[string]string) error
 		return err
 	}
 	if extension := filepath.Ext(name); extension != ".toml" && extension != ".yaml" && extension != ".yml" {
-		return fmt.Errorf("parameter overrides: %s%s: a file of parameters is .yaml, .yml or .toml, as for SAM CLI (JSON is YAML too: rename the file)", fileScheme, name)
+		return fmt.Errorf("parameter overrides: %s%s: a file of parameters is .yaml, .yml or .toml, as for SAM CLI, and stands alone: repeat the flag for others", fileScheme, name)
 	}
 	data, err := userfile.ReadAny(ctx, name, maxSize)
 	if errors.Is(err, fs.ErrNotExist) {
