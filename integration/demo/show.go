@@ -40,13 +40,6 @@ func (d *demo) pulled(ctx context.Context) error {
 	if d.real {
 		return nil
 	}
-	layers, size := map[string]int{}, map[string]int64{}
-	for _, p := range d.registry.Pulls() {
-		if p.Kind == "layer" {
-			layers[p.Repository]++
-			size[p.Repository] += p.Bytes
-		}
-	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PULLED FROM\tLAYERS\tMB\tOF MB")
 	for _, image := range d.images {
@@ -63,7 +56,14 @@ func (d *demo) pulled(ctx context.Context) error {
 			return err
 		}
 		repository := strings.TrimPrefix(ref[:strings.LastIndexByte(ref, ':')], d.registry.Addr+"/")
-		fmt.Fprintf(table, "%s\t%d\t%.1f\t%.1f\n", image, layers[repository], megabytes(size[repository]), megabytes(total))
+		layers, size := 0, int64(0)
+		for _, p := range d.registry.Pulls() {
+			if _, its := all[p.Digest]; its && p.Repository == repository {
+				layers++
+				size += p.Bytes
+			}
+		}
+		fmt.Fprintf(table, "%s\t%d\t%.1f\t%.1f\n", image, layers, megabytes(size), megabytes(total))
 	}
 	fmt.Fprintln(table)
 	return table.Flush()
