@@ -91,8 +91,15 @@ func (b *build) readDockerfile(ctx context.Context, d dockerfile) (data []byte, 
 
 // contextFiles loads some files of the main build context, as far as they exist.
 func (b *build) contextFiles(ctx context.Context, names ...string) (fs.FS, error) {
-	state, err := b.MainContext(ctx,
-		llb.FollowPaths(names),
+	only := llb.FollowPaths(names)
+	if slices.ContainsFunc(names, func(name string) bool { return escape(name) != name }) {
+		var patterns []string
+		for _, name := range names {
+			patterns = append(patterns, escape(name))
+		}
+		only = llb.IncludePatterns(patterns) // in FollowPaths such a name is a pattern
+	}
+	state, err := b.MainContext(ctx, only,
 		llb.ExcludePatterns(nil), // the Dockerfile is needed even if .dockerignore leaves it out
 		llb.SharedKeyHint(hint(names)),
 		llb.Differ(llb.DiffNone, false), // the same size and time do not make the same file
@@ -161,7 +168,11 @@ func below(folder string, patterns []string) []string {
 
 // escape returns a path as a pattern that only it matches.
 func escape(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+	name = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+	if strings.HasPrefix(name, "!") {
+		return `\` + name
+	}
+	return name
 }
 
 // onlyFile returns a file in otherwise empty folders.
@@ -180,16 +191,21 @@ func ours() []string {
 	return []string{
 		"cmdline", "source", "filename", "target", "platform", "context", "contextkey", "contextsubdir", "dockerfilekey",
 		"build-arg:BUILDKIT_SYNTAX",
+		// An image of a function has one platform, and Lambda refuses an index.
+		"multi-platform", "build-arg:BUILDKIT_MULTI_PLATFORM",
 	}
+}
+
+// IsOurs reports whether an option of the frontend is not one of the Dockerfiles of functions.
+func IsOurs(option string) bool {
+	return slices.Contains(ours(), option) || strings.HasPrefix(option, "build-arg:SAMFORGE_")
 }
 
 // forwarded returns the options of this frontend as those of the Dockerfile frontend. Build arguments
 // of the command line replace those that d has.
 func forwarded(opts map[string]string, d dockerfile) map[string]string {
 	all := maps.Clone(opts)
-	maps.DeleteFunc(all, func(name, _ string) bool {
-		return slices.Contains(ours(), name) || strings.HasPrefix(name, "build-arg:SAMFORGE_")
-	})
+	maps.DeleteFunc(all, func(name, _ string) bool { return IsOurs(name) })
 	all["filename"], all["platform"] = d.path, d.platform
 	if d.target != "" {
 		all["target"] = d.target

@@ -32,6 +32,9 @@ type Template struct {
 	Folder string
 	// BaseDir is the folder that the template's paths are relative to; its own if it is empty.
 	BaseDir string
+	// Locate returns where in the main build context a file or a folder of the template is, without
+	// symbolic links. If it is nil, the build context is not on this machine.
+	Locate func(name string) (string, error)
 }
 
 // function builds a function of a template, or answers a question about it.
@@ -74,11 +77,7 @@ func (b *build) requestFor(ctx context.Context, template *samtemplate.Template) 
 	if err != nil {
 		return client.SolveRequest{}, err
 	}
-	request, err := b.forward(ctx, d)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return request, err
+	return b.forward(ctx, d)
 }
 
 // loadTemplate reads the template and those of its nested stacks. Paths in it are relative to its
@@ -92,7 +91,7 @@ func (b *build) loadTemplate(ctx context.Context) (*samtemplate.Template, error)
 		}
 		how = &Template{Parameters: parameters}
 	}
-	return samtemplate.Load(samtemplate.File{Name: path.Join(how.Folder, b.src.Filename), Data: b.src.Data}, samtemplate.Options{
+	template, err := samtemplate.Load(samtemplate.File{Name: path.Join(how.Folder, b.src.Filename), Data: b.src.Data}, samtemplate.Options{
 		Parameters: how.Parameters,
 		Region:     how.Region,
 		BaseDir:    how.BaseDir,
@@ -102,6 +101,21 @@ func (b *build) loadTemplate(ctx context.Context) (*samtemplate.Template, error)
 		},
 		IsFile: isArchive,
 	})
+	if err == nil && b.Template == nil {
+		err = refuseSecrets(template, how.Parameters)
+	}
+	return template, err
+}
+
+// refuseSecrets refuses the values of parameters with NoEcho: a build argument is recorded in the
+// provenance of the image and in the history of the builder.
+func refuseSecrets(t *samtemplate.Template, parameters map[string]string) error {
+	for _, name := range t.NoEcho {
+		if _, given := parameters[name]; given {
+			return fmt.Errorf("--build-arg %s: the parameter %s is NoEcho, and a build argument is recorded with the image: leave it out, or build with samforge build --parameter-overrides", ParametersArg, name)
+		}
+	}
+	return nil
 }
 
 // isArchive reports whether a file is an image archive, by its name: nothing is built for it, so it
@@ -158,14 +172,14 @@ func (b *build) dockerfileOf(f *samtemplate.Function) (dockerfile, error) {
 		}
 	}
 	var err error
-	if d.folder, err = inContext(f, f.ContextDir); err != nil {
+	if d.folder, err = b.inContext(f, f.ContextDir); err != nil {
 		return d, err
 	}
 	name := f.Dockerfile.Reveal()
 	if !path.IsAbs(name) {
-		name = path.Join(d.folder, name)
+		name = path.Join(f.ContextDir, name)
 	}
-	if d.path, err = inContext(f, name); err != nil {
+	if d.path, err = b.inContext(f, name); err != nil {
 		return d, err
 	}
 	for _, arg := range f.Args {
@@ -187,7 +201,10 @@ func CheckArguments(f *samtemplate.Function) error {
 }
 
 // inContext returns a path of a template as one of the build context, "." for its root.
-func inContext(f *samtemplate.Function, name string) (string, error) {
+func (b *build) inContext(f *samtemplate.Function, name string) (string, error) {
+	if b.Template != nil && b.Template.Locate != nil {
+		return b.Template.Locate(name)
+	}
 	name = path.Clean(name)
 	if path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") {
 		return "", f.Diagnostic(f.Context.At, "%s is outside of the build context: build with samforge build -f, which finds it on this machine, or name a context with all files that the template needs", name)

@@ -108,6 +108,11 @@ func (l *loader) newReader(t *Template, sections map[string]source.Value, given 
 		budget:     &l.budget,
 	}
 	s.parameters = s.readParameters(sections["Parameters"], given)
+	for _, name := range slices.Sorted(maps.Keys(s.parameters)) {
+		if s.parameters[name].noEcho {
+			t.NoEcho = append(t.NoEcho, name)
+		}
+	}
 	for name := range plainEntries(sections["Resources"]) {
 		s.resources[name] = true
 	}

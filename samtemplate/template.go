@@ -19,6 +19,8 @@ type Template struct {
 	ZipFunctions []*ZipFunction
 	// Nested are the nested stacks.
 	Nested []*Nested
+	// NoEcho are the names of the parameters whose values are secret.
+	NoEcho []string
 	// Warnings are about what can be read, but is hardly meant.
 	Warnings []*source.Diagnostic
 

@@ -48,7 +48,7 @@ func (r Ref) String() string { return r.Name + "@" + r.Digest }
 // failed while others were made.
 func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error) {
 	if p.TagsSayInputs() {
-		if err := p.FindInputs(ctx, registry.NewResolver(ctx, opt.Registries), opt.Settings); err != nil {
+		if err := p.FindInputs(ctx, registry.NewResolver(ctx, opt.Registries), opt.Settings, opt.visible()...); err != nil {
 			return nil, err
 		}
 	}

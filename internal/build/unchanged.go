@@ -56,3 +56,14 @@ func (r *request) say(format string, args ...any) {
 		fmt.Fprintf(r.opt.Stderr, "samforge: "+format+"\n", args...)
 	}
 }
+
+// visible are the settings that the steps of a build can see.
+func (opt Options) visible() (settings []string) {
+	if opt.Network != "" && opt.Network != "default" {
+		settings = append(settings, "network "+opt.Network)
+	}
+	for _, host := range opt.AddHosts {
+		settings = append(settings, "host "+host)
+	}
+	return settings
+}

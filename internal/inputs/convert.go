@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -44,17 +46,18 @@ func (f *Finder) convert(ctx context.Context, in *Inputs, b Build, data []byte) 
 		return nil, err
 	}
 	ui.BuildArgs, ui.Target = maps.Clone(b.Args), b.Target
-	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{b.Platform}
+	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{builderPlatform()}
 	result, err := dockerfile2llb.Dockerfile2LLB(ctx, data, dockerfile2llb.ConvertOpt{
 		Config: ui.Config, Client: ui, TargetPlatform: &b.Platform, MetaResolver: c,
 		SourceMap: llb.NewSourceMap(nil, b.Dockerfile, "Dockerfile", data),
 	})
 	if err != nil {
-		return nil, err
+		return nil, atLines(err, b.Dockerfile, data)
 	}
 	for ref, dgst := range c.images {
 		in.add("image", ref, dgst.String())
 	}
+	in.Unpinned, in.triggers = append(in.Unpinned, c.unknown...), c.triggers
 	def, err := result.State.Marshal(ctx, llb.Platform(b.Platform))
 	if err != nil {
 		return nil, err
@@ -62,10 +65,14 @@ func (f *Finder) convert(ctx context.Context, in *Inputs, b Build, data []byte) 
 	return in.sources(def)
 }
 
-// declared returns the names of the build arguments that a Dockerfile declares. Others have no
-// effect. A Dockerfile that does not parse declares none, and is a mistake later on.
+// declared returns the names of the build arguments that a Dockerfile declares, and of those that
+// every Dockerfile has: https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope
+// Others have no effect. A Dockerfile that does not parse is a mistake later on.
 func declared(data []byte) map[string]bool {
-	names := map[string]bool{}
+	names := map[string]bool{"TARGETSTAGE": true}
+	for _, part := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
+		names["TARGET"+part], names["BUILD"+part] = true, true
+	}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
 		return names
@@ -132,8 +139,15 @@ type offline struct {
 	platform ocispecs.Platform
 	finder   *Finder
 
-	mu     sync.Mutex
-	images map[string]digest.Digest
+	mu       sync.Mutex
+	images   map[string]digest.Digest
+	unknown  []string // sentences about images that could not be looked up
+	triggers bool     // an image has ONBUILD instructions
+}
+
+// builderPlatform stands for that of the builder, which is not known and must not change a digest.
+func builderPlatform() ocispecs.Platform {
+	return ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 }
 
 var _ gateway.Client = (*offline)(nil)
@@ -141,7 +155,7 @@ var _ gateway.Client = (*offline)(nil)
 func (c *offline) BuildOpts() gateway.BuildOpts {
 	return gateway.BuildOpts{
 		Opts:    c.opts,
-		Workers: []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{c.platform}}},
+		Workers: []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{builderPlatform()}}},
 		LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
 		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
 	}
@@ -154,12 +168,22 @@ func (c *offline) ResolveImageConfig(ctx context.Context, ref string, opt source
 		platform = *opt.ImageOpt.Platform
 	}
 	dgst, config, err := c.finder.Resolve(ctx, ref, platform)
-	if err != nil {
+	var unreachable *UnreachableError
+	if err != nil && !errors.As(err, &unreachable) {
 		return "", "", nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if unreachable != nil {
+		// A builder may reach it.
+		c.unknown = append(c.unknown, fmt.Sprintf("%s was not looked up: %v", ref, unreachable.Err))
+		dgst, config = digest.FromString("unknown"), []byte(`{}`)
+	}
 	c.images[ref+" "+platforms.Format(platform)] = dgst
+	var image struct{ Config struct{ OnBuild []string } }
+	if json.Unmarshal(config, &image) == nil && len(image.Config.OnBuild) > 0 {
+		c.triggers = true
+	}
 	return ref, dgst, config, nil
 }
 
@@ -182,3 +206,29 @@ func (c *offline) NewContainer(context.Context, gateway.NewContainerRequest) (ga
 }
 
 func (c *offline) Warn(context.Context, digest.Digest, string, gateway.WarnOpts) error { return nil }
+
+// UnreachableError says that the registry of an image cannot be asked from here.
+type UnreachableError struct{ Err error }
+
+func (e *UnreachableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// atLines ties an error about a Dockerfile to its lines.
+func atLines(err error, name string, data []byte) error {
+	var located *parser.LocationError
+	if !errors.As(err, &located) {
+		return err
+	}
+	var ranges []*pb.Range
+	for _, location := range located.Locations {
+		for _, r := range location {
+			ranges = append(ranges, &pb.Range{
+				Start: &pb.Position{Line: int32(r.Start.Line), Character: int32(r.Start.Character)},
+				End:   &pb.Position{Line: int32(r.End.Line), Character: int32(r.End.Character)},
+			})
+		}
+	}
+	return errdefs.WithSource(err, &errdefs.Source{Info: &pb.SourceInfo{Filename: name, Language: "Dockerfile", Data: data}, Ranges: ranges})
+}

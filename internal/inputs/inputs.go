@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -42,6 +43,8 @@ type Build struct {
 	Platform ocispecs.Platform
 	Args     map[string]string
 	Labels   map[string]string
+	// Settings are others that steps can see, such as the network and additional hosts.
+	Settings []string
 	// Contexts are named contexts by name, as the frontend's option context:NAME has them. One that
 	// is a folder is local:FOLDER.
 	Contexts map[string]string
@@ -58,10 +61,15 @@ type Inputs struct {
 	// Unpinned says, in a sentence each, what can change although the digest does not. If there is
 	// any, the image has to be built.
 	Unpinned []string
+
+	triggers bool // a base image has ONBUILD instructions, which may declare any argument
 }
 
+// epochArg is the build argument with the time of the build, which does not count.
+const epochArg = "SOURCE_DATE_EPOCH"
+
 // Part is one of the inputs. Kind is one of address, argument, dockerfile, file, frontend, image,
-// label, platform and target. Value is a digest, or the value itself.
+// label, platform, setting and target. Value is a digest, or the value itself.
 type Part struct {
 	Kind  string `json:"kind"`
 	Name  string `json:"name,omitempty"`
@@ -103,14 +111,11 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	if b.Target != "" {
 		in.add("target", "", b.Target)
 	}
-	used := declared(data)
-	for name, value := range b.Args {
-		if used[name] && !passing(name) {
-			in.add("argument", name, value)
-		}
-	}
 	for name, value := range b.Labels {
 		in.add("label", name, value)
+	}
+	for _, setting := range b.Settings {
+		in.add("setting", "", setting)
 	}
 	ignored, err := ignorePatterns(b)
 	if err != nil {
@@ -122,6 +127,12 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	}
 	if err := f.addFiles(in, b, ignored, read); err != nil {
 		return nil, err
+	}
+	used := declared(data)
+	for name, value := range b.Args {
+		if (used[name] || in.triggers) && name != epochArg {
+			in.add("argument", name, value)
+		}
 	}
 	slices.SortFunc(in.Parts, func(a, b Part) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
@@ -138,6 +149,13 @@ func (f *Finder) read(ctx context.Context, in *Inputs, b Build, data []byte) (ma
 			whole[name] = nil
 		}
 	}
+	for name, value := range b.Contexts {
+		if strings.HasPrefix(value, "oci-layout:") {
+			in.Unpinned = append(in.Unpinned, fmt.Sprintf("the named context %s is an OCI layout, which samforge does not look into", name))
+			in.triggers = true
+			return whole, nil
+		}
+	}
 	syntax, _, _, foreign := parser.DetectSyntax(data)
 	if foreign {
 		ref, err := f.frontend(ctx, in, syntax)
@@ -146,6 +164,7 @@ func (f *Finder) read(ctx context.Context, in *Inputs, b Build, data []byte) (ma
 		}
 		if ref != "docker.io/docker/dockerfile" {
 			// Nobody but the frontend knows what it reads: images and addresses too.
+			in.triggers = true
 			in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s may read more than samforge knows of", syntax))
 			return whole, nil
 		}
@@ -160,22 +179,17 @@ func (f *Finder) frontend(ctx context.Context, in *Inputs, syntax string) (repos
 		return "", fmt.Errorf("# syntax=%s is not an image: %w", syntax, err)
 	}
 	// A frontend runs on the builder. Its index has one digest for all platforms.
-	dgst, _, err := f.Resolve(ctx, reference.TagNameOnly(named).String(), ocispecs.Platform{OS: "linux", Architecture: "amd64"})
+	dgst, _, err := f.Resolve(ctx, reference.TagNameOnly(named).String(), builderPlatform())
+	var unreachable *UnreachableError
+	if errors.As(err, &unreachable) {
+		in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s was not looked up: %v", syntax, unreachable.Err))
+		return named.Name(), nil
+	}
 	if err != nil {
 		return "", err
 	}
 	in.add("frontend", reference.TagNameOnly(named).String(), dgst.String())
 	return named.Name(), nil
-}
-
-// passing reports whether a build argument says how a build reaches the world, or what time it is,
-// and not what is in the image.
-func passing(name string) bool {
-	switch strings.ToUpper(name) {
-	case "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH":
-		return true
-	}
-	return strings.HasPrefix(name, "SAMFORGE_") || strings.HasPrefix(name, "BUILDKIT_")
 }
 
 func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string][]string) error {

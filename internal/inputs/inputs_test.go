@@ -2,6 +2,7 @@ package inputs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -151,6 +152,74 @@ func (a *app) move() {
 		return err
 	}))
 	a.build.Folder, a.build.Dockerfile = dir, filepath.Join(dir, "Dockerfile")
+}
+
+// Which build arguments count depends on the Dockerfile and on its base image.
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	const onBuild = "registry.example.com/onbuild:1"
+	for name, c := range map[string]struct {
+		dockerfile, arg string
+		counts          bool
+	}{
+		"declared":                     {"FROM scratch\nARG A\n", "A", true},
+		"declared for the base image":  {"ARG A=scratch\nFROM $A\n", "A", true},
+		"one of several":               {"FROM scratch\nARG B=1 A\n", "A", true},
+		"not declared":                 {"FROM scratch\nARG B\n", "A", false},
+		"with a name of BuildKit's":    {"FROM scratch\nARG BUILDKIT_VERSION\n", "BUILDKIT_VERSION", true},
+		"with a name of samforge's":    {"FROM scratch\nARG SAMFORGE_STAGE\n", "SAMFORGE_STAGE", true},
+		"a proxy that is declared":     {"FROM scratch\nARG HTTP_PROXY\n", "HTTP_PROXY", true},
+		"of every Dockerfile":          {"FROM scratch AS s-one\nFROM scratch AS s-two\nFROM s-$TARGETARCH\n", "TARGETARCH", true},
+		"declared by the base's steps": {"FROM " + onBuild + "\n", "A", true},
+	} {
+		find := func(value string) *Inputs {
+			a := newApp(t, c.dockerfile)
+			a.build.Args = map[string]string{c.arg: value}
+			finder := &Finder{Resolve: func(ctx context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
+				if ref == onBuild {
+					return digest.FromString(ref), []byte(`{"config":{"OnBuild":["ARG A","RUN echo $A"]}}`), nil
+				}
+				return a.resolve(ctx, ref, platform)
+			}}
+			in, err := finder.Find(t.Context(), a.build)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return in
+		}
+		if other := find("one").Digest() != find("two").Digest(); other != c.counts {
+			t.Errorf("an argument %s changes the digest: %t, want %t", name, other, c.counts)
+		}
+	}
+}
+
+// The digest is the same on builders of any platform, whose own images are those for amd64.
+func TestImagesForTheBuilder(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, "FROM --platform=$BUILDPLATFORM registry.example.com/compiler:1 AS build\nFROM "+baseImage+"\nCOPY --from=build / /\n")
+	a.build.Platform.Architecture = "arm64"
+	var images []string
+	for _, part := range a.find().Parts {
+		if part.Kind == "image" {
+			images = append(images, part.Name)
+		}
+	}
+	if want := []string{baseImage + " linux/arm64", "registry.example.com/compiler:1 linux/amd64"}; !slices.Equal(images, want) {
+		t.Errorf("the images are %q, want %q", images, want)
+	}
+}
+
+// An image that only a builder reaches does not keep the function from being built.
+func TestUnreachableImages(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, multiStage)
+	finder := &Finder{Resolve: func(context.Context, string, ocispecs.Platform) (digest.Digest, []byte, error) {
+		return "", nil, &UnreachableError{errors.New("no such host")}
+	}}
+	in, err := finder.Find(t.Context(), a.build)
+	if err != nil || len(in.Unpinned) == 0 || !strings.Contains(in.Unpinned[0], baseImage+" was not looked up: no such host") {
+		t.Errorf("%v, %+v", err, in)
+	}
 }
 
 func TestPartsAndSizes(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/moby/sys/atomicwriter"
@@ -19,7 +20,8 @@ import (
 
 // Options say where the template is written, and how.
 type Options struct {
-	// Output is the file; empty for Stdout. The templates of nested stacks are written beside it.
+	// Output is the file; empty for Stdout. The templates of nested stacks are written beside their
+	// own.
 	Output string
 	Stdout io.Writer
 	// Digest writes the digests of the images, and not their tags.
@@ -38,15 +40,34 @@ func Check(p *project.Project, opt Options) error {
 	for _, f := range t.AllFunctions() {
 		images[f.Path] = "registry.example.com/image:1"
 	}
-	files, err := rewrite(t, images, opt.Output)
-	if err == nil && opt.Output == "" && len(files) > 1 {
-		err = errors.New("the template has nested stacks with functions, and their templates are files of their own: name a file with --output-template-file")
+	files, err := rewrite(t, images, opt.Output, "")
+	if err != nil {
+		return err
 	}
-	return err
+	if opt.Output == "" && len(files) > 1 {
+		return errors.New("the template has nested stacks with functions, and their templates are files of their own: name a file with --output-template-file")
+	}
+	for _, file := range files {
+		if file.name == "" {
+			continue
+		}
+		writer, err := atomicwriter.New(file.name, 0o644)
+		if err == nil {
+			err = writer.Close() // nothing was written, so nothing is changed
+		}
+		if err != nil {
+			return fmt.Errorf("--output-template-file: %w", err)
+		}
+	}
+	return nil
 }
 
-// checkFolder refuses a file in another folder than the template's if the template has relative
-// paths that would lead elsewhere from there.
+// relativePaths matches the properties of resources that may be paths, relative to the template:
+// https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html
+var relativePaths = regexp.MustCompile(`\b(CodeUri|ContentUri|DefinitionUri|DefinitionS3Location|BodyS3Location|SchemaUri|Location|TemplateURL|ScriptLocation|AWS::Include|SourceBundle|LicenseUrl|ReadmeUrl)\b`)
+
+// checkFolder refuses a file in another folder than the template's if the template may have paths,
+// which would lead elsewhere from there.
 func checkFolder(t *samtemplate.Template, output string) error {
 	from, err := filepath.Abs(filepath.Dir(t.Name))
 	if err != nil {
@@ -59,19 +80,15 @@ func checkFolder(t *samtemplate.Template, output string) error {
 	if real, err := filepath.EvalSymlinks(to); err == nil {
 		to = real
 	}
-	if from == to {
-		return nil
+	if real, err := filepath.EvalSymlinks(from); err == nil {
+		from = real
 	}
-	const remedy = "write the template into its own folder, %s"
-	for _, f := range t.ZipFunctions {
-		if f.Local {
-			return fmt.Errorf("--output-template-file %s: the code of %s is at %s, relative to the template: "+remedy, output, f.Path, f.CodeUri, from)
-		}
+	text, err := t.Rewrite(samtemplate.Edits{})
+	if err != nil || from == to {
+		return err
 	}
-	for _, nested := range t.Nested {
-		if nested.Template != nil && len(nested.Template.AllFunctions()) == 0 {
-			return fmt.Errorf("--output-template-file %s: the template of %s is at %s, relative to the template: "+remedy, output, nested.LogicalID, nested.Location, from)
-		}
+	if found := relativePaths.Find(text); found != nil {
+		return fmt.Errorf("--output-template-file %s: the template has %s, whose paths are relative to the template: write the template into its own folder, %s", output, found, from)
 	}
 	return nil
 }
@@ -89,7 +106,7 @@ func Write(p *project.Project, built []build.Built, opt Options) error {
 			images[image.Target.Name] = registry.Repository(image.Refs[0].Name) + "@" + image.Refs[0].Digest
 		}
 	}
-	files, err := rewrite(p.Template(), images, opt.Output)
+	files, err := rewrite(p.Template(), images, opt.Output, "")
 	if err != nil {
 		return err
 	}
@@ -113,20 +130,30 @@ type file struct {
 }
 
 // rewrite returns the texts of a template and of its nested stacks that have a function with an
-// image, from the inside out. images are by the paths of the functions.
-func rewrite(t *samtemplate.Template, images map[string]string, output string) ([]file, error) {
+// image, from the inside out. images are by the paths of the functions. The template of a nested
+// stack stays in its folder, because its paths are relative to it: packaged.yaml becomes
+// packaged-Child.yaml there.
+func rewrite(t *samtemplate.Template, images map[string]string, output, stack string) ([]file, error) {
 	edits := samtemplate.Edits{Images: map[string]string{}, Locations: map[string]string{}}
 	var files []file
 	for _, nested := range t.Nested {
 		if nested.Template == nil || !hasImage(nested.Template, images) {
 			continue
 		}
-		below, err := rewrite(nested.Template, images, besides(output, nested.LogicalID))
+		ext := filepath.Ext(output)
+		name := strings.TrimSuffix(filepath.Base(output), ext) + stack + "-" + nested.LogicalID + ext
+		name = filepath.Join(filepath.Dir(nested.Template.Name), name)
+		below, err := rewrite(nested.Template, images, output, stack+"-"+nested.LogicalID)
 		if err != nil {
 			return nil, err
 		}
+		below[len(below)-1].name = name
 		files = append(files, below...)
-		edits.Locations[nested.LogicalID] = filepath.ToSlash(filepath.Base(besides(output, nested.LogicalID)))
+		location, err := filepath.Rel(filepath.Dir(t.Name), name)
+		if err != nil {
+			return nil, err
+		}
+		edits.Locations[nested.LogicalID] = "./" + filepath.ToSlash(location)
 	}
 	for _, f := range t.Functions {
 		if image, ok := images[f.Path]; ok && f.Origin == samtemplate.FromDockerfile {
@@ -144,10 +171,4 @@ func hasImage(t *samtemplate.Template, images map[string]string) bool {
 		}
 	}
 	return false
-}
-
-// besides returns the name of a nested stack's template: packaged-Child.yaml beside packaged.yaml.
-func besides(output, stack string) string {
-	ext := filepath.Ext(output)
-	return strings.TrimSuffix(output, ext) + "-" + stack + ext
 }

@@ -28,6 +28,7 @@ type application struct {
 	read      frontend.Template                // how the frontend reads the template
 	repos     map[*samtemplate.Function]string // where the images are pushed to; none for local tags
 	inputs    map[*samtemplate.Function]*inputs.Inputs
+	tags      map[*samtemplate.Function]string // the first digits of the inputs
 }
 
 var _ origin = (*application)(nil)
@@ -50,13 +51,20 @@ func (p *Project) loadApplication() error {
 	}
 	app := &application{read: frontend.Template{Parameters: p.opt.Parameters, Region: p.opt.Region}}
 	baseDir := p.opt.BaseDir
+	read := readTemplate
 	if p.Context.Address != "" {
+		folder := filepath.Dir(name)
 		name = filepath.Base(name)
+		read = func(nested string) (samtemplate.File, error) {
+			file, err := readTemplate(filepath.Join(folder, nested))
+			file.Name = nested
+			return file, err
+		}
 	} else if p.opt.Context != "" {
 		baseDir = p.opt.Context
 	}
 	app.template, err = samtemplate.Load(samtemplate.File{Name: name, Data: p.File.Data}, samtemplate.Options{
-		Parameters: p.opt.Parameters, Region: p.opt.Region, BaseDir: baseDir, ReadTemplate: readTemplate, IsFile: isFile,
+		Parameters: p.opt.Parameters, Region: p.opt.Region, BaseDir: baseDir, ReadTemplate: read, IsFile: isFile,
 	})
 	if err != nil {
 		return err
@@ -135,23 +143,46 @@ func (a *application) enclose(p *Project, name, baseDir string) error {
 		folders = append(folders, filepath.Dir(t.Name))
 	}
 	for _, f := range a.functions {
-		folders = append(folders, f.ContextDir, filepath.Dir(dockerfileOf(f)))
-	}
-	root := ""
-	for i, folder := range folders {
-		absolute, err := filepath.Abs(folder)
+		dockerfile, err := filepath.EvalSymlinks(dockerfileOf(f))
 		if err != nil {
 			return err
 		}
-		folders[i] = absolute
-		root = around(root, absolute)
+		folders = append(folders, f.ContextDir, filepath.Dir(dockerfile))
+	}
+	root := ""
+	for i, folder := range folders {
+		real, err := realPath(folder)
+		if err != nil {
+			return err
+		}
+		folders[i] = real
+		root = around(root, real)
 	}
 	p.Context.Folder = root
+	a.read.Locate = func(name string) (string, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(root, name)
+		}
+		real, err := realPath(name)
+		if err != nil {
+			return "", err
+		}
+		return filepath.Rel(root, real)
+	}
 	var err error
 	if a.read.Folder, err = filepath.Rel(root, folders[0]); err == nil && baseDir != "" {
 		a.read.BaseDir, err = filepath.Rel(root, folders[1])
 	}
 	return err
+}
+
+// realPath returns the absolute path of a file or a folder, without symbolic links.
+func realPath(name string) (string, error) {
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(absolute)
 }
 
 // around returns the nearest folder that has two folders in it. An empty one counts as none.

@@ -1,13 +1,16 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
@@ -35,12 +38,12 @@ const maxTag = 128
 // [Project.FindInputs] is needed before [Project.Targets].
 func (p *Project) TagsSayInputs() bool {
 	app, ok := p.origin.(*application)
-	return ok && app.hasRepo() && len(p.opt.Tags) == 0
+	return ok && app.hasRepo() && len(p.opt.Tags) == 0 && placeholder.Uses(cmp.Or(p.opt.TagTemplate, FunctionTag), "Inputs")
 }
 
-// FindInputs finds out what the images of a template's functions are made from. For a samforge.yaml
-// it does nothing.
-func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, settings Settings) error {
+// FindInputs finds out what the images of a template's functions are made from. more are settings
+// that the steps of a build can see. For a samforge.yaml it does nothing.
+func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, settings Settings, more ...string) error {
 	app, ok := p.origin.(*application)
 	if !ok {
 		return nil
@@ -50,6 +53,9 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	}
 	finder := &inputs.Finder{Resolve: func(_ context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
 		image, err := images.Resolve(ref, platform)
+		if err != nil && !registry.Absent(err) {
+			err = &inputs.UnreachableError{Err: err}
+		}
 		if err != nil {
 			return "", nil, err
 		}
@@ -61,11 +67,12 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	for i, f := range app.functions {
 		eg.Go(func() error {
 			build, err := p.buildOf(f, settings)
+			build.Settings = more
 			if err == nil {
 				found[i], err = finder.Find(ctx, build)
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", f.Path, err)
+				return BadInput(fmt.Errorf("%s: %w", f.Path, err))
 			}
 			return nil
 		})
@@ -73,9 +80,14 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	if err := eg.Wait(); err != nil {
 		return err
 	}
-	app.inputs = map[*samtemplate.Function]*inputs.Inputs{}
+	app.inputs, app.tags = map[*samtemplate.Function]*inputs.Inputs{}, map[*samtemplate.Function]string{}
 	for i, f := range app.functions {
-		app.inputs[f] = found[i]
+		made := found[i].Digest()
+		if len(found[i].Unpinned) > 0 {
+			// What is built now may differ from what has the digest in its tag: a tag of its own.
+			made = digest.FromString(made.String() + time.Now().String())
+		}
+		app.inputs[f], app.tags[f] = found[i], made.Encoded()[:shortDigest]
 	}
 	return nil
 }
@@ -86,15 +98,25 @@ func (p *Project) buildOf(f *samtemplate.Function, settings Settings) (inputs.Bu
 	if err != nil {
 		return inputs.Build{}, err
 	}
+	folder, err := filepath.EvalSymlinks(f.ContextDir)
+	if err != nil {
+		return inputs.Build{}, err
+	}
+	dockerfile, err := filepath.EvalSymlinks(dockerfileOf(f))
+	if err != nil {
+		return inputs.Build{}, err
+	}
 	b := inputs.Build{
-		Folder: f.ContextDir, Dockerfile: dockerfileOf(f), Target: f.Target.Reveal(), Platform: platform,
+		Folder: folder, Dockerfile: dockerfile, Target: f.Target.Reveal(), Platform: platform,
 		Args: map[string]string{}, Labels: map[string]string{}, Contexts: map[string]string{},
 	}
 	for _, arg := range f.Args {
 		b.Args[arg.Name] = arg.Value.Reveal()
 	}
 	for name, value := range p.Args {
-		b.Args[name] = value
+		if !frontend.IsOurs("build-arg:" + name) {
+			b.Args[name] = value
+		}
 	}
 	for name, value := range settings.Labels {
 		b.Labels[name] = value
@@ -138,10 +160,7 @@ func (a *application) fieldsOf(p *Project, f *samtemplate.Function) map[string]s
 		"Function":  strings.ToLower(f.LogicalID),
 		"Stack":     strings.ReplaceAll(f.Template().Stack, "/", "-"),
 		"DockerTag": f.Tag.Reveal() + p.mode(),
-		"Inputs":    strings.Repeat("0", shortDigest), // until it is known
-	}
-	if in := a.inputs[f]; in != nil {
-		fields["Inputs"] = in.Digest().Encoded()[:shortDigest]
+		"Inputs":    cmp.Or(a.tags[f], strings.Repeat("0", shortDigest)), // until it is known
 	}
 	return fields
 }

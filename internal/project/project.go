@@ -136,6 +136,15 @@ func CheckReference(ref string) error {
 	return nil
 }
 
+// alike reports whether two targets of one tag are made from the same, or may be: that is not known
+// yet.
+func (p *Project) alike(a, b Target) bool {
+	if a.Inputs == nil || b.Inputs == nil {
+		return p.TagsSayInputs()
+	}
+	return a.Inputs.Digest() == b.Inputs.Digest()
+}
+
 // IsTemplate reports whether the build file is a SAM template.
 func (p *Project) IsTemplate() bool {
 	_, ok := p.origin.(*application)
@@ -191,13 +200,14 @@ func (p *Project) place(fallback ocispecs.Platform) ([]Target, error) {
 	if len(p.opt.Tags) > 0 && len(targets) > 1 {
 		return nil, fmt.Errorf("--tag names one image, and %d targets are selected: choose one with --target, or use --tag-template", len(targets))
 	}
-	taken := map[string]string{}
+	taken := map[string]Target{}
 	for _, target := range targets {
 		for _, ref := range target.References() {
-			if other, ok := taken[ref]; ok {
-				return nil, fmt.Errorf("targets %s and %s give the same tag %s: one image would overwrite the other; use another --tag-template, or build one of them", other, target.Name, ref)
+			other, ok := taken[ref]
+			if ok && !p.alike(other, target) {
+				return nil, fmt.Errorf("targets %s and %s give the same tag %s: one image would overwrite the other; use another --tag-template, or build one of them", other.Name, target.Name, ref)
 			}
-			taken[ref] = target.Name
+			taken[ref] = target
 		}
 	}
 	return targets, nil
