@@ -62,7 +62,7 @@ func (s *fileSums) read(name string, ignored, paths []string, sums bool) (*folde
 				read.files++
 				read.size += stat.Size
 			}
-			if !sums {
+			if !sums || mode.IsDir() && onTheWay(filepath.ToSlash(path), paths) {
 				return nil
 			}
 			value, err := s.value(filepath.Join(name, path), mode, stat.Linkname)
@@ -72,6 +72,20 @@ func (s *fileSums) read(name string, ignored, paths []string, sums bool) (*folde
 		return read, err
 	}))
 	return once.(func() (*folder, error))()
+}
+
+// onTheWay reports whether a folder is there only because something below it is read: its mode does
+// not matter then.
+func onTheWay(folder string, paths []string) bool {
+	above := false
+	for _, path := range paths {
+		path = strings.Trim(path, "/")
+		if path == folder || strings.HasPrefix(folder, path+"/") {
+			return false
+		}
+		above = above || strings.HasPrefix(path, folder+"/")
+	}
+	return above
 }
 
 // value returns what counts of a file: its mode, and its content or where it leads to.

@@ -20,7 +20,7 @@ const (
 	baseImage  = "public.ecr.aws/lambda/python:3.13"
 	multiStage = "FROM " + baseImage + " AS build\nARG MODE\nCOPY requirements.txt ./\nRUN --mount=type=bind,source=scripts,target=/scripts true\n" +
 		"FROM scratch AS unused\nCOPY unused.txt /\n" +
-		"FROM " + baseImage + "\nCOPY --from=build /var/task /var/task\nCOPY app ./\nCMD [\"app.handler\"]\n"
+		"FROM " + baseImage + "\nCOPY --from=build /var/task /var/task\nCOPY app deep/er ./\nCMD [\"app.handler\"]\n"
 )
 
 // app is a build whose files are in a folder of the test.
@@ -39,7 +39,7 @@ func newApp(t *testing.T, dockerfile string) *app {
 	}
 	for name, text := range map[string]string{
 		"Dockerfile": dockerfile, "requirements.txt": "requests\n", "unused.txt": "", "scripts/build.sh": "true\n",
-		"app/app.py": "def handler(event, context): pass\n", "app/README.md": "read me\n", "README.md": "read me\n", ".dockerignore": "**/*.md\n",
+		"app/app.py": "def handler(event, context): pass\n", "app/README.md": "read me\n", "deep/er/file": "", "README.md": "read me\n", ".dockerignore": "**/*.md\n",
 	} {
 		a.write(name, text)
 	}
@@ -119,6 +119,7 @@ func TestWhatTheDigestIsOver(t *testing.T) {
 	for name, change := range map[string]func(a *app){
 		"nothing":                          func(*app) {},
 		"a file that is ignored":           func(a *app) { a.write("app/README.md", "changed") },
+		"the mode of a folder above it":    func(a *app) { a.do(os.Chmod(filepath.Join(a.dir, "deep"), 0o700)) },
 		"a file that nothing reads":        func(a *app) { a.write("other/file", "changed") },
 		"a file of a stage that is not":    func(a *app) { a.write("unused.txt", "changed") },
 		"the time of a file":               func(a *app) { a.do(os.Chtimes(filepath.Join(a.dir, "app/app.py"), time.Unix(0, 0), time.Unix(0, 0))) },
@@ -229,11 +230,11 @@ func TestPartsAndSizes(t *testing.T) {
 	for _, part := range in.Parts {
 		kinds[part.Kind]++
 	}
-	if want := map[string]int{"dockerfile": 1, "platform": 1, "argument": 1, "image": 1, "file": 5}; !maps.Equal(kinds, want) {
+	if want := map[string]int{"dockerfile": 1, "platform": 1, "argument": 1, "image": 1, "file": 7}; !maps.Equal(kinds, want) {
 		t.Errorf("the parts are %v, want %v: %v", kinds, want, in.Parts)
 	}
-	// Dockerfile, .dockerignore, requirements.txt, unused.txt, build.sh and app.py are sent.
-	if in.Files != 6 || in.Bytes < 100 || len(in.Unpinned) > 0 {
+	// Dockerfile, .dockerignore, requirements.txt, unused.txt, build.sh, app.py and file are sent.
+	if in.Files != 7 || in.Bytes < 100 || len(in.Unpinned) > 0 {
 		t.Errorf("%d files with %d bytes are sent, and these can change: %q", in.Files, in.Bytes, in.Unpinned)
 	}
 }
