@@ -37,10 +37,10 @@ type buildFlags struct {
 }
 
 func buildCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	c := &cobra.Command{
 		Use:   "build [flags] [CONTEXT]",
-		Short: "Build the images of a build file, and push them",
+		Short: "Build the images of a build file or of a SAM template, and push them",
 		Long: `Build the images of a build file, all at once.
 
 The build file is samforge.yaml in the current directory or in CONTEXT, or --file.
@@ -56,6 +56,10 @@ given, no file is needed:
 The build arguments:
 
 ` + variablesHelp() + `
+A SAM template is a build file too (--file, or template.yaml where there is no samforge.yaml):
+its targets are the functions with PackageType Image, with the local tags of sam build, or with
+--repo those of samforge package.
+
 CONTEXT is the folder that serverless.lock is relative to, or
 the URL of a git repository or an archive (with --file); by default it is the
 folder of the build file. Nothing else is read from it.
@@ -71,7 +75,6 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			f.input.Templates = true
 			p, err := f.load(c, args)
 			if err != nil {
 				return err

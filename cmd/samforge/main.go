@@ -109,7 +109,7 @@ type usageError struct{ error }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "samforge",
-		Short:         "Build the images that CI steps run the AWS SAM CLI, the Serverless Framework and the AWS CDK in",
+		Short:         "Build the images of AWS serverless applications, and those that CI steps deploy them with",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 

@@ -12,7 +12,7 @@ import (
 )
 
 func planCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	var format string
 	c := &cobra.Command{
 		Use:   "plan [flags] [CONTEXT]",
@@ -31,7 +31,6 @@ json part by part, and whether it would be built.`,
 			if format != "table" && format != "json" {
 				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
 			}
-			f.input.Templates = true
 			p, err := f.load(c, args)
 			if err != nil {
 				return err
