@@ -96,6 +96,12 @@ func (b *build) loadTemplate(ctx context.Context) (*samtemplate.Template, error)
 		Region:     how.Region,
 		BaseDir:    how.BaseDir,
 		ReadTemplate: func(name string) (samtemplate.File, error) {
+			if how.Locate != nil { // a link leads to the folder that the paths in the template are relative to
+				var err error
+				if name, err = how.Locate(name); err != nil {
+					return samtemplate.File{}, err
+				}
+			}
 			data, err := b.readFile(ctx, name)
 			return samtemplate.File{Name: name, Data: data}, err
 		},

@@ -39,10 +39,13 @@ func TestOddPlacesOfFunctions(t *testing.T) {
 	must(t, os.Symlink(filepath.Join(outside, "Other.Dockerfile"), filepath.Join(dir, "two words", "Linked")))
 	template += oddFunction("Absolute", "Dockerfile", filepath.Join(outside, "context")) + oddFunction("Link", "Dockerfile", "link") +
 		oddFunction("LinkedDockerfile", "Linked", "two words") + oddFunction("DockerfileOutside", filepath.Join(outside, "Other.Dockerfile"), "a*b")
+	write(filepath.Join(outside, "stack/template.yaml"), "Resources:\n"+oddFunction("Nested", "Dockerfile", "../context"))
+	must(t, os.Symlink(filepath.Join(outside, "stack/template.yaml"), filepath.Join(dir, "stack.yaml")))
+	template += "  Child: {Type: AWS::Serverless::Application, Properties: {Location: stack.yaml}}\n"
 	write(filepath.Join(dir, "template.yaml"), template)
 	args := []string{"-f", filepath.Join(dir, "template.yaml"), "--repo", b.repo("odd"), "--push"}
 	lines := b.buildTemplate(args...).ok(t)
-	if want := len(folders) + 4; len(lines) != want {
+	if want := len(folders) + 5; len(lines) != want {
 		t.Fatalf("%d images, want %d: %q", len(lines), want, lines)
 	}
 	for n, folder := range folders {
