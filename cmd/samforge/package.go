@@ -88,11 +88,11 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if opt.Repos, err = f.repos(); err != nil {
 		return &usageError{err}
 	}
-	if opt.File == "" && !slices.ContainsFunc([]string{"template.yaml", "template.yml", "template.json"}, func(name string) bool {
+	if opt.File == "" && !slices.ContainsFunc(project.TemplateNames(), func(name string) bool {
 		_, err := os.Stat(name)
 		return err == nil
 	}) {
-		return &usageError{errors.New("there is no template.yaml, template.yml or template.json in this folder: name a SAM template with --template-file")}
+		return &usageError{fmt.Errorf("this folder has none of %s: name a SAM template with --template-file", strings.Join(project.TemplateNames(), ", "))}
 	}
 	p, err := project.Load(c.Context(), opt)
 	if err != nil {

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -115,12 +114,7 @@ func newFunction(ctx context.Context, t project.Target, pushed bool, client *reg
 }
 
 // WriteJSON writes the plan for programs.
-func (p *Functions) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(p)
-}
+func (p *Functions) WriteJSON(w io.Writer) error { return writeJSON(w, p) }
 
 // WriteTable writes the plan for people.
 func (p *Functions) WriteTable(w io.Writer) error {

@@ -85,11 +85,13 @@ const (
 )
 
 // WriteJSON writes the plan as JSON.
-func (p *Plan) WriteJSON(w io.Writer) error {
+func (p *Plan) WriteJSON(w io.Writer) error { return writeJSON(w, p) }
+
+func writeJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(p)
+	return encoder.Encode(value)
 }
 
 // WriteTable writes the plan for people.

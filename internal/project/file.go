@@ -58,6 +58,9 @@ func readFile(ctx context.Context, opt Options) (File, error) {
 	return f, nil
 }
 
+// TemplateNames are the names that SAM templates have by default, as in SAM CLI.
+func TemplateNames() []string { return []string{"template.yaml", "template.yml", "template.json"} }
+
 // readOptional reads a file beside the build file. It returns nil if the file does not exist.
 func readOptional(name string) ([]byte, error) {
 	data, err := userfile.Read(name, frontend.MaxContextFile)
@@ -74,7 +77,7 @@ func readBuildFile(ctx context.Context, opt Options) (f File, err error) {
 		f.Data, err = userfile.ReadStream(ctx, opt.Stdin, "standard input", llbgen.MaxFileSize)
 		return f, err
 	case "":
-		for _, f.Name = range []string{llbgen.Filename, "template.yaml", "template.yml", "template.json"} {
+		for _, f.Name = range append([]string{llbgen.Filename}, TemplateNames()...) {
 			f.Path = filepath.Join(opt.Context, f.Name)
 			f.LockPath = filepath.Join(opt.Context, llbgen.LockFilename(f.Name))
 			if f.Data, err = userfile.Read(f.Path, llbgen.MaxFileSize); !errors.Is(err, fs.ErrNotExist) {

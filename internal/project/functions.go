@@ -38,8 +38,11 @@ const maxTag = 128
 // [Project.FindInputs] is needed before [Project.Targets].
 func (p *Project) TagsSayInputs() bool {
 	app, ok := p.origin.(*application)
-	return ok && app.hasRepo() && len(p.opt.Tags) == 0 && placeholder.Uses(cmp.Or(p.opt.TagTemplate, FunctionTag), "Inputs")
+	return ok && app.hasRepo() && len(p.opt.Tags) == 0 && placeholder.Uses(p.functionTag(), "Inputs")
 }
+
+// functionTag returns the template of the tags.
+func (p *Project) functionTag() string { return cmp.Or(p.opt.TagTemplate, FunctionTag) }
 
 // FindInputs finds out what the images of a template's functions are made from. more are settings
 // that the steps of a build can see. For a samforge.yaml it does nothing.
@@ -67,8 +70,8 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	for i, f := range app.functions {
 		eg.Go(func() error {
 			build, err := p.buildOf(f, settings)
-			build.Settings = more
 			if err == nil {
+				build.Settings = more
 				found[i], err = finder.Find(ctx, build)
 			}
 			if err != nil {
@@ -138,13 +141,9 @@ func (p *Project) buildOf(f *samtemplate.Function, settings Settings) (inputs.Bu
 
 // reference returns the reference that the image of a function is pushed to.
 func (a *application) reference(p *Project, f *samtemplate.Function, fields map[string]string) (string, error) {
-	template := p.opt.TagTemplate
-	if template == "" {
-		template = FunctionTag
-	}
-	tag, err := placeholder.Fill(template, fields)
+	tag, err := placeholder.Fill(p.functionTag(), fields)
 	if err != nil {
-		return "", fmt.Errorf("--tag-template %q: %w", template, err)
+		return "", fmt.Errorf("--tag-template %q: %w", p.functionTag(), err)
 	}
 	if len(tag) > maxTag {
 		return "", f.Diagnostic(f.At, "the tag %s has %d characters, and at most %d are allowed: use a shorter DockerTag, or --tag-template", tag, len(tag), maxTag)
@@ -155,14 +154,13 @@ func (a *application) reference(p *Project, f *samtemplate.Function, fields map[
 
 // fieldsOf returns the values for the placeholders in the template of a tag, and of a cache.
 func (a *application) fieldsOf(p *Project, f *samtemplate.Function) map[string]string {
-	fields := map[string]string{
+	return map[string]string{
 		"Target":    strings.ReplaceAll(f.Path, "/", "-"),
 		"Function":  strings.ToLower(f.LogicalID),
 		"Stack":     strings.ReplaceAll(f.Template().Stack, "/", "-"),
 		"DockerTag": f.Tag.Reveal() + p.mode(),
 		"Inputs":    cmp.Or(a.tags[f], strings.Repeat("0", shortDigest)), // until it is known
 	}
-	return fields
 }
 
 // shortDigest is how many digits of a digest are in a tag, as in `sam package`.
