@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/samforge/samforge/integration/testenv"
@@ -84,6 +85,9 @@ func TestPackage(t *testing.T) {
 			t.Error("the templates are others")
 		}
 	})
+	t.Run("a cache in the image, which is pushed twice", func(t *testing.T) {
+		pack(b.Buildkitd.Addr, "--image-repository", b.repo("ci/inline"), "--cache-to", "type=inline", "--no-cache").ok(t)
+	})
 	t.Run("a repository for each function, and digests", func(t *testing.T) {
 		pack(b.Buildkitd.Addr, "--image-repositories", "HelloFunction="+b.repo("ci/hello"), "--image-repositories", "Child/ByeFunction="+b.repo("ci/bye"), "--image-uri", "digest").ok(t)
 		if !strings.Contains(read("packaged.yaml"), "ImageUri: "+b.repo("ci/hello@sha256:")) || !strings.Contains(read("child/packaged-Child.yaml"), "ImageUri: "+b.repo("ci/bye@sha256:")) {
@@ -94,13 +98,22 @@ func TestPackage(t *testing.T) {
 		const before = "not written"
 		must(t, os.WriteFile(output, []byte(before), 0o644))
 		must(t, os.WriteFile(filepath.Join(dir, "greet/goodbye/Dockerfile"), []byte("FROM scratch\nCOPY app.mjs /\nENTRYPOINT [\"./app.mjs\"]\n"), 0o644))
-		for _, when := range []string{"built", "found by its tag"} {
+		planned := run(t, b.env, "plan", "-f", filepath.Join(dir, "template.yaml"), "--parameter-overrides", "Stage=prod", "--repo", b.repo("ci/app"), "--format", "json")
+		tag, err := name.NewTag(b.repo("ci/app:") + regexp.MustCompile(`byefunction-[0-9a-f]{12}-latest`).FindString(planned.stdout))
+		must(t, err)
+		for _, c := range []struct{ when, want string }{{"built", "./app.mjs"}, {"found by its tag", "the image has no ENTRYPOINT"}} {
 			r := pack(b.Buildkitd.Addr, repository...)
-			if want := "child/template.yaml:2:3: ByeFunction: Lambda: "; r.code != 1 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "./app.mjs") {
-				t.Errorf("%s: exit code %d, want 1 and %q:\n%s", when, r.code, want, r.stderr)
+			if want := "child/template.yaml:2:3: ByeFunction: Lambda: "; r.code != 1 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, c.want) {
+				t.Errorf("%s: exit code %d, want 1, %q and %q:\n%s", c.when, r.code, want, c.want, r.stderr)
 			}
 			if got := read("packaged.yaml"); got != before {
-				t.Errorf("%s: the template was written:\n%s", when, got)
+				t.Errorf("%s: the template was written:\n%s", c.when, got)
+			}
+			if c.when == "built" {
+				if got, err := remote.Head(tag); err == nil {
+					t.Errorf("the image has a tag: %s is %s", tag, got.Digest)
+				}
+				must(t, remote.Write(tag, empty.Image))
 			}
 		}
 	})

@@ -13,7 +13,6 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/credentials"
-	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/roundtrip"
@@ -80,11 +79,8 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 				return err
 			}
 			f.build.Registries = f.registries(c)
-			built, err := build.Build(c.Context(), p, f.build)
-			if err != nil || !f.build.Push || !p.IsTemplate() {
-				return err
-			}
-			return packaging.Guard(c.Context(), p, built, f.build.Registries, f.warn(c))
+			_, err = build.Build(c.Context(), p, f.build)
+			return err
 		},
 	}
 	f.register(c)

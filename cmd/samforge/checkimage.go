@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/lambda"
-	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 )
@@ -53,7 +53,7 @@ func (f *buildFlags) checkImage(c *cobra.Command, ref, platform, format string) 
 		return &usageError{err}
 	}
 	client := f.registries(c)
-	found, err := lambda.CheckWith(function, packaging.Reader(c.Context(), client, ref))
+	found, err := lambda.CheckWith(function, build.ReadImage(c.Context(), client, ref))
 	if registry.Absent(err) {
 		return project.BadInput(err)
 	}

@@ -36,7 +36,7 @@ image are what they were keeps its image: it is found in the repository by its t
 is built or sent for it. Functions whose code is no image are left alone: sam package,
 aws cloudformation package or sam deploy upload their code.
 
-Before the template is written, each image is checked for what Lambda refuses.
+An image that Lambda would refuse gets no tag, and then no template is written.
 
 Flags that are not given are taken from samconfig.toml beside the template, from its sections
 for build and for package.
@@ -113,9 +113,6 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := packaging.Guard(c.Context(), p, built, f.build.Registries, f.warn(c)); err != nil {
-		return err
-	}
 	if err := packaging.Write(p, built, f.output); err != nil {
 		return err
 	}
@@ -165,13 +162,4 @@ func (f *packageFlags) repos() (map[string]string, error) {
 		repos[name] = repo
 	}
 	return repos, nil
-}
-
-// warn returns a function that prints a warning.
-func (f *buildFlags) warn(c *cobra.Command) func(sentence string) {
-	return func(sentence string) {
-		if !f.quiet {
-			fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence)
-		}
-	}
 }

@@ -58,11 +58,12 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 	}
 	unchanged := r.unchanged(ctx, targets)
 	if len(unchanged) > 0 && len(missing(targets, unchanged)) == 0 {
-		report := &report{opt: opt, several: len(targets) > 1}
-		if _, err := report.skipExisting(targets, unchanged); err != nil {
+		report := r.newReport(len(targets) > 1)
+		if _, err := report.skipExisting(ctx, targets, unchanged); err != nil {
 			return nil, err
 		}
-		return report.built, report.writeFiles()
+		err := report.finish(ctx, nil, nil)
+		return report.built, err
 	}
 	pool, err := builder.FindPool(ctx, opt.Builders, opt.Builder)
 	if err != nil {
@@ -79,6 +80,7 @@ type request struct {
 	served  *served
 	session []session.Attachable
 	display *builder.Display
+	guard   *guard
 }
 
 // prepare checks all that can be checked without a builder, and returns the targets too. They are
@@ -94,7 +96,7 @@ func prepare(p *project.Project, opt Options) (*request, []project.Target, error
 	if err := check(opt, p, targets); err != nil {
 		return nil, nil, err
 	}
-	r := &request{opt: opt, project: p}
+	r := &request{opt: opt, project: p, guard: &guard{client: opt.Registries}}
 	if r.served, err = serve(p); err != nil {
 		return nil, nil, err
 	}
@@ -121,8 +123,9 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 		return nil, err
 	}
 	inEngine := pool.Builders()[0].Kind == builder.Docker // the engine is never one of several builders
-	report := &report{opt: r.opt, inEngine: inEngine, several: len(targets) > 1}
-	if targets, err = report.skipExisting(targets, unchanged); err != nil {
+	report := r.newReport(len(targets) > 1)
+	report.inEngine = inEngine
+	if targets, err = report.skipExisting(ctx, targets, unchanged); err != nil {
 		return nil, err
 	}
 	if r.opt.SkipExisting {
@@ -130,7 +133,7 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 		if err != nil {
 			return nil, err
 		}
-		if targets, err = report.skipExisting(targets, existing); err != nil {
+		if targets, err = report.skipExisting(ctx, targets, existing); err != nil {
 			return nil, err
 		}
 	}

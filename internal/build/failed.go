@@ -1,10 +1,12 @@
 package build
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/source"
 )
 
 // FailedError says that some images could not be made. The images that were made stay, and have
@@ -20,7 +22,11 @@ type FailedError struct {
 func (e *FailedError) Error() string {
 	var lines []string
 	for _, f := range e.Failures {
-		lines = append(lines, f.Name+": "+strings.TrimPrefix(f.Err.Error(), "failed to solve: "))
+		text := strings.TrimPrefix(f.Err.Error(), "failed to solve: ")
+		if mistakes := (source.Diagnostics)(nil); !errors.As(f.Err, &mistakes) { // which name the function
+			text = f.Name + ": " + text
+		}
+		lines = append(lines, text)
 	}
 	var pushed []string
 	for _, image := range e.Pushed {

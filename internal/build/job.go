@@ -60,6 +60,7 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		},
 	}
 	r.pushMembers(&job, t)
+	r.tagLast(&job, t)
 	return job, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/source"
 )
 
 // report collects the results of a build: one line for each image on standard output, the files
@@ -26,7 +27,13 @@ type report struct {
 	opt      Options
 	inEngine bool // the images are in the Docker engine that built them
 	several  bool // the user asked for several targets
+	guard    *guard
 	built    []Built
+	failures []builder.Result
+}
+
+func (r *request) newReport(several bool) *report {
+	return &report{opt: r.opt, guard: r.guard, several: several}
 }
 
 // existing asks a builder which references of the targets exist in their registries, and returns
@@ -51,15 +58,27 @@ func (r *request) existing(ctx context.Context, pool *builder.Pool, targets []pr
 
 // skipExisting leaves out the targets whose references all exist in their registries, and reports
 // those targets. existing has the digests of the references that exist.
-func (r *report) skipExisting(targets []project.Target, existing map[string]string) ([]project.Target, error) {
+func (r *report) skipExisting(ctx context.Context, targets []project.Target, existing map[string]string) ([]project.Target, error) {
 	var missing []project.Target
+	var found []Built
 	for _, t := range targets {
 		refs := withDigests(t.References(), existing)
 		if refs == nil {
 			missing = append(missing, t)
 			continue
 		}
-		if err := r.add(skipped(t, refs)); err != nil {
+		found = append(found, skipped(t, refs))
+	}
+	wrong := make([]error, len(found))
+	if r.opt.Push {
+		wrong = r.guard.found(ctx, found)
+	}
+	for i, image := range found {
+		if wrong[i] != nil {
+			r.failures = append(r.failures, builder.Result{Name: image.Target.Name, Err: wrong[i]})
+			continue
+		}
+		if err := r.add(image); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +113,6 @@ func withDigests(refs []string, digests map[string]string) []Ref {
 
 // finish reports the results of the targets. Both are in the same order.
 func (r *report) finish(ctx context.Context, targets []project.Target, results []builder.Result) error {
-	failed := &FailedError{pushing: r.opt.Push}
 	for n, result := range results {
 		err := result.Err
 		if err == nil {
@@ -104,21 +122,34 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 		}
 		if err != nil {
 			result.Err = err
-			failed.Failures = append(failed.Failures, result)
+			r.failures = append(r.failures, result)
 		}
 	}
+	r.warn()
 	err := r.writeFiles()
-	if len(failed.Failures) > 0 {
-		failed.Pushed = r.built
-		return errors.Join(failed, err)
+	if len(r.failures) > 0 {
+		return errors.Join(&FailedError{Failures: r.failures, Pushed: r.built, pushing: r.opt.Push}, err)
 	}
 	return err
+}
+
+// warn prints what the guard warned of, in a fixed order.
+func (r *report) warn() {
+	if r.opt.Progress == "quiet" {
+		return
+	}
+	for _, warning := range slices.Sorted(slices.Values(r.guard.warnings)) {
+		fmt.Fprintln(r.opt.Stderr, "WARNING: "+warning)
+	}
 }
 
 // explain adds what to do to errors that only say what happened.
 func explain(err error, t project.Target, result builder.Result) error {
 	if strings.Contains(err.Error(), "no space left on device") {
 		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
+	}
+	if mistakes := (source.Diagnostics)(nil); errors.As(err, &mistakes) {
+		return err // of the guard
 	}
 	if sentence := t.Explain(result.Log); sentence != "" {
 		return fmt.Errorf("%s: %w", sentence, err)
@@ -149,9 +180,19 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 		if digest, err = enginePush(ctx, t.Refs); err != nil {
 			return explain(err, t, result)
 		}
+		// An engine cannot push without a tag: the image is judged after.
+		if err := r.guard.found(ctx, []Built{{Target: t, Refs: []Ref{{t.Refs[0], digest}}}})[0]; err != nil {
+			return err
+		}
 	}
 	if digest == "" { // the export has no digest
 		return r.add(image)
+	}
+	if t.Lambda != nil && len(result.After) > 0 {
+		if err := tagged(t, digest, result.After[0]); err != nil {
+			return err
+		}
+		image.Metadata["image.name"] = strings.Join(t.Refs, ",")
 	}
 	for _, ref := range t.Refs {
 		image.Refs = append(image.Refs, Ref{ref, digest})
@@ -162,6 +203,18 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	members, err := memberRefs(ctx, t, digest, result)
 	image.Refs = append(image.Refs, members...)
 	return errors.Join(err, r.add(image))
+}
+
+// tagged returns an error unless the image that a function's tags were pushed with is the one that
+// was judged.
+func tagged(t project.Target, judged string, after builder.Result) error {
+	if after.Err != nil {
+		return explain(after.Err, t, after)
+	}
+	if digest := after.Response.ExporterResponse[exptypes.ExporterImageDigestKey]; digest != judged {
+		return fmt.Errorf("%s is %s, and the image that was checked is %s: run the same command again", t.Refs[0], digest, judged)
+	}
+	return nil
 }
 
 // memberRefs returns the references of the members of an index that were pushed after it.

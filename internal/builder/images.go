@@ -212,6 +212,31 @@ func (b *Builder) Blob(ctx context.Context, blob ocispecs.Descriptor) (io.ReadCl
 	}{io.NewSectionReader(reader, 0, reader.Size()), reader}, nil
 }
 
+// Image returns the manifest or the index with a digest that the builder exported, and if it is the
+// manifest of an image the config. It sends no request to a registry. If the builder does not have
+// them, the error is [ErrNotKept].
+func (b *Builder) Image(ctx context.Context, dgst string) (manifest, config []byte, err error) {
+	store := proxy.NewContentStore(b.client.ContentClient())
+	read := func(what string, desc ocispecs.Descriptor) ([]byte, error) {
+		data, err := content.ReadBlob(ctx, store, desc)
+		if err != nil {
+			return nil, fmt.Errorf("read the %s %s: %w: %w", what, desc.Digest, ErrNotKept, reason(err))
+		}
+		return data, nil
+	}
+	if manifest, err = read("manifest", ocispecs.Descriptor{Digest: digest.Digest(dgst)}); err != nil {
+		return nil, nil, err
+	}
+	var parsed ocispecs.Manifest
+	if err := json.Unmarshal(manifest, &parsed); err != nil {
+		return nil, nil, fmt.Errorf("read the manifest %s: %w", dgst, err)
+	}
+	if parsed.Config.Digest != "" {
+		config, err = read("config", ocispecs.Descriptor{Digest: parsed.Config.Digest})
+	}
+	return manifest, config, err
+}
+
 // ErrNotKept says that a builder does not keep what it exports, or no longer has it.
 var ErrNotKept = errors.New("the builder does not keep what it exported")
 
@@ -219,10 +244,9 @@ var ErrNotKept = errors.New("the builder does not keep what it exported")
 // platform. It sends no request to a registry. If the builder does not have the index, the error is
 // [ErrNotKept].
 func (b *Builder) Index(ctx context.Context, dgst string) (map[string]string, error) {
-	store := proxy.NewContentStore(b.client.ContentClient())
-	data, err := content.ReadBlob(ctx, store, ocispecs.Descriptor{Digest: digest.Digest(dgst)})
+	data, _, err := b.Image(ctx, dgst)
 	if err != nil {
-		return nil, fmt.Errorf("read the index %s: %w: %w", dgst, ErrNotKept, reason(err))
+		return nil, err
 	}
 	var index ocispecs.Index
 	if err := json.Unmarshal(data, &index); err != nil {

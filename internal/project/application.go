@@ -217,11 +217,11 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Entry:     f.ContextDir,
 			Platforms: []ocispecs.Platform{platform},
 			Refs:      p.opt.Tags,
-			OnLambda:  true,
+			Lambda:    onLambda(f),
 			Inputs:    a.inputs[f],
 			fields:    a.fieldsOf(p, f),
 			project:   p,
-			image:     functionImage{a.read},
+			image:     functionImage{f, a.read},
 		}
 		switch {
 		case len(t.Refs) > 0:
@@ -300,7 +300,14 @@ func (a *application) names() (names []string) {
 }
 
 // functionImage is the image of a function.
-type functionImage struct{ read frontend.Template }
+type functionImage struct {
+	of   *samtemplate.Function
+	read frontend.Template
+}
+
+func (i functionImage) diagnose(message string) *source.Diagnostic {
+	return i.of.Diagnostic(i.of.At, "%s", message)
+}
 
 func (i functionImage) build(f frontend.Frontend) gateway.BuildFunc {
 	f.Template = &i.read

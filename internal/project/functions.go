@@ -20,6 +20,7 @@ import (
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/inputs"
+	"github.com/samforge/samforge/internal/lambda"
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/samtemplate"
@@ -212,4 +213,25 @@ func checkRepo(repo string) error {
 
 func platformOf(f *samtemplate.Function) (ocispecs.Platform, error) {
 	return platforms.Parse(f.Platform())
+}
+
+// onLambda returns what a function sets that its image is for.
+func onLambda(f *samtemplate.Function) *lambda.Function {
+	set := &lambda.Function{
+		Architecture: f.Architecture.Reveal(),
+		EntryPoint:   revealed(f.ImageConfig.EntryPoint), Command: revealed(f.ImageConfig.Command),
+		WorkingDirectory: f.ImageConfig.WorkingDirectory.Reveal(),
+		Unresolved:       f.ImageConfig.Unresolved != nil,
+	}
+	for _, variable := range f.Environment {
+		set.EnvironmentSize += len(variable.Name) + len(variable.Value.Reveal())
+	}
+	return set
+}
+
+func revealed(texts []samtemplate.Text) (plain []string) {
+	for _, text := range texts {
+		plain = append(plain, text.Reveal())
+	}
+	return plain
 }

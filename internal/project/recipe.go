@@ -92,4 +92,10 @@ func (i recipeImage) describe(ctx context.Context, opt llbgen.Options) (*llbgen.
 	return i.plan.Build(ctx, i.of, opt)
 }
 
+func (i recipeImage) diagnose(message string) *source.Diagnostic {
+	at := *i.plan.Place(i.of)
+	at.Message = message
+	return &at
+}
+
 func (recipeImage) build(f frontend.Frontend) gateway.BuildFunc { return f.Build }

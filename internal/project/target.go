@@ -14,9 +14,11 @@ import (
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/inputs"
+	"github.com/samforge/samforge/internal/lambda"
 	"github.com/samforge/samforge/internal/placeholder"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/npm"
+	"github.com/samforge/samforge/source"
 )
 
 // Target is one image to make.
@@ -39,8 +41,9 @@ type Target struct {
 	// them.
 	Pulls []string
 
-	// OnLambda is true for the image of a function, which Lambda runs.
-	OnLambda bool
+	// Lambda is what the function sets that the image is for; nil for an image that Lambda does not
+	// run.
+	Lambda *lambda.Function
 	// Inputs is what the image is made from, if its tag says so: the image in the registry with this
 	// tag is the one that a build would give. nil if it is not known.
 	Inputs *inputs.Inputs
@@ -56,6 +59,8 @@ type image interface {
 	describe(ctx context.Context, opt llbgen.Options) (*llbgen.Image, error)
 	// build returns the build function of the frontend.
 	build(f frontend.Frontend) gateway.BuildFunc
+	// diagnose returns a message at the place of the image in the build file.
+	diagnose(message string) *source.Diagnostic
 }
 
 // name sets the references of the image: those of the one platform, or those of an index and its
@@ -119,6 +124,11 @@ func (t Target) Attrs() map[string]string {
 
 // Build returns the build function of the target. It runs the frontend, as every door does.
 func (t Target) Build(f frontend.Frontend) gateway.BuildFunc { return t.image.build(f) }
+
+// Diagnostic returns a sentence about the target, at its place in the build file.
+func (t Target) Diagnostic(format string, args ...any) *source.Diagnostic {
+	return t.image.diagnose(fmt.Sprintf(format, args...))
+}
 
 // Describe returns the inputs of the image for one platform, when a builder of another platform
 // builds it. It needs no builder.
