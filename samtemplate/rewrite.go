@@ -19,6 +19,10 @@ type Edits struct {
 	Images map[string]string
 	// Locations are the templates of nested stacks, by [Nested.LogicalID].
 	Locations map[string]string
+	// Moved returns what a path becomes that is relative to the template, because the text is written
+	// into another folder. ok is false for a value that stays as it is. Moved may be nil. It is asked
+	// for every string that can be a path and that no other edit replaces.
+	Moved func(path string) (_ string, ok bool)
 }
 
 // Rewrite returns the text of the template with these edits. Every other byte stays as it is:
@@ -29,7 +33,8 @@ type Edits struct {
 // in such a way that an edit would change the others too, or if the template has no such function
 // or nested stack.
 func (t *Template) Rewrite(edits Edits) ([]byte, error) {
-	w := &rewriter{template: t, text: newLines(t.data), want: &expectation{}, index: map[*yaml.Node]map[string]int{}}
+	w := &rewriter{template: t, text: newLines(t.data), want: &expectation{},
+		index: map[*yaml.Node]map[string]int{}, replaced: map[*yaml.Node]bool{}}
 	w.json = isFlow(t.root.Node)
 	found := map[string]bool{}
 	for _, f := range t.Functions {
@@ -49,6 +54,9 @@ func (t *Template) Rewrite(edits Edits) ([]byte, error) {
 			found[nested.LogicalID] = true
 			w.set(nested.At, nested.LogicalID, nested.keys, location)
 		}
+	}
+	if edits.Moved != nil {
+		w.movePaths(edits.Moved)
 	}
 	wanted := maps.Clone(edits.Images)
 	if wanted == nil {
@@ -79,6 +87,7 @@ type rewriter struct {
 	text     *lines
 	json     bool                          // the template is JSON, or YAML in its style
 	index    map[*yaml.Node]map[string]int // of the keys in a mapping's content
+	replaced map[*yaml.Node]bool           // values
 	edits    []edit
 	want     *expectation
 	mistakes source.Diagnostics
@@ -200,6 +209,7 @@ func (w *rewriter) insertFlow(mapping *yaml.Node, entry string) error {
 
 // replace replaces a value of a mapping.
 func (w *rewriter) replace(mapping, key, value *yaml.Node, text string) error {
+	w.replaced[value] = true
 	place := scan{w.text, isFlow(mapping), mapping.Content[0].Column}
 	if isEmpty(value) {
 		after, err := place.afterKey(key)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/roundtrip"
@@ -33,6 +36,7 @@ type buildFlags struct {
 	sbom, verify           string
 	envArgs, quiet, locked bool
 	config                 configFlags
+	output                 packaging.Options // of the SAM template with the images in it
 }
 
 func buildCommand() *cobra.Command {
@@ -79,12 +83,33 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 				return err
 			}
 			f.build.Registries = f.registries(c)
+			if f.output.Output != "" {
+				return f.buildTemplate(c.Context(), p)
+			}
 			_, err = build.Build(c.Context(), p, f.build)
 			return err
 		},
 	}
 	f.register(c)
 	return c
+}
+
+// buildTemplate builds the images of a SAM template, and writes it with them in it.
+func (f *buildFlags) buildTemplate(ctx context.Context, p *project.Project) error {
+	switch {
+	case !p.IsTemplate():
+		return &usageError{fmt.Errorf("--output-template-file is for a SAM template, and %s is none: leave it out", p.File.Name)}
+	case !f.build.Load && !f.build.Push:
+		return &usageError{errors.New("--output-template-file: the template names images that must be somewhere: add --load for the Docker engine, or --push")}
+	}
+	if err := packaging.Check(p, f.output); err != nil {
+		return project.BadInput(err)
+	}
+	built, err := build.Build(ctx, p, f.build)
+	if err != nil {
+		return err
+	}
+	return packaging.Write(p, built, f.output)
 }
 
 // silence reads from the environment how long builders, registries and download servers may send
@@ -136,6 +161,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.BoolVar(&o.Push, "push", false, "push the images")
 	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
 	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
+	flags.StringVar(&f.output.Output, "output-template-file", "", "write a SAM template with the images in it to this `file`, for sam local and sam deploy; with --load or --push")
 	flags.BoolVar(&o.SkipExisting, "skip-existing", false, "leave out images whose tag is in the registry")
 	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
 	f.registerBuilder(c)

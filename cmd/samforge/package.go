@@ -20,7 +20,6 @@ type packageFlags struct {
 	buildFlags
 	repositories []string
 	imageURI     string
-	output       packaging.Options
 }
 
 func packageCommand() *cobra.Command {

@@ -3,11 +3,12 @@
 package packaging
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/moby/sys/atomicwriter"
@@ -15,32 +16,33 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/samtemplate"
 )
 
 // Options say where the template is written, and how.
 type Options struct {
-	// Output is the file; empty for Stdout. The templates of nested stacks are written beside their
-	// own.
+	// Output is the file; empty for Stdout. The templates of nested stacks are written beside it.
 	Output string
 	Stdout io.Writer
 	// Digest writes the digests of the images, and not their tags.
 	Digest bool
 }
 
-// Check refuses, before anything is built, what [Write] could not write.
+// Check refuses, before anything is built, what [Write] could not write. It makes the folder of the
+// output.
 func Check(p *project.Project, opt Options) error {
 	t := p.Template()
 	if opt.Output != "" {
-		if err := checkFolder(t, opt.Output); err != nil {
-			return err
+		if err := os.MkdirAll(filepath.Dir(opt.Output), 0o755); err != nil {
+			return fmt.Errorf("--output-template-file: %w", err)
 		}
 	}
 	images := map[string]string{}
 	for _, f := range t.AllFunctions() {
 		images[f.Path] = "registry.example.com/image:1"
 	}
-	files, err := rewrite(t, images, opt.Output, "")
+	files, err := rewrite(t, images, opt.Output)
 	if err != nil {
 		return err
 	}
@@ -51,46 +53,26 @@ func Check(p *project.Project, opt Options) error {
 		if file.name == "" {
 			continue
 		}
-		writer, err := atomicwriter.New(file.name, 0o644)
-		if err == nil {
-			err = writer.Close() // nothing was written, so nothing is changed
-		}
-		if err != nil {
+		if err := checkFile(t, file.name); err != nil {
 			return fmt.Errorf("--output-template-file: %w", err)
 		}
 	}
 	return nil
 }
 
-// relativePaths matches the properties of resources that may be paths, relative to the template:
-// https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html
-var relativePaths = regexp.MustCompile(`\b(CodeUri|ContentUri|DefinitionUri|DefinitionS3Location|BodyS3Location|SchemaUri|Location|TemplateURL|ScriptLocation|AWS::Include|SourceBundle|LicenseUrl|ReadmeUrl)\b`)
-
-// checkFolder refuses a file in another folder than the template's if the template may have paths,
-// which would lead elsewhere from there.
-func checkFolder(t *samtemplate.Template, output string) error {
-	from, err := filepath.Abs(filepath.Dir(t.Name))
+// checkFile refuses a file that is one of the templates, or that cannot be written.
+func checkFile(t *samtemplate.Template, name string) error {
+	there, err := os.Stat(name)
+	for template := range t.All() {
+		if read, readErr := os.Stat(template.Name); err == nil && readErr == nil && os.SameFile(there, read) {
+			return fmt.Errorf("%s is the template itself: name another file", name)
+		}
+	}
+	writer, err := atomicwriter.New(name, 0o644)
 	if err != nil {
 		return err
 	}
-	to, err := filepath.Abs(filepath.Dir(output))
-	if err != nil {
-		return err
-	}
-	if real, err := filepath.EvalSymlinks(to); err == nil {
-		to = real
-	}
-	if real, err := filepath.EvalSymlinks(from); err == nil {
-		from = real
-	}
-	text, err := t.Rewrite(samtemplate.Edits{})
-	if err != nil || from == to {
-		return err
-	}
-	if found := relativePaths.Find(text); found != nil {
-		return fmt.Errorf("--output-template-file %s: the template has %s, whose paths are relative to the template: write the template into its own folder, %s", output, found, from)
-	}
-	return nil
+	return writer.Close() // nothing was written, so nothing is changed
 }
 
 // Write writes the template with the images that were built. The templates of nested stacks come
@@ -106,7 +88,7 @@ func Write(p *project.Project, built []build.Built, opt Options) error {
 			images[image.Target.Name] = registry.Repository(image.Refs[0].Name) + "@" + image.Refs[0].Digest
 		}
 	}
-	files, err := rewrite(p.Template(), images, opt.Output, "")
+	files, err := rewrite(p.Template(), images, opt.Output)
 	if err != nil {
 		return err
 	}
@@ -130,10 +112,9 @@ type file struct {
 }
 
 // rewrite returns the texts of a template and of its nested stacks that have a function with an
-// image, from the inside out. images are by the paths of the functions. The template of a nested
-// stack stays in its folder, because its paths are relative to it: packaged.yaml becomes
-// packaged-Child.yaml there.
-func rewrite(t *samtemplate.Template, images map[string]string, output, stack string) ([]file, error) {
+// image, from the inside out. images are by the paths of the functions. The template of the nested
+// stack Child is packaged-Child.yaml beside packaged.yaml, which output names.
+func rewrite(t *samtemplate.Template, images map[string]string, output string) ([]file, error) {
 	edits := samtemplate.Edits{Images: map[string]string{}, Locations: map[string]string{}}
 	var files []file
 	for _, nested := range t.Nested {
@@ -141,27 +122,52 @@ func rewrite(t *samtemplate.Template, images map[string]string, output, stack st
 			continue
 		}
 		ext := filepath.Ext(output)
-		name := strings.TrimSuffix(filepath.Base(output), ext) + stack + "-" + nested.LogicalID + ext
-		name = filepath.Join(filepath.Dir(nested.Template.Name), name)
-		below, err := rewrite(nested.Template, images, output, stack+"-"+nested.LogicalID)
+		name := strings.TrimSuffix(output, ext) + "-" + nested.LogicalID + ext
+		below, err := rewrite(nested.Template, images, name)
 		if err != nil {
 			return nil, err
 		}
-		below[len(below)-1].name = name
 		files = append(files, below...)
-		location, err := filepath.Rel(filepath.Dir(t.Name), name)
-		if err != nil {
-			return nil, err
-		}
-		edits.Locations[nested.LogicalID] = "./" + filepath.ToSlash(location)
+		edits.Locations[nested.LogicalID] = "./" + filepath.Base(name)
 	}
 	for _, f := range t.Functions {
 		if image, ok := images[f.Path]; ok && f.Origin == samtemplate.FromDockerfile {
 			edits.Images[f.LogicalID] = image
 		}
 	}
+	var err error
+	if edits.Moved, err = moved(t, output); err != nil {
+		return nil, err
+	}
 	text, err := t.Rewrite(edits)
+	if err == nil && edits.Moved != nil && bytes.Contains(text, []byte("AWS::Include")) {
+		err = fmt.Errorf("--output-template-file %s: %s has AWS::Include, whose path is relative to the template: write the template into its own folder", output, t.Name)
+	}
 	return append(files, file{output, text}), err
+}
+
+// moved returns what becomes of the paths in a template that is written into the folder of output;
+// nil if that is its own.
+func moved(t *samtemplate.Template, output string) (func(path string) (string, bool), error) {
+	if output == "" {
+		return nil, nil
+	}
+	from, err := userfile.RealPath(filepath.Dir(t.Name))
+	if err != nil {
+		return nil, err
+	}
+	to, err := userfile.RealPath(filepath.Dir(output))
+	if err != nil || from == to {
+		return nil, err
+	}
+	return func(path string) (string, bool) {
+		meant := filepath.Join(from, path)
+		if _, err := os.Lstat(meant); err != nil || !samtemplate.IsLocal(path) {
+			return "", false // an address, or a name of something else
+		}
+		relative, err := filepath.Rel(to, meant)
+		return filepath.ToSlash(relative), err == nil
+	}, nil
 }
 
 func hasImage(t *samtemplate.Template, images map[string]string) bool {

@@ -151,7 +151,7 @@ func (a *application) enclose(p *Project, name, baseDir string) error {
 	}
 	root := ""
 	for i, folder := range folders {
-		real, err := realPath(folder)
+		real, err := userfile.RealPath(folder)
 		if err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (a *application) enclose(p *Project, name, baseDir string) error {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(root, name)
 		}
-		real, err := realPath(name)
+		real, err := userfile.RealPath(name)
 		if err != nil {
 			return "", err
 		}
@@ -174,15 +174,6 @@ func (a *application) enclose(p *Project, name, baseDir string) error {
 		a.read.BaseDir, err = filepath.Rel(root, folders[1])
 	}
 	return err
-}
-
-// realPath returns the absolute path of a file or a folder, without symbolic links.
-func realPath(name string) (string, error) {
-	absolute, err := filepath.Abs(name)
-	if err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(absolute)
 }
 
 // around returns the nearest folder that has two folders in it. An empty one counts as none.

@@ -57,3 +57,12 @@ func (f *Folder) Open(name string) (fs.File, error) {
 	}
 	return open(path)
 }
+
+// RealPath returns the absolute path of a file or a folder, without symbolic links.
+func RealPath(name string) (string, error) {
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(absolute)
+}
