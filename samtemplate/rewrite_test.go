@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,11 +69,39 @@ func TestRewriteLeavesTheRest(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkRewritten(t, file, text, edits)
+				before, err := os.ReadFile(path.Join(templatesDir, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkLines(t, change(string(before)), string(text), edits)
 				if strings.Contains(name, "Windows") && bytes.Count(text, []byte("\n")) != bytes.Count(text, []byte("\r\n")) {
 					t.Error("a line ends otherwise than the others")
 				}
 			})
 		}
+	}
+}
+
+// checkLines compares two texts line by line: each line of the new one is in the old one, in the same
+// order, or has an image or a location in it, and there are no more of these than edits. Rewrite itself
+// has compared the values.
+func checkLines(t *testing.T, before, after string, edits samtemplate.Edits) {
+	t.Helper()
+	old := strings.SplitAfter(before, "\n")
+	values := slices.Concat(slices.Collect(maps.Values(edits.Images)), slices.Collect(maps.Values(edits.Locations)))
+	changed := 0
+	for line := range strings.Lines(after) {
+		if i := slices.Index(old, line); i >= 0 {
+			old = old[i+1:]
+			continue
+		}
+		changed++
+		if !slices.ContainsFunc(values, func(value string) bool { return strings.Contains(line, value) }) {
+			t.Errorf("this line is new:\n%s", line)
+		}
+	}
+	if changed > len(values) {
+		t.Errorf("%d lines are changed by %d edits", changed, len(values))
 	}
 }
 
