@@ -115,8 +115,13 @@ func (b *build) contextFiles(ctx context.Context, names ...string) (fs.FS, error
 	return fileSystem{ctx, ref}, nil
 }
 
+// plainModes are the modes that the files of a build context get: of what a file had, only whether it
+// is executable counts, as in git. So the umask of a checkout changes no image, and Lambda's user can
+// read every file.
+const plainModes = "u=rwX,go=rX"
+
 // folder returns a folder of the main build context without the files that are ignored. All its
-// files have the time of the build's epoch.
+// files have the time of the build's epoch and plain modes.
 //
 // The copy is also what makes caches work. The cache that a target exports has the content of the
 // local folder as a key only if the vertex above the folder is the target's own; where several
@@ -136,11 +141,18 @@ func (b *build) folder(ctx context.Context, folder string, ignored []string) (ll
 	if err != nil {
 		return llb.State{}, fmt.Errorf("load the build context: %w", err)
 	}
-	return llb.Scratch().File(llb.Copy(*state, folder, "/", &llb.CopyInfo{
+	how := &llb.CopyInfo{
 		CopyDirContentsOnly: true,
 		ExcludePatterns:     ignored, // a git repository is whole until here
 		CreatedTime:         &b.epoch,
-	}), dockerui.WithInternalName("copy build context "+folder)), nil
+	}
+	// BuildKit does not announce CapFileCopyModeStringFormat. This one is younger. Builders without it
+	// keep the modes.
+	caps := b.BuildOpts().LLBCaps
+	if caps.Supports(pb.CapFileSymlinkCreate) == nil {
+		how.Mode = &llb.ChmodOpt{ModeStr: plainModes}
+	}
+	return llb.Scratch().File(llb.Copy(*state, folder, "/", how), dockerui.WithInternalName("copy build context "+folder)), nil
 }
 
 // hint returns the shared key of a local source. A builder keeps what it received under a key, and

@@ -84,6 +84,7 @@ func TestFunctionsOfATemplate(t *testing.T) {
 		x := b.newBuildx(b.Buildkitd)
 		other := application(t, "# syntax="+x.frontend+"\n"+twoFunctions)
 		must(t, os.Chtimes(filepath.Join(other, "greet/app.mjs"), time.Unix(0, 0), time.Unix(0, 0)))
+		must(t, os.Chmod(filepath.Join(other, "greet/app.mjs"), 0o660)) // of another umask
 		for target, line := range map[string]string{"HelloFunction": lines[0], "GoodbyeFunction": lines[1]} {
 			ref := b.repo("ci/buildx:" + strings.ToLower(target))
 			x.docker(other, "buildx", "build", "--progress", "plain", "-f", "template.yaml", "--target", target, "--push", "-t", ref, ".").ok(t)
@@ -148,6 +149,7 @@ func TestUnchangedFunctionsNeedNoBuilder(t *testing.T) {
 	dir := checkout()
 	must(t, os.WriteFile(filepath.Join(dir, "greet/README.md"), []byte("other words\n"), 0o644))
 	must(t, os.Chtimes(filepath.Join(dir, "greet/app.mjs"), time.Unix(0, 0), time.Unix(0, 0)))
+	must(t, os.Chmod(filepath.Join(dir, "greet/app.mjs"), 0o600)) // of another umask
 	b.Registry.Reset()
 	wantDigests(t, build(dir, nowhere).ok(t), first)
 	if stats := b.Registry.Stats(); stats.ManifestPuts != 0 {

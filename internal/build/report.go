@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -173,6 +174,13 @@ func explain(err error, t project.Target, result builder.Result) error {
 // tags.
 func (r *report) image(ctx context.Context, t project.Target, result builder.Result) error {
 	response := result.Response.ExporterResponse
+	if t.Lambda != nil && len(result.After) > 0 {
+		tagged := result.After[0]
+		if err := r.checkTagged(ctx, t, response, tagged); err != nil {
+			return err
+		}
+		maps.Copy(response, tagged.Response.ExporterResponse)
+	}
 	image := Built{Target: t, Metadata: decode(response)}
 	digest := response[exptypes.ExporterImageDigestKey]
 	if r.inEngine && r.opt.Push {
@@ -188,12 +196,6 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	if digest == "" { // the export has no digest
 		return r.add(image)
 	}
-	if t.Lambda != nil && len(result.After) > 0 {
-		if err := tagged(t, digest, result.After[0]); err != nil {
-			return err
-		}
-		image.Metadata["image.name"] = strings.Join(t.Refs, ",")
-	}
 	for _, ref := range t.Refs {
 		image.Refs = append(image.Refs, Ref{ref, digest})
 	}
@@ -205,16 +207,17 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	return errors.Join(err, r.add(image))
 }
 
-// tagged returns an error unless the image that a function's tags were pushed with is the one that
-// was judged.
-func tagged(t project.Target, judged string, after builder.Result) error {
-	if after.Err != nil {
-		return explain(after.Err, t, after)
+// checkTagged returns an error unless a function's tags were pushed with an image that Lambda takes.
+// It is the one that was judged before, but for the cache that it may have in its config.
+func (r *report) checkTagged(ctx context.Context, t project.Target, judged map[string]string, tagged builder.Result) error {
+	if tagged.Err != nil {
+		return explain(tagged.Err, t, tagged)
 	}
-	if digest := after.Response.ExporterResponse[exptypes.ExporterImageDigestKey]; digest != judged {
-		return fmt.Errorf("%s is %s, and the image that was checked is %s: run the same command again", t.Refs[0], digest, judged)
+	const key = exptypes.ExporterImageDigestKey
+	if tagged.Response.ExporterResponse[key] == judged[key] {
+		return nil
 	}
-	return nil
+	return r.guard.built(t)(ctx, tagged)
 }
 
 // memberRefs returns the references of the members of an index that were pushed after it.

@@ -50,10 +50,18 @@ type folder struct {
 	size  int64 // in bytes
 }
 
-// read returns what is read of a folder: what is below paths, all if it is nil. With sums the parts
-// of the files are known too.
-func (s *fileSums) read(name string, ignored, paths []string, sums bool) (*folder, error) {
-	key := fmt.Sprintf("%t %q %q %q", sums, name, ignored, paths)
+// detail is how much of the files in a folder is read.
+type detail int
+
+const (
+	sizes detail = iota // no parts
+	plain               // of the mode only whether a file is executable: the frontend gives plain modes
+	exact
+)
+
+// read returns what is read of a folder: what is below paths, all if it is nil.
+func (s *fileSums) read(name string, ignored, paths []string, how detail) (*folder, error) {
+	key := fmt.Sprintf("%d %q %q %q", how, name, ignored, paths)
 	once, _ := s.folders.LoadOrStore(key, sync.OnceValues(func() (*folder, error) {
 		read := &folder{}
 		err := walk(name, &fsutil.FilterOpt{ExcludePatterns: ignored, FollowPaths: paths}, func(path string, stat *types.Stat) error {
@@ -62,10 +70,13 @@ func (s *fileSums) read(name string, ignored, paths []string, sums bool) (*folde
 				read.files++
 				read.size += stat.Size
 			}
-			if !sums || mode.IsDir() && onTheWay(filepath.ToSlash(path), paths) {
+			if how == sizes || mode.IsDir() && onTheWay(filepath.ToSlash(path), paths) {
 				return nil
 			}
 			value, err := s.value(filepath.Join(name, path), mode, stat.Linkname)
+			if how == exact {
+				value = mode.String() + " " + value
+			}
 			read.parts = append(read.parts, Part{"file", filepath.ToSlash(path), value})
 			return err
 		})
@@ -88,16 +99,20 @@ func onTheWay(folder string, paths []string) bool {
 	return above
 }
 
-// value returns what counts of a file: its mode, and its content or where it leads to.
+// value returns what counts of a file: whether it is executable, and its content or where it leads
+// to.
 func (s *fileSums) value(name string, mode os.FileMode, link string) (string, error) {
 	switch {
 	case mode.IsRegular():
 		sum, err := s.sum(name)
-		return mode.String() + " " + sum, err
+		if mode&0o111 != 0 {
+			sum = "executable " + sum
+		}
+		return sum, err
 	case mode&os.ModeSymlink != 0:
-		return mode.String() + " " + link, nil
+		return "link " + link, nil
 	}
-	return mode.String(), nil
+	return mode.Type().String(), nil
 }
 
 // walk calls f for the files that a builder would receive, in the order in which it does.

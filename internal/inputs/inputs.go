@@ -29,7 +29,7 @@ import (
 
 // format is the version of what the digest is made of. It changes with every change of that, so that
 // a digest of another version of samforge is never taken for one of this.
-const format = "1"
+const format = "2"
 
 // maxDockerfile is the maximum size of a Dockerfile in bytes, as BuildKit has it.
 const maxDockerfile = 2 << 20
@@ -194,11 +194,11 @@ func (f *Finder) frontend(ctx context.Context, in *Inputs, syntax string) (repos
 
 func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string][]string) error {
 	for _, name := range slices.Sorted(maps.Keys(read)) {
-		folder, patterns := b.Folder, ignored
+		folder, patterns, how := b.Folder, ignored, plain
 		if name != mainContext {
-			folder, patterns = strings.TrimPrefix(b.Contexts[name], localPrefix), nil
+			folder, patterns, how = strings.TrimPrefix(b.Contexts[name], localPrefix), nil, exact
 		}
-		of, err := f.files.read(folder, patterns, read[name], true)
+		of, err := f.files.read(folder, patterns, read[name], how)
 		if err != nil {
 			return fmt.Errorf("read the build context %s: %w", folder, err)
 		}
@@ -206,7 +206,7 @@ func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string
 			in.add(part.Kind, name+"/"+part.Name, part.Value)
 		}
 	}
-	sent, err := f.files.read(b.Folder, ignored, nil, false)
+	sent, err := f.files.read(b.Folder, ignored, nil, sizes)
 	if err != nil {
 		return fmt.Errorf("read the build context %s: %w", b.Folder, err)
 	}
