@@ -2,7 +2,7 @@
 # everything. Both need Go, gcc, git, make and root.
 
 GO      ?= go
-TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry crane
+TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry crane aws-lambda-rie
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -23,6 +23,10 @@ bin/runc: integration/tools/go.mod
 # The BuildKit before the one in go.mod: samforge works with both.
 bin/buildkitd-v0.33: integration/tools/buildkit-v0.33/go.mod
 	cd integration/tools/buildkit-v0.33 && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../$@ github.com/moby/buildkit/cmd/buildkitd
+
+# A module of its own, so that it does not choose the versions of the other tools.
+bin/aws-lambda-rie: integration/tools/aws-lambda-rie/go.mod
+	cd integration/tools/aws-lambda-rie && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../bin/ $$($(GO) list tool)
 
 bin/%: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)
