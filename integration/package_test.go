@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -93,6 +94,21 @@ func TestPackage(t *testing.T) {
 		if !strings.Contains(read("packaged.yaml"), "ImageUri: "+b.repo("ci/hello@sha256:")) || !strings.Contains(read("packaged-Child.yaml"), "ImageUri: "+b.repo("ci/bye@sha256:")) {
 			t.Errorf("the templates are\n%s\n%s", read("packaged.yaml"), read("packaged-Child.yaml"))
 		}
+	})
+	t.Run("JSON", func(t *testing.T) {
+		r := pack("tcp://127.0.0.1:1", append(repository, "--cached")...)
+		if r.code != 2 { // a flag of sam build
+			t.Errorf("--cached: exit code %d", r.code)
+		}
+		pack("tcp://127.0.0.1:1", append(repository, "--use-json")...).ok(t)
+		var written struct {
+			Resources map[string]struct{ Properties map[string]any }
+		}
+		must(t, json.Unmarshal([]byte(read("packaged.yaml")), &written))
+		if got, _ := written.Resources["HelloFunction"].Properties["ImageUri"].(string); !strings.HasPrefix(got, b.repo("ci/app:hellofunction-")) {
+			t.Errorf("the template has %v", written)
+		}
+		must(t, json.Unmarshal([]byte(read("packaged-Child.yaml")), &written))
 	})
 	t.Run("an image that Lambda refuses is in no template", func(t *testing.T) {
 		const before = "not written"

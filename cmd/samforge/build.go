@@ -36,6 +36,7 @@ type buildFlags struct {
 	sbom, verify           string
 	envArgs, quiet, locked bool
 	config                 configFlags
+	profile                string            // of AWS
 	output                 packaging.Options // of the SAM template with the images in it
 }
 
@@ -82,6 +83,9 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 			if err != nil {
 				return err
 			}
+			if err := refuseSAM(c, p, buildSAMFlags()); err != nil {
+				return err
+			}
 			f.build.Registries = f.registries(c)
 			if f.output.Output != "" {
 				return f.buildTemplate(c.Context(), p)
@@ -91,6 +95,7 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 		},
 	}
 	f.register(c)
+	registerSAM(c, buildSAMFlags())
 	return c
 }
 
@@ -155,6 +160,8 @@ func variablesHelp() string {
 
 func (f *buildFlags) register(c *cobra.Command) {
 	f.registerInput(c)
+	c.Flags().StringVar(&f.input.File, "template-file", "", "") // of sam build
+	_ = c.Flags().MarkHidden("template-file")
 	f.registerConfig(c)
 	f.registerSettings(c)
 	flags, o := c.Flags(), &f.build
@@ -230,6 +237,7 @@ func (f *buildFlags) registerInput(c *cobra.Command) {
 func (f *buildFlags) registerTemplate(c *cobra.Command) {
 	flags, o := c.Flags(), &f.input
 	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between, or file://NAME for a YAML or TOML file with a table of them; may be repeated")
+	flags.StringVar(&f.profile, "profile", "", "`profile` in the configuration of AWS, for the credentials of Amazon ECR")
 	flags.StringVar(&o.Region, "region", "", "AWS `region` of a SAM template, the value of AWS::Region (default us-east-1)")
 	flags.StringVarP(&o.BaseDir, "base-dir", "s", "", "`folder` that the paths in a SAM template are relative to (default its own)")
 }
@@ -253,7 +261,7 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 // Call it after the options are read. Its warnings go to standard error.
 func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
-	return registry.NewClient(registry.NewKeychain(warn), f.build.Silence.Limit)
+	return registry.NewClient(registry.NewKeychain(warn, f.profile), f.build.Silence.Limit)
 }
 
 // load reads the project that the flags and the argument (a build context) name.

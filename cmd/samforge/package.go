@@ -58,6 +58,7 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	flags.StringVar(&f.repo, "image-repository", "", "push the images to this `repository`")
 	flags.StringArrayVar(&f.repositories, "image-repositories", nil, "push the image of one function to a repository: `FUNCTION=REPOSITORY`; one for each function")
 	flags.StringVar(&f.output.Output, "output-template-file", "", "write the template to this `file` (default standard output)")
+	flags.BoolVar(&f.output.JSON, "use-json", false, "write the template as JSON")
 	flags.StringVar(&f.imageURI, "image-uri", "tag", "`form` of the images in the template: tag or digest")
 	f.registerTemplate(c)
 	f.registerConfig(c)
@@ -66,7 +67,13 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags (default "+project.FunctionTag+")")
 	f.registerSettings(c)
 	f.registerBuilder(c)
-	registerSAM(c)
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := severalValues(c, args); err != nil {
+			return err
+		}
+		return noArgs(c, args)
+	}
+	registerSAM(c, packageSAMFlags())
 	completeFlag(c, "image-uri", "tag", "digest")
 }
 
@@ -129,6 +136,9 @@ func (f *packageFlags) complete(c *cobra.Command, config samconfig.Parameters) {
 	}
 	if !given("output-template-file") {
 		f.output.Output = config.OutputTemplateFile
+	}
+	if !given("use-json") {
+		f.output.JSON = config.UseJSON
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/samconfig"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
@@ -42,6 +42,9 @@ func (f *buildFlags) configure(c *cobra.Command, folder string, commands ...stri
 	given := c.Flags().Changed
 	if !given("base-dir") {
 		o.BaseDir = p.BaseDir
+	}
+	if !given("profile") {
+		f.profile = p.Profile
 	}
 	if !given("region") {
 		o.Region = p.Region
@@ -87,7 +90,7 @@ func (f *buildFlags) readsTemplate(folder string) (bool, error) {
 	return err == nil && samtemplate.IsTemplate(data), nil
 }
 
-// samFlag is a flag of `sam package` that samforge does not have.
+// samFlag is a flag of SAM CLI that samforge does not have.
 type samFlag struct {
 	name   string
 	isBool bool
@@ -95,9 +98,8 @@ type samFlag struct {
 	instead string
 }
 
-// samFlags are the flags of `sam package` that are about uploads to S3, about AWS, or about how the
-// template is written.
-func samFlags() []samFlag {
+// packageSAMFlags are the flags of `sam package` that are about uploads to S3 or about AWS.
+func packageSAMFlags() []samFlag {
 	const upload = "samforge package uploads nothing to S3: leave it out, and give it to sam package or aws cloudformation package, which upload the code of zip functions, with the template that samforge writes"
 	return []samFlag{
 		{"s3-bucket", false, upload},
@@ -106,18 +108,40 @@ func samFlags() []samFlag {
 		{"kms-key-id", false, upload},
 		{"metadata", false, upload},
 		{"signing-profiles", false, "the code of zip functions is signed, never images: leave it out, and give it to sam package with the template that samforge writes"},
-		{"use-json", true, "samforge package writes the template in its own form, JSON if it is JSON: leave it out"},
 		{"resolve-image-repos", true, "samforge creates no repositories: create them, and name them with --image-repository or --image-repositories"},
-		{"profile", false, "the credentials for Amazon ECR come from the environment: set AWS_PROFILE instead"},
 		{"force-upload", true, ""}, // a tag says what its image is made from: nothing to overwrite
 		{"no-progressbar", true, ""},
+		{"debug", true, ""},
 	}
 }
 
-// registerSAM registers the flags of `sam package` that samforge does not have, without showing
-// them.
-func registerSAM(c *cobra.Command) {
-	for _, flag := range samFlags() {
+// buildSAMFlags are the flags of `sam build` that are about functions whose code is no image, or
+// about how SAM CLI builds.
+func buildSAMFlags() []samFlag {
+	const zip = "the flag is for functions whose code is no image, which samforge does not build: leave it out, and build them with sam build"
+	return []samFlag{
+		{"cached", true, ""}, // the builder has a cache, and --cache-from names others
+		{"no-cached", true, ""},
+		{"parallel", true, ""},
+		{"use-buildkit", true, ""},
+		{"use-container", true, ""}, // images are always built in containers
+		{"skip-pull-image", true, ""},
+		{"debug", true, ""},
+		{"cache-dir", false, ""},
+		{"build-dir", false, "samforge keeps nothing in a folder: name the template to write with --output-template-file, such as DIR/template.yaml"},
+		{"docker-network", false, "the network of the build steps is --network"},
+		{"container-env-var", false, zip},
+		{"container-env-var-file", false, zip},
+		{"build-image", false, zip},
+		{"manifest", false, zip},
+		{"mount-with", false, zip},
+		{"hook-name", false, "samforge reads SAM templates only: build the functions of Terraform and others with sam build"},
+	}
+}
+
+// registerSAM registers the flags of SAM CLI that samforge does not have, without showing them.
+func registerSAM(c *cobra.Command, known []samFlag) {
+	for _, flag := range known {
 		if flag.isBool {
 			c.Flags().Bool(flag.name, false, "")
 		} else {
@@ -125,15 +149,25 @@ func registerSAM(c *cobra.Command) {
 		}
 		_ = c.Flags().MarkHidden(flag.name)
 	}
+	otherArgs := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
-		if i := slices.IndexFunc(samFlags(), func(f samFlag) bool { return f.instead != "" && c.Flags().Changed(f.name) }); i >= 0 {
-			return &usageError{fmt.Errorf("--%s: %s", samFlags()[i].name, samFlags()[i].instead)}
+		for _, flag := range known {
+			if flag.instead != "" && c.Flags().Changed(flag.name) {
+				return &usageError{fmt.Errorf("--%s: %s", flag.name, flag.instead)}
+			}
 		}
-		if err := severalValues(c, args); err != nil {
-			return err
-		}
-		return noArgs(c, args)
+		return otherArgs(c, args)
 	}
+}
+
+// refuseSAM refuses flags of SAM CLI for a build file that is no SAM template.
+func refuseSAM(c *cobra.Command, p *project.Project, known []samFlag) error {
+	for _, flag := range known {
+		if !p.IsTemplate() && c.Flags().Changed(flag.name) {
+			return &usageError{fmt.Errorf("--%s is for a SAM template, and %s is none: leave it out", flag.name, p.File.Name)}
+		}
+	}
+	return nil
 }
 
 // severalValues refuses a second parameter after --parameter-overrides, which SAM CLI takes.

@@ -25,6 +25,8 @@ type Options struct {
 	// Output is the file; empty for Stdout. The templates of nested stacks are written beside it.
 	Output string
 	Stdout io.Writer
+	// JSON writes JSON, whatever form the template has.
+	JSON bool
 	// Digest writes the digests of the images, and not their tags.
 	Digest bool
 }
@@ -42,7 +44,7 @@ func Check(p *project.Project, opt Options) error {
 	for _, f := range t.AllFunctions() {
 		images[f.Path] = "registry.example.com/image:1"
 	}
-	files, err := rewrite(t, images, opt.Output)
+	files, err := rewrite(t, images, opt, opt.Output)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func Write(p *project.Project, built []build.Built, opt Options) error {
 			images[image.Target.Name] = registry.Repository(image.Refs[0].Name) + "@" + image.Refs[0].Digest
 		}
 	}
-	files, err := rewrite(p.Template(), images, opt.Output)
+	files, err := rewrite(p.Template(), images, opt, opt.Output)
 	if err != nil {
 		return err
 	}
@@ -114,7 +116,7 @@ type file struct {
 // rewrite returns the texts of a template and of its nested stacks that have a function with an
 // image, from the inside out. images are by the paths of the functions. The template of the nested
 // stack Child is packaged-Child.yaml beside packaged.yaml, which output names.
-func rewrite(t *samtemplate.Template, images map[string]string, output string) ([]file, error) {
+func rewrite(t *samtemplate.Template, images map[string]string, opt Options, output string) ([]file, error) {
 	edits := samtemplate.Edits{Images: map[string]string{}, Locations: map[string]string{}}
 	var files []file
 	for _, nested := range t.Nested {
@@ -123,7 +125,7 @@ func rewrite(t *samtemplate.Template, images map[string]string, output string) (
 		}
 		ext := filepath.Ext(output)
 		name := strings.TrimSuffix(output, ext) + "-" + nested.LogicalID + ext
-		below, err := rewrite(nested.Template, images, name)
+		below, err := rewrite(nested.Template, images, opt, name)
 		if err != nil {
 			return nil, err
 		}
@@ -142,6 +144,9 @@ func rewrite(t *samtemplate.Template, images map[string]string, output string) (
 	text, err := t.Rewrite(edits)
 	if err == nil && edits.Moved != nil && bytes.Contains(text, []byte("AWS::Include")) {
 		err = fmt.Errorf("--output-template-file %s: %s has AWS::Include, whose path is relative to the template: write the template into its own folder", output, t.Name)
+	}
+	if err == nil && opt.JSON {
+		text, err = samtemplate.JSON(t.Name, text)
 	}
 	return append(files, file{output, text}), err
 }

@@ -39,7 +39,7 @@ func readContext(opt Options) (Context, error) {
 	}
 	_, isGit, _ := dockerui.DetectGitContext(opt.Context, nil)
 	if _, _, isHTTP := dockerui.DetectHTTPContext(opt.Context); !isGit && !isHTTP {
-		return Context{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive", opt.Context)
+		return Context{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive; --target names what to build", opt.Context)
 	}
 	if opt.File == "" {
 		return Context{}, fmt.Errorf("the context %s is not on this machine, where the build file is read: name one with --file, - for standard input", opt.Context)

@@ -13,7 +13,7 @@ import (
 // amazon is the keychain of Amazon ECR. It finds AWS credentials as every AWS program does, and
 // exchanges them for a registry's. Like docker-credential-ecr-login it keeps the registry's
 // credentials in ~/.ecr, unless AWS_ECR_DISABLE_CACHE is set.
-type amazon struct{}
+type amazon struct{ profile string }
 
 var _ authn.ContextKeychain = amazon{}
 
@@ -23,7 +23,7 @@ func (a amazon) Resolve(target authn.Resource) (authn.Authenticator, error) {
 
 // ResolveContext returns an error if there are no AWS credentials for a private registry, which
 // always requires some. It returns anonymous access for a public one.
-func (amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
+func (a amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	host := target.RegistryStr()
 	registry, err := api.ExtractRegistry(host)
 	if err != nil {
@@ -31,6 +31,9 @@ func (amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.
 	}
 	public := registry.Service == api.ServiceECRPublic
 	options := []func(*config.LoadOptions) error{config.WithRegion(registry.Region)}
+	if a.profile != "" { // wins over credentials in the environment
+		options = append(options, config.WithSharedConfigProfile(a.profile))
+	}
 	if registry.FIPS {
 		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}

@@ -55,7 +55,7 @@ func auths(key, user, password string) string {
 // warnings.
 func ask(t *testing.T, repository string) (user, password string, warnings []string) {
 	t.Helper()
-	k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) })
+	k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) }, "")
 	repo, err := name.NewRepository(repository)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestKeychainEndsWhatDoesNot(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			tc.arrange(t, noCredentials(t))
 			var warnings []string
-			k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) })
+			k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) }, "")
 			k.helperPatience = 50 * time.Millisecond
 			repo, err := name.NewRepository("registry.example.com/ci/app")
 			if err != nil {
@@ -211,8 +211,12 @@ func TestKeychainEndsWhatDoesNot(t *testing.T) {
 func ecr(t *testing.T) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		password := "x"
+		if strings.Contains(r.Header.Get("Authorization"), "AKIAWORK") {
+			password = "of the profile"
+		}
 		data := map[string]any{
-			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:x")),
+			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + password)),
 			"expiresAt":          4102444800,
 			"proxyEndpoint":      "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com",
 		}
@@ -252,6 +256,28 @@ func TestKeychainOfAmazon(t *testing.T) {
 		noCredentials(t)
 		if user, _, warnings := ask(t, public); user != "" || len(warnings) > 0 {
 			t.Errorf("user %q, warnings %q", user, warnings)
+		}
+	})
+	t.Run("a profile wins over the environment", func(t *testing.T) {
+		dir := noCredentials(t)
+		ecr(t)
+		t.Setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+		file := filepath.Join(dir, "aws")
+		if err := os.WriteFile(file, []byte("[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = secret\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+		repo, err := name.NewRepository(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		auth, err := NewKeychain(nil, "work").ResolveContext(t.Context(), repo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := auth.Authorization(); err != nil || got.Password != "of the profile" {
+			t.Errorf("got %+v, %v", got, err)
 		}
 	})
 	t.Run("a profile that does not exist stops nothing", func(t *testing.T) {

@@ -45,8 +45,10 @@ type Query struct {
 type Parameters struct {
 	// TemplateFile, BaseDir and OutputTemplateFile are paths, relative to the current directory.
 	TemplateFile, BaseDir, OutputTemplateFile string
-	Region                                    string
+	Region, Profile                           string
 	ImageRepository                           string
+	// UseJSON says to write the template as JSON.
+	UseJSON bool
 	// ImageRepositories are repositories of functions, as FUNCTION=REPOSITORY.
 	ImageRepositories []string
 	// Exclude are functions that are not built.
@@ -122,7 +124,7 @@ func environments(root value) []string {
 func (p *Parameters) add(ctx context.Context, section value) error {
 	texts := map[string]*string{
 		"template": &p.TemplateFile, "template_file": &p.TemplateFile, "base_dir": &p.BaseDir, "region": &p.Region,
-		"image_repository": &p.ImageRepository, "output_template_file": &p.OutputTemplateFile,
+		"profile": &p.Profile, "image_repository": &p.ImageRepository, "output_template_file": &p.OutputTemplateFile,
 	}
 	lists := map[string]*[]string{"exclude": &p.Exclude, "image_repositories": &p.ImageRepositories}
 	for _, key := range slices.Sorted(maps.Keys(section.fields)) {
@@ -132,6 +134,10 @@ func (p *Parameters) add(ctx context.Context, section value) error {
 			*to, err = v.asText(key)
 		} else if to := lists[key]; to != nil {
 			*to, err = v.asTexts(key)
+		} else if key == "use_json" {
+			if p.UseJSON = v.text == "true"; v.kind != kindBool {
+				err = v.errorf("use_json is %s: expected true or false", v.kind)
+			}
 		} else if key == "parameter_overrides" {
 			p.Overrides = map[string]string{}
 			err = v.overrides(ctx, p.Overrides)

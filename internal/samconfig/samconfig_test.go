@@ -40,6 +40,7 @@ parameter_overrides = ["Stage=test Size='1 2'", "ParameterKey=Arch,ParameterValu
 s3_bucket = "uploads"
 image_repositories = ["Hello=registry.example.com/hello"]
 output_template_file = "packaged.yaml"
+use_json = true
 
 [prod.build.parameters.parameter_overrides]
 Stage = "prod"
@@ -62,6 +63,7 @@ default:
     parameters:
       image_repositories: Hello=registry.example.com/hello
       output_template_file: packaged.yaml
+      use_json: true
 prod:
   build:
     parameters:
@@ -72,11 +74,11 @@ prod:
 func TestRead(t *testing.T) {
 	t.Parallel()
 	build := samconfig.Parameters{
-		Region: "eu-central-1", TemplateFile: "app/template.yaml", BaseDir: "src", Exclude: []string{"Slow", "Child/Old"},
+		Region: "eu-central-1", Profile: "work", TemplateFile: "app/template.yaml", BaseDir: "src", Exclude: []string{"Slow", "Child/Old"},
 		Overrides: map[string]string{"Stage": "test", "Size": "1 2", "Arch": "arm64"},
 	}
 	both := build
-	both.ImageRepositories, both.OutputTemplateFile = []string{"Hello=registry.example.com/hello"}, "packaged.yaml"
+	both.ImageRepositories, both.OutputTemplateFile, both.UseJSON = []string{"Hello=registry.example.com/hello"}, "packaged.yaml", true
 	prod := samconfig.Parameters{Overrides: map[string]string{"Stage": "prod", "Count": "3", "Fast": "true", "Zones": "a,b"}}
 	for file, text := range map[string]string{"samconfig.toml": inTOML, "samconfig.yaml": inYAML, "samconfig.yml": inYAML, "other.toml": inTOML} {
 		dir := write(t, map[string]string{file: text})
