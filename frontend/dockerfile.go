@@ -34,8 +34,8 @@ type dockerfile struct {
 }
 
 // forward returns the request that builds an image with the Dockerfile frontend, or with the one that
-// the Dockerfile's `# syntax=` names.
-func (b *build) forward(ctx context.Context, d dockerfile) (client.SolveRequest, error) {
+// the Dockerfile's `# syntax=` names. It returns the Dockerfile too.
+func (b *build) forward(ctx context.Context, d dockerfile) (client.SolveRequest, []byte, error) {
 	request := client.SolveRequest{
 		Frontend:       "dockerfile.v0",
 		FrontendOpt:    forwarded(b.BuildOpts().Opts, d),
@@ -43,11 +43,11 @@ func (b *build) forward(ctx context.Context, d dockerfile) (client.SolveRequest,
 	}
 	data, ignored, err := b.readDockerfile(ctx, d)
 	if err != nil {
-		return request, err
+		return request, nil, err
 	}
 	folder, err := b.folder(ctx, d.folder, ignored)
 	if err != nil {
-		return request, err
+		return request, nil, err
 	}
 	for name, state := range map[string]llb.State{
 		dockerui.DefaultLocalNameContext:    folder,
@@ -55,11 +55,11 @@ func (b *build) forward(ctx context.Context, d dockerfile) (client.SolveRequest,
 	} {
 		def, err := state.Marshal(ctx, llb.WithCaps(b.BuildOpts().LLBCaps))
 		if err != nil {
-			return request, fmt.Errorf("marshal the graph: %w", err)
+			return request, nil, fmt.Errorf("marshal the graph: %w", err)
 		}
 		request.FrontendInputs[name] = def.ToPB()
 	}
-	return request, nil
+	return request, data, nil
 }
 
 // readDockerfile reads the Dockerfile and the patterns of its ignore file: the one beside it, else

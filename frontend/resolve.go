@@ -85,11 +85,16 @@ func (b *build) lockedImage(ctx context.Context, ref string, platform *ocispecs.
 		return nil, b.explainPin(pin.Manifest, err)
 	}
 	if _, _, want, err := b.resolveConfig(ctx, whole, platform); err != nil || !bytes.Equal(config, want) {
-		return nil, errors.Join(fmt.Errorf("%s has %s for %s, and %s has another image for it: run samforge lock --update",
-			b.lockName, pin.Manifest, platforms.Format(*platform), pin.Digest), err)
+		return nil, errors.Join(b.otherMember(pin, *platform), err)
 	}
 	image.Manifest = pin.Manifest
 	return image, nil
+}
+
+// otherMember returns the error for a lock file whose image for a platform is not in its index.
+func (b *build) otherMember(pin llbgen.Pin, platform ocispecs.Platform) error {
+	return fmt.Errorf("%s has %s for %s, and %s has another image for it: run samforge lock --update",
+		b.lockName, pin.Manifest, platforms.Format(platform), pin.Digest)
 }
 
 // explainPin names the lock file where what it pins is not there.

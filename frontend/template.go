@@ -77,7 +77,11 @@ func (b *build) requestFor(ctx context.Context, template *samtemplate.Template) 
 	if err != nil {
 		return client.SolveRequest{}, err
 	}
-	return b.forward(ctx, d)
+	request, data, err := b.forward(ctx, d)
+	if err != nil {
+		return request, err
+	}
+	return request, b.applyLock(ctx, f, &request, data)
 }
 
 // loadTemplate reads the template and those of its nested stacks. Paths in it are relative to its

@@ -28,8 +28,8 @@ func LockFilename(filename string) string {
 // lockfileVersion is the version of the format that is read and written.
 const lockfileVersion = "1"
 
-// targetKey is the key of an image's own digest, beside those of its platforms.
-const targetKey = "digest"
+// DigestKey is the key of an image's own digest, beside those of its platforms, in [Lockfile.Images].
+const DigestKey = "digest"
 
 // Lockfile pins what a build file names: the digest of every image, as a whole and for each
 // platform, the checksum of every download, and the npm lock of the framework.
@@ -153,7 +153,7 @@ func (l *Lockfile) Add(in Input) {
 		if l.Images[in.Name] == nil {
 			l.Images[in.Name] = map[string]digest.Digest{}
 		}
-		l.Images[in.Name][targetKey] = in.Digest
+		l.Images[in.Name][DigestKey] = in.Digest
 		if in.Manifest != "" {
 			l.Images[in.Name][platforms.Format(in.Platform)] = in.Manifest
 		}
@@ -198,7 +198,7 @@ func (l *Lockfile) entries() map[string]digest.Digest {
 	}
 	for ref, digests := range l.Images {
 		for key, dgst := range digests {
-			if key == targetKey {
+			if key == DigestKey {
 				entries[ref] = dgst
 			} else {
 				entries[ref+" ("+key+")"] = dgst
@@ -218,6 +218,15 @@ type Pin struct {
 	Manifest digest.Digest
 }
 
+// Pin returns the entry of an image for a platform, or the zero [Pin]. ref has a tag, such as
+// docker.io/library/node:22. A nil lock file has no entries.
+func (l *Lockfile) Pin(ref string, platform ocispecs.Platform) Pin {
+	if l == nil {
+		return Pin{}
+	}
+	return Pin{l.Images[ref][DigestKey], l.Images[ref][platforms.Format(platform)]}
+}
+
 // pin returns the lock file's entry for an image, or the zero Pin. It returns an error if the build
 // is locked and there is no entry.
 func (b *build) pin(field, ref string, platform ocispecs.Platform) (Pin, error) {
@@ -225,14 +234,13 @@ func (b *build) pin(field, ref string, platform ocispecs.Platform) (Pin, error) 
 	if err != nil {
 		return Pin{}, nil // resolving it fails with a sentence
 	}
-	name, l := reference.TagNameOnly(named).String(), b.plan.lockfile
-	if l == nil {
+	name := reference.TagNameOnly(named).String()
+	if b.plan.lockfile == nil {
 		return Pin{}, b.unlocked(field, name)
 	}
-	key := platforms.Format(platform)
-	entry := Pin{l.Images[name][targetKey], l.Images[name][key]}
+	entry := b.plan.lockfile.Pin(name, platform)
 	if entry.Digest == "" || entry.Manifest == "" {
-		return Pin{}, b.unlocked(field, name+" for "+key)
+		return Pin{}, b.unlocked(field, name+" for "+platforms.Format(platform))
 	}
 	return entry, nil
 }
@@ -266,14 +274,15 @@ func (b *build) lockMismatch(name string, locked, found digest.Digest, what stri
 	return fmt.Errorf("%s has %s for %s, and %s is %s: if that is right, run samforge lock --update", b.plan.lockfile.Name, locked, name, what, found)
 }
 
-// readLocked reads the build argument [LockedArg].
-func (p *Plan) readLocked(value string) {
+// Locked reads the build argument [LockedArg]: true or false, which it also is if it is not given.
+func Locked(args map[string]string) (bool, error) {
+	value := args[LockedArg]
 	if value == "" {
-		return
+		return false, nil
 	}
 	locked, err := strconv.ParseBool(value)
 	if err != nil {
-		p.doc.Errorf("locked", "%q is neither true nor false", value)
+		return false, fmt.Errorf("%q is neither true nor false", value)
 	}
-	p.locked = locked
+	return locked, nil
 }

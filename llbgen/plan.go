@@ -79,7 +79,9 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	args = maps.Clone(args)
 	maps.DeleteFunc(args, func(name, value string) bool { return value == "" && name != checkArg })
 	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
-	p.readLocked(args[LockedArg])
+	if p.locked, err = Locked(args); err != nil {
+		p.doc.Errorf("locked", "%v", err)
+	}
 	p.readChecks(data, args)
 	p.doc.Decode(&p.File)
 	unused := p.apply(args)

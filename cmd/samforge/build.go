@@ -147,7 +147,7 @@ func oneContext(c *cobra.Command, args []string) error {
 
 // recipeFlags are the flags that a SAM template has no use for.
 func recipeFlags() []string {
-	return []string{"kind", "env-args", "locked", "verify", "mirror"}
+	return []string{"kind", "env-args", "verify", "mirror"}
 }
 
 func variablesHelp() string {
@@ -208,7 +208,7 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the kind of the images has from the environment")
 	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static)")
-	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock)")
+	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock, template.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 
 	completeFlag(c, "kind", llbgen.KindNames()...)
@@ -266,16 +266,21 @@ func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 
 // load reads the project that the flags and the argument (a build context) name.
 func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, error) {
-	if f.input.Templates {
-		if err := f.configureBuild(c, args); err != nil {
-			return nil, err
-		}
-	}
-	opt, err := f.options(c, args)
+	opt, err := f.configured(c, args)
 	if err != nil {
 		return nil, err
 	}
 	return project.Load(c.Context(), opt)
+}
+
+// configured is options, with what the configuration of SAM CLI has for a SAM template.
+func (f *buildFlags) configured(c *cobra.Command, args []string) (project.Options, error) {
+	if f.input.Templates {
+		if err := f.configureBuild(c, args); err != nil {
+			return project.Options{}, err
+		}
+	}
+	return f.options(c, args)
 }
 
 // options turns the flags and the argument into options. Mistakes are a [*usageError].

@@ -6,17 +6,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/lock"
+	"github.com/samforge/samforge/internal/project"
 )
 
 func lockCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	var how lock.Options
 	c := &cobra.Command{
 		Use:   "lock [flags] [CONTEXT] | lock --update [flags] [NAME...]",
-		Short: "Pin everything that a build file names, in samforge.lock",
+		Short: "Pin everything that a build file names, in a lock file beside it",
 		Long: `Write samforge.lock beside the build file: the digest of every image, as a whole and for each
 platform, the checksum of every download, and the checksum of the framework's npm lock. Every build
 reads it, through every door; samforge build --locked refuses what is not in it.
+
+Beside a SAM template (template.lock for template.yaml) it has every image that the Dockerfiles of
+the functions reach. Builds take these images; the Dockerfiles stay as they are.
 
 Locked entries stay as they are. --update moves them to the current state: all of them, or those
 whose name contains one of the arguments. The changes are printed.`,
@@ -29,7 +33,7 @@ whose name contains one of the arguments. The changes are printed.`,
 			if err := oneContext(c, args); err != nil {
 				return err
 			}
-			opt, err := f.options(c, args)
+			opt, err := f.configured(c, args)
 			if err != nil {
 				return err
 			}
@@ -37,6 +41,8 @@ whose name contains one of the arguments. The changes are printed.`,
 		},
 	}
 	f.registerFile(c)
+	f.registerTemplate(c)
+	f.registerConfig(c)
 	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "lock for these `platforms` (default those that the images exist for)")
 	c.Flags().BoolVar(&how.Update, "update", false, "move the locked entries to the current state")
 	completePlatforms(c)
@@ -44,18 +50,18 @@ whose name contains one of the arguments. The changes are printed.`,
 }
 
 func outdatedCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	c := &cobra.Command{
 		Use:   "outdated [flags] [CONTEXT]",
 		Short: "Show what has changed since the build file was locked",
-		Long: `Compare samforge.lock with what its images, downloads and packages are today. Nothing is
+		Long: `Compare the lock file with what its images, downloads and packages are today. Nothing is
 written and no layer is pulled.
 
 Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 		Example: `  samforge outdated || { samforge lock --update && samforge build --push; }`,
 		Args:    oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			opt, err := f.options(c, args)
+			opt, err := f.configured(c, args)
 			if err != nil {
 				return err
 			}
@@ -67,6 +73,8 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 		},
 	}
 	f.registerFile(c)
+	f.registerTemplate(c)
+	f.registerConfig(c)
 	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "compare for these `platforms`")
 	completePlatforms(c)
 	return c

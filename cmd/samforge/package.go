@@ -64,6 +64,7 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	f.registerConfig(c)
 	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of every function: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
+	flags.BoolVar(&f.locked, "locked", false, "refuse an image that is not in the lock file (template.lock)")
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags (default "+project.FunctionTag+")")
 	f.registerSettings(c)
 	f.registerBuilder(c)

@@ -1,7 +1,6 @@
 package inputs
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,38 +30,37 @@ const (
 	localPrefix = "local:"
 )
 
-// convert turns the Dockerfile into a graph, as the Dockerfile frontend does, and finds in it the
-// images, addresses and paths that the target reaches.
-func (f *Finder) convert(ctx context.Context, in *Inputs, b Build, data []byte) (map[string][]string, error) {
-	c := &offline{opts: map[string]string{}, platform: b.Platform, finder: f, images: map[string]digest.Digest{}}
+// convert turns the Dockerfile into a graph, as the Dockerfile frontend does. The gateway that it
+// returns has the images that the target reaches.
+func (f *Finder) convert(ctx context.Context, b Build, data []byte) (*offline, *llb.Definition, error) {
+	c := &offline{
+		build: b, finder: f, opts: map[string]string{}, pins: pins(b, data), images: map[string]Image{},
+		stages: stages(data), variables: variables(data),
+	}
 	for name, value := range b.Contexts {
-		if strings.HasPrefix(value, localPrefix) {
+		if kind, _, _ := strings.Cut(value, ":"); kind == "local" || kind == "input" {
 			value = localPrefix + name // a name, in place of the folder
 		}
 		c.opts["context:"+name] = value
 	}
+	for ref, name := range c.pins {
+		c.opts["context:"+contextName(name)] = imageScheme + ref
+	}
 	ui, err := dockerui.NewClient(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ui.BuildArgs, ui.Target = maps.Clone(b.Args), b.Target
-	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{builderPlatform()}
+	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{b.Builder}
 	result, err := dockerfile2llb.Dockerfile2LLB(ctx, data, dockerfile2llb.ConvertOpt{
 		Config: ui.Config, Client: ui, TargetPlatform: &b.Platform, MetaResolver: c,
 		SourceMap: llb.NewSourceMap(nil, b.Dockerfile, "Dockerfile", data),
 	})
 	if err != nil {
-		return nil, atLines(err, b.Dockerfile, data)
+		return nil, nil, atLines(err, b.Dockerfile, data)
 	}
-	for ref, dgst := range c.images {
-		in.add("image", ref, dgst.String())
-	}
-	in.Unpinned, in.triggers = append(in.Unpinned, c.unknown...), c.triggers
 	def, err := result.State.Marshal(ctx, llb.Platform(b.Platform))
-	if err != nil {
-		return nil, err
-	}
-	return in.sources(def)
+	return c, def, err
 }
 
 // declared returns the names of the build arguments that a Dockerfile declares, and of those that
@@ -73,16 +71,12 @@ func declared(data []byte) map[string]bool {
 	for _, part := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
 		names["TARGET"+part], names["BUILD"+part] = true, true
 	}
-	parsed, err := parser.Parse(bytes.NewReader(data))
-	if err != nil {
-		return names
-	}
-	for _, instruction := range parsed.AST.Children {
+	for _, instruction := range instructions(data) {
 		if !strings.EqualFold(instruction.Value, command.Arg) {
 			continue
 		}
-		for arg := instruction.Next; arg != nil; arg = arg.Next {
-			name, _, _ := strings.Cut(arg.Value, "=")
+		for _, arg := range values(instruction) {
+			name, _, _ := strings.Cut(arg, "=")
 			names[name] = true
 		}
 	}
@@ -135,19 +129,26 @@ func (in *Inputs) address(address, checksum string, pinned bool) {
 
 // offline is a gateway without a builder: it resolves images and has no files.
 type offline struct {
-	opts     map[string]string
-	platform ocispecs.Platform
-	finder   *Finder
+	build     Build
+	finder    *Finder
+	opts      map[string]string
+	pins      map[string]string // see [pins]
+	stages    map[string]bool   // by name
+	variables bool              // see [variables]
 
 	mu       sync.Mutex
-	images   map[string]digest.Digest
-	unknown  []string // sentences about images that could not be looked up
-	triggers bool     // an image has ONBUILD instructions
+	images   map[string]Image // by name and platform
+	unknown  []string         // sentences about images that could not be looked up
+	triggers bool             // an image has ONBUILD instructions
 }
 
-// builderPlatform stands for that of the builder, which is not known and must not change a digest.
-func builderPlatform() ocispecs.Platform {
-	return ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+// withBuilder returns the build with a builder's platform, which stands for that of any builder if
+// none is known.
+func (b Build) withBuilder() Build {
+	if b.Builder.Architecture == "" {
+		b.Builder = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	}
+	return b
 }
 
 var _ gateway.Client = (*offline)(nil)
@@ -155,7 +156,7 @@ var _ gateway.Client = (*offline)(nil)
 func (c *offline) BuildOpts() gateway.BuildOpts {
 	return gateway.BuildOpts{
 		Opts:    c.opts,
-		Workers: []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{builderPlatform()}}},
+		Workers: []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{c.build.Builder}}},
 		LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
 		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
 	}
@@ -163,11 +164,22 @@ func (c *offline) BuildOpts() gateway.BuildOpts {
 
 // ResolveImageConfig resolves an image and records it.
 func (c *offline) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	platform := c.platform
-	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
-		platform = *opt.ImageOpt.Platform
+	if opt.OCILayoutOpt != nil {
+		return ref, digest.FromString(ref), []byte(`{}`), nil // no image of a registry
 	}
-	dgst, config, err := c.finder.Resolve(ctx, ref, platform)
+	image := Image{Name: ref, Written: ref, Platform: c.build.Platform}
+	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
+		image.Platform = *opt.ImageOpt.Platform
+	}
+	if name, ok := c.pins[ref]; ok {
+		image.Name, image.Written = name, name
+		image.Pin = c.build.Lock.Pin(name, image.Platform)
+	}
+	image.given, image.stage = c.isContext(image.Name), c.stages[contextName(image.Name)]
+	config, err := []byte(`{}`), error(nil)
+	if image.Digest = image.Pin.Manifest; image.Digest == "" || c.variables {
+		image.Digest, config, err = c.finder.Resolve(ctx, ref, image.Platform)
+	}
 	var unreachable *UnreachableError
 	if err != nil && !errors.As(err, &unreachable) {
 		return "", "", nil, err
@@ -177,14 +189,14 @@ func (c *offline) ResolveImageConfig(ctx context.Context, ref string, opt source
 	if unreachable != nil {
 		// A builder may reach it.
 		c.unknown = append(c.unknown, fmt.Sprintf("%s was not looked up: %v", ref, unreachable.Err))
-		dgst, config = digest.FromString("unknown"), []byte(`{}`)
+		image.Digest, config = digest.FromString("unknown"), []byte(`{}`)
 	}
-	c.images[ref+" "+platforms.Format(platform)] = dgst
-	var image struct{ Config struct{ OnBuild []string } }
-	if json.Unmarshal(config, &image) == nil && len(image.Config.OnBuild) > 0 {
+	c.images[image.Name+" "+platforms.Format(image.Platform)] = image
+	var found struct{ Config struct{ OnBuild []string } }
+	if json.Unmarshal(config, &found) == nil && len(found.Config.OnBuild) > 0 {
 		c.triggers = true
 	}
-	return ref, dgst, config, nil
+	return ref, image.Digest, config, nil
 }
 
 // Solve returns a result without files: the Dockerfile frontend looks for ignore files, which [Find]

@@ -19,12 +19,11 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/distribution/reference"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/userfile"
+	"github.com/samforge/samforge/llbgen"
 )
 
 // format is the version of what the digest is made of. It changes with every change of that, so that
@@ -48,10 +47,26 @@ type Build struct {
 	// Contexts are named contexts by name, as the frontend's option context:NAME has them. One that
 	// is a folder is local:FOLDER.
 	Contexts map[string]string
+	// Lock is the lock file whose images are taken in place of those that the Dockerfile names; nil
+	// for none.
+	Lock *llbgen.Lockfile
+	// Builder is the platform of the builder. The zero value is linux/amd64, whatever builds: the
+	// builder is not known then, and must not change a digest.
+	Builder ocispecs.Platform
+}
+
+// Read reads the Dockerfile.
+func (b Build) Read() ([]byte, error) {
+	data, err := userfile.Read(b.Dockerfile, maxDockerfile)
+	if err != nil {
+		return nil, fmt.Errorf("read the Dockerfile: %w", err)
+	}
+	return data, nil
 }
 
 // Inputs is what an image is made from.
 type Inputs struct {
+	Reached
 	// Parts are what the digest is made of, sorted by kind and name.
 	Parts []Part
 	// Files and Bytes are the number and the size of the files that are sent to a builder: those of
@@ -101,9 +116,9 @@ type Finder struct {
 
 // Find returns the inputs of a build. Mistakes in the Dockerfile are errors, with its lines.
 func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
-	data, err := userfile.Read(b.Dockerfile, maxDockerfile)
+	data, err := b.Read()
 	if err != nil {
-		return nil, fmt.Errorf("read the Dockerfile: %w", err)
+		return nil, err
 	}
 	in := &Inputs{}
 	in.add("dockerfile", "", sumOf(data))
@@ -121,13 +136,14 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := f.read(ctx, in, b, data)
+	read, err := f.read(ctx, in, b.withBuilder(), data)
 	if err != nil {
 		return nil, err
 	}
 	if err := f.addFiles(in, b, ignored, read); err != nil {
 		return nil, err
 	}
+	in.compare(b.Lock)
 	used := declared(data)
 	for name, value := range b.Args {
 		if (used[name] || in.triggers) && name != epochArg {
@@ -156,40 +172,47 @@ func (f *Finder) read(ctx context.Context, in *Inputs, b Build, data []byte) (ma
 			return whole, nil
 		}
 	}
-	syntax, _, _, foreign := parser.DetectSyntax(data)
-	if foreign {
-		ref, err := f.frontend(ctx, in, syntax)
-		if err != nil {
-			return nil, err
-		}
-		if ref != "docker.io/docker/dockerfile" {
-			// Nobody but the frontend knows what it reads: images and addresses too.
-			in.triggers = true
-			in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s may read more than samforge knows of", syntax))
-			return whole, nil
-		}
+	if err := f.frontend(ctx, in, b, data); err != nil {
+		return nil, err
 	}
-	return f.convert(ctx, in, b, data)
+	if in.Foreign != "" {
+		// Nobody but the frontend knows what it reads: images and addresses too.
+		in.triggers = true
+		in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s may read more than samforge knows of", in.Foreign))
+		return whole, nil
+	}
+	c, def, err := f.convert(ctx, b, data)
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range c.reached() {
+		in.add("image", image.Name+" "+platforms.Format(image.Platform), image.Digest.String())
+		in.Images = append(in.Images, image)
+	}
+	in.Unpinned, in.triggers = append(in.Unpinned, c.unknown...), c.triggers
+	return in.sources(def)
 }
 
-// frontend adds the frontend that `# syntax=` names, and returns its repository.
-func (f *Finder) frontend(ctx context.Context, in *Inputs, syntax string) (repository string, err error) {
-	named, err := reference.ParseNormalizedNamed(syntax)
-	if err != nil {
-		return "", fmt.Errorf("# syntax=%s is not an image: %w", syntax, err)
-	}
-	// A frontend runs on the builder. Its index has one digest for all platforms.
-	dgst, _, err := f.Resolve(ctx, reference.TagNameOnly(named).String(), builderPlatform())
+// frontend adds the frontend that `# syntax=` names.
+func (f *Finder) frontend(ctx context.Context, in *Inputs, b Build, data []byte) error {
+	image, foreign, err := f.syntax(ctx, b, data)
 	var unreachable *UnreachableError
 	if errors.As(err, &unreachable) {
-		in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s was not looked up: %v", syntax, unreachable.Err))
-		return named.Name(), nil
+		in.Unpinned = append(in.Unpinned, fmt.Sprintf("the frontend %s was not looked up: %v", image.Written, unreachable.Err))
+	} else if err != nil {
+		return err
 	}
-	if err != nil {
-		return "", err
+	if image == nil {
+		return nil
 	}
-	in.add("frontend", reference.TagNameOnly(named).String(), dgst.String())
-	return named.Name(), nil
+	if err == nil {
+		in.add("frontend", image.Name, image.Digest.String())
+	}
+	in.Images = append(in.Images, *image)
+	if foreign {
+		in.Foreign = image.Written
+	}
+	return nil
 }
 
 func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string][]string) error {

@@ -1,7 +1,6 @@
 package project
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/frontend"
@@ -27,27 +25,29 @@ type application struct {
 	functions []*samtemplate.Function          // the selected ones, in the order of the template
 	read      frontend.Template                // how the frontend reads the template
 	repos     map[*samtemplate.Function]string // where the images are pushed to; none for local tags
+	lock      *llbgen.Lockfile                 // nil if there is none
+	locked    bool                             // nothing is built from what the lock file does not have
 	inputs    map[*samtemplate.Function]*inputs.Inputs
 	tags      map[*samtemplate.Function]string // the first digits of the inputs
 }
 
 var _ origin = (*application)(nil)
 
-// loadApplication reads the template in p.File, and makes the folder that has everything it needs
+// loadApplication reads the template in p.File as the origin of the targets, and makes the folder that has everything it needs
 // the build context.
-func (p *Project) loadApplication() error {
+func (p *Project) loadApplication() (*application, error) {
 	if len(p.opt.RecipeFlags) > 0 {
-		return fmt.Errorf("--%s is for a %s, and %s is a SAM template: leave it out", p.opt.RecipeFlags[0], llbgen.Filename, p.File.Name)
+		return nil, fmt.Errorf("--%s is for a %s, and %s is a SAM template: leave it out", p.opt.RecipeFlags[0], llbgen.Filename, p.File.Name)
 	}
 	if p.File.Path == "" {
-		return errors.New("a SAM template cannot be standard input, because its paths are relative to its folder: name the file with --file")
+		return nil, errors.New("a SAM template cannot be standard input, because its paths are relative to its folder: name the file with --file")
 	}
 	if mode := p.opt.BuildMode; mode != "" && mode != "debug" {
-		return fmt.Errorf("%s=%s: the only mode is debug: unset the variable, or set it to that", BuildModeArg, mode)
+		return nil, fmt.Errorf("%s=%s: the only mode is debug: unset the variable, or set it to that", BuildModeArg, mode)
 	}
 	name, err := filepath.EvalSymlinks(p.File.Path)
 	if err != nil {
-		return fmt.Errorf("read the template: %w", err)
+		return nil, fmt.Errorf("read the template: %w", err)
 	}
 	app := &application{read: frontend.Template{Parameters: p.opt.Parameters, Region: p.opt.Region}}
 	baseDir := p.opt.BaseDir
@@ -67,22 +67,22 @@ func (p *Project) loadApplication() error {
 		Parameters: p.opt.Parameters, Region: p.opt.Region, BaseDir: baseDir, ReadTemplate: read, IsFile: isFile,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := app.choose(p.opt.Targets, p.opt.Excludes); err != nil {
-		return err
+		return nil, err
 	}
 	if err := app.setRepos(p.opt); err != nil {
-		return err
+		return nil, err
 	}
 	p.origin = app
 	if p.Context.Address != "" {
-		return nil
+		return app, nil
 	}
 	if err := app.checkFiles(); err != nil {
-		return err
+		return nil, err
 	}
-	return app.enclose(p, name, baseDir)
+	return app, app.enclose(p, name, baseDir)
 }
 
 func readTemplate(name string) (samtemplate.File, error) {
@@ -212,7 +212,7 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Inputs:    a.inputs[f],
 			fields:    a.fieldsOf(p, f),
 			project:   p,
-			image:     functionImage{f, a.read},
+			image:     functionImage{f, a.read, p},
 		}
 		switch {
 		case len(t.Refs) > 0:
@@ -279,32 +279,9 @@ func (a *application) hasRepo() bool { return len(a.repos) > 0 }
 
 func (*application) followsBuilder() bool { return false }
 
-func (a *application) combinations(p *Project, _ []ocispecs.Platform) ([]Combination, error) {
-	return nil, fmt.Errorf("%s is a SAM template, which has no lock file: pin the images in its Dockerfiles", p.File.Name)
-}
-
 func (a *application) names() (names []string) {
 	for _, f := range a.functions {
 		names = append(names, f.Path)
 	}
 	return names
-}
-
-// functionImage is the image of a function.
-type functionImage struct {
-	of   *samtemplate.Function
-	read frontend.Template
-}
-
-func (i functionImage) diagnose(message string) *source.Diagnostic {
-	return i.of.Diagnostic(i.of.At, "%s", message)
-}
-
-func (i functionImage) build(f frontend.Frontend) gateway.BuildFunc {
-	f.Template = &i.read
-	return f.Build
-}
-
-func (functionImage) describe(context.Context, llbgen.Options) (*llbgen.Image, error) {
-	return nil, errors.New("the images of a SAM template are described by their Dockerfiles: build them with samforge build")
 }

@@ -22,10 +22,6 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, nil, err
 	}
-	if samtemplate.IsTemplate(p.File.Data) {
-		return nil, nil, errTemplate(p.File)
-	}
-	p.Args = buildArgs(opt, p.File)
 	if p.File.LockPath == "" || p.File.Data == nil {
 		return nil, nil, errors.New("a lock file lies beside a build file: name that with --file")
 	}
@@ -33,6 +29,12 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	if err != nil {
 		return nil, nil, err
 	}
+	if samtemplate.IsTemplate(p.File.Data) {
+		p.Args = functionArgs(opt)
+		_, err := p.loadApplication()
+		return p, lockfile, err
+	}
+	p.Args = buildArgs(opt, p.File)
 	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()))
 	if err != nil {
 		return nil, nil, err

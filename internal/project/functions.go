@@ -72,8 +72,11 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 		eg.Go(func() error {
 			build, err := p.buildOf(f, settings)
 			if err == nil {
-				build.Settings = more
+				build.Settings, build.Lock = more, app.lock
 				found[i], err = finder.Find(ctx, build)
+			}
+			if err == nil {
+				err = app.checkLocked(found[i])
 			}
 			if err != nil {
 				return BadInput(fmt.Errorf("%s: %w", f.Path, err))

@@ -73,7 +73,11 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 			return nil, errTemplate(p.File)
 		}
 		p.Args = functionArgs(opt)
-		if err := p.loadApplication(); err != nil {
+		app, err := p.loadApplication()
+		if err != nil {
+			return nil, err
+		}
+		if err := app.loadLock(p); err != nil {
 			return nil, err
 		}
 		_, err = p.place(ocispecs.Platform{})
