@@ -2,11 +2,9 @@ package integration
 
 import (
 	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -27,11 +25,13 @@ var answers = map[string]string{
 type exampleApplication struct {
 	*bed
 	template string
-	args     []string // with which the images, npm packages and Go modules come from the test bed
+	npmrc    string // file that makes npm use the test bed's registry
+	goproxy  string // address of a Go module proxy
+	args     []string
 }
 
 // newExampleApplication publishes the base images of the functions, and serves what npm and go
-// download for them.
+// download for them. Its args are the flags with which all of that comes from the test bed.
 func newExampleApplication(t *testing.T, b *bed, npm *testenv.NPMRegistry) *exampleApplication {
 	t.Helper()
 	bases, err := testenv.FunctionBases(t.Context())
@@ -40,25 +40,57 @@ func newExampleApplication(t *testing.T, b *bed, npm *testenv.NPMRegistry) *exam
 	modules, err := testenv.StartGoProxy(t.Context(), example(t, "application/archive"))
 	must(t, err)
 	t.Cleanup(func() { must(t, modules.Close()) })
-	a := &exampleApplication{bed: b, template: example(t, "application/template.yaml")}
-	npmrc := filepath.Join(t.TempDir(), "npmrc")
-	must(t, os.WriteFile(npmrc, []byte("registry="+npm.URL()+"/\n"), 0o600))
-	goproxy := filepath.Join(t.TempDir(), "goproxy")
-	must(t, os.WriteFile(goproxy, []byte(modules.URL()), 0o600))
-	a.args = []string{"--secret", "id=npmrc,src=" + npmrc, "--secret", "id=goproxy,src=" + goproxy}
-	for _, ref := range slices.Sorted(maps.Keys(bases)) {
-		own, err := b.Registry.Ref(ref)
-		must(t, err)
-		a.args = append(a.args, "--build-context", strings.TrimPrefix(ref, "docker.io/library/")+"=docker-image://"+own)
+	a := &exampleApplication{
+		bed: b, template: example(t, "application/template.yaml"),
+		npmrc: filepath.Join(t.TempDir(), "npmrc"), goproxy: modules.URL(),
+	}
+	must(t, os.WriteFile(a.npmrc, []byte("registry="+npm.URL()+"/\n"), 0o600))
+	a.args = []string{"--secret", "id=npmrc,src=" + a.npmrc, "--secret", "id=goproxy,env=TEST_GOPROXY"}
+	for ref, own := range a.bases(t) {
+		a.args = append(a.args, "--build-context", ref+"=docker-image://"+own)
 	}
 	return a
+}
+
+// bases returns the references of the base images as the Dockerfiles have them, and in the test bed.
+func (a *exampleApplication) bases(t *testing.T) map[string]string {
+	t.Helper()
+	bases := map[string]string{}
+	for _, ref := range []string{testenv.NodeFunctionBase, testenv.PythonFunctionBase, testenv.ProvidedFunctionBase, testenv.GoImage} {
+		own, err := a.Registry.Ref(ref)
+		must(t, err)
+		bases[strings.TrimPrefix(ref, "docker.io/library/")] = own
+	}
+	return bases
+}
+
+// checkout copies the application to dir, for commands without the flags of a: its Dockerfiles name
+// the images, the npm registry and the Go module proxy of the test bed.
+func (a *exampleApplication) checkout(t *testing.T, dir string) {
+	t.Helper()
+	must(t, os.CopyFS(dir, os.DirFS(filepath.Dir(a.template))))
+	npmrc, err := os.ReadFile(a.npmrc)
+	must(t, err)
+	_, registry, _ := strings.Cut(strings.TrimSpace(string(npmrc)), "=")
+	replace := []string{"npm ci", "npm ci --registry " + registry, "go mod download", "GOPROXY=" + a.goproxy + " go mod download"}
+	for ref, own := range a.bases(t) {
+		replace = append(replace, "FROM "+ref, "FROM "+own)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*/Dockerfile"))
+	must(t, err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		must(t, err)
+		must(t, os.WriteFile(file, []byte(strings.NewReplacer(replace...).Replace(string(data))), 0o644))
+	}
 }
 
 // run runs a verb of samforge on the application.
 func (a *exampleApplication) run(env []string, verb, builder string, more ...string) result {
 	a.t.Helper()
 	args := append([]string{verb, "-f", a.template, "--progress", "plain", "--builder", builder}, a.args...)
-	return run(a.t, append(a.env[:len(a.env):len(a.env)], env...), append(args, more...)...)
+	env = append(append(a.env[:len(a.env):len(a.env)], "TEST_GOPROXY="+a.goproxy), env...)
+	return run(a.t, env, append(args, more...)...)
 }
 
 // Each function of the example is built into a Docker engine, as for `sam local invoke`, and answers

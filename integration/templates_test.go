@@ -82,16 +82,27 @@ func walk(node *yaml.Node, found *[]script) {
 	if lines := fields["script"]; lines != nil {
 		*found = append(*found, script{strings.Join(values(lines), "\n"), errexit})
 	}
-	if image := fields["image"]; image != nil && strings.Contains(image.Value, "/samforge:") && fields["args"] != nil {
-		var words []string
-		for _, word := range values(fields["args"]) {
-			words = append(words, "'"+word+"'")
+	for program, repository := range map[string]string{"samforge": "/samforge:", "aws": "/aws-cli:"} {
+		if image := fields["image"]; image != nil && strings.Contains(image.Value, repository) && fields["args"] != nil {
+			*found = append(*found, script{program + " " + arguments(fields["args"]), plainShell})
 		}
-		*found = append(*found, script{"samforge " + strings.Join(words, " "), plainShell})
 	}
 	for i := 1; i < len(node.Content); i += 2 {
 		walk(node.Content[i], found)
 	}
+}
+
+// arguments returns the arguments of a container as a shell writes them. Kubernetes fills in $(NAME).
+func arguments(list *yaml.Node) string {
+	var words []string
+	for _, word := range values(list) {
+		if name, ok := strings.CutPrefix(word, "$("); ok {
+			words = append(words, `"$`+strings.TrimSuffix(name, ")")+`"`)
+			continue
+		}
+		words = append(words, "'"+word+"'")
+	}
+	return strings.Join(words, " ")
 }
 
 func values(list *yaml.Node) (values []string) {
@@ -272,6 +283,8 @@ func TestCITemplateOfServerless(t *testing.T) {
 	j.wantImages(t, j.run(t, scripts(t, "ci/harness-serverless.yaml")[0]), 18)
 }
 
+var building = regexp.MustCompile(`samforge '?(build|package)\b`)
+
 // A failed build fails the step of each template, even after it has printed images, and nothing
 // after the build is run.
 func TestABuildThatFailsFailsTheTemplate(t *testing.T) {
@@ -279,7 +292,10 @@ func TestABuildThatFailsFailsTheTemplate(t *testing.T) {
 	files, err := filepath.Glob("../examples/ci/*")
 	must(t, err)
 	bin := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(bin, "samforge"), []byte("#!/bin/sh\necho registry.example.com/ci/image:1@sha256:0\n[ \"$1\" != build ]\n"), 0o755))
+	must(t, os.WriteFile(filepath.Join(bin, "samforge"), []byte("#!/bin/sh\necho registry.example.com/ci/image:1@sha256:0\n[ \"$1\" != build ] && [ \"$1\" != package ]\n"), 0o755))
+	for _, deploys := range []string{"aws", "sam"} {
+		must(t, os.WriteFile(filepath.Join(bin, deploys), []byte("#!/bin/sh\n"), 0o755))
+	}
 	for _, file := range files {
 		built := false
 		for _, step := range scripts(t, filepath.Join("ci", filepath.Base(file))) {
@@ -287,7 +303,7 @@ func TestABuildThatFailsFailsTheTemplate(t *testing.T) {
 			cmd.Dir = t.TempDir()
 			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TARGET_REPO=registry.example.com/ci/image")
 			said, err := cmd.CombinedOutput()
-			builds := strings.Contains(step.text, "samforge build") || strings.Contains(step.text, "samforge 'build'")
+			builds := building.MatchString(step.text)
 			built = built || builds
 			if builds != (err != nil) {
 				t.Errorf("%s: the step ended with %v; it builds: %t\n%s\nIt said:\n%s", file, err, builds, step.text, said)
@@ -304,7 +320,7 @@ func TestCITemplatesNeedNoPrivileges(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../examples/ci/*")
 	must(t, err)
-	if len(files) < 6 {
+	if len(files) < 10 {
 		t.Fatalf("there are %d templates", len(files))
 	}
 	for _, file := range files {
