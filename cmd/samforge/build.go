@@ -114,7 +114,7 @@ func (f *buildFlags) buildTemplate(ctx context.Context, p *project.Project) erro
 	if err != nil {
 		return err
 	}
-	return packaging.Write(p, built, f.output)
+	return packaging.Write(p, built, nil, f.output)
 }
 
 // silence reads from the environment how long builders, registries and download servers may send

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -87,7 +88,7 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return &usageError{err}
 	}
-	f.input.Templates, f.build.Push = true, true
+	f.input.Templates, f.input.Archives, f.build.Push = true, true, true
 	opt, err := f.options(c, nil)
 	if err != nil {
 		return err
@@ -116,17 +117,38 @@ func (f *packageFlags) run(c *cobra.Command) error {
 		return project.BadInput(err)
 	}
 	f.build.Registries = f.registries(c)
-	built, err := build.Build(c.Context(), p, f.build)
-	if err != nil {
-		return err
-	}
-	if err := packaging.Write(p, built, f.output); err != nil {
+	if err := f.packageImages(c, p); err != nil {
 		return err
 	}
 	if f.output.Output != "" && !f.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "Successfully packaged artifacts and wrote output template to file %s.\n", f.output.Output)
 	}
 	return nil
+}
+
+// packageImages builds the images, pushes those that are in files, and writes the template.
+func (f *packageFlags) packageImages(c *cobra.Command, p *project.Project) (err error) {
+	archives, err := packaging.OpenArchives(p)
+	if err != nil {
+		return project.BadInput(err)
+	}
+	defer func() { err = errors.Join(err, archives.Close()) }()
+	built, err := build.Build(c.Context(), p, f.build)
+	if err != nil {
+		return err
+	}
+	pushed, err := archives.Push(c.Context(), f.build.Registries, func(sentence string) {
+		if !f.quiet {
+			fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence)
+		}
+	})
+	for _, name := range slices.Sorted(maps.Keys(pushed)) {
+		fmt.Fprintln(f.build.Stdout, pushed[name])
+	}
+	if err != nil {
+		return err
+	}
+	return packaging.Write(p, built, pushed, f.output)
 }
 
 // complete takes the flags of package that were not given from the configuration of SAM CLI.

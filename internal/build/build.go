@@ -57,7 +57,7 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 		return nil, project.BadInput(err)
 	}
 	unchanged := r.unchanged(ctx, targets)
-	if len(unchanged) > 0 && len(missing(targets, unchanged)) == 0 {
+	if len(missing(targets, unchanged)) == 0 {
 		report := r.newReport(len(targets) > 1)
 		if _, err := report.skipExisting(ctx, targets, unchanged); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,15 +80,24 @@ func checkFile(t *samtemplate.Template, name string) error {
 
 // Write writes the template with the images that were built. The templates of nested stacks come
 // first, so that the one to be deployed is there only when all others are.
-func Write(p *project.Project, built []build.Built, opt Options) error {
-	images := map[string]string{}
+//
+// pushed are the images of archives.
+func Write(p *project.Project, built []build.Built, pushed map[string]build.Ref, opt Options) error {
+	refs := maps.Clone(pushed)
+	if refs == nil {
+		refs = map[string]build.Ref{}
+	}
 	for _, image := range built {
 		if len(image.Refs) == 0 {
 			return fmt.Errorf("%s has no image in a registry", image.Target.Name)
 		}
-		images[image.Target.Name] = image.Refs[0].Name
+		refs[image.Target.Name] = image.Refs[0]
+	}
+	images := map[string]string{}
+	for name, ref := range refs {
+		images[name] = ref.Name
 		if opt.Digest {
-			images[image.Target.Name] = registry.Repository(image.Refs[0].Name) + "@" + image.Refs[0].Digest
+			images[name] = registry.Repository(ref.Name) + "@" + ref.Digest
 		}
 	}
 	files, err := rewrite(p.Template(), images, opt, opt.Output)
@@ -133,7 +143,7 @@ func rewrite(t *samtemplate.Template, images map[string]string, opt Options, out
 		edits.Locations[nested.LogicalID] = "./" + filepath.Base(name)
 	}
 	for _, f := range t.Functions {
-		if image, ok := images[f.Path]; ok && f.Origin == samtemplate.FromDockerfile {
+		if image, ok := images[f.Path]; ok && hasOwnImage(f) {
 			edits.Images[f.LogicalID] = image
 		}
 	}
@@ -175,9 +185,13 @@ func moved(t *samtemplate.Template, output string) (func(path string) (string, b
 	}, nil
 }
 
+func hasOwnImage(f *samtemplate.Function) bool {
+	return f.Origin == samtemplate.FromDockerfile || f.Origin == samtemplate.FromArchive
+}
+
 func hasImage(t *samtemplate.Template, images map[string]string) bool {
 	for _, f := range t.AllFunctions() {
-		if _, ok := images[f.Path]; ok && f.Origin == samtemplate.FromDockerfile {
+		if _, ok := images[f.Path]; ok && hasOwnImage(f) {
 			return true
 		}
 	}

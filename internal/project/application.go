@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,6 +24,7 @@ import (
 type application struct {
 	template  *samtemplate.Template
 	functions []*samtemplate.Function          // the selected ones, in the order of the template
+	archives  []*samtemplate.Function          // those whose image is in a file
 	read      frontend.Template                // how the frontend reads the template
 	repos     map[*samtemplate.Function]string // where the images are pushed to; none for local tags
 	lock      *llbgen.Lockfile                 // nil if there is none
@@ -69,7 +71,7 @@ func (p *Project) loadApplication() (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := app.choose(p.opt.Targets, p.opt.Excludes); err != nil {
+	if err := app.choose(p.opt); err != nil {
 		return nil, err
 	}
 	if err := app.setRepos(p.opt); err != nil {
@@ -94,22 +96,22 @@ func readTemplate(name string) (samtemplate.File, error) {
 	return samtemplate.File{Name: real, Data: data}, err
 }
 
-// choose selects the functions that names mean, all that are built if there are none, and leaves
-// out those that excludes mean.
-func (a *application) choose(names, excludes []string) error {
+// choose selects the functions that opt.Targets mean, all that are built if there are none, and leaves
+// out those that opt.Excludes mean.
+func (a *application) choose(opt Options) error {
 	chosen := map[*samtemplate.Function]bool{}
-	for _, name := range names {
+	for _, name := range opt.Targets {
 		f, err := frontend.FunctionNamed(a.template, name)
 		if err != nil {
 			return err
 		}
 		if f.Origin != samtemplate.FromDockerfile {
-			return f.Diagnostic(f.At, "the image of the function is not built: %s", f.Reason)
+			return f.Diagnostic(f.At, "the image of the function is not built: %s", cmp.Or(f.Reason, "it is in the file "+f.Archive+", which samforge package pushes"))
 		}
 		chosen[f] = true
 	}
 	excluded := map[*samtemplate.Function]bool{}
-	for _, name := range excludes {
+	for _, name := range opt.Excludes {
 		f, err := frontend.FunctionNamed(a.template, name)
 		if err != nil {
 			return fmt.Errorf("--exclude: %w", err)
@@ -117,8 +119,12 @@ func (a *application) choose(names, excludes []string) error {
 		excluded[f] = true
 	}
 	for _, f := range a.template.AllFunctions() {
-		if f.Origin == samtemplate.FromDockerfile && (len(names) == 0 || chosen[f]) && !excluded[f] {
+		switch {
+		case excluded[f] || len(opt.Targets) > 0 && !chosen[f]:
+		case f.Origin == samtemplate.FromDockerfile:
 			a.functions = append(a.functions, f)
+		case f.Origin == samtemplate.FromArchive && opt.Archives:
+			a.archives = append(a.archives, f)
 		}
 	}
 	for _, f := range a.functions {
@@ -126,7 +132,7 @@ func (a *application) choose(names, excludes []string) error {
 			return err
 		}
 	}
-	if len(a.functions) == 0 {
+	if len(a.withImages()) == 0 {
 		return errors.New("there is nothing to build: no function of the template has PackageType Image, and Metadata with Dockerfile and DockerContext")
 	}
 	return nil

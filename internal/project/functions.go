@@ -174,7 +174,7 @@ const shortDigest = 12
 func (a *application) setRepos(opt Options) error {
 	a.repos = map[*samtemplate.Function]string{}
 	if opt.Repo != "" {
-		for _, f := range a.functions {
+		for _, f := range a.withImages() {
 			a.repos[f] = opt.Repo
 		}
 	}
@@ -188,7 +188,7 @@ func (a *application) setRepos(opt Options) error {
 		}
 		a.repos[f] = opt.Repos[name]
 	}
-	for _, f := range a.functions {
+	for _, f := range a.withImages() {
 		if a.repos[f] == "" && len(opt.Repos) > 0 {
 			return fmt.Errorf("Incomplete list of function logical ids specified for '--image-repositories': %s has no repository", f.Path)
 		}

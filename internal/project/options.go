@@ -52,6 +52,8 @@ type Options struct {
 	Repos map[string]string
 	// Templates says that SAM templates are read. Without it they are an error.
 	Templates bool
+	// Archives says that functions whose image is in a file count, too: see [Project.Archives].
+	Archives bool
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.
 	RecipeFlags []string
 

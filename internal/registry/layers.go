@@ -50,6 +50,23 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 	return eg.Wait()
 }
 
+// Push pushes an image to a reference. It returns the image's digest.
+func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest string, err error) {
+	to, err := name.ParseReference(ref)
+	if err != nil {
+		return "", invalid(ref, err)
+	}
+	pusher, _, err := c.pusher(ref)
+	if err == nil {
+		err = pusher.Push(ctx, to, image)
+	}
+	if err != nil {
+		return "", fmt.Errorf("push %s: %w", ref, explain(err, ref))
+	}
+	hash, err := image.Digest()
+	return hash.String(), err
+}
+
 // Layer is a layer to upload.
 type Layer struct {
 	ocispecs.Descriptor
