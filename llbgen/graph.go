@@ -268,7 +268,7 @@ func (b *build) warn(field, format string, args ...any) {
 // findf adds a finding of a rule to the warnings, if the rule counts.
 func (b *build) findf(rule, field, format string, args ...any) {
 	d := b.plan.doc.At(field, format, args...)
-	if d.Rule = rule; !b.plan.wants(rule) {
+	if d.Rule = rule; !b.plan.checks.Wants(rule) {
 		return
 	}
 	b.mu.Lock()

@@ -1,88 +1,25 @@
 package llbgen
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/linter"
-
+	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/source"
 )
 
-// Which rules count, and what happens to their findings. A build file says so in its first lines,
-// in the syntax of a Dockerfile:
-//
-//	# check=skip=RuntimeEndOfLife;error=true
-
-// checkArg is the build argument that replaces the check directive, as for a Dockerfile.
-const checkArg = "BUILDKIT_DOCKERFILE_CHECK"
-
-// maxRuleNames is the most names in a check directive, several times the number of rules.
-const maxRuleNames = 100
-
 // readChecks finds out which rules count.
 func (p *Plan) readChecks(data []byte, args map[string]string) {
-	found := checkDirectives(data)
-	if options, given := args[checkArg]; given {
-		found = []checkDirective{{options: options, at: source.Position{Arg: checkArg}}}
+	var options *string
+	if value, given := args[rules.Arg]; given {
+		options = &value
 	}
-	if len(found) == 0 {
-		return
-	}
-	first := found[0]
-	if !first.ignored {
-		checks, err := linter.ParseLintOptions(first.options)
-		if err != nil {
-			p.doc.ErrorAt(first.at, "", "%v: write skip=RULE,RULE;experimental=RULE;error=true, or a part of it", err)
-			return
-		}
-		if n := len(checks.SkipRules) + len(checks.ExperimentalRules); n > maxRuleNames {
-			p.doc.ErrorAt(first.at, "", "the check directive names %d rules, and at most %d can be named: write skip=all for all", n, maxRuleNames)
-			return
-		}
-		p.checks = *checks
-	}
-	for _, name := range slices.Concat(p.checks.SkipRules, p.checks.ExperimentalRules) {
-		if !slices.Contains(ruleNames(), name) {
-			p.find(RuleUnknownRule, p.doc.Diagnostic(first.at, "", "there is no rule %q%s", name, didYouMean(name, ruleNames())))
-		}
-	}
-	for _, d := range found {
-		switch {
-		case d.ignored:
-			p.find(RuleUnknownRule, p.doc.Diagnostic(d.at, "", "this check directive does not count: move it to the comments that begin the file"))
-		case d != first:
-			p.doc.ErrorAt(d.at, "", "there is a check directive on line %d already: write all in one, as in check=skip=RULE,RULE;error=true", first.at.Line)
-		}
-	}
-}
-
-// checkDirective is a comment that says which rules count.
-type checkDirective struct {
-	options string
-	at      source.Position
-	ignored bool // it is not among the comments that begin the file
-}
-
-var directive = regexp.MustCompile(`^#[ \t]*(?i:check)[ \t]*=[ \t]*(\S.*?)[ \t\r]*$`)
-
-// checkDirectives returns the check directives of a file. A Dockerfile has its directives before
-// any other comment; here they may be below one, since `samforge init` begins a file with comments.
-func checkDirectives(data []byte) (all []checkDirective) {
-	atTop := true
-	for i, line := range source.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
-		text := strings.TrimSpace(line)
-		atTop = atTop && (text == "" || text == "---" || text[0] == '#' || text[0] == '%')
-		if found := directive.FindStringSubmatch(line); found != nil {
-			all = append(all, checkDirective{options: found[1], at: source.Position{Line: i + 1, Column: 1}, ignored: !atTop})
-		}
-	}
-	return all
+	var findings []*source.Diagnostic
+	p.checks, findings = rules.Read(p.doc, data, rules.BuildFile, options)
+	p.Warnings = append(p.Warnings, findings...)
 }
 
 func didYouMean(word string, known []string) string {
@@ -92,18 +29,6 @@ func didYouMean(word string, known []string) string {
 	return ""
 }
 
-// wants reports whether a rule counts.
-func (p *Plan) wants(rule string) bool {
-	if RuleNamed(rule).Experimental {
-		return p.checks.ExperimentalAll || slices.Contains(p.checks.ExperimentalRules, rule)
-	}
-	return !p.skips(rule)
-}
-
-func (p *Plan) skips(rule string) bool {
-	return p.checks.SkipAll || slices.Contains(p.checks.SkipRules, rule)
-}
-
 // findf records what a rule finds about the value at path.
 func (p *Plan) findf(rule, path, format string, args ...any) {
 	p.find(rule, p.doc.At(path, format, args...))
@@ -111,7 +36,7 @@ func (p *Plan) findf(rule, path, format string, args ...any) {
 
 // find records what a rule finds, if the rule counts.
 func (p *Plan) find(rule string, d *source.Diagnostic) {
-	if d.Rule = rule; p.wants(rule) {
+	if d.Rule = rule; p.checks.Wants(rule) {
 		p.Warnings = append(p.Warnings, d)
 	}
 }
@@ -121,7 +46,7 @@ func (p *Plan) find(rule string, d *source.Diagnostic) {
 // seen is certain.
 func (p *Plan) Finding(rule, field string, err error) *source.Diagnostic {
 	d := p.At(field, err)
-	if d.Rule = rule; p.skips(rule) {
+	if d.Rule = rule; p.checks.Skips(rule) {
 		return nil
 	}
 	return d

@@ -3,7 +3,6 @@ package llbgen_test
 import (
 	"errors"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -347,34 +346,6 @@ func TestFindingsOfTheExamples(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s (-want +got):\n%s", name, diff(strings.Join(got, "\n"), strings.Join(want, "\n")))
-		}
-	}
-}
-
-// docs/rules.md has a section for each rule, which says how to skip it, and no other sections.
-func TestEveryRuleIsExplained(t *testing.T) {
-	t.Parallel()
-	data, err := os.ReadFile("../docs/rules.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sections := regexp.MustCompile(`(?m)^## `).Split(string(data), -1)[1:]
-	rules := llbgen.Rules()
-	if len(sections) != len(rules) {
-		t.Fatalf("there are %d sections and %d rules", len(sections), len(rules))
-	}
-	for i, rule := range rules {
-		heading, text, _ := strings.Cut(sections[i], "\n")
-		if heading != rule.Name {
-			t.Errorf("section %d is %q, want %q", i, heading, rule.Name)
-		}
-		for _, want := range []string{"**" + rule.Description + ".**", map[bool]string{false: "`# check=skip=", true: "`# check=experimental="}[rule.Experimental] + rule.Name + "`"} {
-			if !strings.Contains(text, want) {
-				t.Errorf("the section %s does not say %q", rule.Name, want)
-			}
-		}
-		if !strings.HasSuffix(rule.URL(), "docs/rules.md#"+strings.ToLower(heading)) {
-			t.Errorf("%s leads to %s", rule.Name, rule.URL())
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/samforge/samforge/catalogue"
+	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/source"
 )
 
@@ -210,17 +211,6 @@ func (p *Plan) lintGoTemplate() {
 	}
 }
 
-// Words that suggest a secret in the name of a build argument, and words that rule it out. They are
-// those of BuildKit's rule SecretsUsedInArgOrEnv for Dockerfiles.
-var (
-	secretName   = regexp.MustCompile(`(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)`)
-	harmlessName = regexp.MustCompile(`(?i)(?:_|^)(?:public|file|version)(?:_|$)`)
-)
-
-func looksSecret(name string) bool {
-	return secretName.MatchString(name) && !harmlessName.MatchString(name)
-}
-
 // hasPassword reports whether value contains a URL with a password. URLs are separated as in
 // SAMFORGE_MIRRORS.
 func hasPassword(value string) bool {
@@ -240,12 +230,12 @@ func (p *Plan) lintArgs(args map[string]string, unused []string) {
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		switch {
 		case slices.Contains(credentialArgs, name): // a mistake
-		case looksSecret(name):
+		case credentials.LooksSecret(name):
 			p.find(RuleSecretInBuildArg, p.doc.Diagnostic(source.Position{Arg: name}, "", "this looks like a secret, and build arguments are recorded with the image: use `docker login`, or --secret"))
 		case hasPassword(args[name]):
 			p.find(RuleSecretInBuildArg, p.doc.Diagnostic(source.Position{Arg: name}, "", "the address has a password in it, and build arguments are recorded with the image: leave it out"))
 		}
-		if slices.Contains(unused, name) && !looksSecret(name) {
+		if slices.Contains(unused, name) && !credentials.LooksSecret(name) {
 			p.find(RuleUnusedBuildArg, &source.Diagnostic{Message: fmt.Sprintf("build argument %s is not used by this build file", name)})
 		}
 	}
@@ -287,7 +277,7 @@ func (p *Plan) unverified(targets []Target) (found []*source.Diagnostic) {
 	f := p.File
 	add := func(field, format string, args ...any) {
 		d := p.doc.At(field, format, args...)
-		if d.Rule = RuleUnverifiedDownload; p.wants(d.Rule) {
+		if d.Rule = RuleUnverifiedDownload; p.checks.Wants(d.Rule) {
 			found = append(found, d)
 		}
 	}

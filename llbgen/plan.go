@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/moby/buildkit/frontend/dockerfile/linter"
-
 	"github.com/samforge/samforge/catalogue"
+	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/npm"
 	"github.com/samforge/samforge/source"
@@ -33,8 +32,8 @@ type Plan struct {
 	doc       *source.Document
 	catalogue *catalogue.Catalogue
 	checksums *catalogue.Checksums
-	checks    linter.Config // which rules count
-	today     time.Time     // zero if [Today] was not given
+	checks    rules.Choice // which rules count
+	today     time.Time    // zero if [Today] was not given
 
 	locksMu sync.Mutex
 	locks   map[string]*npm.Lock // the embedded locks by package; nil for a package without one
@@ -77,7 +76,7 @@ func Load(filename string, data []byte, args map[string]string, opts ...LoadOpti
 	}
 	// An empty variable of a CI system is one that was not given.
 	args = maps.Clone(args)
-	maps.DeleteFunc(args, func(name, value string) bool { return value == "" && name != checkArg })
+	maps.DeleteFunc(args, func(name, value string) bool { return value == "" && name != rules.Arg })
 	p.Verify = cmp.Or(args[verifyArg], VerifyStatic)
 	if p.locked, err = Locked(args); err != nil {
 		p.doc.Errorf("locked", "%v", err)

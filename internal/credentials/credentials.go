@@ -92,3 +92,15 @@ func hasWrongPort(authority string) bool {
 	_, port, ok := strings.Cut(authority, ":")
 	return ok && strings.Trim(port, "0123456789") != ""
 }
+
+// Words that suggest a secret in the name of a build argument, and words that rule it out. They are
+// those of BuildKit's rule SecretsUsedInArgOrEnv for Dockerfiles.
+var (
+	secretName   = regexp.MustCompile(`(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)`)
+	harmlessName = regexp.MustCompile(`(?i)(?:_|^)(?:public|file|version)(?:_|$)`)
+)
+
+// LooksSecret reports whether a build argument of this name probably has a secret as its value.
+func LooksSecret(name string) bool {
+	return secretName.MatchString(name) && !harmlessName.MatchString(name)
+}
