@@ -85,3 +85,33 @@ func parseLambdaTag(language, tag string) (NodeReference, error) {
 
 // IsNode reports whether the image has Node.js, as far as its name says.
 func (r NodeReference) IsNode() bool { return strings.HasPrefix(r.Runtime, "nodejs") }
+
+// lambdaRelease matches the tag of a Lambda base image of any language, as lambdaTag does for those
+// that may have Node.js. The version may name a generation of the operating system: 8.al2.
+var lambdaRelease = regexp.MustCompile(`^((?:core)?\d{1,3}(?:\.\d{1,3})?)?(?:(?:^|\.)(alami|al2023|al2))?(?:\.\d{4}\.\d{2}\.\d{2}\.\d{2})?(?:-preview)?(?:-x86_64|-arm64)?$`)
+
+// ImageRuntime returns the name of the runtime that a Lambda base image or a SAM build image has,
+// such as java8.al2 for lambda/java:8.al2; empty for any other image, and for a tag that does not
+// say it.
+func ImageRuntime(named reference.Named) string {
+	language := LambdaLanguage(named)
+	if language == "" {
+		return runtimeOf(named)
+	}
+	tagged, ok := named.(reference.Tagged)
+	if !ok {
+		return ""
+	}
+	m := lambdaRelease.FindStringSubmatch(tagged.Tag())
+	switch {
+	case m == nil || m[1] == "" && m[2] == "":
+		return ""
+	case language == "provided":
+		return strings.TrimSuffix("provided."+m[2], ".alami")
+	case language == "nodejs" || language == "go":
+		return language + m[1] + ".x"
+	case m[2] != "":
+		return language + m[1] + "." + m[2]
+	}
+	return language + m[1]
+}

@@ -1,17 +1,13 @@
 package frontend
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
-	"github.com/moby/buildkit/solver/pb"
 
-	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/source"
 )
@@ -21,45 +17,28 @@ import (
 const maxFindings = 1000
 
 // Lint returns what the rules find in a build file today, or the mistakes in it, in the form of
-// BuildKit's findings in a Dockerfile. The lock file may be nil.
-func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string) *lint.LintResults {
-	results := &lint.LintResults{
-		Warnings: []lint.Warning{}, // [] in JSON, and not null
-		Sources:  []*pb.SourceInfo{{Filename: filename, Language: "yaml", Data: []byte(credentials.Mask(string(data)))}},
-	}
+// BuildKit's findings in a Dockerfile. The lock file may be nil. choose returns the targets that the
+// findings are about; nil for all.
+func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string, choose func(*llbgen.Plan) ([]llbgen.Target, error)) *lint.LintResults {
+	report := NewReport(yamlFile(filename, data))
 	plan, err := llbgen.Load(filename, data, args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
-	if err != nil {
-		results.Error = buildError(err)
-		return results
+	var targets []llbgen.Target
+	if err == nil {
+		targets = plan.Targets
+		if choose != nil {
+			targets, err = choose(plan)
+		}
 	}
-	findings := plan.Findings(plan.Targets...)
+	if err != nil {
+		report.Fail(err)
+		return report.Results
+	}
+	findings := plan.Findings(targets...)
 	if n := len(findings); n > maxFindings {
 		findings = append(findings[:maxFindings], &source.Diagnostic{Message: fmt.Sprintf("%d more findings are not shown", n-maxFindings)})
 	}
-	for _, d := range findings {
-		w := lint.Warning{RuleName: d.Rule, Detail: message(d), Location: &pb.Location{Ranges: d.Ranges()}}
-		if d.Rule != "" {
-			rule := llbgen.RuleNamed(d.Rule)
-			w.Description, w.URL = rule.Description, rule.URL()
-		}
-		results.Warnings = append(results.Warnings, w)
-	}
-	return results
-}
-
-// buildError returns err with the places of the mistakes in the build file, the only source.
-func buildError(err error) *lint.BuildError {
-	var mistakes source.Diagnostics
-	if !errors.As(err, &mistakes) {
-		return &lint.BuildError{Message: err.Error()}
-	}
-	var summaries []string
-	var ranges []*pb.Range
-	for _, m := range mistakes {
-		summaries = append(summaries, m.Summary())
-		ranges = append(ranges, m.Ranges()...)
-	}
-	return &lint.BuildError{Message: strings.Join(summaries, "\n"), Location: pb.Location{Ranges: ranges}}
+	report.Add(findings)
+	return report.Results
 }
 
 // message returns the text of a warning to show with its line. It names a build argument, which has

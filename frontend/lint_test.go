@@ -21,7 +21,7 @@ goTemplate: false
 func TestLint(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := Lint("samforge.yaml", []byte(lintFile), nil, map[string]string{"API_KEY": "hunter2"}).PrintTo(&out, nil); err != nil {
+	if err := Lint("samforge.yaml", []byte(lintFile), nil, map[string]string{"API_KEY": "hunter2"}, nil).PrintTo(&out, nil); err != nil {
 		t.Fatal(err)
 	}
 	const want = `
@@ -46,7 +46,7 @@ samforge.yaml:4
 
 func TestLintTellsMistakesWithTheirLines(t *testing.T) {
 	t.Parallel()
-	results := Lint("samforge.yaml", []byte(withMistakes), nil, nil)
+	results := Lint("samforge.yaml", []byte(withMistakes), nil, nil, nil)
 	if results.Error == nil || len(results.Error.Location.Ranges) != 2 || len(results.Warnings) > 0 {
 		t.Fatalf("the results are %+v, want an error with two places", results)
 	}
@@ -88,7 +88,7 @@ func TestVeryManyFindings(t *testing.T) {
 	for n := range 1_001 {
 		file += fmt.Sprintf("  - {image: 'public.ecr.aws/sam/build-python3.12:1.143.0', name: python%d}\n", n)
 	}
-	results := Lint("samforge.yaml", []byte(file), nil, nil)
+	results := Lint("samforge.yaml", []byte(file), nil, nil, nil)
 	if results.Error != nil || len(results.Warnings) != maxFindings+1 {
 		t.Fatalf("there are %d warnings, %v", len(results.Warnings), results.Error)
 	}

@@ -27,7 +27,7 @@ func (b *build) subrequest(ctx context.Context) (*client.Result, bool, error) {
 			if err != nil {
 				return nil, err
 			}
-			return Lint(b.src.Filename, b.src.Data, lockfile, b.BuildArgs), nil
+			return Lint(b.src.Filename, b.src.Data, lockfile, b.BuildArgs, nil), nil
 		},
 		ConvertLLB: b.convertLLB,
 	})

@@ -9,10 +9,9 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/moby/buildkit/frontend/subrequests"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/samforge/samforge/internal/suggest"
@@ -43,19 +42,24 @@ func (b *build) function(ctx context.Context) (*client.Result, error) {
 	if err != nil {
 		return nil, b.atSource(err)
 	}
-	switch b.BuildOpts().Opts["requestid"] {
-	case subrequests.RequestSubrequestsDescribe, targets.SubrequestsTargetsDefinition.Name:
-		res, _, err := b.HandleSubrequest(ctx, dockerui.RequestHandler{
-			ListTargets: func(context.Context) (*targets.List, error) { return functions(template, b.src.Data), nil },
-		})
+	if res, ok, err := b.answer(ctx, template); ok || err != nil {
+		if err != nil && len(errdefs.Sources(err)) == 0 { // otherwise it has the Dockerfile's lines
+			err = b.atSource(err)
+		}
 		return res, err
 	}
-	request, err := b.requestFor(ctx, template)
+	f, err := FunctionNamed(template, b.Target)
 	if err != nil {
 		return nil, b.atSource(err)
 	}
 	if b.Template == nil { // the command shows them once for all functions
-		b.send(ctx, template.Warnings)
+		if err := b.warnAbout(ctx, template, f); err != nil {
+			return nil, b.atSource(err)
+		}
+	}
+	request, err := b.requestFor(ctx, f)
+	if err != nil {
+		return nil, b.atSource(err)
 	}
 	res, err := b.gateway.Solve(ctx, request) // its errors have the Dockerfile's lines
 	if err != nil {
@@ -64,12 +68,8 @@ func (b *build) function(ctx context.Context) (*client.Result, error) {
 	return res, completeHistory(res, b.epoch)
 }
 
-// requestFor returns the request to the Dockerfile frontend for the requested function.
-func (b *build) requestFor(ctx context.Context, template *samtemplate.Template) (client.SolveRequest, error) {
-	f, err := FunctionNamed(template, b.Target)
-	if err != nil {
-		return client.SolveRequest{}, err
-	}
+// requestFor returns the request about a function to the Dockerfile frontend.
+func (b *build) requestFor(ctx context.Context, f *samtemplate.Function) (client.SolveRequest, error) {
 	if err := b.setEpoch(); err != nil {
 		return client.SolveRequest{}, err
 	}
@@ -81,7 +81,8 @@ func (b *build) requestFor(ctx context.Context, template *samtemplate.Template) 
 	if err != nil {
 		return request, err
 	}
-	return request, b.applyLock(ctx, f, &request, data)
+	err = b.applyLock(ctx, f, &request, data)
+	return request, err
 }
 
 // loadTemplate reads the template and those of its nested stacks. Paths in it are relative to its
@@ -110,6 +111,7 @@ func (b *build) loadTemplate(ctx context.Context) (*samtemplate.Template, error)
 			return samtemplate.File{Name: name, Data: data}, err
 		},
 		IsFile: isArchive,
+		Checks: ChecksOf(b.BuildArgs),
 	})
 	if err == nil && b.Template == nil {
 		err = refuseSecrets(template, how.Parameters)

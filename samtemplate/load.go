@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/source"
 )
@@ -72,6 +73,8 @@ func (l *loader) load(file File, stack string, given arguments) *Template {
 		return t
 	}
 	t.root = root
+	t.checks, t.Warnings = rules.Read(t.doc, file.Data, rules.Template, l.opt.Checks)
+	t.replaced = l.opt.Checks != nil
 	sections := map[string]source.Value{}
 	for key, section := range root.Entries() {
 		sections[key.Node.Value] = section

@@ -9,16 +9,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/source"
-)
-
-// The names of the lint rules whose findings are among the warnings of a [Template].
-const (
-	// RuleSecretInBuildArg is against build arguments that have the value of a parameter with
-	// NoEcho: whoever has the image can read it.
-	RuleSecretInBuildArg = "SecretInBuildArg"
-	// RuleNumericDockerTag is against tags that are numbers in YAML: SAM makes 1.1 of 1.10.
-	RuleNumericDockerTag = "NumericDockerTag"
 )
 
 // dockerKeys are the keys of Metadata that say how to build an image:
@@ -97,7 +90,7 @@ var plainNumber = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
 
 func (r *reader) checkTag(f *Function, v source.Value) {
 	if v.Node != nil && (v.Node.Tag == "!!float" || v.Node.Tag == "!!int" && !plainNumber.MatchString(v.Node.Value)) {
-		r.warn(v, RuleNumericDockerTag, "the tag is a number, and SAM would write it in another way than %s: put it in quotes", v.Node.Value)
+		r.warn(v, rules.NumericDockerTag, "the tag is a number, and SAM would write it in another way than %s: put it in quotes", v.Node.Value)
 	}
 	if tag := f.Tag.Reveal(); f.Tag.Unresolved == nil && tag != "" && !legalTag.MatchString(tag) {
 		v.Errorf("%q is not a legal tag: at most 128 letters, digits, dots, dashes and underscores, with a letter, a digit or an underscore first", f.Tag)
@@ -107,11 +100,14 @@ func (r *reader) checkTag(f *Function, v source.Value) {
 func (r *reader) buildArgs(v source.Value) []Variable {
 	args := r.variables(v)
 	for _, arg := range args {
+		if credentials.LooksSecret(arg.Name) {
+			r.doc.HideValue(arg.Value.At.Line, arg.Value.Reveal())
+		}
 		switch value := arg.Value; {
 		case value.Unresolved != nil:
 			r.doc.ErrorAt(value.Unresolved.At, source.Join(v.Path, arg.Name), "%s", value.Unresolved.Reason)
 		case value.Secret():
-			r.warnAt(value.At, source.Join(v.Path, arg.Name), RuleSecretInBuildArg, "the build argument has the value of a parameter with NoEcho, and whoever has the image can read it: give the value to the build as a secret, with --secret and RUN --mount=type=secret")
+			r.warnAt(value.At, source.Join(v.Path, arg.Name), rules.SecretInBuildArg, "the build argument has the value of a parameter with NoEcho, and whoever has the image can read it: give the value to the build as a secret, with --secret and RUN --mount=type=secret")
 		}
 	}
 	return args

@@ -20,6 +20,8 @@ type Options struct {
 	// BaseDir is the folder that the functions' contexts are relative to, as in
 	// `sam build --base-dir`. If it is empty, they are relative to the template that they are in.
 	BaseDir string
+	// Checks takes the place of the check directives of the templates; nil if they hold.
+	Checks *string
 	// ReadTemplate reads the template of a nested stack. If it is nil, a nested stack is a mistake.
 	ReadTemplate func(name string) (File, error)
 	// IsFile reports whether there is a file of this name, which is then an image archive. If it is

@@ -67,7 +67,7 @@ func (s *scope) readParameter(key, definition source.Value, given arguments) par
 		for _, v := range fields { // on one line with the value, perhaps
 			s.doc.HideLine(v.Position().Line)
 		}
-		s.doc.HideLine(key.Position().Line)
+		s.doc.HideBlock(key.Position())
 	}
 	value, isGiven := given.values[p.name]
 	switch {

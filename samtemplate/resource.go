@@ -154,7 +154,8 @@ func (r *reader) warn(v source.Value, rule, format string, args ...any) {
 
 func (r *reader) warnAt(at source.Position, path, rule, format string, args ...any) {
 	warning := r.doc.Diagnostic(at, path, format, args...)
-	if warning.Rule = rule; !r.warned[warning.Summary()] {
+	warning.Rule = rule
+	if (rule == "" || r.template.checks.Wants(rule)) && !r.warned[warning.Summary()] {
 		r.warned[warning.Summary()] = true
 		r.template.Warnings = append(r.template.Warnings, warning)
 	}

@@ -3,6 +3,7 @@ package samtemplate
 import (
 	"iter"
 
+	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/source"
 )
 
@@ -24,9 +25,12 @@ type Template struct {
 	// Warnings are about what can be read, but is hardly meant.
 	Warnings []*source.Diagnostic
 
-	data []byte
-	doc  *source.Document
-	root source.Value
+	data   []byte
+	doc    *source.Document
+	root   source.Value
+	checks rules.Choice
+	// replaced is true if checks are those of [Options.Checks], which hold for Dockerfiles too.
+	replaced bool
 }
 
 // Nested is a nested stack: a resource of one of the types AWS::CloudFormation::Stack and
@@ -78,4 +82,19 @@ func (t *Template) AllWarnings() []*source.Diagnostic {
 		warnings = append(warnings, template.Warnings...)
 	}
 	return warnings
+}
+
+// Shown returns the text of the template with the same lines, but without those that have a secret
+// value in them.
+func (t *Template) Shown() []byte { return t.doc.Shown() }
+
+// RefusesFindings reports whether the template, or that of a nested stack, says error=true in its
+// check directive: a build fails if a rule finds anything.
+func (t *Template) RefusesFindings() bool {
+	for template := range t.All() {
+		if template.checks.ReturnAsError {
+			return true
+		}
+	}
+	return false
 }

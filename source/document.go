@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -160,6 +161,40 @@ func (d *Document) HideLine(line int) {
 			mistake.line = ""
 		}
 	}
+}
+
+// HideValue hides a line of the file if a value stands in it.
+func (d *Document) HideValue(line int, value string) {
+	if lines := d.lines(); value != "" && line > 0 && line <= len(lines) && strings.Contains(lines[line-1], value) {
+		d.HideLine(line)
+	}
+}
+
+// HideBlock hides the line of a key, and the lines after it that are indented more.
+func (d *Document) HideBlock(key Position) {
+	d.HideLine(key.Line)
+	for i, line := range d.lines() {
+		text := strings.TrimLeft(line, " ")
+		switch {
+		case i < key.Line || text == "":
+		case len(line)-len(text) < key.Column:
+			return
+		default:
+			d.HideLine(i + 1)
+		}
+	}
+}
+
+// Shown returns the text of the file as messages may show it: with the same lines, but without the
+// hidden ones and without credentials.
+func (d *Document) Shown() []byte {
+	lines := slices.Clone(d.lines())
+	for line := range d.hidden {
+		if line <= len(lines) {
+			lines[line-1] = "****"
+		}
+	}
+	return []byte(strings.Join(lines, "\n"))
 }
 
 // Join returns the path of a key of the value at path.

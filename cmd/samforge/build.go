@@ -218,19 +218,30 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 // registerInput registers the flags that describe the images, independent of the builder.
 func (f *buildFlags) registerInput(c *cobra.Command) {
 	f.registerFile(c)
+	f.registerTargets(c, "build")
 	flags, o := c.Flags(), &f.input
-	flags.StringArrayVar(&o.Targets, "target", nil, "build this `target` or runtime; may be repeated (default all)")
-	flags.StringArrayVarP(&o.Excludes, "exclude", "x", nil, "do not build this `function` of a SAM template; may be repeated")
-	f.registerTemplate(c)
 	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
-	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
+	f.registerContexts(c)
 
 	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: "+strings.Join(llbgen.TagFields(), " "))
 	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
 
-	f.completeTarget(c)
 	completePlatforms(c)
+}
+
+// registerTargets registers the flags that choose the targets to do something with, and those for
+// the content of a SAM template.
+func (f *buildFlags) registerTargets(c *cobra.Command, do string) {
+	flags, o := c.Flags(), &f.input
+	flags.StringArrayVar(&o.Targets, "target", nil, do+" this `target` or runtime; may be repeated (default all)")
+	flags.StringArrayVarP(&o.Excludes, "exclude", "x", nil, "do not "+do+" this `function` of a SAM template; may be repeated")
+	f.registerTemplate(c)
+	f.completeTarget(c)
+}
+
+func (f *buildFlags) registerContexts(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.input.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
 }
 
 // registerTemplate registers the flags for the content of a SAM template.

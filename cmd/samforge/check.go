@@ -5,27 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/project"
-	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/rules"
 )
 
 // errFindings says that a check found something. The findings are on standard output.
 var errFindings = errors.New("the check found something")
 
 func checkCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	var format, platform string
-	var rules bool
+	var listRules bool
 	c := &cobra.Command{
 		Use:   "check [flags] [CONTEXT] | check [--platform PLATFORM] [--format FORMAT] IMAGE",
-		Short: "Check a build file, or whether AWS Lambda takes an image, without building anything",
+		Short: "Check a build file or a SAM template, or whether AWS Lambda takes an image, without building anything",
 		Long: `Check a build file for mistakes, and for things that should change: images that move, runtimes
 past their end of life, downloads without a checksum and more. Nothing is built or pulled.
+
+For a SAM template the Dockerfiles of its functions are checked too, by the same rules and by
+Docker's own, those of docker build --check. No builder is needed; the settings of base images
+other than Lambda's are read from their registries. A Dockerfile that names a frontend other
+than Docker's in its first line is checked by none of Docker's rules.
 
 --rules lists the rules, and docs/rules.md explains them. A build file can skip some
 of them in its first lines: # check=skip=RULE,RULE
@@ -37,13 +44,14 @@ registry, and no layer is pulled, so the uncompressed size is not checked.
 Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.`,
 		Example: `  samforge check
   samforge check -f images/samforge.yaml --format json
+  samforge check -f template.yaml --parameter-overrides Stage=prod
   samforge check --platform linux/arm64 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:v1`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return &usageError{fmt.Errorf("--format %q: use text or json", format)}
 			}
-			if rules {
+			if listRules {
 				return printRules(c.OutOrStdout(), format)
 			}
 			if len(args) > 0 && isImage(args[0]) {
@@ -52,27 +60,38 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 			if platform != "" {
 				return &usageError{errors.New("--platform is for the check of an image: name one with its tag, or leave --platform out")}
 			}
-			opt, err := f.options(c, args)
-			if err != nil {
-				return err
-			}
-			results, err := project.Check(c.Context(), opt)
-			if results != nil {
-				err = errors.Join(err, printResults(c.OutOrStdout(), format, results))
-			}
-			if err == nil && len(results.Warnings) > 0 {
-				err = errFindings
-			}
-			return err
+			return f.checkFile(c, args, format)
 		},
 	}
 	f.registerFile(c)
+	f.registerTargets(c, "check")
+	f.registerContexts(c)
+	f.registerConfig(c)
 	c.Flags().StringVar(&format, "format", "text", "`format` of the findings: text or json")
-	c.Flags().BoolVar(&rules, "rules", false, "list the rules")
+	c.Flags().BoolVar(&listRules, "rules", false, "list the rules")
 	c.Flags().StringVar(&platform, "platform", "", "`platform` of the function that IMAGE is for: linux/amd64 or linux/arm64")
 	completeFlag(c, "format", "text", "json")
 	completeFlag(c, "platform", "linux/amd64", "linux/arm64")
 	return c
+}
+
+// checkFile checks the build file that the flags and the argument name, and prints the findings.
+func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string) error {
+	if err := f.configureBuild(c, args); err != nil {
+		return err
+	}
+	opt, err := f.options(c, args)
+	if err != nil {
+		return err
+	}
+	results, err := project.Check(c.Context(), opt, registry.NewResolver(c.Context(), f.registries(c)))
+	if results != nil {
+		err = errors.Join(err, printResults(c.OutOrStdout(), format, results))
+	}
+	if err == nil && len(results.Warnings) > 0 {
+		err = errFindings
+	}
+	return err
 }
 
 // printResults prints the findings as `docker buildx build --check` does. A mistake in the build
@@ -81,7 +100,7 @@ func printResults(w io.Writer, format string, results *lint.LintResults) error {
 	switch {
 	case format == "json":
 		return printJSON(w, results)
-	case results.Error != nil:
+	case results.Error != nil && len(results.Warnings) == 0:
 		return nil
 	}
 	printCount(w, len(results.Warnings), "warning")
@@ -102,23 +121,23 @@ func printCount(w io.Writer, count int, what string) {
 func printRules(w io.Writer, format string) error {
 	if format == "json" {
 		type rule struct {
-			llbgen.Rule
+			rules.Rule
 			URL string `json:"url"`
 		}
-		var rules []rule
-		for _, r := range llbgen.Rules() {
-			rules = append(rules, rule{r, r.URL()})
+		var all []rule
+		for _, r := range rules.All() {
+			all = append(all, rule{r, r.URL()})
 		}
-		return printJSON(w, rules)
+		return printJSON(w, all)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "RULE\tLEVEL\tDESCRIPTION")
-	for _, r := range llbgen.Rules() {
+	fmt.Fprintln(table, "RULE\tLEVEL\tFILES\tDESCRIPTION")
+	for _, r := range rules.All() {
 		level := "warning"
 		if r.Experimental {
 			level = "experimental"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Name, level, r.Description)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.Name, level, strings.Join(r.Files, ", "), r.Description)
 	}
 	return table.Flush()
 }

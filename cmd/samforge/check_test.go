@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 
+	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/llbgen"
 )
 
@@ -114,9 +115,45 @@ func TestRulesAreListed(t *testing.T) {
 	if err := json.Unmarshal([]byte(data), &listed); err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range llbgen.Rules() {
+	for i, r := range rules.All() {
 		if !strings.Contains(table, "\n"+r.Name+" ") || listed[i].Name != r.Name || listed[i].URL != r.URL() {
 			t.Errorf("%s is missing in\n%s\nor in\n%s", r.Name, table, data)
+		}
+	}
+}
+
+// A template is found where there is no samforge.yaml, and checked with its parameters and the
+// configuration of SAM CLI.
+func TestCheckOfATemplate(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"template.yaml": "Parameters: {Tag: {Type: String}}\nResources:\n  HelloFn:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n" +
+			"    Metadata: {Dockerfile: Dockerfile, DockerContext: ., DockerTag: !Ref Tag}\n",
+		"Dockerfile":     "FROM public.ecr.aws/lambda/python:3.8\n",
+		"samconfig.toml": "[prod.build.parameters]\nparameter_overrides = [\"Tag=v1\"]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		args       []string
+		code       int
+		out, wrong string
+	}{
+		"a parameter is missing":        {nil, exitInput, "", "the parameter Tag has no value"},
+		"a parameter on the line":       {[]string{"--parameter-overrides", "Tag=v2"}, exitFailed, "WARNING: RuntimeEndOfLife - https://", ""},
+		"a parameter in samconfig.toml": {[]string{"--config-env", "prod"}, exitFailed, "WARNING: RuntimeEndOfLife - https://", ""},
+		"a function that is not there":  {[]string{"--config-env", "prod", "--target", "HeloFn"}, exitInput, "", `did you mean "HelloFn"?`},
+		"a flag of the other sort":      {[]string{"--kind", "sam"}, exitInput, "", "--kind is for a samforge.yaml"},
+		"a rule that is skipped":        {[]string{"--config-env", "prod", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=RuntimeEndOfLife"}, 0, "Check complete, no warnings found.", ""},
+	} {
+		out, err := execute(append([]string{"check", dir}, c.args...)...)
+		if code := codeOf(err); code != c.code || !strings.Contains(out, c.out) {
+			t.Errorf("%s: exit code %d, want %d; it prints\n%s", name, code, c.code, out)
+		}
+		if c.wrong != "" && !strings.Contains(err.Error(), c.wrong) {
+			t.Errorf("%s: the error is %v", name, err)
 		}
 	}
 }

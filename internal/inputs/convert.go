@@ -33,25 +33,10 @@ const (
 // convert turns the Dockerfile into a graph, as the Dockerfile frontend does. The gateway that it
 // returns has the images that the target reaches.
 func (f *Finder) convert(ctx context.Context, b Build, data []byte) (*offline, *llb.Definition, error) {
-	c := &offline{
-		build: b, finder: f, opts: map[string]string{}, pins: pins(b, data), images: map[string]Image{},
-		stages: stages(data), variables: variables(data),
-	}
-	for name, value := range b.Contexts {
-		if kind, _, _ := strings.Cut(value, ":"); kind == "local" || kind == "input" {
-			value = localPrefix + name // a name, in place of the folder
-		}
-		c.opts["context:"+name] = value
-	}
-	for ref, name := range c.pins {
-		c.opts["context:"+contextName(name)] = imageScheme + ref
-	}
-	ui, err := dockerui.NewClient(c)
+	c, ui, err := f.offline(b, data)
 	if err != nil {
 		return nil, nil, err
 	}
-	ui.BuildArgs, ui.Target = maps.Clone(b.Args), b.Target
-	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{b.Builder}
 	result, err := dockerfile2llb.Dockerfile2LLB(ctx, data, dockerfile2llb.ConvertOpt{
 		Config: ui.Config, Client: ui, TargetPlatform: &b.Platform, MetaResolver: c,
 		SourceMap: llb.NewSourceMap(nil, b.Dockerfile, "Dockerfile", data),
@@ -140,6 +125,30 @@ type offline struct {
 	images   map[string]Image // by name and platform
 	unknown  []string         // sentences about images that could not be looked up
 	triggers bool             // an image has ONBUILD instructions
+}
+
+// offline returns the gateway for a build, and the settings of the Dockerfile frontend.
+func (f *Finder) offline(b Build, data []byte) (*offline, *dockerui.Client, error) {
+	c := &offline{
+		build: b, finder: f, opts: map[string]string{}, pins: pins(b, data), images: map[string]Image{},
+		stages: stages(data), variables: variables(data),
+	}
+	for name, value := range b.Contexts {
+		if kind, _, _ := strings.Cut(value, ":"); kind == "local" || kind == "input" {
+			value = localPrefix + name // a name, in place of the folder
+		}
+		c.opts["context:"+name] = value
+	}
+	for ref, name := range c.pins {
+		c.opts["context:"+contextName(name)] = imageScheme + ref
+	}
+	ui, err := dockerui.NewClient(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	ui.BuildArgs, ui.Target = maps.Clone(b.Args), b.Target
+	ui.TargetPlatforms, ui.BuildPlatforms = []ocispecs.Platform{b.Platform}, []ocispecs.Platform{b.Builder}
+	return c, ui, nil
 }
 
 // withBuilder returns the build with a builder's platform, which stands for that of any builder if

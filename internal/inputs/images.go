@@ -80,6 +80,9 @@ func (c *offline) reached() (images []Image) {
 	return images
 }
 
+// dockerFrontend is the repository of Docker's own Dockerfile frontend.
+const dockerFrontend = "docker.io/docker/dockerfile"
+
 // syntax returns the frontend that `# syntax=` names, nil if it names none, and whether that is
 // another one than Docker's own.
 func (f *Finder) syntax(ctx context.Context, b Build, data []byte) (image *Image, foreign bool, err error) {
@@ -98,7 +101,7 @@ func (f *Finder) syntax(ctx context.Context, b Build, data []byte) (image *Image
 	if image.Digest = image.Pin.Manifest; image.Digest == "" {
 		image.Digest, _, err = f.Resolve(ctx, image.Name, b.Builder)
 	}
-	return image, named.Name() != "docker.io/docker/dockerfile", err
+	return image, named.Name() != dockerFrontend, err
 }
 
 // Fixed reports whether the Dockerfile itself has the digest of the image, so that no lock file needs

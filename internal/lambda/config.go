@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -75,9 +76,7 @@ func (found *findings) checkSize(size int64) {
 // shells are the programs that a Dockerfile's ENTRYPOINT without brackets usually starts.
 var shells = []string{"sh", "ash", "bash", "dash", "zsh"}
 
-// checkEntryPoint judges the program that starts. AWS documents an absolute path and no link, and a
-// manifest does not tell links. A name without a slash, which is found by PATH, is a warning only:
-// many published functions start python3 or aws_lambda_ric so.
+// checkEntryPoint judges the program that starts.
 func (found *findings) checkEntryPoint(c ocispecs.ImageConfig, f Function) {
 	entry, where := c.Entrypoint, "ENTRYPOINT"
 	if len(f.EntryPoint) > 0 {
@@ -87,15 +86,27 @@ func (found *findings) checkEntryPoint(c ocispecs.ImageConfig, f Function) {
 	case f.Unresolved:
 	case len(entry) == 0 && len(c.Cmd) == 0 && len(f.Command) == 0:
 		found.add(RuleEntryPoint, Error, "the image has no ENTRYPOINT and no CMD, so nothing would start: set ENTRYPOINT in the Dockerfile, or EntryPoint in the function's ImageConfig")
-	case len(entry) == 0: // CMD is the program and its arguments
-	case isShellForm(entry):
-		found.add(RuleEntryPoint, Warning, `%s is in the shell form, so that %s starts first and CMD is ignored: write it in the exec form, ["/path/of/program"]`, where, entry[0])
-	case strings.HasPrefix(entry[0], "/"):
-	case entry[0] != "" && !strings.Contains(entry[0], "/"):
-		found.add(RuleEntryPoint, Warning, "%s starts %.100q, which is searched in PATH, and AWS asks for an absolute path: write the whole path", where, entry[0])
-	default:
-		found.add(RuleEntryPoint, Error, "%s starts %.100q, and Lambda takes only an absolute path: write the whole path, beginning with /", where, entry[0])
+	case len(entry) > 0: // otherwise CMD is the program and its arguments
+		if level, problem := EntryPointProblem(entry, where); problem != "" {
+			found.add(RuleEntryPoint, level, "%s", problem)
+		}
 	}
+}
+
+// EntryPointProblem returns what is wrong with an entry point, which is at least one text, and how
+// certain that is; "" if nothing is. where names the setting. AWS documents an absolute path and no
+// link, and a manifest does not tell links. A name without a slash, which is found by PATH, is a
+// warning only: many published functions start python3 or aws_lambda_ric so.
+func EntryPointProblem(entry []string, where string) (Level, string) {
+	switch {
+	case isShellForm(entry):
+		return Warning, fmt.Sprintf(`%s is in the shell form, so that %s starts first and CMD is ignored: write it in the exec form, ["/path/of/program"]`, where, entry[0])
+	case strings.HasPrefix(entry[0], "/"):
+		return "", ""
+	case entry[0] != "" && !strings.Contains(entry[0], "/"):
+		return Warning, fmt.Sprintf("%s starts %.100q, which is searched in PATH, and AWS asks for an absolute path: write the whole path", where, entry[0])
+	}
+	return Error, fmt.Sprintf("%s starts %.100q, and Lambda takes only an absolute path: write the whole path, beginning with /", where, entry[0])
 }
 
 // isShellForm reports whether an entry point is what BuildKit makes of ENTRYPOINT without brackets:

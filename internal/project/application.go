@@ -17,7 +17,6 @@ import (
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/samtemplate"
-	"github.com/samforge/samforge/source"
 )
 
 // application is a SAM template as the origin of targets: the functions whose images are built.
@@ -31,6 +30,7 @@ type application struct {
 	locked    bool                             // nothing is built from what the lock file does not have
 	inputs    map[*samtemplate.Function]*inputs.Inputs
 	tags      map[*samtemplate.Function]string // the first digits of the inputs
+	project   *Project
 }
 
 var _ origin = (*application)(nil)
@@ -51,7 +51,7 @@ func (p *Project) loadApplication() (*application, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the template: %w", err)
 	}
-	app := &application{read: frontend.Template{Parameters: p.opt.Parameters, Region: p.opt.Region}}
+	app := &application{project: p, read: frontend.Template{Parameters: p.opt.Parameters, Region: p.opt.Region}}
 	baseDir := p.opt.BaseDir
 	read := readTemplate
 	if p.Context.Address != "" {
@@ -67,6 +67,7 @@ func (p *Project) loadApplication() (*application, error) {
 	}
 	app.template, err = samtemplate.Load(samtemplate.File{Name: name, Data: p.File.Data}, samtemplate.Options{
 		Parameters: p.opt.Parameters, Region: p.opt.Region, BaseDir: baseDir, ReadTemplate: read, IsFile: isFile,
+		Checks: frontend.ChecksOf(p.Args),
 	})
 	if err != nil {
 		return nil, err
@@ -265,18 +266,6 @@ func localTag(f *samtemplate.Function) string {
 		return strings.ToLower(stack) + "/" + f.LocalTag()
 	}
 	return f.LocalTag()
-}
-
-func (*application) violation() error { return nil }
-
-func (a *application) warnings() []*source.Diagnostic {
-	warnings := a.template.AllWarnings()
-	for _, f := range a.functions {
-		if len(f.ExtraParams) > 0 {
-			warnings = append(warnings, f.Diagnostic(f.ExtraParams[0].At, "DockerBuildExtraParams are not used: give the flags to samforge, for all functions"))
-		}
-	}
-	return warnings
 }
 
 func (*application) readsContext() bool { return true }

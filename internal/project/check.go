@@ -4,40 +4,115 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/inputs"
+	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/samtemplate"
 	"github.com/samforge/samforge/source"
 )
 
-// Check returns the findings of the rules about the build file. It needs no builder. The error is
-// an [*InputError] for mistakes. If the mistakes are in the build file, the results come with it.
-func Check(ctx context.Context, opt Options) (*lint.LintResults, error) {
-	if _, err := readContext(opt); err != nil {
-		return nil, BadInput(err)
-	}
-	file, err := readFile(ctx, opt)
+// Check returns the findings of the rules about the build file and, for a SAM template, about the
+// Dockerfiles of its functions. It needs no builder. The error is an [*InputError] for mistakes. If
+// the mistakes are in a file, the results come with it. images looks up the images of Dockerfiles.
+func Check(ctx context.Context, opt Options, images *registry.Resolver) (*lint.LintResults, error) {
+	p, err := read(ctx, opt)
 	if err != nil {
 		return nil, BadInput(err)
 	}
-	if samtemplate.IsTemplate(file.Data) {
-		return nil, BadInput(errTemplate(file))
+	if samtemplate.IsTemplate(p.File.Data) {
+		return p.checkTemplate(ctx, images)
 	}
-	lockfile, err := file.parseLock()
+	if len(opt.BuildContexts) > 0 {
+		return nil, BadInput(fmt.Errorf("--build-context is for a SAM template here, and %s is none: leave it out", p.File.Name))
+	}
+	lockfile, err := p.File.parseLock()
 	if err != nil {
 		return nil, BadInput(err)
 	}
-	results := frontend.Lint(file.Name, file.Data, lockfile, buildArgs(opt, file))
+	results := frontend.Lint(p.File.Name, p.File.Data, lockfile, buildArgs(opt, p.File), func(plan *llbgen.Plan) ([]llbgen.Target, error) {
+		return selectTargets(plan, opt.Targets)
+	})
 	if results.Error == nil {
 		return results, nil
 	}
+	return results, BadInput(missingFile(errors.New(mistake(results)), opt, p.File))
+}
+
+// mistake returns the mistake of some results, with its lines.
+func mistake(results *lint.LintResults) string {
 	var text strings.Builder
 	results.PrintErrorTo(&text, nil)
-	return results, BadInput(missingFile(errors.New(text.String()), opt, file))
+	return text.String()
+}
+
+// checkTemplate is [Check] for a SAM template.
+func (p *Project) checkTemplate(ctx context.Context, images *registry.Resolver) (*lint.LintResults, error) {
+	if err := p.loadTemplate(); err != nil {
+		report := frontend.NewReport(&pb.SourceInfo{Filename: p.File.Path, Language: "yaml"})
+		report.Fail(err)
+		return report.Results, BadInput(err)
+	}
+	app := p.origin.(*application)
+	report := frontend.TemplateReport(app.template)
+	linted, err := p.lintDockerfiles(ctx, app, images)
+	if err != nil {
+		return nil, BadInput(err)
+	}
+	var mistakes []string // once each, however many builds a Dockerfile has
+	for _, results := range linted {
+		report.Merge(results)
+		if results.Error != nil && !slices.Contains(mistakes, mistake(results)) {
+			mistakes = append(mistakes, mistake(results))
+		}
+	}
+	report.Add(app.warnings())
+	if len(p.opt.Targets) == 0 {
+		report.Add(app.template.Lint())
+	}
+	if len(mistakes) > 0 {
+		return report.Results, BadInput(errors.New(strings.Join(mistakes, "\n")))
+	}
+	return report.Results, nil
+}
+
+// lintDockerfiles returns what Docker's own rules find, each build once.
+func (p *Project) lintDockerfiles(ctx context.Context, app *application, images *registry.Resolver) ([]*lint.LintResults, error) {
+	if p.Context.Address != "" {
+		return nil, nil
+	}
+	finder := &inputs.Finder{Resolve: resolveWith(images)}
+	var builds []inputs.Build
+	var names []string
+	for _, f := range app.functions {
+		build, err := p.buildOf(f, Settings{})
+		if err != nil {
+			return nil, err
+		}
+		build.Lock, build.Folder = app.lock, "" // the rules read nothing of it
+		if !slices.ContainsFunc(builds, func(other inputs.Build) bool { return reflect.DeepEqual(build, other) }) {
+			builds, names = append(builds, build), append(names, dockerfileOf(f))
+		}
+	}
+	linted := make([]*lint.LintResults, len(builds))
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(2 * runtime.NumCPU())
+	for i, build := range builds {
+		eg.Go(func() (err error) {
+			linted[i], err = finder.Lint(ctx, build, names[i])
+			return err
+		})
+	}
+	return linted, eg.Wait()
 }
 
 // Violation returns one error for all findings about the targets if the build file says error=true.

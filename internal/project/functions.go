@@ -55,16 +55,7 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	if p.Context.Address != "" {
 		return BadInput(errors.New("what an image is made from is found on this machine, and the build context is not on it: name the images with --tag, or a folder"))
 	}
-	finder := &inputs.Finder{Resolve: func(_ context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
-		image, err := images.Resolve(ref, platform)
-		if err != nil && !registry.Absent(err) {
-			err = &inputs.UnreachableError{Err: err}
-		}
-		if err != nil {
-			return "", nil, err
-		}
-		return digest.Digest(image.Manifest), image.Config, nil
-	}}
+	finder := &inputs.Finder{Resolve: resolveWith(images)}
 	found := make([]*inputs.Inputs, len(app.functions))
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(2 * runtime.NumCPU())
@@ -97,6 +88,20 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 		app.inputs[f], app.tags[f] = found[i], made.Encoded()[:shortDigest]
 	}
 	return nil
+}
+
+// resolveWith returns a function that looks up images for [inputs.Finder].
+func resolveWith(images *registry.Resolver) func(context.Context, string, ocispecs.Platform) (digest.Digest, []byte, error) {
+	return func(_ context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
+		image, err := images.Resolve(ref, platform)
+		if err != nil && !registry.Absent(err) {
+			err = &inputs.UnreachableError{Err: err}
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		return digest.Digest(image.Manifest), image.Config, nil
+	}
 }
 
 // buildOf returns the build of a function.

@@ -57,31 +57,15 @@ func Load(ctx context.Context, opt Options) (*Project, error) {
 }
 
 func load(ctx context.Context, opt Options) (*Project, error) {
-	p := &Project{opt: opt}
-	var err error
-	if p.Context, err = readContext(opt); err != nil {
-		return nil, err
-	}
-	if p.Contexts, err = namedContexts(opt.BuildContexts); err != nil {
-		return nil, err
-	}
-	if p.File, err = readFile(ctx, opt); err != nil {
+	p, err := read(ctx, opt)
+	if err != nil {
 		return nil, err
 	}
 	if samtemplate.IsTemplate(p.File.Data) {
 		if !opt.Templates {
 			return nil, errTemplate(p.File)
 		}
-		p.Args = functionArgs(opt)
-		app, err := p.loadApplication()
-		if err != nil {
-			return nil, err
-		}
-		if err := app.loadLock(p); err != nil {
-			return nil, err
-		}
-		_, err = p.place(ocispecs.Platform{})
-		return p, err
+		return p, p.loadTemplate()
 	}
 	p.Args = buildArgs(opt, p.File)
 	lockfile, err := p.File.parseLock()
@@ -101,6 +85,33 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	// The builder's own platform is not known yet, and hardly ever matters for a mistake.
 	_, err = p.place(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	return p, err
+}
+
+// read reads the build file, and finds the contexts.
+func read(ctx context.Context, opt Options) (p *Project, err error) {
+	p = &Project{opt: opt}
+	if p.Context, err = readContext(opt); err != nil {
+		return nil, err
+	}
+	if p.Contexts, err = namedContexts(opt.BuildContexts); err != nil {
+		return nil, err
+	}
+	p.File, err = readFile(ctx, opt)
+	return p, err
+}
+
+// loadTemplate interprets the build file as a SAM template.
+func (p *Project) loadTemplate() error {
+	p.Args = functionArgs(p.opt)
+	app, err := p.loadApplication()
+	if err != nil {
+		return err
+	}
+	if err := app.loadLock(p); err != nil {
+		return err
+	}
+	_, err = p.place(ocispecs.Platform{})
+	return err
 }
 
 // errTemplate returns the error of a verb that reads no SAM templates.
