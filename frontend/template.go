@@ -22,6 +22,14 @@ import (
 // `sam build --parameter-overrides`.
 const ParametersArg = "SAMFORGE_PARAMETERS"
 
+// Build arguments with the other fields of [Template], for a template that is not in the root of the
+// build context: its folder in it, the folder that its paths are relative to, and AWS::Region.
+const (
+	FolderArg  = "SAMFORGE_TEMPLATE_FOLDER"
+	BaseDirArg = "SAMFORGE_BASE_DIR"
+	RegionArg  = "SAMFORGE_REGION"
+)
+
 // Template says how a SAM template is read. Its paths are those of the main build context.
 type Template struct {
 	// Parameters and Region are as those of [samtemplate.Options].
@@ -94,7 +102,7 @@ func (b *build) loadTemplate(ctx context.Context) (*samtemplate.Template, error)
 		if err != nil {
 			return nil, fmt.Errorf("--build-arg %s: %w", ParametersArg, err)
 		}
-		how = &Template{Parameters: parameters}
+		how = &Template{Parameters: parameters, Region: b.BuildArgs[RegionArg], Folder: b.BuildArgs[FolderArg], BaseDir: b.BuildArgs[BaseDirArg]}
 	}
 	template, err := samtemplate.Load(samtemplate.File{Name: path.Join(how.Folder, b.src.Filename), Data: b.src.Data}, samtemplate.Options{
 		Parameters: how.Parameters,

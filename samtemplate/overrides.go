@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,25 @@ func ParseOverrides(texts ...string) (map[string]string, error) {
 		maps.Copy(parameters, parsed)
 	}
 	return parameters, nil
+}
+
+// FormatOverrides returns parameters as a text that [ParseOverrides] reads. It returns an error for a
+// value that has no such form.
+func FormatOverrides(parameters map[string]string) (string, error) {
+	escape := strings.NewReplacer(`"`, `\"`, `'`, `\'`, " ", `\ `).Replace
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		value := `"` + escape(parameters[name]) + `"`
+		if strings.HasSuffix(parameters[name], `\`) { // would escape the quote
+			value = escape(parameters[name])
+		}
+		line := name + "=" + value
+		if again, err := ParseOverrides(line); err != nil || again[name] != parameters[name] {
+			return "", fmt.Errorf("the value of the parameter %s cannot be written as Name=value", name)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n"), nil
 }
 
 // overrideKey matches the beginning of an override in each form, up to its value.

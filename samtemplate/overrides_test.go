@@ -55,3 +55,21 @@ func TestParseOverridesMistakes(t *testing.T) {
 		}
 	}
 }
+
+// What is written is read again as it was.
+func TestFormatOverrides(t *testing.T) {
+	t.Parallel()
+	parameters := map[string]string{
+		"A": "b", "B": "", "C": "two words", "D": `"quoted"`, "E": `it's`, "F": `C:\dir`, "G": `ends with \`, "H": `\"`, "I": "two\nlines", "J": " spaces ", "K": "a=b,c",
+	}
+	text, err := samtemplate.FormatOverrides(parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := samtemplate.ParseOverrides(text); err != nil || !maps.Equal(got, parameters) {
+		t.Errorf("%s\nis %q, %v; want %q", text, got, err, parameters)
+	}
+	if _, err := samtemplate.FormatOverrides(map[string]string{"A": "two\nlines\\"}); err == nil || !strings.Contains(err.Error(), "parameter A") {
+		t.Errorf("a value without a form: %v", err)
+	}
+}

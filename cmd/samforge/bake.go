@@ -4,10 +4,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/bake"
+	"github.com/samforge/samforge/internal/project"
 )
 
 func bakeCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	var frontend string
 	c := &cobra.Command{
 		Use:   "bake [flags] [CONTEXT]",
@@ -15,7 +16,7 @@ func bakeCommand() *cobra.Command {
 		Long: `Print a docker-bake.json that makes docker buildx bake build, through the frontend,
 the images that samforge build would build: one target for each, with its tags, platforms
 and caches, and the groups that --target selects. In the names of bake a dot is an
-underscore: python3_12-base.
+underscore: python3_12-base. So is the slash of a function in a nested stack: Child_HelloFn.
 
 An index of several platforms gets only its own tag; samforge build tags its members
 too.`,
@@ -27,10 +28,11 @@ too.`,
 			if err != nil {
 				return err
 			}
-			return bake.Bake(p, f.build.Settings, frontend, c.OutOrStdout())
+			return bake.Bake(c.Context(), p, f.build.Settings, frontend, f.registries(c), c.OutOrStdout())
 		},
 	}
 	f.registerInput(c)
+	f.registerConfig(c)
 	f.registerSettings(c)
 	c.Flags().StringVar(&frontend, "frontend", "", "`image` of the frontend, for a build file without a # syntax= line")
 	return c

@@ -2,10 +2,10 @@
 package bake
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,6 +16,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // bakeFile is what `docker buildx bake` reads:
@@ -49,8 +51,14 @@ type bakeTarget struct {
 
 // Bake writes a docker-bake.json that makes `docker buildx bake` build, through the frontend, the
 // images that `samforge build` would build. frontend is the reference of the frontend's image. It
-// is used for a build file without a `# syntax=` line. Mistakes are a [*project.InputError].
-func Bake(p *project.Project, settings project.Settings, frontend string, out io.Writer) error {
+// is used for a build file without a `# syntax=` line. client is asked for what the functions of a
+// SAM template are made from, which is in their tags. Mistakes are a [*project.InputError].
+func Bake(ctx context.Context, p *project.Project, settings project.Settings, frontend string, client *registry.Client, out io.Writer) error {
+	if p.TagsSayInputs() {
+		if err := p.FindInputs(ctx, registry.NewResolver(ctx, client), settings); err != nil {
+			return err
+		}
+	}
 	file, err := bake(p, settings, frontend)
 	if err != nil {
 		return project.BadInput(err)
@@ -62,7 +70,10 @@ func Bake(p *project.Project, settings project.Settings, frontend string, out io
 }
 
 func bake(p *project.Project, settings project.Settings, frontend string) (*bakeFile, error) {
-	args := maps.Clone(p.Args)
+	args, err := p.FrontendArgs()
+	if err != nil {
+		return nil, err
+	}
 	if _, _, _, ok := parser.DetectSyntax(p.File.Data); !ok && frontend == "" {
 		return nil, errors.New("docker buildx has to know the frontend: begin the build file with # syntax=IMAGE, or name the image with --frontend")
 	}
@@ -114,13 +125,36 @@ func (t *bakeTarget) from(p *project.Project) (err error) {
 		}
 		return nil
 	}
+	if p.IsTemplate() {
+		return t.fromTemplate(p)
+	}
 	t.Dockerfile, err = filepath.Rel(t.Context, p.File.Path)
 	return err
 }
 
-// newBakeFile makes a target of each image, and the groups that --target accepts in a build.
+// fromTemplate is from for a SAM template, whose build context is the absolute path of a folder around
+// all that it needs. The path is a relative one if that of the template is.
+func (t *bakeTarget) fromTemplate(p *project.Project) error {
+	file, err := userfile.RealPath(p.File.Path)
+	if err != nil {
+		return err
+	}
+	if t.Dockerfile, err = filepath.Rel(t.Context, file); err != nil || filepath.IsAbs(p.File.Path) {
+		return err
+	}
+	here, err := userfile.RealPath(".")
+	if err != nil {
+		return err
+	}
+	t.Context, err = filepath.Rel(here, t.Context)
+	return err
+}
+
+// newBakeFile makes a target of each image, and the groups that --target accepts in a build. A group
+// with the name of a target is left out: that name selects the target.
 func newBakeFile(targets []project.Target, settings project.Settings, common bakeTarget) (*bakeFile, error) {
 	file := &bakeFile{Group: map[string]bakeGroup{}, Target: map[string]bakeTarget{}}
+	groups := map[string][]string{}
 	for _, target := range targets {
 		t := common
 		t.Target, t.Tags = target.Name, target.Refs
@@ -132,18 +166,27 @@ func newBakeFile(targets []project.Target, settings project.Settings, common bak
 			t.Platforms = append(t.Platforms, platforms.Format(p))
 		}
 		name := bakeName(target.Name)
-		for file.Target[name].Target != "" {
+		for file.Target[name].Target != "" || name == everything {
 			name += "_"
 		}
 		file.Target[name] = t.literal()
-		for _, group := range append([]string{"default"}, target.Groups...) {
-			if group = bakeName(group); group != name {
-				file.Group[group] = bakeGroup{append(file.Group[group].Targets, name)}
+		for _, group := range append([]string{everything}, target.Groups...) {
+			group = bakeName(group)
+			if !slices.Contains(groups[group], name) {
+				groups[group] = append(groups[group], name)
 			}
+		}
+	}
+	for name, of := range groups {
+		if file.Target[name].Target == "" {
+			file.Group[name] = bakeGroup{of}
 		}
 	}
 	return file, nil
 }
+
+// everything is the name of the group that bake builds by default.
+const everything = "default"
 
 var notInBakeNames = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
 

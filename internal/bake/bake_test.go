@@ -28,7 +28,7 @@ func bakeOf(t *testing.T, opt project.Options, settings project.Settings, fronte
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := Bake(p, settings, frontend, &out); err != nil {
+	if err := Bake(t.Context(), p, settings, frontend, nil, &out); err != nil {
 		t.Fatal(err)
 	}
 	var file bakeFile
@@ -86,7 +86,7 @@ func TestBakeNeedsAFrontend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = Bake(p, project.Settings{}, "", &bytes.Buffer{})
+	err = Bake(t.Context(), p, project.Settings{}, "", nil, &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "# syntax=IMAGE, or name the image with --frontend") {
 		t.Errorf("the error is %v", err)
 	}
@@ -104,5 +104,67 @@ func TestProvenanceIsOffUnlessAsked(t *testing.T) {
 		if got := attestations(test.asked); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
+	}
+}
+
+// Functions are targets, with names that bake allows, and the frontend is told what the command knows:
+// the parameters, and where the template is in a build context that has everything it needs.
+func TestBakeOfATemplate(t *testing.T) {
+	dir := t.TempDir()
+	function := func(name, context string) string {
+		return "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n" +
+			"    Metadata: {Dockerfile: Dockerfile, DockerContext: " + context + "}\n"
+	}
+	for name, text := range map[string]string{
+		"app/template.yaml": "# syntax=registry.example.com/samforge-frontend:1\nParameters: {Stage: {Type: String}, Token: {Type: String, NoEcho: true, Default: t}}\n" +
+			"Resources:\n" + function("HelloFn", "../hello") + function("default", "../hello") +
+			"  Child: {Type: AWS::Serverless::Application, Properties: {Location: child/template.yaml}}\n",
+		"app/child/template.yaml": "Resources:\n" + function("HelloFn", ".") + function("ByeFn", "."),
+		"app/child/Dockerfile":    "FROM scratch\n", "hello/Dockerfile": "FROM scratch\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(dir, "app"))
+	opt := project.Options{File: "template.yaml", Templates: true, Parameters: map[string]string{"Stage": "two words"}, Region: "eu-central-1"}
+	file := bakeOf(t, opt, project.Settings{}, "")
+	for group, want := range map[string]string{"default": "HelloFn default_ Child_HelloFn Child_ByeFn", "ByeFn": "Child_ByeFn", "HelloFn": ""} {
+		if got := strings.Join(file.Group[group].Targets, " "); got != want {
+			t.Errorf("the group %s has %q, want %q", group, got, want)
+		}
+	}
+	target := file.Target["Child_HelloFn"]
+	if target.Target != "Child/HelloFn" || target.Context != ".." || target.Dockerfile != "app/template.yaml" || !slices.Equal(target.Platforms, []string{"linux/amd64"}) {
+		t.Errorf("the target is %+v", target)
+	}
+	for name, want := range map[string]string{"SAMFORGE_PARAMETERS": `Stage="two\ words"`, "SAMFORGE_TEMPLATE_FOLDER": "app", "SAMFORGE_REGION": "eu-central-1"} {
+		if target.Args[name] != want {
+			t.Errorf("%s is %q, want %q", name, target.Args[name], want)
+		}
+	}
+	opt.Parameters["Token"] = "secret"
+	p, err := project.Load(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Bake(t.Context(), p, project.Settings{}, "", nil, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "the parameter Token is NoEcho") {
+		t.Errorf("a secret parameter: %v", err)
+	}
+	if err := os.Symlink("../hello", filepath.Join(dir, "app/link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("link.yaml", []byte("# syntax=registry.example.com/samforge-frontend:1\nResources:\n"+function("HelloFn", "./link")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = project.Load(t.Context(), project.Options{File: "link.yaml", Templates: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Bake(t.Context(), p, project.Settings{}, "", nil, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "behind a symbolic link") {
+		t.Errorf("a folder behind a link: %v", err)
 	}
 }
