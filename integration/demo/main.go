@@ -1,7 +1,8 @@
 // Command demo shows the main job of samforge from end to end: it starts a registry and a buildkitd
 // on loopback, publishes stand-ins for the images that cannot be pulled, builds the examples with
 // the real command, and prints the pushed images, what was pulled for them, how long it took and
-// what is inside. The Serverless Framework comes from the npm registry that npm is configured for.
+// what is inside. Then it packages a SAM application, and again without a builder. npm's packages come
+// from the npm registry that npm is configured for, and Go's modules from go's proxy.
 //
 // With -real the images and downloads are the public ones, which needs the internet. Pulls from
 // public registries are not counted then.
@@ -49,10 +50,14 @@ func run(ctx context.Context, real bool, size int64) (err error) {
 	if err := d.publishServerless(ctx, size/4); err != nil {
 		return err
 	}
-	return d.show(ctx, example{
+	err = d.show(ctx, example{
 		title: "The Serverless images: nine pairs of runtime and Node.js, eighteen images, two architectures, one command",
 		file:  "examples/serverless/samforge.yaml", platforms: bothPlatforms, programs: serverlessPrograms, look: ":python3.12-",
 	})
+	if err != nil {
+		return err
+	}
+	return d.application(ctx)
 }
 
 // example is a build file that is shown.
@@ -72,6 +77,7 @@ type demo struct {
 	registry  *testenv.Registry
 	files     *testenv.Files
 	npm       *testenv.NPMRegistry
+	modules   *testenv.GoProxy
 	buildkitd *testenv.Buildkitd
 	images    []string // stand-ins with counted pulls
 }
@@ -142,6 +148,9 @@ func (d *demo) publishServerless(ctx context.Context, size int64) (err error) {
 
 func (d *demo) close() error {
 	var errs []error
+	if d.modules != nil {
+		errs = append(errs, d.modules.Close())
+	}
 	if d.npm != nil {
 		errs = append(errs, d.npm.Close())
 	}
@@ -174,7 +183,7 @@ func (d *demo) mirrors() []string {
 
 // show builds one example and prints the results.
 func (d *demo) show(ctx context.Context, e example) error {
-	fmt.Printf("\n%s\n%s\n\n", e.title, strings.Repeat("=", len(e.title)))
+	heading(e.title)
 	d.registry.Reset()
 	built, err := d.build(ctx, e)
 	if err != nil {
@@ -192,4 +201,8 @@ func (d *demo) show(ctx context.Context, e example) error {
 		}
 	}
 	return nil
+}
+
+func heading(title string) {
+	fmt.Printf("\n%s\n%s\n\n", title, strings.Repeat("=", len(title)))
 }

@@ -14,24 +14,34 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// build runs samforge as a user would, and returns its lines.
+// samforge runs samforge as a user would, prints the command without the hidden flags, and prints and
+// returns the command's output.
+func samforge(ctx context.Context, args, hidden []string) (string, error) {
+	program, err := testenv.Tool("samforge")
+	if err != nil {
+		return "", err
+	}
+	fmt.Printf("$ samforge %s\n", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, program, append(args[:len(args):len(args)], hidden...)...)
+	var stdout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("samforge %s: %w", args[0], err)
+	}
+	fmt.Println(stdout.String())
+	return stdout.String(), nil
+}
+
+// build builds and pushes an example, and returns a line for each image.
 func (d *demo) build(ctx context.Context, e example) ([]string, error) {
-	samforge, err := testenv.Tool("samforge")
+	args := []string{"build", "-f", e.file, "--platform", e.platforms, "--repo", d.registry.Addr + "/ci/plugin", "--push"}
+	begin := time.Now()
+	images, err := samforge(ctx, args, append(d.mirrors(), "--builder", d.buildkitd.Addr, "--progress", "quiet"))
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"build", "-f", e.file, "--platform", e.platforms, "--repo", d.registry.Addr + "/ci/plugin", "--push"}
-	fmt.Printf("$ samforge %s\n", strings.Join(args, " "))
-	args = append(args, "--builder", d.buildkitd.Addr, "--progress", "quiet")
-	cmd := exec.CommandContext(ctx, samforge, append(args, d.mirrors()...)...)
-	var stdout bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
-	begin := time.Now()
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("samforge build: %w", err)
-	}
-	fmt.Printf("%s\npushed in %.2f s\n\n", stdout.String(), time.Since(begin).Seconds())
-	return strings.Fields(stdout.String()), nil
+	fmt.Printf("pushed in %.2f s\n\n", time.Since(begin).Seconds())
+	return strings.Fields(images), nil
 }
 
 // pulled prints what was fetched from the repository of each image. A layer that several images
