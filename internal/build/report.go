@@ -152,7 +152,7 @@ func explain(err error, t project.Target, result builder.Result) error {
 	if mistakes := (source.Diagnostics)(nil); errors.As(err, &mistakes) {
 		return err // of the guard
 	}
-	if sentence := t.Explain(result.Log); sentence != "" {
+	if sentence := t.Explain(err, result.Log); sentence != "" {
 		return fmt.Errorf("%s: %w", sentence, err)
 	}
 	// What a step's program says about a server has nothing to do with the image's registry.

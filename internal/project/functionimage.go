@@ -25,6 +25,10 @@ type functionImage struct {
 	project *Project
 }
 
+func (i functionImage) explain(err error) string {
+	return explainNotCopied(err, i.of.ContextDir)
+}
+
 func (i functionImage) diagnose(message string) *source.Diagnostic {
 	return i.of.Diagnostic(i.of.At, "%s", message)
 }

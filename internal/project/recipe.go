@@ -92,6 +92,8 @@ func (i recipeImage) describe(ctx context.Context, opt llbgen.Options) (*llbgen.
 	return i.plan.Build(ctx, i.of, opt)
 }
 
+func (recipeImage) explain(error) string { return "" }
+
 func (i recipeImage) diagnose(message string) *source.Diagnostic {
 	at := *i.plan.Place(i.of)
 	at.Message = message

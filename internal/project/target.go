@@ -59,6 +59,8 @@ type image interface {
 	describe(ctx context.Context, opt llbgen.Options) (*llbgen.Image, error)
 	// build returns the build function of the frontend.
 	build(f frontend.Frontend) gateway.BuildFunc
+	// explain returns a sentence that says why a build failed, or the empty string.
+	explain(err error) string
 	// diagnose returns a message at the place of the image in the build file.
 	diagnose(message string) *source.Diagnostic
 }
@@ -136,9 +138,14 @@ func (t Target) Describe(ctx context.Context, platform, builder ocispecs.Platfor
 	return t.image.describe(ctx, images.options(platform, builder))
 }
 
-// Explain returns a sentence that says why the target's build failed, or the empty string. It reads
-// the output of the failed step.
-func (t Target) Explain(log string) string { return npm.Explain(log) }
+// Explain returns a sentence that says why the target's build failed, or the empty string. log is the
+// output of the failed step.
+func (t Target) Explain(err error, log string) string {
+	if sentence := npm.Explain(log); sentence != "" || t.image == nil {
+		return sentence
+	}
+	return t.image.explain(err)
+}
 
 // Expand fills in the placeholders in the values of a flag, such as {{.Target}} in --cache-to: each
 // of several images has its own cache.
