@@ -8,17 +8,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/plan"
+	"github.com/samforge/samforge/internal/project"
 )
 
 func graphCommand() *cobra.Command {
-	var f buildFlags
+	f := buildFlags{input: project.Options{Templates: true}}
 	var format string
 	c := &cobra.Command{
 		Use:   "graph [flags] [CONTEXT]",
 		Short: "Draw the images and the layers that they share",
 		Long: `Draw the images of a build file and their layers: a box for each layer, in the order
 of the image, and only one box if several images share it. As with samforge plan, nothing is
-built and no layer is pulled.`,
+built and no layer is pulled.
+
+For a SAM template: what the functions are built from, with a box for each image that their
+Dockerfiles reach and for each folder. Functions that are built from the same are one image.`,
 		Example: `  samforge graph >images.svg
   samforge graph --format dot | dot -Tpng -o images.png`,
 		Args: oneContext,
@@ -38,6 +42,7 @@ built and no layer is pulled.`,
 		},
 	}
 	f.registerInput(c)
+	f.registerConfig(c)
 	c.Flags().StringVar(&format, "format", "svg", "`format` of the picture: "+strings.Join(plan.PictureFormats(), ", "))
 	completeFlag(c, "format", plan.PictureFormats()...)
 	return c

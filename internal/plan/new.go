@@ -30,6 +30,9 @@ func New(ctx context.Context, p *project.Project, client *registry.Client) (*Pla
 // Draw returns a picture of the images that a build would make. It sends no request to the registry
 // that the images are pushed to.
 func Draw(ctx context.Context, p *project.Project, client *registry.Client) (*Picture, error) {
+	if p.IsTemplate() {
+		return drawFunctions(ctx, p, client)
+	}
 	plan, err := newPlan(ctx, p, registry.NewResolver(ctx, client), nil)
 	if err != nil {
 		return nil, err

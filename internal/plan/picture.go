@@ -8,7 +8,9 @@ import (
 	"strings"
 )
 
-// Picture shows which images have which layers. A layer that several images share appears once.
+// Picture shows which images have which layers. A layer that several images share appears once. In a
+// picture of the functions of a SAM template the layers are what they are built from: other images, and
+// build contexts.
 type Picture struct {
 	Images []PictureImage `json:"images"`
 	// Layers are in the order of the images, the lowest first.
@@ -29,6 +31,7 @@ type PictureLayer struct {
 	Source string `json:"source"`
 	Action Action `json:"action"`
 	Size   int64  `json:"size,omitempty"`
+	Files  int    `json:"files,omitempty"` // of a build context
 }
 
 // picture returns the picture of a plan.
@@ -47,7 +50,7 @@ func (p *Plan) picture() *Picture {
 			if !ok {
 				id = fmt.Sprintf("layer%d", len(ids)+1)
 				ids[key] = id
-				pic.Layers = append(pic.Layers, PictureLayer{id, layer.Name, layer.Source, layer.Action, layer.Size})
+				pic.Layers = append(pic.Layers, PictureLayer{ID: id, Name: layer.Name, Source: layer.Source, Action: layer.Action, Size: layer.Size})
 			}
 			if !slices.Contains(rows, layer.Name) {
 				above := 0
@@ -94,6 +97,9 @@ func (p *Picture) Write(w io.Writer, format string) error {
 
 // title returns the text in a layer's box.
 func (l PictureLayer) title() string {
+	if l.Files > 0 {
+		return fmt.Sprintf("%s (%d files, %s)", l.Name, l.Files, humanSize(l.Size))
+	}
 	if l.Size > 0 {
 		return fmt.Sprintf("%s (%s, %s)", l.Name, l.Action, humanSize(l.Size))
 	}

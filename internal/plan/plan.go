@@ -68,6 +68,8 @@ type Action string
 const (
 	// ActionBuild makes a layer from its sources.
 	ActionBuild Action = "build"
+	// ActionSend sends the files of a build context to the builder.
+	ActionSend Action = "send"
 	// ActionPull pulls an image, because files are copied from it.
 	ActionPull Action = "pull"
 	// ActionMount mounts layers from another repository of the same registry; no bytes are sent.
