@@ -4,11 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/bake"
-	"github.com/samforge/samforge/internal/project"
 )
 
 func bakeCommand() *cobra.Command {
-	f := buildFlags{input: project.Options{Templates: true}}
+	var f buildFlags
 	var frontend string
 	c := &cobra.Command{
 		Use:   "bake [flags] [CONTEXT]",

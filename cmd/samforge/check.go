@@ -20,7 +20,7 @@ import (
 var errFindings = errors.New("the check found something")
 
 func checkCommand() *cobra.Command {
-	f := buildFlags{input: project.Options{Templates: true}}
+	var f buildFlags
 	var format, platform string
 	var listRules bool
 	c := &cobra.Command{
@@ -77,10 +77,7 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 
 // checkFile checks the build file that the flags and the argument name, and prints the findings.
 func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string) error {
-	if err := f.configureBuild(c, args); err != nil {
-		return err
-	}
-	opt, err := f.options(c, args)
+	opt, err := f.configured(c, args)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/plan"
-	"github.com/samforge/samforge/internal/project"
 )
 
 func graphCommand() *cobra.Command {
-	f := buildFlags{input: project.Options{Templates: true}}
+	var f buildFlags
 	var format string
 	c := &cobra.Command{
 		Use:   "graph [flags] [CONTEXT]",

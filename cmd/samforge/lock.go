@@ -6,11 +6,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/lock"
-	"github.com/samforge/samforge/internal/project"
 )
 
 func lockCommand() *cobra.Command {
-	f := buildFlags{input: project.Options{Templates: true}}
+	var f buildFlags
 	var how lock.Options
 	c := &cobra.Command{
 		Use:   "lock [flags] [CONTEXT] | lock --update [flags] [NAME...]",
@@ -50,7 +49,7 @@ whose name contains one of the arguments. The changes are printed.`,
 }
 
 func outdatedCommand() *cobra.Command {
-	f := buildFlags{input: project.Options{Templates: true}}
+	var f buildFlags
 	c := &cobra.Command{
 		Use:   "outdated [flags] [CONTEXT]",
 		Short: "Show what has changed since the build file was locked",

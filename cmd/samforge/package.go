@@ -88,7 +88,7 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return &usageError{err}
 	}
-	f.input.Templates, f.input.Archives, f.build.Push = true, true, true
+	f.input.Archives, f.build.Push = true, true
 	opt, err := f.options(c, nil)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 )
 
 func planCommand() *cobra.Command {
-	f := buildFlags{input: project.Options{Templates: true}}
+	var f buildFlags
 	var format string
 	c := &cobra.Command{
 		Use:   "plan [flags] [CONTEXT]",

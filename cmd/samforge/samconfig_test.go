@@ -53,7 +53,7 @@ func TestFlagsOfATemplate(t *testing.T) {
 			File: all.File, Region: all.Region, BaseDir: "src", Excludes: all.Excludes, Parameters: map[string]string{"Stage": "file"}},
 		"--file other/template.yaml": {File: "other/template.yaml"},
 	} {
-		f := buildFlags{input: project.Options{Templates: true}}
+		var f buildFlags
 		var got project.Options
 		c := &cobra.Command{Use: "build", SilenceUsage: true, RunE: func(c *cobra.Command, _ []string) (err error) {
 			if _, err = f.configure(c, "", "build"); err == nil {

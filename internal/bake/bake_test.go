@@ -131,7 +131,7 @@ func TestBakeOfATemplate(t *testing.T) {
 		}
 	}
 	t.Chdir(filepath.Join(dir, "app"))
-	opt := project.Options{File: "template.yaml", Templates: true, Parameters: map[string]string{"Stage": "two words"}, Region: "eu-central-1"}
+	opt := project.Options{File: "template.yaml", Parameters: map[string]string{"Stage": "two words"}, Region: "eu-central-1"}
 	file := bakeOf(t, opt, project.Settings{}, "")
 	for group, want := range map[string]string{"default": "HelloFn default_ Child_HelloFn Child_ByeFn", "ByeFn": "Child_ByeFn", "HelloFn": ""} {
 		if got := strings.Join(file.Group[group].Targets, " "); got != want {
@@ -161,7 +161,7 @@ func TestBakeOfATemplate(t *testing.T) {
 	if err := os.WriteFile("link.yaml", []byte("# syntax=registry.example.com/samforge-frontend:1\nResources:\n"+function("HelloFn", "./link")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if p, err = project.Load(t.Context(), project.Options{File: "link.yaml", Templates: true}); err != nil {
+	if p, err = project.Load(t.Context(), project.Options{File: "link.yaml"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Bake(t.Context(), p, project.Settings{}, "", nil, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "behind a symbolic link") {

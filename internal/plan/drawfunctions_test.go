@@ -64,7 +64,7 @@ func TestDrawFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p, err := project.Load(t.Context(), project.Options{File: filepath.Join(dir, "template.yaml"), Templates: true})
+	p, err := project.Load(t.Context(), project.Options{File: filepath.Join(dir, "template.yaml")})
 	if err != nil {
 		t.Fatal(err)
 	}

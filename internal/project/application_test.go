@@ -24,7 +24,7 @@ func TestTargetsOfATemplate(t *testing.T) {
 	})
 	load := func(opt Options) (*Project, []Target) {
 		t.Helper()
-		opt.File, opt.Templates = filepath.Join(dir, "app/template.yaml"), true
+		opt.File = filepath.Join(dir, "app/template.yaml")
 		p, err := Load(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestMistakesAboutTemplates(t *testing.T) {
 		"--tag for several functions":      {function("Fn", "", complete) + function("Gn", "", complete), Options{Tags: []string{"a:1"}}, "--tag names one image, and 2 targets are selected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.opt.File, c.opt.Templates = filepath.Join(dir, "template.yaml"), true
+			c.opt.File = filepath.Join(dir, "template.yaml")
 			c.opt.Stdin = strings.NewReader("")
 			if err := os.WriteFile(c.opt.File, []byte("Resources:\n"+c.template), 0o600); err != nil {
 				t.Fatal(err)
@@ -93,12 +93,8 @@ func TestMistakesAboutTemplates(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load(t.Context(), Options{File: filepath.Join(dir, "zip.yaml"), Templates: true}); err == nil || !strings.Contains(err.Error(), "there is nothing to build") {
+	if _, err := Load(t.Context(), Options{File: filepath.Join(dir, "zip.yaml")}); err == nil || !strings.Contains(err.Error(), "there is nothing to build") {
 		t.Errorf("a template without images: %v", err)
-	}
-	_, err := Load(t.Context(), Options{File: filepath.Join(dir, "zip.yaml")})
-	if want := "zip.yaml is a SAM template, which samforge build reads: name a samforge.yaml"; err == nil || err.Error() != want {
-		t.Errorf("a verb that reads no templates: %v, want %s", err, want)
 	}
 }
 
@@ -115,7 +111,7 @@ func TestFunctionsForDebugging(t *testing.T) {
 		"hellofn:v1-debug other": {BuildMode: "debug", BuildArgs: map[string]string{"SAM_BUILD_MODE": "other"}},
 		"registry.example.com/app:hellofn-000000000000-v1-debug debug": {BuildMode: "debug", Repo: "registry.example.com/app"},
 	} {
-		opt.File, opt.Templates = filepath.Join(dir, "template.yaml"), true
+		opt.File = filepath.Join(dir, "template.yaml")
 		p, err := Load(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)

@@ -70,7 +70,7 @@ func TestCheckOfATemplate(t *testing.T) {
 	})
 	check := func(opt Options) (found, mistake string) {
 		t.Helper()
-		opt.File, opt.Templates = filepath.Join(dir, opt.File), true
+		opt.File = filepath.Join(dir, opt.File)
 		client := registry.NewClient(registry.NewKeychain(func(string) {}, ""), roundtrip.DefaultSilence)
 		results, err := Check(t.Context(), opt, registry.NewResolver(nowhere(t), client))
 		if results == nil {
@@ -133,7 +133,7 @@ func TestFindingsOfATemplateAreRefused(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, err := Load(t.Context(), Options{File: file, Templates: true})
+		p, err := Load(t.Context(), Options{File: file})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,8 +50,6 @@ type Options struct {
 	Repo string
 	// Repos are the repositories of a template's functions by their names; with Repo there are none.
 	Repos map[string]string
-	// Templates says that SAM templates are read. Without it they are an error.
-	Templates bool
 	// Archives says that functions whose image is in a file count, too: see [Project.Archives].
 	Archives bool
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.

@@ -62,9 +62,6 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 		return nil, err
 	}
 	if samtemplate.IsTemplate(p.File.Data) {
-		if !opt.Templates {
-			return nil, errTemplate(p.File)
-		}
 		return p, p.loadTemplate()
 	}
 	p.Args = buildArgs(opt, p.File)
@@ -112,11 +109,6 @@ func (p *Project) loadTemplate() error {
 	}
 	_, err = p.place(ocispecs.Platform{})
 	return err
-}
-
-// errTemplate returns the error of a verb that reads no SAM templates.
-func errTemplate(f File) error {
-	return fmt.Errorf("%s is a SAM template, which samforge build reads: name a %s", f.Name, llbgen.Filename)
 }
 
 // buildArgs returns the build arguments for a build file, from the options, the mirrors and the

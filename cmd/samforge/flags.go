@@ -1,0 +1,339 @@
+// The flags of the commands that read a build file, and how they become options.
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/packaging"
+	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/roundtrip"
+	"github.com/samforge/samforge/internal/samconfig"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// buildFlags are the flags of the commands that read a build file. A command registers those that
+// it uses.
+type buildFlags struct {
+	input project.Options
+	build build.Options
+
+	// These cannot simply be copied into the options.
+	args, labels, mirrors  []string
+	attests, overrides     []string
+	kind, repo, provenance string
+	sbom, verify           string
+	envArgs, quiet, locked bool
+	config                 configFlags
+	profile                string            // of AWS
+	output                 packaging.Options // of the SAM template with the images in it
+}
+
+// silence reads from the environment how long builders, registries and download servers may send
+// nothing.
+func silence() (s builder.SilenceOptions, err error) {
+	s.Limit = roundtrip.DefaultSilence
+	for name, limit := range map[string]*time.Duration{"SAMFORGE_SILENCE": &s.Limit, "SAMFORGE_PUSH_LIMIT": &s.PushLimit} {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if *limit, err = time.ParseDuration(value); err != nil || *limit < 0 {
+			return s, fmt.Errorf("%s=%s: expected a duration such as 90s or 5m, or 0 to wait for ever", name, value)
+		}
+	}
+	return s, nil
+}
+
+// oneContext refuses more than one argument. It also refuses an empty one, which comes from a
+// variable without a value.
+func oneContext(c *cobra.Command, args []string) error {
+	if err := severalValues(c, args); err != nil {
+		return err
+	}
+	if len(args) > 1 || slices.Contains(args, "") {
+		return &usageError{fmt.Errorf("%s takes one build context at most, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
+	}
+	return nil
+}
+
+// recipeFlags are the flags that a SAM template has no use for.
+func recipeFlags() []string {
+	return []string{"kind", "env-args", "verify", "mirror"}
+}
+
+func variablesHelp() string {
+	var help strings.Builder
+	for _, v := range llbgen.Variables() {
+		fmt.Fprintf(&help, "  %-28s %s\n", v.Name, v.Help)
+	}
+	return help.String()
+}
+
+func (f *buildFlags) register(c *cobra.Command) {
+	f.registerInput(c)
+	c.Flags().StringVar(&f.input.File, "template-file", "", "") // of sam build
+	_ = c.Flags().MarkHidden("template-file")
+	f.registerConfig(c)
+	f.registerSettings(c)
+	flags, o := c.Flags(), &f.build
+	flags.BoolVar(&o.Push, "push", false, "push the images")
+	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
+	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
+	flags.StringVar(&f.output.Output, "output-template-file", "", "write a SAM template with the images in it to this `file`, for sam local and sam deploy; with --load or --push")
+	flags.BoolVar(&o.SkipExisting, "skip-existing", false, "leave out images whose tag is in the registry")
+	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
+	f.registerBuilder(c)
+}
+
+// registerBuilder registers the flags that say where and how images are built.
+func (f *buildFlags) registerBuilder(c *cobra.Command) {
+	flags, o := c.Flags(), &f.build
+	flags.BoolVar(&o.NoSkip, "no-skip", false, "build the functions of a SAM template even if an image of the same inputs is in the registry")
+	flags.BoolVar(&o.NoCache, "no-cache", false, "run every step again")
+	flags.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run every step of these `targets` again")
+
+	flags.StringVar(&o.Network, "network", "default", "`network` of the build steps: default, none or host, which the builder must allow")
+	flags.StringArrayVar(&o.AddHosts, "add-host", nil, "let the build steps find a host at an address: `HOST:IP`")
+
+	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that samforge finds or starts)")
+	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
+	flags.StringVar(&o.Builder.TLS.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
+	flags.StringVar(&o.Builder.TLS.Key, "tlskey", "", "client key `file` for a tcp builder")
+	flags.StringVar(&o.Builder.TLS.ServerName, "tlsservername", "", "`name` in the certificate of a tcp builder (default its host)")
+	flags.StringVar(&o.Builder.TLS.Dir, "tlsdir", "", "`folder` with ca.pem, cert.pem and key.pem for a tcp builder")
+	flags.StringVar(&o.MetadataFile, "metadata-file", "", "write the build's metadata to this `file`, as docker buildx does")
+	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+
+	completeList(c, "no-cache-filter", f.targets)
+	completeFlag(c, "network", "default", "none", "host")
+	completeFlag(c, "progress", "auto", "tty", "plain", "rawjson", "quiet")
+}
+
+// registerFile registers the flags for the content of the build file.
+func (f *buildFlags) registerFile(c *cobra.Command) {
+	flags, o := c.Flags(), &f.input
+	flags.SortFlags = false
+	flags.StringVarP(&o.File, "file", "f", "", "build `file`, - for standard input (default CONTEXT/samforge.yaml)")
+	flags.StringVar(&f.kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
+	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
+	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the kind of the images has from the environment")
+	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static)")
+	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock, template.lock)")
+	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
+
+	completeFlag(c, "kind", llbgen.KindNames()...)
+	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
+}
+
+// registerInput registers the flags that describe the images, independent of the builder.
+func (f *buildFlags) registerInput(c *cobra.Command) {
+	f.registerFile(c)
+	f.registerTargets(c, "build")
+	flags, o := c.Flags(), &f.input
+	flags.StringSliceVar(&o.Platforms, "platform", nil, "build for these `platforms`, such as linux/amd64,linux/arm64")
+	f.registerContexts(c)
+
+	flags.StringVar(&f.repo, "repo", "", "tag the images in this `repository`")
+	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags, with placeholders such as {{.Version}}: "+strings.Join(llbgen.TagFields(), " "))
+	flags.StringArrayVarP(&o.Tags, "tag", "t", nil, "`reference` instead of the one made from the build file; one target only")
+
+	completePlatforms(c)
+}
+
+// registerTargets registers the flags that choose the targets to do something with, and those for
+// the content of a SAM template.
+func (f *buildFlags) registerTargets(c *cobra.Command, do string) {
+	flags, o := c.Flags(), &f.input
+	flags.StringArrayVar(&o.Targets, "target", nil, do+" this `target` or runtime; may be repeated (default all)")
+	flags.StringArrayVarP(&o.Excludes, "exclude", "x", nil, "do not "+do+" this `function` of a SAM template; may be repeated")
+	f.registerTemplate(c)
+	f.completeTarget(c)
+}
+
+func (f *buildFlags) registerContexts(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.input.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
+}
+
+// registerTemplate registers the flags for the content of a SAM template.
+func (f *buildFlags) registerTemplate(c *cobra.Command) {
+	flags, o := c.Flags(), &f.input
+	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "`parameters` of a SAM template: NAME=VALUE or ParameterKey=NAME,ParameterValue=VALUE, several with spaces between, or file://NAME for a YAML or TOML file with a table of them; may be repeated")
+	flags.StringVar(&f.profile, "profile", "", "`profile` in the configuration of AWS, for the credentials of Amazon ECR")
+	flags.StringVar(&o.Region, "region", "", "AWS `region` of a SAM template, the value of AWS::Region (default us-east-1)")
+	flags.StringVarP(&o.BaseDir, "base-dir", "s", "", "`folder` that the paths in a SAM template are relative to (default its own)")
+}
+
+// registerSettings registers the flags for settings that apply to every target.
+func (f *buildFlags) registerSettings(c *cobra.Command) {
+	flags, o := c.Flags(), &f.build.Settings
+	flags.StringArrayVar(&o.Annotations, "annotation", nil, "OCI annotation: `[TYPE:]KEY=VALUE`")
+	flags.StringArrayVar(&f.labels, "label", nil, "label of the image config: `KEY=VALUE`")
+	flags.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=TYPE` and its attributes, as in docker buildx build")
+	flags.StringVar(&f.provenance, "provenance", "", "provenance attestation: true, or its `attributes` such as mode=max")
+	flags.StringVar(&f.sbom, "sbom", "", "SBOM attestation: true for what samforge knows about the image, which pulls nothing; or its `attributes`, such as generator=IMAGE, whose scanner reads the whole image")
+
+	flags.StringArrayVar(&o.CacheFrom, "cache-from", nil, "cache `source`, such as type=registry,ref=registry.example.com/cache; {{.Target}}, {{.Runtime}} and {{.Variant}} are filled in")
+	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
+	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
+	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
+}
+
+// registries returns a client for registries, which also finds the credentials for the builder.
+// Call it after the options are read. Its warnings go to standard error.
+func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
+	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
+	return registry.NewClient(registry.NewKeychain(warn, f.profile), f.build.Silence.Limit)
+}
+
+// load reads the project that the flags and the argument (a build context) name.
+func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, error) {
+	opt, err := f.configured(c, args)
+	if err != nil {
+		return nil, err
+	}
+	return project.Load(c.Context(), opt)
+}
+
+// configured is options, with what the configuration of SAM CLI has for a SAM template.
+func (f *buildFlags) configured(c *cobra.Command, args []string) (project.Options, error) {
+	if err := f.configureBuild(c, args); err != nil {
+		return project.Options{}, err
+	}
+	return f.options(c, args)
+}
+
+// options turns the flags and the argument into options. Mistakes are a [*usageError].
+func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, error) {
+	o, err := f.parse(c, args)
+	if err != nil {
+		return o, &usageError{err}
+	}
+	if f.envArgs && !f.quiet {
+		o.Taken = func(args map[string]string) { fmt.Fprintln(c.ErrOrStderr(), taken(args)) }
+	}
+	return o, nil
+}
+
+// taken lists the build arguments that --env-args took.
+func taken(args map[string]string) string {
+	text := "samforge: --env-args took from the environment:"
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		text += " " + name + "=" + credentials.Mask(args[name])
+	}
+	return text
+}
+
+func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, error) {
+	o := f.input
+	o.Stdin = c.InOrStdin()
+	if len(args) > 0 {
+		o.Context = args[0]
+	}
+	if f.envArgs {
+		o.Environment = os.Getenv
+	}
+	var err error
+	if o.BuildArgs, err = f.buildArgs(); err != nil {
+		return o, err
+	}
+	if c.Flags().Changed("parameter-overrides") {
+		if o.Parameters, err = samconfig.ParseOverrides(c.Context(), f.overrides...); err != nil {
+			return o, err
+		}
+	}
+	o.BuildMode = os.Getenv(project.BuildModeArg)
+	o.Repo = f.repo
+	for _, name := range recipeFlags() {
+		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed {
+			o.RecipeFlags = append(o.RecipeFlags, name)
+		}
+	}
+	mirrors, err := pairs("--mirror", f.mirrors)
+	if err != nil {
+		return o, err
+	}
+	o.Mirrors = llbgen.Mirrors(mirrors)
+
+	b := &f.build
+	if b.Silence, err = silence(); err != nil {
+		return o, err
+	}
+	b.Stdout, b.Stderr = c.OutOrStdout(), c.ErrOrStderr()
+	if b.Labels, err = pairs("--label", f.labels); err != nil {
+		return o, err
+	}
+	b.Attests = slices.Concat(f.attests, attest("sbom", f.sbom), attest("provenance", f.provenance))
+	if f.quiet {
+		b.Progress = "quiet"
+	} else {
+		b.Builder.Log = func(sentence string) { fmt.Fprintln(b.Stderr, "samforge: "+sentence) }
+	}
+	return o, nil
+}
+
+// buildArgs collects the build arguments from --build-arg and from the flags that are short for
+// one.
+func (f *buildFlags) buildArgs() (map[string]string, error) {
+	args := map[string]string{}
+	if epoch, ok := os.LookupEnv(llbgen.EpochArg); ok {
+		args[llbgen.EpochArg] = epoch
+	}
+	for _, arg := range f.args {
+		name, value, ok := strings.Cut(arg, "=")
+		if name == "" {
+			return nil, fmt.Errorf("--build-arg %q: expected NAME=VALUE", arg)
+		}
+		if !ok {
+			if value, ok = os.LookupEnv(name); !ok {
+				continue // as in docker: an unset variable is not passed
+			}
+		}
+		args[name] = value
+	}
+	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "SAMFORGE_VERIFY": f.verify} {
+		if value != "" {
+			args[name] = value
+		}
+	}
+	if f.locked {
+		args[llbgen.LockedArg] = "true"
+	}
+	return args, nil
+}
+
+func pairs(flag string, values []string) (map[string]string, error) {
+	out := make(map[string]string, len(values))
+	for _, v := range values {
+		key, value, ok := strings.Cut(v, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("%s %q: expected two parts with = between them", flag, v)
+		}
+		out[key] = value
+	}
+	return out, nil
+}
+
+// attest turns --sbom and --provenance into --attest, as buildx does.
+func attest(kind, value string) []string {
+	switch value {
+	case "", "false":
+		return nil
+	case "true":
+		return []string{"type=" + kind}
+	default:
+		return []string{"type=" + kind + "," + value}
+	}
+}
