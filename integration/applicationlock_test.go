@@ -127,6 +127,9 @@ func TestLockOfAnApplication(t *testing.T) {
 		if r := b.samforge("build", "--progress", "plain", "--builder", b.Buildkitd.Addr); r.code != 0 || !strings.Contains(r.stderr, sentence) {
 			t.Errorf("exit code %d, want a warning %q:\n%s", r.code, sentence, r.stderr)
 		}
+		if r := b.samforge("plan"); r.code != 0 || !strings.Contains(r.stdout, "GoodbyeFunction: "+sentence) {
+			t.Errorf("samforge plan exits with %d, want a warning %q:\n%s%s", r.code, sentence, r.stdout, r.stderr)
+		}
 		for _, r := range []result{b.pushTo(nowhere, "--locked"), b.samforge("build", "--progress", "plain", "--builder", b.Buildkitd.Addr, "--locked")} {
 			if r.code == 0 || !strings.Contains(r.stderr, "--locked, and "+sentence) {
 				t.Errorf("exit code %d, want %q:\n%s", r.code, sentence, r.stderr)
@@ -193,7 +196,7 @@ func TestLockedFrontend(t *testing.T) {
 	b, _ := sharedBed(t)
 	const syntax = "docker.io/docker/dockerfile:1.99"
 	frontend := filepath.Join(t.TempDir(), "dockerfile-frontend")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", frontend, "github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", frontend, "github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend")
 	cmd.Dir, cmd.Env = "tools", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

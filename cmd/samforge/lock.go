@@ -41,6 +41,7 @@ whose name contains one of the arguments. The changes are printed.`,
 	}
 	f.registerFile(c)
 	f.registerTemplate(c)
+	f.registerContexts(c)
 	f.registerConfig(c)
 	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "lock for these `platforms` (default those that the images exist for)")
 	c.Flags().BoolVar(&how.Update, "update", false, "move the locked entries to the current state")
@@ -73,6 +74,7 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 	}
 	f.registerFile(c)
 	f.registerTemplate(c)
+	f.registerContexts(c)
 	f.registerConfig(c)
 	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "compare for these `platforms`")
 	completePlatforms(c)

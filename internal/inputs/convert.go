@@ -184,7 +184,7 @@ func (c *offline) ResolveImageConfig(ctx context.Context, ref string, opt source
 		image.Name, image.Written = name, name
 		image.Pin = c.build.Lock.Pin(name, image.Platform)
 	}
-	image.given, image.stage = c.isContext(image.Name), c.stages[contextName(image.Name)]
+	image.Given, image.stage = c.isContext(image.Name), c.stages[contextName(image.Name)]
 	config, err := []byte(`{}`), error(nil)
 	if image.Digest = image.Pin.Manifest; image.Digest == "" || c.variables {
 		image.Digest, config, err = c.finder.Resolve(ctx, ref, image.Platform)

@@ -31,8 +31,9 @@ type Image struct {
 	Pin llbgen.Pin
 	// Frontend is true for the frontend of the Dockerfile.
 	Frontend bool
+	// Given is true for an image that a named context of the user has. No lock file replaces it.
+	Given bool
 
-	given bool // a named context of the user has it
 	stage bool // a stage has its name
 }
 
@@ -131,7 +132,7 @@ func (r *Reached) compare(lockfile *llbgen.Lockfile) {
 	for _, image := range r.Images {
 		switch {
 		case image.Fixed() || image.Pin.Digest != "" && !image.stage:
-		case image.given:
+		case image.Given:
 			say("the named context %s has no digest: name one, as in docker-image://REFERENCE@sha256:…", image.Name)
 		case image.stage:
 			say("%v", image.Lockable())

@@ -72,6 +72,11 @@ func NewFunctions(ctx context.Context, p *project.Project, client *registry.Clie
 	if err := eg.Wait(); err != nil {
 		return nil, err
 	}
+	for _, t := range targets {
+		for _, sentence := range t.Inputs.Unlocked {
+			planned.Warnings = append(planned.Warnings, t.Name+": "+sentence)
+		}
+	}
 	first := map[string]string{}
 	for i := range planned.Functions {
 		f := &planned.Functions[i]

@@ -33,7 +33,7 @@ func Check(ctx context.Context, opt Options, images *registry.Resolver) (*lint.L
 		return p.checkTemplate(ctx, images)
 	}
 	if len(opt.BuildContexts) > 0 {
-		return nil, BadInput(fmt.Errorf("--build-context is for a SAM template here, and %s is none: leave it out", p.File.Name))
+		return nil, BadInput(errNoContexts(p.File))
 	}
 	lockfile, err := p.File.parseLock()
 	if err != nil {
@@ -46,6 +46,11 @@ func Check(ctx context.Context, opt Options, images *registry.Resolver) (*lint.L
 		return results, nil
 	}
 	return results, BadInput(missingFile(errors.New(mistake(results)), opt, p.File))
+}
+
+// errNoContexts returns the error of a verb that uses named contexts only for SAM templates.
+func errNoContexts(f File) error {
+	return fmt.Errorf("--build-context is for a SAM template here, and %s is none: leave it out", f.Name)
 }
 
 // mistake returns the mistake of some results, with its lines.

@@ -30,9 +30,15 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 		return nil, nil, err
 	}
 	if samtemplate.IsTemplate(p.File.Data) {
+		if p.Contexts, err = namedContexts(opt.BuildContexts); err != nil {
+			return nil, nil, err
+		}
 		p.Args = functionArgs(opt)
 		_, err := p.loadApplication()
 		return p, lockfile, err
+	}
+	if len(opt.BuildContexts) > 0 {
+		return nil, nil, errNoContexts(p.File)
 	}
 	p.Args = buildArgs(opt, p.File)
 	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()))

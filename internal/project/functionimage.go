@@ -68,7 +68,7 @@ func (i functionImage) describe(ctx context.Context, opt llbgen.Options) (*llbge
 	}
 	described := &llbgen.Image{}
 	for _, image := range reached.Images {
-		if image.Fixed() {
+		if image.Fixed() || image.Given {
 			continue
 		}
 		pins, err := everyPlatform(ctx, image, opt.Resolve)
