@@ -16,8 +16,8 @@ const deployment = `#!/bin/sh
 echo "$(basename "$0") $*" >>deployed
 `
 
-// Each template's own commands package the application and hand the template to what deploys it, with
-// the images of all functions in it. The next run finds them and builds nothing.
+// Each template's own commands package the application and hand the template to what deploys it,
+// with the images of all functions in it. The next run finds them and builds nothing.
 func TestCITemplatesOfApplications(t *testing.T) {
 	t.Parallel()
 	b, npm := sharedBed(t)
@@ -37,6 +37,7 @@ func TestCITemplatesOfApplications(t *testing.T) {
 		repository := b.repo("ci/" + strings.TrimPrefix(strings.TrimSuffix(file, filepath.Ext(file)), "application-"))
 		job := newCIJob(t, b, nil, "IMAGE_REPOSITORY="+repository, "PATH="+bin+":"+filepath.Dir(samforgeBinary)+":"+os.Getenv("PATH"))
 		a.checkout(t, job.dir)
+		job.run(t, script{"samforge lock -f template.yaml", plainShell}) // is in the repository
 		read := func(name string) string {
 			data, err := os.ReadFile(filepath.Join(job.dir, name))
 			must(t, err)

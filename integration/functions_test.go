@@ -52,7 +52,8 @@ func newExampleApplication(t *testing.T, b *bed, npm *testenv.NPMRegistry) *exam
 	return a
 }
 
-// bases returns the references of the base images as the Dockerfiles have them, and in the test bed.
+// bases returns the references of the base images as the Dockerfiles have them, and in the test
+// bed.
 func (a *exampleApplication) bases(t *testing.T) map[string]string {
 	t.Helper()
 	bases := map[string]string{}
@@ -93,8 +94,8 @@ func (a *exampleApplication) run(env []string, verb, builder string, more ...str
 	return run(a.t, env, append(args, more...)...)
 }
 
-// Each function of the example is built into a Docker engine, as for `sam local invoke`, and answers
-// its event there.
+// Each function of the example is built into a Docker engine, as for `sam local invoke`, and
+// answers its event there.
 func TestFunctionsRun(t *testing.T) {
 	t.Parallel()
 	b, npm := sharedBed(t)
@@ -120,4 +121,71 @@ func TestFunctionsRun(t *testing.T) {
 			t.Errorf("%s answers %s, want %s; its log ends with:\n%s", function, said, answer, f.Log())
 		}
 	}
+}
+
+// Each function has one digest, whichever door and builder it comes from: docker buildx build and
+// bake on the command's builder, and the command on a rootful one, which has nothing but the cache
+// in the registry. Without that too the tags are the same; COPY and RUN write the time into their
+// layers then.
+func TestFunctionsThroughAllDoors(t *testing.T) {
+	t.Parallel()
+	b, npm := sharedBed(t)
+	a := newExampleApplication(t, b, npm)
+	cache := "type=registry,ref=" + b.repo("cache") + ":{{.Target}}"
+	first := a.run(nil, "build", b.Buildkitd.Addr, "--repo", b.repo("ci/app"), "--push", "--cache-to", cache+",mode=max").ok(t)
+	if len(first) != len(answers) {
+		t.Fatalf("stdout is %q, want a line for each of %d functions", first, len(answers))
+	}
+	digests := map[string]string{} // by the name of the function in lower case
+	for _, line := range first {
+		digests[functionOf(line)] = digestOf(line)
+	}
+	x := b.newBuildx(b.Buildkitd)
+	x.env = []string{"TEST_GOPROXY=" + a.goproxy}
+	folder := filepath.Dir(a.template)
+	t.Run("docker buildx build", func(t *testing.T) {
+		for function := range answers {
+			ref := b.repo("ci/buildx:" + strings.ToLower(function))
+			args := append([]string{"buildx", "build", "-f", "template.yaml", "--build-arg", "BUILDKIT_SYNTAX=" + x.frontend, "--target", function, "--push", "-t", ref}, a.args...)
+			x.docker(folder, append(args, ".")...).ok(t)
+			if got, want := b.digestOfTag(ref), digests[strings.ToLower(function)]; got != want {
+				t.Errorf("%s is %s, from the command %s", function, got, want)
+			}
+		}
+	})
+	t.Run("docker buildx bake", func(t *testing.T) {
+		printed := run(t, b.env, append([]string{"bake", "-f", a.template, "--frontend", x.frontend, "--repo", b.repo("ci/bake")}, a.args...)...)
+		printed.ok(t)
+		if r := x.dockerWith(strings.NewReader(printed.stdout), folder, "buildx", "bake", "-f", "-", "--push", "--allow", "fs.read=*"); r.code != 0 {
+			t.Fatalf("docker buildx bake exited with %d:\n%s", r.code, r.stderr)
+		}
+		for _, line := range first {
+			tag, digest, _ := strings.Cut(strings.Replace(line, b.repo("ci/app"), b.repo("ci/bake"), 1), "@")
+			if got := b.digestOfTag(tag); got != digest {
+				t.Errorf("%s is %s, from the command %s", tag, got, digest)
+			}
+		}
+	})
+	t.Run("a rootful builder with the cache", func(t *testing.T) {
+		fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{NoRunc: true})
+		wantDigests(t, a.run(nil, "build", fresh.Addr, "--repo", b.repo("ci/app"), "--push", "--no-skip", "--cache-from", cache).ok(t), first)
+	})
+	t.Run("a rootful builder with nothing", func(t *testing.T) {
+		fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+		// The last function takes as long to compile as all of this test.
+		for i, line := range a.run(nil, "build", fresh.Addr, "--repo", b.repo("ci/cold"), "--push", "--exclude", "ArchiveFunction").ok(t) {
+			tag, digest, _ := strings.Cut(line, "@")
+			wantTag, _, _ := strings.Cut(strings.Replace(first[i], b.repo("ci/app"), b.repo("ci/cold"), 1), "@")
+			if got := b.digestOfTag(tag); tag != wantTag || got != digest {
+				t.Errorf("a builder that has nothing gives %s (%s in the registry), the other %s", line, got, first[i])
+			}
+		}
+	})
+}
+
+// functionOf returns the name of the function in a tag of samforge.
+func functionOf(line string) string {
+	name := line[strings.LastIndexByte(line[:strings.IndexByte(line, '@')], ':')+1:]
+	function, _, _ := strings.Cut(name, "-")
+	return function
 }

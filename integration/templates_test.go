@@ -92,7 +92,8 @@ func walk(node *yaml.Node, found *[]script) {
 	}
 }
 
-// arguments returns the arguments of a container as a shell writes them. Kubernetes fills in $(NAME).
+// arguments returns the arguments of a container as a shell writes them. Kubernetes replaces
+// $(NAME).
 func arguments(list *yaml.Node) string {
 	var words []string
 	for _, word := range values(list) {

@@ -13,8 +13,8 @@ import (
 
 const applicationFolder = "examples/application"
 
-// application packages a SAM application twice. The second time nothing has changed, and there is no
-// builder.
+// application packages a SAM application twice. The second time nothing has changed, and there is
+// no builder.
 func (d *demo) application(ctx context.Context) error {
 	heading("The functions of a SAM application: planned, packaged, and packaged again without a builder")
 	work, err := os.MkdirTemp("", "samforge-demo-")
@@ -54,8 +54,8 @@ func (d *demo) application(ctx context.Context) error {
 	return showImages(results[0])
 }
 
-// functionSources returns the flags with which the base images of the functions, and what npm and go
-// download for them, are those of the demonstration.
+// functionSources returns the flags with which the base images of the functions, and what npm and
+// go download for them, are those of the demonstration.
 func (d *demo) functionSources(ctx context.Context, work string) (images, downloads []string, err error) {
 	if d.real {
 		return nil, nil, nil

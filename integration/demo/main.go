@@ -1,8 +1,8 @@
 // Command demo shows the main job of samforge from end to end: it starts a registry and a buildkitd
 // on loopback, publishes stand-ins for the images that cannot be pulled, builds the examples with
 // the real command, and prints the pushed images, what was pulled for them, how long it took and
-// what is inside. Then it packages a SAM application, and again without a builder. npm's packages come
-// from the npm registry that npm is configured for, and Go's modules from go's proxy.
+// what is inside. Then it packages a SAM application, and again without a builder. npm's packages
+// come from the npm registry that npm is configured for, and Go's modules from go's proxy.
 //
 // With -real the images and downloads are the public ones, which needs the internet. Pulls from
 // public registries are not counted then.

@@ -14,8 +14,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// samforge runs samforge as a user would, prints the command without the hidden flags, and prints and
-// returns the command's output.
+// samforge runs samforge as a user would, prints the command without the hidden flags, and prints
+// and returns the command's output.
 func samforge(ctx context.Context, args, hidden []string) (string, error) {
 	program, err := testenv.Tool("samforge")
 	if err != nil {

@@ -83,7 +83,8 @@ func freeAddresses(ctx context.Context, n int) (addresses []string, err error) {
 	return addresses, nil
 }
 
-// Invoke sends an event to the function and returns what it answers.
+// Invoke sends an event to the function and returns what it answers: its response, or the error
+// that it ended with, in JSON.
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.url+"/2015-03-31/functions/function/invocations", bytes.NewReader(event))
 	if err != nil {
@@ -94,6 +95,9 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		return nil, fmt.Errorf("invoking a function: %w; its log ends with:\n%s", err, f.process.log)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("invoking a function: the emulator answers %s; its log ends with:\n%s", resp.Status, f.process.log)
+	}
 	return io.ReadAll(resp.Body)
 }
 

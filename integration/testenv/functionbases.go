@@ -1,5 +1,6 @@
-// Stand-ins for the images that functions of a SAM application are built from: Lambda's base images,
-// with a client of the Runtime API as the real ones have it, and the image that compiles Go.
+// Stand-ins for the images that functions of a SAM application are built from: Lambda's base
+// images, with a client of the Runtime API as the real ones have it, and the image that compiles
+// Go.
 
 package testenv
 
@@ -68,7 +69,8 @@ func functionBase(ctx context.Context, debian string, runtime []Layer) ([]v1.Ima
 	return []v1.Image{image}, err
 }
 
-// runtimeClient returns the layer with /var/runtime/bootstrap, which runs a client of the Runtime API.
+// runtimeClient returns the layer with /var/runtime/bootstrap, which runs a client of the Runtime
+// API.
 func runtimeClient(program, name string, client []byte) Layer {
 	file := path.Join("/var/runtime", name)
 	return Layer{Files: []File{
