@@ -48,7 +48,7 @@ func (b *build) applyLock(ctx context.Context, f *samtemplate.Function, request 
 	}
 	for _, image := range reached.Images {
 		if err := b.checkPin(ctx, image); err != nil {
-			return err
+			return f.Diagnostic(f.Dockerfile.At, "%v", err) // the gateway would pass on only the builder's error
 		}
 		if name, source := image.Context(); name != "" {
 			request.FrontendOpt["context:"+name] = source

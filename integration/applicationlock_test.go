@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/samforge/samforge/integration/testenv"
 )
@@ -19,6 +21,8 @@ type applicationBed struct {
 	*bed
 	dir  string
 	base string
+
+	older map[string]string // the digests of an older base image, by platform
 }
 
 // newApplicationBed publishes a base image for both architectures, without history as Lambda's, and
@@ -46,6 +50,22 @@ func (b *applicationBed) publish(version string) {
 		images = append(images, image)
 	}
 	b.push(b.base, images...)
+}
+
+// members returns the digests of the base image by platform.
+func (b *applicationBed) members() map[string]string {
+	b.t.Helper()
+	ref, err := name.ParseReference(b.base)
+	must(b.t, err)
+	index, err := remote.Index(ref, remote.WithContext(b.t.Context()))
+	must(b.t, err)
+	manifest, err := index.IndexManifest()
+	must(b.t, err)
+	digests := map[string]string{}
+	for _, member := range manifest.Manifests {
+		digests[member.Platform.OS+"/"+member.Platform.Architecture] = member.Digest.String()
+	}
+	return digests
 }
 
 func (b *applicationBed) write(name, text string) {
@@ -78,6 +98,7 @@ func TestLockOfAnApplication(t *testing.T) {
 	if r := b.samforge("build", "--locked"); r.code != 2 || !strings.Contains(r.stderr, "--locked, and there is no template.lock") {
 		t.Errorf("--locked without a lock file: exit code %d, %s", r.code, r.stderr)
 	}
+	b.older = b.members()
 	added := b.samforge("lock")
 	added.ok(t)
 	want := regexp.MustCompile(`^added +` + regexp.QuoteMeta(b.base) + ` +sha256:\S+\nadded .*\(linux/amd64\) .*\nadded .*\(linux/arm64\) .*\n$`)
@@ -116,6 +137,27 @@ func TestLockOfAnApplication(t *testing.T) {
 		t.Errorf("after lock --update the images are %q, before %q", second, first)
 	}
 
+	t.Run("a lock file that does not agree with itself, or with the registry", func(t *testing.T) {
+		data, err := os.ReadFile(filepath.Join(b.dir, "template.lock"))
+		must(t, err)
+		defer b.write("template.lock", string(data))
+		for want, change := range map[string]*regexp.Regexp{
+			"has another image for it: run samforge lock --update":                      regexp.MustCompile(`linux/(amd|arm)64: sha256:\S+`),
+			"which is not in its registry, or not any more: run samforge lock --update": regexp.MustCompile(`digest: sha256:\S+`),
+		} {
+			text := change.ReplaceAllStringFunc(string(data), func(entry string) string {
+				key, _, _ := strings.Cut(entry, ": ")
+				if key != "digest" {
+					return key + ": " + b.older[key]
+				}
+				return key + ": sha256:" + strings.Repeat("0", 64)
+			})
+			b.write("template.lock", text)
+			if r := b.pushTo(b.Buildkitd.Addr, "--no-skip"); r.code == 0 || !strings.Contains(r.stderr, want) {
+				t.Errorf("exit code %d, want %q:\n%s", r.code, want, r.stderr)
+			}
+		}
+	})
 	t.Run("an image that is not in the lock file", func(t *testing.T) {
 		other := strings.TrimSuffix(b.base, ":1") + ":2"
 		old := b.base

@@ -84,13 +84,16 @@ func (d *functionsPicture) add(t project.Target) error {
 // contextColumn is the name of the boxes that are build contexts.
 const contextColumn = "build context"
 
-// imageLayer returns the box of an image.
+// imageLayer returns the box of an image, whose name has a short digest if any.
 func imageLayer(image inputs.Image) PictureLayer {
 	name := image.Name
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {
 		name = reference.FamiliarString(named)
 	}
-	return PictureLayer{Name: name, Source: fmt.Sprintf("%s %s", platforms.Format(image.Platform), name), Action: ActionPull}
+	if at := strings.Index(name, "@"); at >= 0 {
+		name = name[:min(len(name), at+len("@sha256:")+12)]
+	}
+	return PictureLayer{Name: name, Source: image.Name, Platform: platforms.Format(image.Platform), Action: ActionPull}
 }
 
 // layer returns the ID of a box, which is drawn once.

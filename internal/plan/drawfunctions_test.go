@@ -77,8 +77,8 @@ func TestDrawFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `flowchart LR
-  layer1["HOST/python:3.13<br/>linux/amd64 HOST/python:3.13"]
-  layer3["HOST/tools:1<br/>linux/amd64 HOST/tools:1"]
+  layer1["HOST/python:3.13<br/>linux/amd64"]
+  layer3["HOST/tools:1<br/>linux/amd64"]
   layer2["build context (3 files, SIZE)<br/>app"]
   image1(["OneFn, SameFn"])
   layer1 -- 1 --> image1

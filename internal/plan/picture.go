@@ -32,6 +32,8 @@ type PictureLayer struct {
 	Action Action `json:"action"`
 	Size   int64  `json:"size,omitempty"`
 	Files  int    `json:"files,omitempty"` // of a build context
+	// Platform is that of an image whose name is that of the layer.
+	Platform string `json:"platform,omitempty"`
 }
 
 // picture returns the picture of a plan.
@@ -106,12 +108,15 @@ func (l PictureLayer) title() string {
 	return l.Name
 }
 
+// detail returns what tells the layer from others with its title.
+func (l PictureLayer) detail() string { return cmp.Or(l.Platform, l.Source) }
+
 // dot is Graphviz's language: https://graphviz.org/doc/info/lang.html
 func (p *Picture) dot() string {
 	var b strings.Builder
 	b.WriteString("digraph samforge {\n  rankdir=LR\n  node [shape=box, fontname=\"sans-serif\"]\n")
 	for _, l := range p.Layers {
-		fmt.Fprintf(&b, "  %s [label=%q]\n", l.ID, l.title()+"\n"+l.Source)
+		fmt.Fprintf(&b, "  %s [label=%q]\n", l.ID, l.title()+"\n"+l.detail())
 	}
 	for n, image := range p.Images {
 		fmt.Fprintf(&b, "  image%d [label=%q, style=bold]\n", n+1, image.Name)
@@ -129,7 +134,7 @@ func (p *Picture) mermaid() string {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
 	for _, l := range p.Layers {
-		fmt.Fprintf(&b, "  %s[\"%s\"]\n", l.ID, quote.Replace(l.title()+"\n"+l.Source))
+		fmt.Fprintf(&b, "  %s[\"%s\"]\n", l.ID, quote.Replace(l.title()+"\n"+l.detail()))
 	}
 	for n, image := range p.Images {
 		fmt.Fprintf(&b, "  image%d([\"%s\"])\n", n+1, quote.Replace(image.Name))

@@ -65,7 +65,7 @@ func svgLayer(b *strings.Builder, l PictureLayer, rows []PictureImage, x, w, n i
 	}
 	fmt.Fprintf(&shape, " H%d Z", x)
 	fmt.Fprintf(b, `  <g><title>%s: %s</title><path d="%s" fill="%s" stroke="#666" stroke-linejoin="round"/>`,
-		html.EscapeString(l.title()), html.EscapeString(l.Source), &shape, colours[n%len(colours)])
+		html.EscapeString(l.title()), html.EscapeString(l.detail()), &shape, colours[n%len(colours)])
 	name, version := l.label()
 	middle := (at(largest.first) + at(largest.last+1)) / 2
 	if version == "" {
@@ -129,8 +129,15 @@ func (p *Picture) columns() [][]PictureLayer {
 var versionInPath = regexp.MustCompile(`/(v?\d+\.\d[\w.-]*)/`)
 
 // label returns the name and the version of a layer's source: a name and a tag, or a file and the
-// release that it belongs to.
+// release that it belongs to. In place of the version a build context has its size, and an image its
+// platform.
 func (l PictureLayer) label() (name, version string) {
+	switch {
+	case l.Files > 0:
+		return l.Source, fmt.Sprintf("%d files, %s", l.Files, humanSize(l.Size))
+	case l.Platform != "":
+		return path.Base(l.Name), l.Platform
+	}
 	words := strings.Fields(l.Source)
 	if len(words) == 0 {
 		return l.Name, ""
