@@ -28,8 +28,8 @@ func isImage(arg string) bool {
 	return !isGit && registry.IsReference(arg)
 }
 
-// checkImage prints what Lambda would refuse about an image in a registry. The uncompressed size of
-// the image is not known, because a manifest does not have it.
+// checkImage prints what Lambda would refuse about an image in a registry. Of the uncompressed
+// size of the image only a part is known, because a manifest has the compressed sizes.
 func (f *buildFlags) checkImage(c *cobra.Command, ref, platform, format string) error {
 	var function lambda.Function
 	if platform != "" {

@@ -36,7 +36,7 @@ image are what they were keeps its image: it is found in the repository by its t
 is built or sent for it. Functions whose code is no image are left alone: sam package,
 aws cloudformation package or sam deploy upload their code.
 
-An image that Lambda would refuse gets no tag, and then no template is written.
+An image that Lambda would refuse is not pushed, and then no template is written.
 
 Flags that are not given are taken from samconfig.toml beside the template, from its sections
 for build and for package.
@@ -172,8 +172,6 @@ func (f *packageFlags) check() error {
 		return errors.New("Missing option '--image-repositories', '--image-repository'")
 	case f.repo != "" && len(f.repositories) > 0:
 		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository'. Do you have multiple specified in the command or in a configuration file?")
-	case len(attest("sbom", f.sbom))+len(attest("provenance", f.provenance))+len(f.attests) > 0:
-		return errors.New("an attestation makes an index of the image, which Lambda refuses: leave --sbom, --provenance and --attest out")
 	case !slices.Contains([]string{"tag", "digest"}, f.imageURI):
 		return fmt.Errorf("--image-uri %s: use tag or digest", f.imageURI)
 	}

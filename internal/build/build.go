@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func prepare(p *project.Project, opt Options) (*request, []project.Target, error
 	if err := check(opt, p, targets); err != nil {
 		return nil, nil, err
 	}
-	r := &request{opt: opt, project: p, guard: &guard{client: opt.Registries}}
+	r := &request{opt: opt, project: p, guard: &guard{client: opt.Registries, warnings: map[string]bool{}}}
 	if r.served, err = serve(p); err != nil {
 		return nil, nil, err
 	}
@@ -164,9 +165,25 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	case (opt.Push || opt.SkipExisting) && !p.HasRepo():
 		return errors.New("there is no repository to push to: set repo in the build file, --repo or --tag")
 	}
+	if err := checkAttests(opt, targets); err != nil {
+		return err
+	}
 	for _, refuse := range []error{opt.CheckCaches(targets), checkNoCache(opt, targets), checkFiles(opt), checkBuilders(opt)} {
 		if refuse != nil {
 			return refuse
+		}
+	}
+	return nil
+}
+
+// checkAttests refuses to push the image of a function with attestations.
+func checkAttests(opt Options, targets []project.Target) error {
+	if !opt.Push || !slices.ContainsFunc(targets, func(t project.Target) bool { return t.Lambda != nil }) {
+		return nil
+	}
+	for _, attest := range opt.Attests {
+		if kind, _, err := parseAttest(attest); err != nil || kind != "" {
+			return cmp.Or(err, errors.New("an attestation makes an index of the image, which Lambda refuses: leave --sbom, --provenance and --attest out"))
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/samforge/samforge/internal/builder"
@@ -17,29 +18,40 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// guard judges the images of functions: no image that Lambda would refuse gets a tag.
+// guard judges the images of functions: none that Lambda would refuse is pushed.
 type guard struct {
 	client *registry.Client
 
 	mu       sync.Mutex
-	warnings []string
+	warnings map[string]bool
 }
 
-// built returns the function that judges the image of a job. It reads what the builder has exported,
-// because samforge may not reach the registry. If the builder has not kept that, it asks the
-// registry.
-func (g *guard) built(t project.Target) func(ctx context.Context, made builder.Result) error {
-	return func(ctx context.Context, made builder.Result) error {
-		digest := made.Response.ExporterResponse[exptypes.ExporterImageDigestKey]
-		fromRegistry := ReadImage(ctx, g.client, registry.Repository(t.Refs[0])+"@"+digest)
-		return g.judge(t, func(member string) (lambda.Image, error) {
-			manifest, config, err := made.Builder.Image(ctx, cmp.Or(member, digest))
-			if errors.Is(err, builder.ErrNotKept) {
-				return fromRegistry(member)
-			}
-			return lambda.Image{Manifest: manifest, Config: config}, err
-		})
+// before returns a build that also judges its image, as far as that can be done before it is exported:
+// the configuration. The rest follows from how samforge exports images.
+func (g *guard) before(t project.Target, build gateway.BuildFunc) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		res, err := build(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if config := res.Metadata[exptypes.ExporterImageConfigKey]; config != nil {
+			err = g.judge(t, lambda.CheckConfig(config, *t.Lambda))
+		}
+		return res, err
 	}
+}
+
+// after judges an image that was pushed. It reads what the builder has exported, because samforge may
+// not reach the registry. If the builder has not kept that, it asks the registry.
+func (g *guard) after(ctx context.Context, t project.Target, by *builder.Builder, digest string) error {
+	fromRegistry := ReadImage(ctx, g.client, registry.Repository(t.Refs[0])+"@"+digest)
+	return g.check(t, func(member string) (lambda.Image, error) {
+		manifest, config, err := by.Image(ctx, cmp.Or(member, digest))
+		if errors.Is(err, builder.ErrNotKept) {
+			return fromRegistry(member)
+		}
+		return lambda.Image{Manifest: manifest, Config: config}, err
+	})
 }
 
 // found judges images that are in their registries, and returns what is wrong with each.
@@ -53,7 +65,7 @@ func (g *guard) found(ctx context.Context, images []Built) []error {
 		}
 		eg.Go(func() error {
 			ref := registry.Repository(image.Refs[0].Name) + "@" + image.Refs[0].Digest
-			wrong[i] = g.judge(image.Target, ReadImage(ctx, g.client, ref))
+			wrong[i] = g.check(image.Target, ReadImage(ctx, g.client, ref))
 			return nil
 		})
 	}
@@ -61,12 +73,17 @@ func (g *guard) found(ctx context.Context, images []Built) []error {
 	return wrong
 }
 
-// judge returns what Lambda would refuse about an image, as mistakes at the place of its function.
-func (g *guard) judge(t project.Target, read func(digest string) (lambda.Image, error)) error {
+// check judges the image that read returns; see [lambda.CheckWith].
+func (g *guard) check(t project.Target, read func(digest string) (lambda.Image, error)) error {
 	found, err := lambda.CheckWith(*t.Lambda, read)
 	if err != nil {
 		return fmt.Errorf("check the image: %w", err)
 	}
+	return g.judge(t, found)
+}
+
+// judge returns what Lambda would refuse, as mistakes at the place of the function.
+func (g *guard) judge(t project.Target, found []lambda.Finding) error {
 	var mistakes source.Diagnostics
 	for _, finding := range found {
 		at := t.Diagnostic("Lambda: %s", finding.Message)
@@ -75,7 +92,7 @@ func (g *guard) judge(t project.Target, read func(digest string) (lambda.Image, 
 			continue
 		}
 		g.mu.Lock()
-		g.warnings = append(g.warnings, at.Summary())
+		g.warnings[at.Summary()] = true
 		g.mu.Unlock()
 	}
 	if len(mistakes) > 0 {

@@ -60,7 +60,9 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		},
 	}
 	r.pushMembers(&job, t)
-	r.tagLast(&job, t)
+	if r.opt.Push && t.Lambda != nil {
+		job.Build = r.guard.before(t, job.Build)
+	}
 	return job, nil
 }
 

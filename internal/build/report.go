@@ -116,6 +116,9 @@ func withDigests(refs []string, digests map[string]string) []Ref {
 func (r *report) finish(ctx context.Context, targets []project.Target, results []builder.Result) error {
 	for n, result := range results {
 		err := result.Err
+		if mistakes := (source.Diagnostics)(nil); errors.As(result.Cause, &mistakes) {
+			err = mistakes // through the builder they lost their form
+		}
 		if err == nil {
 			err = r.image(ctx, targets[n], result)
 		} else {
@@ -139,7 +142,7 @@ func (r *report) warn() {
 	if r.opt.Progress == "quiet" {
 		return
 	}
-	for _, warning := range slices.Sorted(slices.Values(r.guard.warnings)) {
+	for _, warning := range slices.Sorted(maps.Keys(r.guard.warnings)) {
 		fmt.Fprintln(r.opt.Stderr, "WARNING: "+warning)
 	}
 }
@@ -174,23 +177,12 @@ func explain(err error, t project.Target, result builder.Result) error {
 // tags.
 func (r *report) image(ctx context.Context, t project.Target, result builder.Result) error {
 	response := result.Response.ExporterResponse
-	if t.Lambda != nil && len(result.After) > 0 {
-		tagged := result.After[0]
-		if err := r.checkTagged(ctx, t, response, tagged); err != nil {
-			return err
-		}
-		maps.Copy(response, tagged.Response.ExporterResponse)
-	}
 	image := Built{Target: t, Metadata: decode(response)}
 	digest := response[exptypes.ExporterImageDigestKey]
 	if r.inEngine && r.opt.Push {
 		var err error
 		if digest, err = enginePush(ctx, t.Refs); err != nil {
 			return explain(err, t, result)
-		}
-		// An engine cannot push without a tag: the image is judged after.
-		if err := r.guard.found(ctx, []Built{{Target: t, Refs: []Ref{{t.Refs[0], digest}}}})[0]; err != nil {
-			return err
 		}
 	}
 	if digest == "" { // the export has no digest
@@ -202,22 +194,14 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	if len(t.Refs) == 0 {
 		image.Refs = []Ref{{t.Name, digest}}
 	}
+	if r.opt.Push && t.Lambda != nil {
+		if err := r.guard.after(ctx, t, result.Builder, digest); err != nil {
+			return err
+		}
+	}
 	members, err := memberRefs(ctx, t, digest, result)
 	image.Refs = append(image.Refs, members...)
 	return errors.Join(err, r.add(image))
-}
-
-// checkTagged returns an error unless a function's tags were pushed with an image that Lambda takes.
-// It is the one that was judged before, but for the cache that it may have in its config.
-func (r *report) checkTagged(ctx context.Context, t project.Target, judged map[string]string, tagged builder.Result) error {
-	if tagged.Err != nil {
-		return explain(tagged.Err, t, tagged)
-	}
-	const key = exptypes.ExporterImageDigestKey
-	if tagged.Response.ExporterResponse[key] == judged[key] {
-		return nil
-	}
-	return r.guard.built(t)(ctx, tagged)
 }
 
 // memberRefs returns the references of the members of an index that were pushed after it.

@@ -15,9 +15,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Members remembers the result of a build, so that it can be exported again under another name, that
-// for several platforms one by one. The builder then has all of it in its cache: nothing is resolved,
-// run, pulled or sent again.
+// Members remembers the result of a build for several platforms, so that each platform's image can
+// be exported again by itself and under its own name. The builder then has all of it in its cache:
+// nothing is resolved, run, pulled or sent again.
 type Members struct {
 	mu  sync.Mutex
 	all map[string]platformResult // by platform
@@ -48,11 +48,7 @@ func (m *Members) keep(ctx context.Context, res *gateway.Result) error {
 	all := map[string]platformResult{}
 	for _, p := range list.Platforms {
 		kept := platformResult{metadata: metadataOf(res.Metadata, p, list.Platforms)}
-		ref := res.Refs[p.ID]
-		if len(list.Platforms) == 1 && ref == nil {
-			ref = res.Ref // of a build that was not asked for several
-		}
-		if ref != nil {
+		if ref := res.Refs[p.ID]; ref != nil {
 			state, err := ref.ToState()
 			if err != nil {
 				return fmt.Errorf("read the build of %s: %w", p.ID, err)

@@ -27,9 +27,6 @@ type Job struct {
 	// Retry gets the result of a failed job; if it returns true, the job is solved once more. It
 	// may be nil.
 	Retry func(ctx context.Context, failed Result) bool
-	// Approve gets the result of a job that succeeded, before the jobs in After are solved; if it
-	// returns an error, the job has failed. It may be nil.
-	Approve func(ctx context.Context, made Result) error
 	// After are jobs to solve on the same builder if this job succeeds. The display shows them as
 	// part of it.
 	After []Job
@@ -110,11 +107,6 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSe
 	res := b.solveAgain(ctx, so, shared, job, out)
 	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res) {
 		res = b.solveAgain(ctx, so, shared, job, out)
-	}
-	if res.Err == nil && job.Approve != nil {
-		if err := job.Approve(ctx, res); err != nil {
-			res.Response, res.Err = nil, err
-		}
 	}
 	for _, next := range job.After {
 		if res.Err != nil {

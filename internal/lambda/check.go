@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 )
@@ -14,8 +15,8 @@ type Image struct {
 	// Config is the image config, byte for byte. It is not read if Manifest is not a manifest that
 	// Lambda takes.
 	Config []byte
-	// Size is the sum of the uncompressed sizes of the layers in bytes; 0 if it is not known. A
-	// manifest has only the compressed sizes.
+	// Size is the sum of the uncompressed sizes of the layers in bytes; 0 if it is not known. Then that
+	// of the compressed layers counts, which the manifest has.
 	Size int64
 }
 
@@ -44,18 +45,31 @@ func Check(image Image, f Function) []Finding {
 	var found findings
 	if m := found.checkManifest(image, f); m != nil {
 		found.checkLayers(m.Layers)
-		var config config
-		if err := json.Unmarshal(image.Config, &config); err != nil {
-			found.add(RuleManifest, Error, "the image config is not valid JSON (%v): build and push the image again", err)
-		} else {
-			found.checkPlatform(config, f)
-			found.checkSize(image.Size)
-			found.checkEntryPoint(config.Config, f)
-			found.checkSettings(config.Config, f)
-		}
+		found.checkConfig(image.Config, f, cmp.Or(image.Size, m.atLeast()))
 	}
 	found.checkEnvironment(f)
 	return found
+}
+
+// CheckConfig returns what Lambda would refuse about an image of which there is only the config yet.
+func CheckConfig(config []byte, f Function) []Finding {
+	var found findings
+	found.checkConfig(config, f, 0)
+	found.checkEnvironment(f)
+	return found
+}
+
+// checkConfig judges the config. size is that of the uncompressed image; 0 if it is not known.
+func (found *findings) checkConfig(data []byte, f Function, size int64) {
+	var config config
+	if err := json.Unmarshal(data, &config); err != nil {
+		found.add(RuleManifest, Error, "the image config is not valid JSON (%v): build and push the image again", err)
+		return
+	}
+	found.checkPlatform(config, f)
+	found.checkSize(size)
+	found.checkEntryPoint(config.Config, f)
+	found.checkSettings(config.Config, f)
 }
 
 // CheckWith checks the image that a reference points at. read returns the manifest or index with a

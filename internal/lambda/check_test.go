@@ -207,8 +207,11 @@ func TestSize(t *testing.T) {
 	judge(t, map[string]judged{
 		"not known":          {size: 0},
 		"10 GB":              {size: 10 << 30},
-		"10 GB and one byte": {size: 10<<30 + 1, want: "LambdaSize error: the image has 10241 MB uncompressed, and Lambda takes at most 10 GB (10240 MB): leave out what the function does not need"},
-		"11 GB":              {size: 11 << 30, want: "LambdaSize error: the image has 11264 MB uncompressed"},
+		"10 GB and one byte": {size: 10<<30 + 1, want: "LambdaSize error: the image has at least 10241 MB uncompressed, and Lambda takes at most 10 GB (10240 MB): leave out what the function does not need"},
+		"11 GB":              {size: 11 << 30, want: "LambdaSize error: the image has at least 11264 MB uncompressed"},
+		"11 GB compressed": {manifest: object{"schemaVersion": 2, "mediaType": ociManifest, "config": object{"mediaType": ociConfig, "digest": digestB},
+			"layers": []object{{"mediaType": ociLayer + "+gzip", "digest": digestA, "size": 11 << 30}}},
+			want: "LambdaSize error: the image has at least 11264 MB uncompressed"},
 	})
 }
 

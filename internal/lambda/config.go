@@ -68,7 +68,7 @@ const (
 func (found *findings) checkSize(size int64) {
 	if size > maxSize {
 		const mb = 1 << 20
-		found.add(RuleSize, Error, "the image has %d MB uncompressed, and Lambda takes at most 10 GB (%d MB): leave out what the function does not need, for example with a multi-stage build",
+		found.add(RuleSize, Error, "the image has at least %d MB uncompressed, and Lambda takes at most 10 GB (%d MB): leave out what the function does not need, for example with a multi-stage build",
 			(size+mb-1)/mb, maxSize/mb)
 	}
 }

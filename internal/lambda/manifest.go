@@ -45,6 +45,14 @@ func parse(image Image) (document, error) {
 	return d, nil
 }
 
+// atLeast returns the sum of the sizes of the layers as they are stored. Uncompressed they are larger.
+func (d document) atLeast() (size int64) {
+	for _, layer := range d.Layers {
+		size += layer.Size
+	}
+	return size
+}
+
 func (d document) isIndex() bool {
 	return d.MediaType == ocispecs.MediaTypeImageIndex || d.MediaType == dockerIndex
 }
