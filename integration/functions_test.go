@@ -95,7 +95,7 @@ func (a *exampleApplication) run(env []string, verb, builder string, more ...str
 }
 
 // Each function of the example is built into a Docker engine, as for `sam local invoke`, and
-// answers its event there.
+// answers its event there. So does what `samforge init` writes.
 func TestFunctionsRun(t *testing.T) {
 	t.Parallel()
 	b, npm := sharedBed(t)
@@ -121,6 +121,7 @@ func TestFunctionsRun(t *testing.T) {
 			t.Errorf("%s answers %s, want %s; its log ends with:\n%s", function, said, answer, f.Log())
 		}
 	}
+	a.initRuns(t, engine)
 }
 
 // Each function has one digest, whichever door and builder it comes from: docker buildx build and

@@ -56,7 +56,7 @@ func TestFlagsAreCompleted(t *testing.T) {
 		{[]string{"lock", "--platform", "linux/arm64,"}, "linux/arm64,linux/amd64"},
 		{[]string{"build", "--progress", ""}, "auto tty plain rawjson quiet"},
 		{[]string{"check", "--verify", ""}, "static full off"},
-		{[]string{"init", "--kind", ""}, strings.Join(llbgen.KindNames(), " ")},
+		{[]string{"init", "--kind", ""}, strings.Join(llbgen.KindNames(), " ") + " application"},
 		{[]string{"check", "--format", ""}, "text json"},
 		{[]string{"runtimes", "--format", ""}, "table json"},
 		{[]string{"graph", "--format", ""}, "svg dot mermaid json"},

@@ -10,24 +10,37 @@ import (
 	"github.com/containerd/console"
 	"github.com/spf13/cobra"
 
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/scaffold"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
 )
 
 func initCommand() *cobra.Command {
 	var o scaffold.Options
 	c := &cobra.Command{
 		Use:   "init [flags]",
-		Short: "Write a first build file",
+		Short: "Write a first build file, or a SAM application",
 		Long: `Write a first build file, with comments on its other keys. On a terminal samforge asks for
-the values that no flag gives. --force replaces an existing file.`,
+the values that no flag gives. --force replaces existing files.
+
+With --kind application it is a SAM template, with the Dockerfile and the code of a function
+for one of Lambda's runtimes, such as nodejs24.x, python3.13, or provided.al2023 for Go. A
+template that you have is a build file as it is.`,
 		Example: `  samforge init
+  samforge init --kind application --runtime nodejs24.x
   samforge init --kind sam --plugin harness/aws-sam-plugin:1.1.2-beta-base-image --plugin-version 1.1.2-beta \
     --runtime public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 			o.Ask = isTerminal(o.Stdin)
+			if name := existingTemplate(); name != "" && c.Flags().NFlag() == 0 {
+				fmt.Fprintf(o.Stderr, "%s is a SAM template, and a build file as it is: samforge check, samforge build and samforge package read it.\n"+
+					"For a samforge.yaml beside it, give samforge init a --kind.\n", name)
+				return nil
+			}
 			err := scaffold.Init(c.Context(), o)
 			var input *scaffold.InputError
 			if errors.As(err, &input) {
@@ -38,16 +51,30 @@ the values that no flag gives. --force replaces an existing file.`,
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.Kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
+	flags.StringVar(&o.Kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or ")+"; or "+scaffold.Application+" for a SAM template")
 	flags.StringVar(&o.Plugin, "plugin", "", "plugin `image`")
 	flags.StringVar(&o.PluginVersion, "plugin-version", "", "plugin `version`, a part of every tag")
 	flags.StringVar(&o.Repo, "repo", "", "`repository` of the images' tags (optional)")
-	flags.StringArrayVar(&o.Runtimes, "runtime", nil, "base `image`; may be repeated")
+	flags.StringArrayVar(&o.Runtimes, "runtime", nil, "base `image`; may be repeated; for an application the runtime of its function")
 	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` to copy Node.js from: one for all base images, or one for each")
-	flags.StringVarP(&o.Path, "file", "f", llbgen.Filename, "build `file` to write, - for standard output")
-	flags.BoolVar(&o.Force, "force", false, "replace an existing file")
-	completeFlag(c, "kind", llbgen.KindNames()...)
+	flags.StringVarP(&o.Path, "file", "f", "", "build `file` to write, - for standard output (default "+llbgen.Filename+", for an application "+scaffold.TemplateName+")")
+	flags.BoolVar(&o.Force, "force", false, "replace existing files")
+	completeFlag(c, "kind", append(llbgen.KindNames(), scaffold.Application)...)
 	return c
+}
+
+// existingTemplate returns the name of the SAM template in the current folder; "" if there is none,
+// or a samforge.yaml.
+func existingTemplate() string {
+	if _, err := os.Stat(llbgen.Filename); err == nil {
+		return ""
+	}
+	for _, name := range project.TemplateNames() {
+		if data, err := userfile.Read(name, llbgen.MaxFileSize); err == nil && samtemplate.IsTemplate(data) {
+			return name
+		}
+	}
+	return ""
 }
 
 func isTerminal(in io.Reader) bool {

@@ -49,3 +49,40 @@ func TestInitWithoutATerminalNamesWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// What init writes for an application is right, without findings, and its plan can be made.
+func TestInitOfAnApplication(t *testing.T) {
+	// No registry is asked for the image that compiles Go: it may not be in reach.
+	nowhere := []string{"--build-context", "golang:1.26=docker-image://127.0.0.1:1/golang:1.26"}
+	for _, runtime := range []string{"nodejs24.x", "python3.13", "provided.al2023"} {
+		path := filepath.Join(t.TempDir(), "template.yaml")
+		if _, err := execute("init", "--kind", "application", "--runtime", runtime, "-f", path); err != nil {
+			t.Fatal(err)
+		}
+		out, err := execute(append([]string{"check", "-f", path}, nowhere...)...)
+		if err != nil || out != "Check complete, no warnings found.\n" {
+			t.Errorf("samforge check for %s: %v\n%s", runtime, err, out)
+		}
+	}
+}
+
+// A template that is there is a build file as it is, unless a flag says what else is wanted.
+func TestInitBesideATemplate(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("template.yaml", []byte("Resources: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := newRoot()
+	var said strings.Builder
+	root.SetErr(&said)
+	root.SetArgs([]string{"init"})
+	if err := root.Execute(); err != nil || !strings.HasPrefix(said.String(), "template.yaml is a SAM template, and a build file as it is: samforge check, samforge build") {
+		t.Errorf("%v\n%s", err, said.String())
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) != 1 {
+		t.Errorf("something was written: %v, %v", entries, err)
+	}
+	if _, err := execute("init", "--kind", "application", "--runtime", "nodejs24.x"); codeOf(err) != exitInput || !strings.Contains(err.Error(), "template.yaml already exists") {
+		t.Errorf("with a kind: %v", err)
+	}
+}

@@ -12,7 +12,8 @@ import (
 
 // Answers are the values for the user's build file.
 type Answers struct {
-	// Kind is the kind of the images.
+	// Kind is the kind of the images, or [Application]: then the other answers are the runtime of its
+	// function, such as nodejs24.x, and Repo.
 	Kind string
 	// Plugin is the plugin image, PluginVersion the version in the tags.
 	Plugin, PluginVersion string
@@ -100,12 +101,26 @@ func (a Answers) wrong() error {
 
 // mistakeIn returns the mistake in a key of the build file, or "" if there is none.
 func (a Answers) mistakeIn(field string) string {
+	switch {
+	case field == runtimeField:
+		_, err := a.runtime()
+		return sentence(err)
+	case field == "kind" && a.Kind == Application:
+		return sentence(a.wrongForApplication())
+	}
 	for _, mistake := range a.mistakes() {
 		if mistake.Field == field || mistake.Field+".image" == field {
 			return mistake.Message
 		}
 	}
 	return ""
+}
+
+func sentence(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // mistakes returns the mistakes of the build file, which is parsed like any other.

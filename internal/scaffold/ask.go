@@ -30,6 +30,18 @@ type question struct {
 // complete asks for the missing answers, each until it is right. It does not ask for values that
 // flags give.
 func (p prompt) complete(ctx context.Context, a *Answers) error {
+	if a.Kind == "" {
+		if err := a.wrong(); err != nil {
+			return err
+		}
+		q := question{text: "Kind of the images, " + strings.Join(llbgen.KindNames(), " or ") + ", or " + Application + " for a SAM template", field: "kind"}
+		if err := p.ask(ctx, a, q, &a.Kind); err != nil {
+			return err
+		}
+	}
+	if a.Kind == Application {
+		return p.completeApplication(ctx, a)
+	}
 	if err := a.wrong(); err != nil {
 		return err
 	}
@@ -37,7 +49,6 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 		question
 		answer *string
 	}{
-		{question{text: "Kind of the images, " + strings.Join(llbgen.KindNames(), " or "), field: "kind"}, &a.Kind},
 		{question{text: "Plugin image, such as " + example("plugin.image"), field: "plugin.image"}, &a.Plugin},
 		{question{text: "Version of the plugin, for the tags, such as " + example("plugin.version"), field: "plugin.version"}, &a.PluginVersion},
 		{question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo},

@@ -1,7 +1,8 @@
-// Package scaffold writes a user's first build file: `samforge init`.
+// Package scaffold writes a user's first build file: `samforge init`. That is a samforge.yaml, or a
+// SAM template with the files of a function.
 //
-// [Init] takes the answers from flags and, on a terminal, asks for the missing ones. It parses the
-// build file with llbgen and writes it only if there is no mistake.
+// [Init] takes the answers from flags and, on a terminal, asks for the missing ones. It parses a
+// samforge.yaml with llbgen and writes it only if there is no mistake.
 package scaffold
 
 import (
@@ -13,14 +14,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/samforge/samforge/llbgen"
 )
 
 // Options say what to write and where.
 type Options struct {
 	Answers
-	// Path is the build file; "-" is standard output.
+	// Path is the build file; "-" is standard output. If it is empty, it is samforge.yaml in the
+	// current folder, or template.yaml for an application.
 	Path string
-	// Force replaces an existing file.
+	// Force replaces existing files.
 	Force bool
 
 	// Ask asks for missing answers: the questions go to Stderr, and the answers come from Stdin.
@@ -40,14 +44,18 @@ func (e *InputError) Unwrap() error { return e.err }
 // Init writes a build file. If something is missing or wrong, or the file already exists, Init
 // writes nothing and returns an [*InputError].
 func Init(ctx context.Context, opt Options) error {
-	if _, err := os.Lstat(opt.Path); err == nil && !opt.Force {
-		return exists(opt.Path)
+	if _, err := os.Lstat(opt.path()); err == nil && !opt.Force {
+		return exists(opt.path())
 	}
 	if opt.Ask {
 		ask := prompt{in: bufio.NewReader(opt.Stdin), out: opt.Stderr}
 		if err := ask.complete(ctx, &opt.Answers); err != nil {
 			return err
 		}
+	}
+	opt.Path = opt.path()
+	if opt.Kind == Application {
+		return initApplication(opt)
 	}
 	file, err := opt.File()
 	if err != nil {
@@ -62,6 +70,16 @@ func Init(ctx context.Context, opt Options) error {
 	}
 	fmt.Fprintf(opt.Stderr, "Wrote %s. Look through it, then run samforge check and samforge build.\n", opt.Path)
 	return nil
+}
+
+func (opt Options) path() string {
+	switch {
+	case opt.Path != "":
+		return opt.Path
+	case opt.Kind == Application:
+		return TemplateName
+	}
+	return llbgen.Filename
 }
 
 func exists(path string) error {
