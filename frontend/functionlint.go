@@ -19,6 +19,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/samtemplate"
@@ -39,20 +40,21 @@ func Distinct(found []*source.Diagnostic) []*source.Diagnostic {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(found, func(d *source.Diagnostic) bool {
 		key := d.Rule + " " + d.Summary()
-		defer func() { seen[key] = true }()
-		return seen[key]
+		repeated := seen[key]
+		seen[key] = true
+		return repeated
 	})
 }
 
 // lintFunctions returns the findings about the requested function, or without a target about all: of
 // samforge's rules, and of those of the Dockerfile frontend.
 func (b *build) lintFunctions(ctx context.Context, t *samtemplate.Template) (*lint.LintResults, error) {
-	report := TemplateReport(t)
-	report.Add(t.AllWarnings())
 	functions, err := b.requested(t)
 	if err != nil {
 		return nil, err
 	}
+	report := TemplateReport(t)
+	report.Add(t.WarningsAbout(functions...))
 	if b.Target == "" {
 		report.Add(t.Lint())
 	}
@@ -142,9 +144,13 @@ func (b *build) findings(ctx context.Context, f *samtemplate.Function) ([]*sourc
 	if err != nil {
 		return nil, nil, err
 	}
+	known, err := catalogue.Load()
+	if err != nil {
+		return nil, nil, err
+	}
 	file := &pb.SourceInfo{Filename: d.path, Language: "Dockerfile", Data: data}
 	found := append(f.Lint(), f.LintDockerfile(samtemplate.Dockerfile{
-		Name: d.path, Data: data, Args: b.BuildArgs, IsPinned: isPinned, Today: time.Now(),
+		Name: d.path, Data: data, Args: b.BuildArgs, IsPinned: isPinned, Catalogue: known, Today: time.Now(),
 	})...)
 	return found, file, nil
 }
@@ -179,7 +185,7 @@ func (b *build) warnAbout(ctx context.Context, t *samtemplate.Template, f *samte
 	}
 	report := TemplateReport(t)
 	report.AddFile(file)
-	found = Distinct(append(t.AllWarnings(), found...))
+	found = Distinct(append(t.WarningsAbout(f), found...))
 	for _, d := range found {
 		if d.Filename == file.Filename { // the client shows the number of the line alone
 			d.Message = d.Filename + ": " + d.Message

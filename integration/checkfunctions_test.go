@@ -81,6 +81,9 @@ func TestCheckOfFunctions(t *testing.T) {
 		if !strings.HasPrefix(one.stdout, "Check complete, 3 warnings have been found!\n") || strings.Contains(one.stdout, "hello") {
 			t.Errorf("for one function it prints\n%s%s", one.stdout, one.stderr)
 		}
+		if r := build("--call=check", "--target", "HelloFunction"); strings.Contains(r.stdout, "NumericDockerTag") {
+			t.Errorf("for the other function it prints\n%s", r.stdout)
+		}
 		none := build("--call=check", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all")
 		if none.code != 0 || !strings.Contains(none.stdout, "no warnings found") {
 			t.Errorf("without rules it exits with %d and prints\n%s%s", none.code, none.stdout, none.stderr)

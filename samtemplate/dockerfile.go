@@ -31,8 +31,10 @@ type Dockerfile struct {
 	// IsPinned reports whether a build takes a certain image in place of the one that the Dockerfile
 	// names. If it is nil, it takes none.
 	IsPinned func(ref string) bool
-	// Today is the day to compare ends of life with.
-	Today time.Time
+	// Catalogue knows when runtimes are at the end of their lives, and Today is the day to compare that
+	// with. Without a catalogue this is not checked.
+	Catalogue *catalogue.Catalogue
+	Today     time.Time
 }
 
 // LintDockerfile returns what samforge's own rules find in the function's Dockerfile, in the stages
@@ -61,7 +63,6 @@ type dockerfileLint struct {
 	*Function
 	file   Dockerfile
 	doc    *source.Document
-	known  *catalogue.Catalogue
 	stages []instructions.Stage
 	lex    *shell.Lex
 	args   map[string]string // those that FROM may use
@@ -77,12 +78,8 @@ func newDockerfileLint(f *Function, file Dockerfile) (*dockerfileLint, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := catalogue.Load()
-	if err != nil {
-		return nil, err
-	}
 	l := &dockerfileLint{
-		Function: f, file: file, doc: source.New(file.Name, file.Data, source.Syntax{}), known: known,
+		Function: f, file: file, doc: source.New(file.Name, file.Data, source.Syntax{}),
 		stages: stages, lex: shell.NewLex(parsed.EscapeToken),
 	}
 	l.readArgs(args)
@@ -224,13 +221,7 @@ func (l *dockerfileLint) lintImage(image usedImage) {
 	if err != nil || strings.EqualFold(image.ref, "scratch") || strings.Contains(image.ref, "$") {
 		return
 	}
-	if r, ok := l.known.Runtime(catalogue.ImageRuntime(named)); ok && r.StatusOn(l.file.Today) != catalogue.StatusCurrent {
-		advice := ""
-		if r.Successor != "" {
-			advice = ": move to " + r.Successor
-		}
-		l.findf(rules.RuntimeEndOfLife, image.line, "%s is past its end of life, %s%s", r.Name, r.EOL, advice)
-	}
+	l.lintEndOfLife(named, image.line)
 	if _, digested := named.(reference.Digested); digested || l.file.IsPinned != nil && l.file.IsPinned(image.ref) {
 		return
 	}
@@ -241,6 +232,23 @@ func (l *dockerfileLint) lintImage(image usedImage) {
 	case tagged.Tag() == "latest":
 		l.findf(rules.UnpinnedBase, image.line, "%s is another image with every release: use the tag of a version, or a digest", image.ref)
 	}
+}
+
+// lintEndOfLife finds an image of a runtime that AWS does not maintain any more.
+func (l *dockerfileLint) lintEndOfLife(named reference.Named, line int) {
+	name := catalogue.ImageRuntime(named)
+	if name == "" || l.file.Catalogue == nil {
+		return
+	}
+	r, known := l.file.Catalogue.Runtime(name)
+	if !known || r.StatusOn(l.file.Today) == catalogue.StatusCurrent {
+		return
+	}
+	advice := ""
+	if r.Successor != "" {
+		advice = ": move to " + r.Successor
+	}
+	l.findf(rules.RuntimeEndOfLife, line, "%s is past its end of life, %s%s", r.Name, r.EOL, advice)
 }
 
 // archSuffix matches the architecture at the end of a tag.

@@ -99,3 +99,24 @@ func FuzzRewrite(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLintDockerfile: whatever the Dockerfile, the findings are at its lines.
+func FuzzLintDockerfile(f *testing.F) {
+	for _, seed := range []string{
+		"ARG T=latest\nFROM --platform=linux/arm64 a:${T} AS b\nFROM b\nCOPY --from=0 /a /b\nENTRYPOINT a\n",
+		"# check=skip=all\nFROM scratch\nRUN --mount=from=c,target=/d <<E\nE\n", "FROM a\u2028\nENTRYPOINT [\"\"]\n", "# escape=`\nFROM `\n a\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	template, err := load([]byte(fn("", complete)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, d := range template.Functions[0].LintDockerfile(samtemplate.Dockerfile{Name: "Dockerfile", Data: data, Today: today}) {
+			if d.Line < 1 || d.Line > len(source.Lines(data)) || d.Rule == "" {
+				t.Errorf("%+v", d)
+			}
+		}
+	})
+}

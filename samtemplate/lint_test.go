@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/samtemplate"
 	"github.com/samforge/samforge/source"
 )
@@ -131,8 +132,12 @@ func TestRulesOfDockerfiles(t *testing.T) {
 				test.template = fn("", complete)
 			}
 			f := mustLoad(t, test.template, nil).Functions[0]
+			known, err := catalogue.Load()
+			if err != nil {
+				t.Fatal(err)
+			}
 			wantFindings(t, f.LintDockerfile(samtemplate.Dockerfile{
-				Name: "Dockerfile", Data: []byte(test.dockerfile), Today: today,
+				Name: "Dockerfile", Data: []byte(test.dockerfile), Catalogue: known, Today: today,
 				IsPinned: func(ref string) bool { return ref == "pinned" },
 			}), test.want)
 		})

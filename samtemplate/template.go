@@ -2,6 +2,8 @@ package samtemplate
 
 import (
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/source"
@@ -82,6 +84,21 @@ func (t *Template) AllWarnings() []*source.Diagnostic {
 		warnings = append(warnings, template.Warnings...)
 	}
 	return warnings
+}
+
+// WarningsAbout returns the warnings without what rules find in the settings of other functions.
+func (t *Template) WarningsAbout(functions ...*Function) []*source.Diagnostic {
+	var others []*Function
+	for _, f := range t.AllFunctions() {
+		if !slices.Contains(functions, f) {
+			others = append(others, f)
+		}
+	}
+	return slices.DeleteFunc(t.AllWarnings(), func(d *source.Diagnostic) bool {
+		return d.Rule != "" && slices.ContainsFunc(others, func(f *Function) bool {
+			return d.Filename == f.template.Name && strings.HasPrefix(d.Field, strings.Join(f.keys, ".")+".")
+		})
+	})
 }
 
 // Shown returns the text of the template with the same lines, but without those that have a secret

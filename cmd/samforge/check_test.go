@@ -42,6 +42,8 @@ func TestCheck(t *testing.T) {
 			file: strings.Replace(checkFile, "public.ecr.aws", "mirror.example.com", 1), args: []string{"--mirror", "public.ecr.aws=mirror.example.com"},
 			want: "Check complete, no warnings found.\n",
 		},
+		"a target that is not there": {file: checkFile, args: []string{"--target", "java18"}, code: exitInput, err: "unknown target \"java18\""},
+		"a named context":            {file: checkFile, args: []string{"--build-context", "a=."}, code: exitInput, err: "--build-context is for a SAM template here, and samforge.yaml is none"},
 		"a mistake": {
 			file: checkFile + "dokcer: false\n", code: exitInput,
 			err: "samforge.yaml:5:1: unknown key \"dokcer\": did you mean \"docker\"?\nsamforge.yaml:5\n",

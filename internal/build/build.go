@@ -214,7 +214,11 @@ func (r *request) warn() {
 	quiet := r.opt.Progress == "quiet"
 	for _, d := range r.project.Warnings() {
 		if quiet && d.Rule == llbgen.RuleUnusedBuildArg || !quiet && r.project.IsTemplate() {
-			fmt.Fprintln(r.opt.Stderr, "WARNING: "+d.Summary())
+			text := "WARNING: " + d.Summary()
+			if d.Rule != "" {
+				text += " (" + d.Rule + ")" // for whoever wants to skip it
+			}
+			fmt.Fprintln(r.opt.Stderr, text)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
@@ -23,17 +24,18 @@ func (a *application) violation() error {
 // warnings are those about the functions that are built. Docker's own rules are not among them: the
 // Dockerfile frontend warns in a build.
 func (a *application) warnings() []*source.Diagnostic {
-	warnings := a.template.AllWarnings()
+	warnings := a.template.WarningsAbout(a.functions...)
+	known, _ := catalogue.Load() // it is embedded, and tested
 	for _, f := range a.functions {
 		warnings = append(warnings, f.Lint()...)
-		warnings = append(warnings, a.lintDockerfile(f)...)
+		warnings = append(warnings, a.lintDockerfile(f, known)...)
 	}
 	return frontend.Distinct(warnings)
 }
 
 // lintDockerfile returns what the rules find in the Dockerfile of a function, if that is on this
 // machine and can be read.
-func (a *application) lintDockerfile(f *samtemplate.Function) []*source.Diagnostic {
+func (a *application) lintDockerfile(f *samtemplate.Function, known *catalogue.Catalogue) []*source.Diagnostic {
 	if a.project.Context.Address != "" {
 		return nil
 	}
@@ -43,7 +45,7 @@ func (a *application) lintDockerfile(f *samtemplate.Function) []*source.Diagnost
 		return nil
 	}
 	return f.LintDockerfile(samtemplate.Dockerfile{
-		Name: name, Data: data, Args: a.project.Args, Today: time.Now(),
+		Name: name, Data: data, Args: a.project.Args, Catalogue: known, Today: time.Now(),
 		IsPinned: func(ref string) bool {
 			_, replaced := a.project.contextOf(ref)
 			return replaced || frontend.IsLocked(a.lock, ref)
