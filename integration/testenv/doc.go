@@ -9,5 +9,7 @@
 // [New] or [StartRegistry], [StartBuildkitd] and [StartFiles] start the servers, [SAMBase],
 // [PluginImage] and [DockerCLI] make images, [Registry.PublishAll] serves them under their public
 // names, [Registry.ReadImage] reads results back. [ServerlessBases] makes images whose Node and
-// Python run, [StartNPMRegistry] serves npm packages to the programs in them.
+// Python run, [StartNPMRegistry] serves npm packages to the programs in them. [FunctionBases] makes
+// images for Lambda functions, [StartGoProxy] serves the Go modules that one of them is made from,
+// and [Dockerd.StartFunction] runs a function.
 package testenv

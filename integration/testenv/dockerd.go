@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Dockerd is a running Docker engine with its own empty state. It has no network for containers,
-// and runs none.
+// Dockerd is a running Docker engine with its own empty state. Its containers have the network of
+// the machine or none: it has no bridge.
 type Dockerd struct {
 	// Host is the value of DOCKER_HOST for it.
 	Host string
