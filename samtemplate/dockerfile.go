@@ -305,7 +305,7 @@ func (l *dockerfileLint) lintEntrypoint(chain []int) {
 			if !ok {
 				continue
 			}
-			starts := []string(entry.CmdLine)
+			starts := entry.CmdLine
 			if entry.PrependShell {
 				starts = slices.Concat([]string{"/bin/sh", "-c"}, starts)
 			}

@@ -107,3 +107,17 @@ func TestHiddenLines(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// TestShown: what findings show of a file has its lines, but not what is hidden.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	const file = "a:\n  secret:\n    text: |\n      canary\n\n      canary\n    more: canary\n  b: https://ci:canary@example.com\n  token: canary\n  c: canary2\n"
+	doc := source.New("tools.yaml", []byte(file), source.Syntax{})
+	doc.HideBlock(source.Position{Line: 2, Column: 3})
+	doc.HideValue(9, "canary")
+	doc.HideValue(10, "other")
+	const want = "a:\n****\n****\n****\n\n****\n****\n  b: https://xxxxxxxxx@example.com\n****\n  c: canary2\n"
+	if got := string(doc.Shown()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

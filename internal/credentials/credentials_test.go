@@ -52,3 +52,15 @@ func TestMask(t *testing.T) {
 		}
 	}
 }
+
+func TestLooksSecret(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"NPM_TOKEN": true, "npm_password": true, "DB_PASSWD": true, "APIKEY": true, "AWS_SECRET_ACCESS_KEY": true,
+		"PUBLIC_KEY": false, "TOKEN_FILE": false, "KEYBOARD": false, "VERSION": false, "": false,
+	} {
+		if credentials.LooksSecret(name) != want {
+			t.Errorf("%q looks secret: %t", name, !want)
+		}
+	}
+}

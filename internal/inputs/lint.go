@@ -48,17 +48,23 @@ func (f *Finder) Lint(ctx context.Context, b Build, name string) (*lint.LintResu
 	results := &lint.LintResults{}
 	if ui.LinterConfig, err = linterConfig(b, data); err != nil {
 		results.AddSource(sourceMap)
-		results.Error = &lint.BuildError{Message: err.Error()}
+		results.Error = &lint.BuildError{Message: name + ": " + err.Error()}
 		return results, nil
 	}
 	base := &baseImages{offline: c}
 	results, err = dockerfile2llb.DockerfileLint(ctx, data, dockerfile2llb.ConvertOpt{
 		Config: ui.Config, Client: ui, TargetPlatform: &b.Platform, MetaResolver: base, SourceMap: sourceMap,
 	})
-	if err == nil && len(c.unknown) > 0 {
+	if err != nil {
+		return nil, err
+	}
+	if len(c.unknown) > 0 {
 		results.Warnings = slices.DeleteFunc(results.Warnings, needsImage)
 	}
-	return results, err
+	if wrong := results.Error; wrong != nil && len(wrong.Location.Ranges) == 0 {
+		wrong.Message = name + ": " + wrong.Message
+	}
+	return results, nil
 }
 
 // linterConfig says which rules count: those of the build argument, else those of the Dockerfile.

@@ -36,7 +36,8 @@ func TestLint(t *testing.T) {
 		"Docker's own frontend":                        {dockerfile: "# syntax=docker/dockerfile:1\n" + lambda + "CMD a\n", want: "JSONArgsRecommended:3"},
 		"a mistake":                                    {dockerfile: lambda + "COPPY a b\n", mistake: "2: dockerfile parse error on line 2: unknown instruction: COPPY"},
 		"an image that is not there":                   {dockerfile: "FROM images.example.com/missing:1\n", mistake: "1: images.example.com/missing:1"},
-		"a directive that is none":                     {dockerfile: "# check=what\n" + lambda, mistake: ": failed to parse check options"},
+		"a directive that is none":                     {dockerfile: "# check=what\n" + lambda, mistake: ": app/Dockerfile: failed to parse check options"},
+		"an empty file":                                {mistake: ": app/Dockerfile: the Dockerfile cannot be empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,4 +72,4 @@ func TestLint(t *testing.T) {
 	}
 }
 
-func lineOf(line int32) string { return string(rune('0' + line)) }
+func lineOf(line int32) string { return string('0' + line) }
