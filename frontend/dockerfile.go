@@ -29,6 +29,9 @@ type dockerfile struct {
 	// target is the stage to build; "" for the last one.
 	target string
 	args   map[string]string
+	// labels are those of the image, and noCache runs every step each time.
+	labels  map[string]string
+	noCache bool
 	// platform is that of the image, such as linux/arm64.
 	platform string
 }
@@ -226,6 +229,14 @@ func forwarded(opts map[string]string, d dockerfile) map[string]string {
 		if _, given := all["build-arg:"+name]; !given {
 			all["build-arg:"+name] = value
 		}
+	}
+	for name, value := range d.labels {
+		if _, given := all["label:"+name]; !given {
+			all["label:"+name] = value
+		}
+	}
+	if d.noCache {
+		all["no-cache"] = ""
 	}
 	if all["build-arg:"+llbgen.EpochArg] == "" {
 		all["build-arg:"+llbgen.EpochArg] = strconv.FormatInt(llbgen.DefaultEpoch().Unix(), 10)

@@ -182,7 +182,7 @@ func FunctionNamed(t *samtemplate.Template, name string) (*samtemplate.Function,
 
 // dockerfileOf returns how the image of a function is built.
 func (b *build) dockerfileOf(f *samtemplate.Function) (dockerfile, error) {
-	d := dockerfile{target: f.Target.Reveal(), platform: f.Platform(), args: map[string]string{}}
+	d := dockerfile{target: f.Target.Reveal(), platform: f.Platform(), args: map[string]string{}, labels: map[string]string{}}
 	if f.Origin != samtemplate.FromDockerfile {
 		return d, f.Diagnostic(f.At, "the image of the function is not built: %s", f.Reason)
 	}
@@ -205,6 +205,10 @@ func (b *build) dockerfileOf(f *samtemplate.Function) (dockerfile, error) {
 	for _, arg := range f.Args {
 		d.args[arg.Name] = arg.Value.Reveal()
 	}
+	for _, label := range f.Extra.Labels {
+		d.labels[label.Name] = label.Value.Reveal()
+	}
+	d.noCache = f.Extra.NoCache
 	return d, CheckArguments(f)
 }
 

@@ -84,8 +84,8 @@ type Build struct {
 	Args []Variable
 	// Target is DockerBuildTarget, the stage to build.
 	Target Text
-	// ExtraParams are DockerBuildExtraParams, flags of `docker buildx build`.
-	ExtraParams []Text
+	// Extra are the flags of DockerBuildExtraParams.
+	Extra Extra
 	// SkipBuild is true if the template says so.
 	SkipBuild bool
 }

@@ -1,7 +1,6 @@
 package samtemplate
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/samforge/samforge/internal/credentials"
@@ -67,28 +66,17 @@ func (f *Function) lintArgs(found *findings) {
 	}
 }
 
-// lintExtraParams finds flags that ask for attestations. An image with one is an index, which Lambda
-// refuses: https://docs.aws.amazon.com/lambda/latest/dg/images-create.html
-// Without them samforge makes none. It says once that other flags are not used.
+// lintExtraParams finds flags that ask for attestations, and those that are not used. An image with an
+// attestation is an index, which Lambda refuses:
+// https://docs.aws.amazon.com/lambda/latest/dg/images-create.html
+// Without them samforge makes none.
 func (f *Function) lintExtraParams(found *findings) {
-	noted := false
-	for i := 0; i < len(f.ExtraParams); i++ {
-		param := f.ExtraParams[i]
-		name, value, given := strings.Cut(param.Reveal(), "=")
-		if !slices.Contains([]string{"--provenance", "--sbom", "--attest"}, name) {
-			if !noted {
-				found.add("", f.Diagnostic(param.At, "DockerBuildExtraParams are not used: give the flags to the build, for all functions"))
-			}
-			noted = true
-			continue
-		}
-		if !given && i+1 < len(f.ExtraParams) {
-			i++
-			value = f.ExtraParams[i].Reveal()
-		}
-		if value != "false" && !strings.Contains(value, "disabled=true") {
-			found.add(rules.RefusedAttestation, f.Diagnostic(param.At, "%s makes an index of the image, which Lambda refuses: leave it out, or write --provenance=false", name))
-		}
+	for _, param := range f.Extra.Attests {
+		name, _, _ := strings.Cut(param.String(), "=")
+		found.add(rules.RefusedAttestation, f.Diagnostic(param.At, "%s makes an index of the image, which Lambda refuses: leave it out, or write --provenance=false", name))
+	}
+	for _, param := range f.Extra.Unused {
+		found.add("", f.Diagnostic(param.At, "%s in DockerBuildExtraParams is not used: give the flag to the build, for all functions", param))
 	}
 }
 

@@ -43,7 +43,7 @@ func (r *reader) readBuild(f *Function, res resource) {
 	r.checkTag(f, metadata["DockerTag"])
 	f.Args = r.buildArgs(metadata["DockerBuildArgs"])
 	if v, ok := metadata["DockerBuildExtraParams"]; ok {
-		f.ExtraParams = r.extraParams(v)
+		f.setExtra(r.extraParams(v))
 	}
 }
 

@@ -92,8 +92,6 @@ func bake(p *project.Project, settings project.Settings, frontend string) (*bake
 		Labels:      settings.Labels,
 		Annotations: settings.Annotations,
 		Attest:      attestations(settings.Attests),
-		Secret:      settings.Secrets,
-		SSH:         settings.SSH,
 		Contexts:    map[string]string{},
 	}
 	for _, c := range p.Contexts {
@@ -158,7 +156,11 @@ func newBakeFile(targets []project.Target, settings project.Settings, common bak
 	for _, target := range targets {
 		t := common
 		t.Target, t.Tags = target.Name, target.Refs
-		var err error
+		own, err := settings.With(target)
+		if err != nil {
+			return nil, err
+		}
+		t.Secret, t.SSH = own.Secrets, own.SSH
 		if t.CacheFrom, t.CacheTo, err = settings.Caches(target); err != nil {
 			return nil, err
 		}

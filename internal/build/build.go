@@ -97,6 +97,9 @@ func prepare(p *project.Project, opt Options) (*request, []project.Target, error
 	if err := check(opt, p, targets); err != nil {
 		return nil, nil, err
 	}
+	if opt.Settings, err = opt.With(targets...); err != nil {
+		return nil, nil, err
+	}
 	r := &request{opt: opt, project: p, guard: &guard{client: opt.Registries, warnings: map[string]bool{}}}
 	if r.served, err = serve(p); err != nil {
 		return nil, nil, err

@@ -217,6 +217,7 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Refs:      p.opt.Tags,
 			Lambda:    onLambda(f),
 			Inputs:    a.inputs[f],
+			Own:       ownSettings(f),
 			fields:    a.fieldsOf(p, f),
 			project:   p,
 			image:     functionImage{f, a.read, p},

@@ -80,6 +80,9 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	}
 	app.inputs, app.tags = map[*samtemplate.Function]*inputs.Inputs{}, map[*samtemplate.Function]string{}
 	for i, f := range app.functions {
+		if f.Extra.NoCache {
+			found[i].Unpinned = append(found[i].Unpinned, "its DockerBuildExtraParams have --no-cache")
+		}
 		made := found[i].Digest()
 		if len(found[i].Unpinned) > 0 {
 			// What is built now may differ from what has the digest in its tag: a tag of its own.
@@ -129,6 +132,9 @@ func (p *Project) buildOf(f *samtemplate.Function, settings Settings) (inputs.Bu
 		if !frontend.IsOurs("build-arg:" + name) {
 			b.Args[name] = value
 		}
+	}
+	for _, label := range f.Extra.Labels {
+		b.Labels[label.Name] = label.Value.Reveal()
 	}
 	for name, value := range settings.Labels {
 		b.Labels[name] = value
@@ -242,4 +248,12 @@ func revealed(texts []samtemplate.Text) (plain []string) {
 		plain = append(plain, text.Reveal())
 	}
 	return plain
+}
+
+// ownSettings returns the settings of DockerBuildExtraParams.
+func ownSettings(f *samtemplate.Function) Settings {
+	return Settings{
+		Secrets: revealed(f.Extra.Secrets), SSH: revealed(f.Extra.SSH),
+		CacheFrom: revealed(f.Extra.CacheFrom), CacheTo: revealed(f.Extra.CacheTo),
+	}
 }

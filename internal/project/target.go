@@ -48,6 +48,9 @@ type Target struct {
 	// tag is the one that a build would give. nil if it is not known.
 	Inputs *inputs.Inputs
 
+	// Own are settings of the target alone: Secrets, SSH, CacheFrom and CacheTo.
+	Own Settings
+
 	fields  map[string]string // the fields for the template of a cache
 	project *Project
 	image   image
