@@ -204,7 +204,7 @@ func (b *build) warnAbout(ctx context.Context, t *samtemplate.Template, f *samte
 func (b *build) answer(ctx context.Context, t *samtemplate.Template) (*client.Result, bool, error) {
 	return b.HandleSubrequest(ctx, dockerui.RequestHandler{
 		Outline:     func(ctx context.Context) (*outline.Outline, error) { return b.outlineOf(ctx, t) },
-		ListTargets: func(context.Context) (*targets.List, error) { return functions(t, b.src.Data), nil },
+		ListTargets: func(context.Context) (*targets.List, error) { return functions(t), nil },
 		Lint:        func(ctx context.Context) (*lint.LintResults, error) { return b.lintFunctions(ctx, t) },
 		AllowOther:  true, // which the Dockerfile frontend answers
 	})

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/samforge/samforge/llbgen"
+	"github.com/samforge/samforge/samtemplate"
 )
 
 const withMistakes = "kind: sam\nplugins: {}\nrepo: [a]\n"
@@ -80,5 +81,21 @@ func TestAnOldFrontendSaysSo(t *testing.T) {
 	_, mistakes = llbgen.Load("samforge.yaml", []byte("kind: other\n"), nil)
 	if err := b.atSource(mistakes); strings.Contains(err.Error(), "samforge-frontend") {
 		t.Errorf("without an unknown key the error is %q", err)
+	}
+}
+
+// The lines around a mistake in a template are shown without the values of NoEcho parameters.
+func TestLinesAroundAMistakeHaveNoSecrets(t *testing.T) {
+	t.Parallel()
+	const template = "Parameters:\n  P: {Type: String, NoEcho: true, Default: canary}\nResources:\n  Fn: []\n"
+	_, mistakes := samtemplate.Load(samtemplate.File{Name: "template.yaml", Data: []byte(template)}, samtemplate.Options{})
+	var shown strings.Builder
+	for _, s := range errdefs.Sources(newBuild(template).atSource(mistakes)) {
+		if err := s.Print(&shown); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(shown.String(), "   4 | >>>   Fn: []\n") || strings.Contains(shown.String(), "canary") {
+		t.Errorf("the lines are\n%s", shown.String())
 	}
 }

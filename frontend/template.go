@@ -237,8 +237,8 @@ func (b *build) inContext(f *samtemplate.Function, name string) (string, error) 
 }
 
 // functions lists the functions of a template whose images are built.
-func functions(t *samtemplate.Template, data []byte) *targets.List {
-	list := &targets.List{Sources: [][]byte{data}}
+func functions(t *samtemplate.Template) *targets.List {
+	list := &targets.List{Sources: [][]byte{t.Shown()}}
 	for _, f := range t.AllFunctions() {
 		if f.Origin != samtemplate.FromDockerfile {
 			continue

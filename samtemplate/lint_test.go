@@ -177,6 +177,19 @@ func TestLinesWithSecrets(t *testing.T) {
 	if strings.Contains(shown, "canary") || !strings.Contains(shown, "Stage: {Type") || strings.Count(shown, "\n") != 15 {
 		t.Errorf("the text is\n%s", shown)
 	}
+	for name, text := range map[string]string{
+		"a mistake": "Parameters:\n  P:\n    NoEcho: true\n    Default: canary\n    MinLength: []\nResources: []\n",
+		"JSON":      `{"Parameters": {"P": {"NoEcho": true,` + "\n" + `"Default": "canary"}}, "Resources": {}}`,
+		"a list":    "Parameters: []\nResources: {}\n",
+		"nothing":   "",
+	} {
+		if shown := string(samtemplate.Shown([]byte(text))); strings.Count(shown, "\n") != strings.Count(text, "\n") || strings.Contains(shown, "canary") {
+			t.Errorf("%s: the text is\n%s", name, shown)
+		}
+	}
+	if shown := samtemplate.Shown([]byte("Parameters:\n  P: {NoEcho: true, Default: canary\n")); shown != nil {
+		t.Errorf("the text of what is no YAML is %s", shown)
+	}
 	if found := template.Functions[0].Lint(); strings.Contains(fmt.Sprint(found), "canary") || len(found) != 1 {
 		t.Errorf("the findings are\n%v", found)
 	}

@@ -64,10 +64,7 @@ func (s *scope) readParameter(key, definition source.Value, given arguments) par
 	p.noEcho = isTrue(literal(fields["NoEcho"]))
 	fallback, hasDefault := fields["Default"]
 	if p.noEcho {
-		for _, v := range fields { // on one line with the value, perhaps
-			s.doc.HideLine(v.Position().Line)
-		}
-		s.doc.HideBlock(key.Position())
+		hideParameter(s.doc, key, fields)
 	}
 	value, isGiven := given.values[p.name]
 	switch {

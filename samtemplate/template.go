@@ -1,9 +1,12 @@
 package samtemplate
 
 import (
+	"bytes"
 	"iter"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/samforge/samforge/internal/rules"
 	"github.com/samforge/samforge/source"
@@ -104,6 +107,34 @@ func (t *Template) WarningsAbout(functions ...*Function) []*source.Diagnostic {
 // Shown returns the text of the template with the same lines, but without those that have a secret
 // value in them.
 func (t *Template) Shown() []byte { return t.doc.Shown() }
+
+// Shown returns the text of a file as [Template.Shown] does, even if there are mistakes in it. Of one
+// that is no YAML, and may have a secret anywhere, it returns nothing.
+func Shown(data []byte) []byte {
+	doc := source.New("", data, syntax())
+	root, ok := doc.Root()
+	if !ok && bytes.Contains(data, []byte("NoEcho")) {
+		return nil
+	}
+	section := plainEntries(root)["Parameters"]
+	if section.Node == nil || section.Node.Kind != yaml.MappingNode {
+		return doc.Shown()
+	}
+	for key, definition := range section.Entries() {
+		if fields := plainEntries(definition); isTrue(literal(fields["NoEcho"])) {
+			hideParameter(doc, key, fields)
+		}
+	}
+	return doc.Shown()
+}
+
+// hideParameter hides the definition of a parameter whose value is secret.
+func hideParameter(doc *source.Document, key source.Value, fields map[string]source.Value) {
+	for _, v := range fields { // on one line with the value, perhaps
+		doc.HideLine(v.Position().Line)
+	}
+	doc.HideBlock(key.Position())
+}
 
 // RefusesFindings reports whether the template, or that of a nested stack, says error=true in its
 // check directive: a build fails if a rule finds anything.

@@ -63,7 +63,7 @@ func mistake(results *lint.LintResults) string {
 // checkTemplate is [Check] for a SAM template.
 func (p *Project) checkTemplate(ctx context.Context, images *registry.Resolver) (*lint.LintResults, error) {
 	if err := p.loadTemplate(); err != nil {
-		report := frontend.NewReport(&pb.SourceInfo{Filename: p.File.Path, Language: "yaml"})
+		report := frontend.NewReport(&pb.SourceInfo{Filename: p.File.Path, Language: "yaml", Data: samtemplate.Shown(p.File.Data)})
 		report.Fail(err)
 		return report.Results, BadInput(err)
 	}
