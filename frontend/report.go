@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,7 +38,15 @@ func TemplateReport(t *samtemplate.Template) *Report {
 }
 
 func yamlFile(name string, data []byte) *pb.SourceInfo {
-	return &pb.SourceInfo{Filename: name, Language: "yaml", Data: []byte(credentials.Mask(string(data)))}
+	return &pb.SourceInfo{Filename: name, Language: "yaml", Data: shown(data)}
+}
+
+// shown returns a build file as clients may show it. What is not valid may be meant as a template.
+func shown(data []byte) []byte {
+	if bytes.Contains(data, []byte("NoEcho")) {
+		return samtemplate.Shown(data)
+	}
+	return []byte(credentials.Mask(string(data)))
 }
 
 // AddFile adds a file that findings may be about. It returns the file's index.

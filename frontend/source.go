@@ -15,8 +15,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/samforge/samforge/internal/credentials"
-	"github.com/samforge/samforge/samtemplate"
 	"github.com/samforge/samforge/source"
 )
 
@@ -41,12 +39,8 @@ func (b *build) atSource(err error) error {
 	if len(summaries) > 0 {
 		err = &sourceError{text: strings.Join(summaries, "\n"), error: err}
 	}
-	shown := b.src.Data
-	if samtemplate.IsTemplate(shown) {
-		shown = samtemplate.Shown(shown)
-	}
 	return errdefs.WithSource(err, &errdefs.Source{
-		Info:   &pb.SourceInfo{Filename: b.src.Filename, Language: b.src.Language, Data: []byte(credentials.Mask(string(shown)))},
+		Info:   &pb.SourceInfo{Filename: b.src.Filename, Language: b.src.Language, Data: shown(b.src.Data)},
 		Ranges: ranges,
 	})
 }

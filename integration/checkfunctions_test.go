@@ -102,6 +102,20 @@ func TestCheckOfFunctions(t *testing.T) {
 			t.Errorf("the targets are\n%s\n%s", r.stdout, r.stderr)
 		}
 	})
+	t.Run("a mistake in a Dockerfile", func(t *testing.T) {
+		must(t, os.CopyFS(filepath.Join(dir, "wrong"), os.DirFS(filepath.Join(dir, "bye"))))
+		must(t, os.WriteFile(filepath.Join(dir, "wrong/Dockerfile"), []byte("FROM scratch\nCOPPY a b\n"), 0o644))
+		must(t, os.WriteFile(filepath.Join(dir, "wrong.yaml"), []byte("# syntax="+x.frontend+"\n"+strings.Replace(checkedFunctions, "./bye", "./wrong", 1)), 0o644))
+		const mistake = "dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n"
+		own := run(t, b.env, "check", "-f", filepath.Join(dir, "wrong.yaml"))
+		if own.code != 2 || !strings.Contains(own.stderr, mistake+real+"/wrong/Dockerfile:2\n") || !strings.Contains(own.stdout, "JSONArgsRecommended") {
+			t.Errorf("samforge check exits with %d:\n%s%s", own.code, own.stdout, own.stderr)
+		}
+		r := x.docker(dir, "buildx", "build", "--progress", "plain", "-f", "wrong.yaml", "--call=check", ".")
+		if r.code == 0 || !strings.Contains(r.stderr, "wrong/Dockerfile: "+mistake) || !strings.Contains(r.stderr, "   2 | >>> COPPY a b\n") {
+			t.Errorf("docker buildx build --call=check exits with %d:\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	})
 	t.Run("a build warns", func(t *testing.T) {
 		r := build("--target", "ByeFunction")
 		for _, want := range []string{`RelativeEntrypoint: bye/Dockerfile: ENTRYPOINT starts "bye"`, "NumericDockerTag: the tag is a number", "FromAsCasing: "} { // in the list at the end

@@ -62,6 +62,9 @@ func mistake(results *lint.LintResults) string {
 
 // checkTemplate is [Check] for a SAM template.
 func (p *Project) checkTemplate(ctx context.Context, images *registry.Resolver) (*lint.LintResults, error) {
+	if p.Context.Address != "" {
+		return nil, BadInput(errors.New("the Dockerfiles are read on this machine, and the build context is not on it: name a folder, or ask the builder with docker buildx build --call=check"))
+	}
 	if err := p.loadTemplate(); err != nil {
 		report := frontend.NewReport(&pb.SourceInfo{Filename: p.File.Path, Language: "yaml", Data: samtemplate.Shown(p.File.Data)})
 		report.Fail(err)
@@ -92,9 +95,6 @@ func (p *Project) checkTemplate(ctx context.Context, images *registry.Resolver) 
 
 // lintDockerfiles returns what Docker's own rules find, each build once.
 func (p *Project) lintDockerfiles(ctx context.Context, app *application, images *registry.Resolver) ([]*lint.LintResults, error) {
-	if p.Context.Address != "" {
-		return nil, nil
-	}
 	finder := &inputs.Finder{Resolve: resolveWith(images)}
 	var builds []inputs.Build
 	var names []string

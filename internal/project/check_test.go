@@ -113,6 +113,16 @@ func TestCheckOfATemplate(t *testing.T) {
 	}
 }
 
+// The Dockerfiles of a build context on another machine cannot be read.
+func TestCheckOfARemoteTemplate(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"template.yaml": "Resources:\n" + function("Fn", "", "Dockerfile: Dockerfile, DockerContext: .")})
+	_, err := Check(t.Context(), Options{File: filepath.Join(dir, "template.yaml"), Context: "https://example.com/app.git"}, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "the Dockerfiles are read on this machine") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // nowhere returns the context of a resolver that must not be used: it asks no registry.
 func nowhere(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
