@@ -50,23 +50,31 @@ func (f *Finder) convert(ctx context.Context, b Build, data []byte) (*offline, *
 
 // declared returns the names of the build arguments that a Dockerfile declares, and of those that
 // every Dockerfile has: https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope
-// Others have no effect. A Dockerfile that does not parse is a mistake later on.
-func declared(data []byte) map[string]bool {
-	names := map[string]bool{"TARGETSTAGE": true}
+// Others have no effect, unless all is true: there are declarations whose names are not known before
+// a build. A Dockerfile that does not parse is a mistake later on.
+func declared(data []byte) (names map[string]bool, all bool) {
+	names = map[string]bool{"TARGETSTAGE": true, hostnameArg: true}
 	for _, part := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
 		names["TARGET"+part], names["BUILD"+part] = true, true
 	}
 	for _, instruction := range instructions(data) {
-		if !strings.EqualFold(instruction.Value, command.Arg) {
-			continue
-		}
-		for _, arg := range values(instruction) {
-			name, _, _ := strings.Cut(arg, "=")
-			names[name] = true
+		switch strings.ToLower(instruction.Value) {
+		case command.Onbuild:
+			all = true // a later stage may have what this one leaves to it
+		case command.Arg:
+			for _, arg := range values(instruction) {
+				name, _, _ := strings.Cut(arg, "=")
+				names[name] = true
+				all = all || strings.ContainsAny(name, "$\"'\\`") // it has a variable or quotes
+			}
 		}
 	}
-	return names
+	return names, all
 }
+
+// hostnameArg is the build argument for the name that the machine has in steps. No Dockerfile needs
+// to declare it: https://docs.docker.com/reference/dockerfile/#buildkit-built-in-build-args
+const hostnameArg = "BUILDKIT_SANDBOX_HOSTNAME"
 
 // sources returns the paths of the local contexts in a graph, and adds what is fetched from
 // addresses.

@@ -144,9 +144,9 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 		return nil, err
 	}
 	in.compare(b.Lock)
-	used := declared(data)
+	used, all := declared(data)
 	for name, value := range b.Args {
-		if (used[name] || in.triggers) && name != epochArg {
+		if (used[name] || all || in.triggers) && name != epochArg {
 			in.add("argument", name, value)
 		}
 	}

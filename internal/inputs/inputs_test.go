@@ -173,6 +173,10 @@ func TestArguments(t *testing.T) {
 		"a proxy that is declared":     {"FROM scratch\nARG HTTP_PROXY\n", "HTTP_PROXY", true},
 		"of every Dockerfile":          {"FROM scratch AS s-one\nFROM scratch AS s-two\nFROM s-$TARGETARCH\n", "TARGETARCH", true},
 		"declared by the base's steps": {"FROM " + onBuild + "\n", "A", true},
+		"declared by a stage's steps":  {"FROM scratch AS base\nONBUILD ARG A\nFROM base\n", "A", true},
+		"declared in quotes":           {"FROM scratch\nARG \"A\"\n", "A", true},
+		"declared by a variable":       {"FROM scratch\nARG NAME=A\nARG $NAME\n", "A", true},
+		"the name of the machine":      {"FROM scratch\n", "BUILDKIT_SANDBOX_HOSTNAME", true},
 	} {
 		find := func(value string) *Inputs {
 			a := newApp(t, c.dockerfile)
