@@ -110,7 +110,11 @@ func (b *build) ask(ctx context.Context, f *samtemplate.Function, result any) er
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(res.Metadata["result.json"], result); err != nil {
+	answer, ok := res.Metadata["result.json"]
+	if !ok {
+		return errdefs.NewUnsupportedSubrequestError(b.BuildOpts().Opts["requestid"])
+	}
+	if err := json.Unmarshal(answer, result); err != nil {
 		return fmt.Errorf("read the answer about the Dockerfile of %s: %w", f.Path, err)
 	}
 	return nil

@@ -45,6 +45,13 @@ func (r *reader) readBuild(f *Function, res resource) {
 	if v, ok := metadata["DockerBuildExtraParams"]; ok {
 		f.setExtra(r.extraParams(v))
 	}
+	for _, arg := range f.Args {
+		if credentials.LooksSecret(arg.Name) {
+			line := arg.Value.At.Line
+			r.doc.HideValue(line, arg.Value.Reveal())
+			r.doc.HideValue(line+1, arg.Value.Reveal()) // after --build-arg on a line of its own
+		}
+	}
 }
 
 // dockerKey returns the text of a key, if it is there.
@@ -100,9 +107,6 @@ func (r *reader) checkTag(f *Function, v source.Value) {
 func (r *reader) buildArgs(v source.Value) []Variable {
 	args := r.variables(v)
 	for _, arg := range args {
-		if credentials.LooksSecret(arg.Name) {
-			r.doc.HideValue(arg.Value.At.Line, arg.Value.Reveal())
-		}
 		switch value := arg.Value; {
 		case value.Unresolved != nil:
 			r.doc.ErrorAt(value.Unresolved.At, source.Join(v.Path, arg.Name), "%s", value.Unresolved.Reason)
