@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	digest "github.com/opencontainers/go-digest"
@@ -33,9 +34,12 @@ func locked(images ...string) *llbgen.Lockfile {
 // digests are those of their tags.
 func (a *app) asked() (*Inputs, []string) {
 	a.t.Helper()
+	var mu sync.Mutex // images are looked up side by side
 	var asked []string
 	in, err := (&Finder{Resolve: func(ctx context.Context, ref string, platform ocispecs.Platform) (digest.Digest, []byte, error) {
+		mu.Lock()
 		asked = append(asked, ref)
+		mu.Unlock()
 		tag, _, _ := strings.Cut(ref, "@")
 		dgst, config, err := a.resolve(ctx, tag, platform)
 		if strings.Contains(tag, "onbuild") {
