@@ -2,6 +2,7 @@ package samtemplate
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/internal/lambda"
 	"github.com/samforge/samforge/internal/rules"
+	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/source"
 )
 
@@ -56,6 +58,33 @@ func (f *Function) LintDockerfile(file Dockerfile) []*source.Diagnostic {
 		l.lintImage(image)
 	}
 	return l.found.that(l.wants())
+}
+
+// CheckTarget returns the mistake that the Dockerfile has no stage of the name in DockerBuildTarget;
+// nil if it has one, does not parse, or is for a frontend that may be another than Docker's.
+func (f *Function) CheckTarget(file Dockerfile) *source.Diagnostic {
+	name := f.Target.Reveal()
+	if _, _, _, foreign := parser.DetectSyntax(file.Data); foreign || name == "" {
+		return nil
+	}
+	l, err := newDockerfileLint(f, file)
+	if err != nil || l.target() >= 0 {
+		return nil
+	}
+	var names []string
+	for _, stage := range l.stages {
+		if stage.Name != "" {
+			names = append(names, stage.Name)
+		}
+	}
+	advice := fmt.Sprintf(" (stages: %s)", strings.Join(names, ", "))
+	if len(names) == 0 {
+		advice = ": give one a name with FROM … AS " + name
+	}
+	if near := suggest.Nearest(name, names); near != "" {
+		advice = fmt.Sprintf(": did you mean %q?", near)
+	}
+	return f.Diagnostic(f.Target.At, "DockerBuildTarget: %s has no stage %q%s", file.Name, name, advice)
 }
 
 // dockerfileLint applies the rules to a Dockerfile.
@@ -120,11 +149,8 @@ func (l *dockerfileLint) expand(word string) (string, bool) {
 	return result.Result, err == nil && len(result.Unmatched) == 0
 }
 
-// stage returns the index of the stage of that name or number before a stage, -1 for none.
-func (l *dockerfileLint) stage(name string, before int) int {
-	if n, err := strconv.Atoi(name); err == nil && n >= 0 && n < before {
-		return n
-	}
+// named returns the index of the stage of that name before a stage, -1 for none.
+func (l *dockerfileLint) named(name string, before int) int {
 	for i, s := range slices.Backward(l.stages[:before]) {
 		if s.Name != "" && strings.EqualFold(s.Name, name) {
 			return i
@@ -133,10 +159,18 @@ func (l *dockerfileLint) stage(name string, before int) int {
 	return -1
 }
 
+// stage returns the index of the stage of that name or number before a stage, -1 for none.
+func (l *dockerfileLint) stage(name string, before int) int {
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 && n < before {
+		return n
+	}
+	return l.named(name, before)
+}
+
 // target returns the index of the stage that the image is, -1 if there is none of that name.
 func (l *dockerfileLint) target() int {
 	if name := l.Target.Reveal(); name != "" {
-		return l.stage(name, len(l.stages))
+		return l.named(name, len(l.stages))
 	}
 	return len(l.stages) - 1
 }
@@ -144,10 +178,7 @@ func (l *dockerfileLint) target() int {
 // base returns the index of the stage that a stage begins with, -1 for an image.
 func (l *dockerfileLint) base(n int) int {
 	name, _ := l.expand(l.stages[n].BaseName)
-	if _, err := strconv.Atoi(name); err == nil {
-		return -1 // FROM takes no number
-	}
-	return l.stage(name, n)
+	return l.named(name, n)
 }
 
 // chain returns a stage, the one that it begins with, and so on.

@@ -146,6 +146,21 @@ func TestRulesOfDockerfiles(t *testing.T) {
 	}
 }
 
+// TestTargets: a stage is named without regard to case, and not by its number.
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	const stages = "FROM scratch AS build\nFROM scratch\n"
+	for target, want := range map[string]bool{"build": true, "Build": true, "0": false, "test": false} {
+		f := mustLoad(t, fn("", complete+", DockerBuildTarget: '"+target+"'"), nil).Functions[0]
+		if mistake := f.CheckTarget(samtemplate.Dockerfile{Name: "Dockerfile", Data: []byte(stages)}); (mistake == nil) != want {
+			t.Errorf("%s: %v", target, mistake)
+		}
+		if mistake := f.CheckTarget(samtemplate.Dockerfile{Data: []byte("# syntax=example.com/other\n" + stages)}); mistake != nil {
+			t.Errorf("%s of another frontend: %v", target, mistake)
+		}
+	}
+}
+
 // TestChecksOfAnArgument: the build argument takes the place of the directives, in Dockerfiles too.
 func TestChecksOfAnArgument(t *testing.T) {
 	t.Parallel()

@@ -61,7 +61,7 @@ func TestTargetsOfATemplate(t *testing.T) {
 func TestMistakesAboutTemplates(t *testing.T) {
 	t.Parallel()
 	const complete = "Dockerfile: Dockerfile, DockerContext: ./hello"
-	dir := write(t, map[string]string{"hello/Dockerfile": "FROM scratch\n", "hello/app.py": "", "zip.yaml": "Resources: {Fn: {Type: AWS::Serverless::Function, Properties: {CodeUri: ., Runtime: python3.13, Handler: a.b}}}\n"})
+	dir := write(t, map[string]string{"hello/Dockerfile": "FROM scratch\n", "hello/app.py": "", "stages/Dockerfile": "FROM scratch AS build\nFROM scratch\n", "zip.yaml": "Resources: {Fn: {Type: AWS::Serverless::Function, Properties: {CodeUri: ., Runtime: python3.13, Handler: a.b}}}\n"})
 	for name, c := range map[string]struct {
 		template string
 		opt      Options
@@ -72,6 +72,8 @@ func TestMistakesAboutTemplates(t *testing.T) {
 		"a context that is a file":         {function("Fn", "", "Dockerfile: Dockerfile, DockerContext: ./hello/app.py"), Options{}, "DIR/hello/app.py is a file: name the folder that it is in"},
 		"a Dockerfile that is not there":   {function("Fn", "", "Dockerfile: dockerfile, DockerContext: ./hello"), Options{}, `template.yaml:5:28: Fn: Dockerfile: there is no DIR/hello/dockerfile: did you mean "Dockerfile"?`},
 		"a Dockerfile that is a folder":    {function("Fn", "", "Dockerfile: ., DockerContext: ./hello"), Options{}, "DIR/hello is a folder: name a Dockerfile in it"},
+		"a stage that is not there":        {function("Fn", "", "Dockerfile: ../stages/Dockerfile, DockerContext: ./hello, DockerBuildTarget: biuld"), Options{}, `template.yaml:5:93: Fn: DockerBuildTarget: DIR/stages/Dockerfile has no stage "biuld": did you mean "build"?`},
+		"a stage of another name":          {function("Fn", "", "Dockerfile: ../stages/Dockerfile, DockerContext: ./hello, DockerBuildTarget: x"), Options{}, `has no stage "x" (stages: build)`},
 		"a function that is not there":     {function("HelloFn", "", complete), Options{Targets: []string{"HeloFn"}}, `the template has no function "HeloFn": did you mean "HelloFn"? (functions: HelloFn)`},
 		"nothing is left":                  {function("Fn", "", complete), Options{Excludes: []string{"Fn"}}, "there is nothing to build"},
 		"a function that is not built":     {function("Fn", "", complete+", SkipBuild: true"), Options{Targets: []string{"Fn"}}, "template.yaml:2:3: Fn: the image of the function is not built: "},

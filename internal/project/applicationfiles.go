@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/suggest"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/samtemplate"
 	"github.com/samforge/samforge/source"
 )
@@ -32,12 +34,26 @@ func (a *application) checkFiles() error {
 			mistakes = append(mistakes, f.Diagnostic(f.Context.At, "DockerContext: %s", text))
 		} else if text := missing(dockerfileOf(f), false); text != "" {
 			mistakes = append(mistakes, f.Diagnostic(f.Dockerfile.At, "Dockerfile: %s", text))
+		} else if mistake := checkTarget(f); mistake != nil {
+			mistakes = append(mistakes, mistake)
 		}
 	}
 	if len(mistakes) > 0 {
 		return mistakes
 	}
 	return nil
+}
+
+// checkTarget returns the mistake in the stage of a function; nil for none.
+func checkTarget(f *samtemplate.Function) *source.Diagnostic {
+	if !f.Target.Given() {
+		return nil
+	}
+	data, err := userfile.Read(dockerfileOf(f), frontend.MaxContextFile)
+	if err != nil {
+		return nil // which fails when it is built or checked
+	}
+	return f.CheckTarget(samtemplate.Dockerfile{Name: dockerfileOf(f), Data: data})
 }
 
 // missing returns a sentence if there is no such folder or file, with the nearest name.
