@@ -195,7 +195,7 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 // Call it after the options are read. Its warnings go to standard error.
 func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
-	return registry.NewClient(registry.NewKeychain(warn, f.profile), f.build.Silence.Limit)
+	return registry.NewClient(registry.NewKeychain(warn, registry.AWS{Profile: f.profile}), f.build.Silence.Limit)
 }
 
 // load reads the project that the flags and the argument (a build context) name.

@@ -68,7 +68,7 @@ func TestDrawFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture, err := Draw(t.Context(), p, ours.NewClient(ours.NewKeychain(nil, ""), 0))
+	picture, err := Draw(t.Context(), p, ours.NewClient(ours.NewKeychain(nil, ours.AWS{}), 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func optionsOfMany(tb testing.TB, n int) project.Options {
 
 func TestPlanOfManyImages(t *testing.T) {
 	t.Parallel()
-	planned, err := New(t.Context(), manyImages(t, 100), ours.NewClient(ours.NewKeychain(nil, ""), 0))
+	planned, err := New(t.Context(), manyImages(t, 100), ours.NewClient(ours.NewKeychain(nil, ours.AWS{}), 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func BenchmarkPlan(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("%d images", n), func(b *testing.B) {
 			p := manyImages(b, n)
-			client := ours.NewClient(ours.NewKeychain(nil, ""), 0)
+			client := ours.NewClient(ours.NewKeychain(nil, ours.AWS{}), 0)
 			resolver := ours.NewResolver(b.Context(), client)
 			if _, err := newPlan(b.Context(), p, resolver, client); err != nil {
 				b.Fatal(err)
@@ -158,7 +158,7 @@ func TestPlanWithNamedContexts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned, err := New(t.Context(), p, ours.NewClient(ours.NewKeychain(nil, ""), 0))
+		planned, err := New(t.Context(), p, ours.NewClient(ours.NewKeychain(nil, ours.AWS{}), 0))
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: the error is %v, want one with %q", name, err, c.want)
@@ -216,7 +216,7 @@ func TestPlanOfALockThatContradictsItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(t.Context(), p, ours.NewClient(ours.NewKeychain(nil, ""), 0)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if _, err := New(t.Context(), p, ours.NewClient(ours.NewKeychain(nil, ours.AWS{}), 0)); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 	}

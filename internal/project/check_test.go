@@ -71,7 +71,7 @@ func TestCheckOfATemplate(t *testing.T) {
 	check := func(opt Options) (found, mistake string) {
 		t.Helper()
 		opt.File = filepath.Join(dir, opt.File)
-		client := registry.NewClient(registry.NewKeychain(func(string) {}, ""), roundtrip.DefaultSilence)
+		client := registry.NewClient(registry.NewKeychain(func(string) {}, registry.AWS{}), roundtrip.DefaultSilence)
 		results, err := Check(t.Context(), opt, registry.NewResolver(nowhere(t), client))
 		if results == nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -10,10 +11,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// amazon is the keychain of Amazon ECR. It finds AWS credentials as every AWS program does, and
-// exchanges them for a registry's. Like docker-credential-ecr-login it keeps the registry's
-// credentials in ~/.ecr, unless AWS_ECR_DISABLE_CACHE is set.
-type amazon struct{ profile string }
+// amazon is the keychain of Amazon ECR. It exchanges the credentials of an AWS identity for a
+// registry's. Like docker-credential-ecr-login it keeps the registry's credentials in ~/.ecr, unless
+// AWS_ECR_DISABLE_CACHE is set.
+type amazon struct{ identity AWS }
 
 var _ authn.ContextKeychain = amazon{}
 
@@ -24,34 +25,65 @@ func (a amazon) Resolve(target authn.Resource) (authn.Authenticator, error) {
 // ResolveContext returns an error if there are no AWS credentials for a private registry, which
 // always requires some. It returns anonymous access for a public one.
 func (a amazon) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
-	host := target.RegistryStr()
-	registry, err := api.ExtractRegistry(host)
-	if err != nil {
-		return authn.Anonymous, nil // not a registry of Amazon's
+	host, ok := parseECR(target.RegistryStr())
+	if !ok {
+		return authn.Anonymous, nil
 	}
-	public := registry.Service == api.ServiceECRPublic
-	options := []func(*config.LoadOptions) error{config.WithRegion(registry.Region)}
-	if a.profile != "" { // wins over credentials in the environment
-		options = append(options, config.WithSharedConfigProfile(a.profile))
-	}
-	if registry.FIPS {
-		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
-	}
-	if public {
+	var options []func(*config.LoadOptions) error
+	if host.public() {
 		// Most machines that pull from a public registry are not Amazon's, and would wait seconds
 		// for an answer of the metadata service.
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
-	settings, err := config.LoadDefaultConfig(ctx, options...)
+	settings, err := host.config(ctx, a.identity, options...)
 	var found *api.Auth
 	if err == nil {
-		found, err = api.DefaultClientFactory{}.NewClient(settings).GetCredentials(host)
+		found, err = api.DefaultClientFactory{}.NewClient(settings).GetCredentials(target.RegistryStr())
+		if err != nil {
+			err = a.identity.explain(err, "log in")
+		}
 	}
 	if err != nil {
-		if public {
+		if host.public() {
 			err = nil
 		}
 		return authn.Anonymous, err
 	}
 	return &authn.Basic{Username: found.Username, Password: found.Password}, nil
+}
+
+// ecrHost is a registry of Amazon ECR.
+type ecrHost struct {
+	*api.Registry
+	dualStack bool // its name, and so AWS's API, has IPv6 addresses too
+}
+
+// parseECR returns what the host of a registry says. ok is false if the registry is not Amazon's.
+func parseECR(host string) (found ecrHost, ok bool) {
+	registry, err := api.ExtractRegistry(host)
+	if err != nil {
+		return ecrHost{}, false
+	}
+	return ecrHost{Registry: registry, dualStack: strings.Contains(host, ".on.")}, true
+}
+
+func (h ecrHost) public() bool { return h.Service == api.ServiceECRPublic }
+
+// publicRegion is where the API of ECR Public is:
+// https://docs.aws.amazon.com/general/latest/gr/ecr-public.html
+const publicRegion = "us-east-1"
+
+// config returns the configuration for requests of an identity about the registry.
+func (h ecrHost) config(ctx context.Context, identity AWS, options ...func(*config.LoadOptions) error) (aws.Config, error) {
+	region := h.Region
+	if h.public() {
+		region = publicRegion
+	}
+	if h.FIPS {
+		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
+	}
+	if h.dualStack {
+		options = append(options, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
+	}
+	return identity.config(ctx, region, options...)
 }

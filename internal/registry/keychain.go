@@ -76,16 +76,16 @@ const (
 var _ authn.ContextKeychain = (*Keychain)(nil)
 
 // NewKeychain returns a Keychain that reads its files when it is first used. It calls warn, at most
-// once for each reason, if configured credentials cannot be obtained. awsProfile is a profile of AWS's
-// shared configuration files; "" for the environment's.
-func NewKeychain(warn func(sentence string), awsProfile string) *Keychain {
+// once for each reason, if configured credentials cannot be obtained. identity is the one that
+// Amazon ECR's credentials are for.
+func NewKeychain(warn func(sentence string), identity AWS) *Keychain {
 	return &Keychain{
 		warn:           warn,
 		helperPatience: helperPatience,
 		clouds: []cloud{
 			{"Google Cloud", google.Keychain},
 			{"GitHub", github.Keychain},
-			{"AWS", amazon{awsProfile}},
+			{"AWS", amazon{identity}},
 			{"Azure", authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper())},
 		},
 		found:  map[string]answer{},

@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/samforge/samforge/internal/registry/awsfake"
 )
 
 // noCredentials sets up an environment in which a keychain finds nothing, and returns the folder of
@@ -55,7 +57,7 @@ func auths(key, user, password string) string {
 // warnings.
 func ask(t *testing.T, repository string) (user, password string, warnings []string) {
 	t.Helper()
-	k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) }, "")
+	k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) }, AWS{})
 	repo, err := name.NewRepository(repository)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +194,7 @@ func TestKeychainEndsWhatDoesNot(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			tc.arrange(t, noCredentials(t))
 			var warnings []string
-			k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) }, "")
+			k := NewKeychain(func(sentence string) { warnings = append(warnings, sentence) }, AWS{})
 			k.helperPatience = 50 * time.Millisecond
 			repo, err := name.NewRepository("registry.example.com/ci/app")
 			if err != nil {
@@ -206,42 +208,13 @@ func TestKeychainEndsWhatDoesNot(t *testing.T) {
 	}
 }
 
-// ecr is a stand-in for the API of Amazon ECR, which exchanges AWS credentials for those of a
-// registry.
-func ecr(t *testing.T) {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		password := "x"
-		if strings.Contains(r.Header.Get("Authorization"), "AKIAWORK") {
-			password = "of the profile"
-		}
-		data := map[string]any{
-			"authorizationToken": base64.StdEncoding.EncodeToString([]byte("AWS:" + password)),
-			"expiresAt":          4102444800,
-			"proxyEndpoint":      "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com",
-		}
-		var answer any = map[string]any{"authorizationData": []any{data}}
-		if strings.Contains(r.Header.Get("X-Amz-Target"), "Spencer") || strings.Contains(r.Header.Get("Authorization"), "ecr-public") {
-			answer = map[string]any{"authorizationData": data}
-		}
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		if err := json.NewEncoder(w).Encode(answer); err != nil {
-			t.Error(err)
-		}
-	}))
-	t.Cleanup(server.Close)
-	t.Setenv("AWS_ENDPOINT_URL", server.URL)
-}
-
 func TestKeychainOfAmazon(t *testing.T) {
 	private, public := "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/app", "public.ecr.aws/sam/build-java21"
 	t.Run("with AWS credentials", func(t *testing.T) {
-		noCredentials(t)
-		ecr(t)
-		t.Setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-		t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+		fakeAWS(t)
+		fromEnvironment(t)
 		for _, repo := range []string{private, public} {
-			if user, password, warnings := ask(t, repo); user != "AWS" || password != "x" || len(warnings) > 0 {
+			if user, password, warnings := ask(t, repo); user != "AWS" || password != awsfake.Password || len(warnings) > 0 {
 				t.Errorf("%s: user %q, password %q, warnings %q", repo, user, password, warnings)
 			}
 		}
@@ -256,28 +229,6 @@ func TestKeychainOfAmazon(t *testing.T) {
 		noCredentials(t)
 		if user, _, warnings := ask(t, public); user != "" || len(warnings) > 0 {
 			t.Errorf("user %q, warnings %q", user, warnings)
-		}
-	})
-	t.Run("a profile wins over the environment", func(t *testing.T) {
-		dir := noCredentials(t)
-		ecr(t)
-		t.Setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-		t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-		file := filepath.Join(dir, "aws")
-		if err := os.WriteFile(file, []byte("[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = secret\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
-		repo, err := name.NewRepository(private)
-		if err != nil {
-			t.Fatal(err)
-		}
-		auth, err := NewKeychain(nil, "work").ResolveContext(t.Context(), repo)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := auth.Authorization(); err != nil || got.Password != "of the profile" {
-			t.Errorf("got %+v, %v", got, err)
 		}
 	})
 	t.Run("a profile that does not exist stops nothing", func(t *testing.T) {

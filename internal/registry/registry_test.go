@@ -79,4 +79,4 @@ func TestDigestTellsAMissingTagFromAnError(t *testing.T) {
 }
 
 // testClient has no credentials except those of the environment.
-func testClient() *Client { return NewClient(NewKeychain(nil, ""), 0) }
+func testClient() *Client { return NewClient(NewKeychain(nil, AWS{}), 0) }
