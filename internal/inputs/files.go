@@ -60,11 +60,11 @@ const (
 )
 
 // read returns what is read of a folder: what is below paths, all if it is nil.
-func (s *fileSums) read(name string, ignored, paths []string, how detail) (*folder, error) {
+func (s *fileSums) read(ctx context.Context, name string, ignored, paths []string, how detail) (*folder, error) {
 	key := fmt.Sprintf("%d %q %q %q", how, name, ignored, paths)
 	once, _ := s.folders.LoadOrStore(key, sync.OnceValues(func() (*folder, error) {
 		read := &folder{}
-		err := walk(name, &fsutil.FilterOpt{ExcludePatterns: ignored, FollowPaths: paths}, func(path string, stat *types.Stat) error {
+		err := walk(ctx, name, &fsutil.FilterOpt{ExcludePatterns: ignored, FollowPaths: paths}, func(path string, stat *types.Stat) error {
 			mode := os.FileMode(stat.Mode)
 			if mode.IsRegular() {
 				read.files++
@@ -73,7 +73,7 @@ func (s *fileSums) read(name string, ignored, paths []string, how detail) (*fold
 			if how == sizes || mode.IsDir() && onTheWay(filepath.ToSlash(path), paths) {
 				return nil
 			}
-			value, err := s.value(filepath.Join(name, path), mode, stat.Linkname)
+			value, err := s.value(ctx, filepath.Join(name, path), mode, stat.Linkname)
 			if how == exact {
 				value = mode.String() + " " + value
 			}
@@ -101,10 +101,10 @@ func onTheWay(folder string, paths []string) bool {
 
 // value returns what counts of a file: whether it is executable, and its content or where it leads
 // to.
-func (s *fileSums) value(name string, mode os.FileMode, link string) (string, error) {
+func (s *fileSums) value(ctx context.Context, name string, mode os.FileMode, link string) (string, error) {
 	switch {
 	case mode.IsRegular():
-		sum, err := s.sum(name)
+		sum, err := s.sum(ctx, name)
 		if mode&0o111 != 0 {
 			sum = "executable " + sum
 		}
@@ -116,7 +116,7 @@ func (s *fileSums) value(name string, mode os.FileMode, link string) (string, er
 }
 
 // walk calls f for the files that a builder would receive, in the order in which it does.
-func walk(folder string, filter *fsutil.FilterOpt, f func(path string, stat *types.Stat) error) error {
+func walk(ctx context.Context, folder string, filter *fsutil.FilterOpt, f func(path string, stat *types.Stat) error) error {
 	all, err := fsutil.NewFS(folder)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func walk(folder string, filter *fsutil.FilterOpt, f func(path string, stat *typ
 	if err != nil {
 		return err
 	}
-	return filtered.Walk(context.Background(), "", func(path string, entry fs.DirEntry, err error) error {
+	return filtered.Walk(ctx, "", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func walk(folder string, filter *fsutil.FilterOpt, f func(path string, stat *typ
 }
 
 // sum returns the checksum of a file, which is read once.
-func (s *fileSums) sum(name string) (string, error) {
+func (s *fileSums) sum(ctx context.Context, name string) (string, error) {
 	once, _ := s.sums.LoadOrStore(name, sync.OnceValues(func() (string, error) {
 		file, err := os.Open(name)
 		if err != nil {
@@ -150,12 +150,25 @@ func (s *fileSums) sum(name string) (string, error) {
 		}
 		defer file.Close()
 		hash := sha256.New()
-		if _, err := io.Copy(hash, file); err != nil {
+		if _, err := io.Copy(hash, untilDone{ctx, file}); err != nil {
 			return "", err
 		}
 		return "sha256:" + hex.EncodeToString(hash.Sum(nil)), nil
 	}))
 	return once.(func() (string, error))()
+}
+
+// untilDone is a reader that ends with its context: a large file takes minutes to read.
+type untilDone struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 // noFiles is a reference without files.

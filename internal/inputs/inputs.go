@@ -140,7 +140,7 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.addFiles(in, b, ignored, read); err != nil {
+	if err := f.addFiles(ctx, in, b, ignored, read); err != nil {
 		return nil, err
 	}
 	in.compare(b.Lock)
@@ -215,13 +215,13 @@ func (f *Finder) frontend(ctx context.Context, in *Inputs, b Build, data []byte)
 	return nil
 }
 
-func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string][]string) error {
+func (f *Finder) addFiles(ctx context.Context, in *Inputs, b Build, ignored []string, read map[string][]string) error {
 	for _, name := range slices.Sorted(maps.Keys(read)) {
 		folder, patterns, how := b.Folder, ignored, plain
 		if name != mainContext {
 			folder, patterns, how = strings.TrimPrefix(b.Contexts[name], localPrefix), nil, exact
 		}
-		of, err := f.files.read(folder, patterns, read[name], how)
+		of, err := f.files.read(ctx, folder, patterns, read[name], how)
 		if err != nil {
 			return fmt.Errorf("read the build context %s: %w", folder, err)
 		}
@@ -229,7 +229,7 @@ func (f *Finder) addFiles(in *Inputs, b Build, ignored []string, read map[string
 			in.add(part.Kind, name+"/"+part.Name, part.Value)
 		}
 	}
-	sent, err := f.files.read(b.Folder, ignored, nil, sizes)
+	sent, err := f.files.read(ctx, b.Folder, ignored, nil, sizes)
 	if err != nil {
 		return fmt.Errorf("read the build context %s: %w", b.Folder, err)
 	}

@@ -315,3 +315,15 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// Reading a large file takes minutes, and ends with the command.
+func TestReadingEnds(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, multiStage)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var sums fileSums
+	if _, err := sums.sum(ctx, a.build.Dockerfile); !errors.Is(err, context.Canceled) {
+		t.Errorf("reading a file after the end gives %v", err)
+	}
+}
