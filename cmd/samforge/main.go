@@ -20,6 +20,7 @@ import (
 
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/ci"
 	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/project"
 )
@@ -64,6 +65,9 @@ func run(ctx context.Context, args []string) int {
 	secrets.AddArguments(args)
 	stderr := printer.Stderr(secrets)
 	root := newRoot()
+	if len(args) == 0 && ci.InEnvironment() {
+		args = []string{"plugin"} // the container image as a step of a pipeline
+	}
 	root.SetArgs(args)
 	root.SetOut(printer.Stdout(secrets))
 	root.SetErr(stderr)
@@ -120,7 +124,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(initCommand(), buildCommand(), packageCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(initCommand(), buildCommand(), packageCommand(), bakeCommand(), checkCommand(), lockCommand(), outdatedCommand(), pluginCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
 	return root
 }
 

@@ -26,6 +26,9 @@ import (
 type Account struct {
 	Password string
 	Push     bool
+	// Only is the beginning of the repositories that the account may use, with TokenAuth; empty means
+	// all of them.
+	Only string
 }
 
 // RegistryOptions says how a registry behaves. The zero value is an open one.

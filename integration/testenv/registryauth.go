@@ -107,6 +107,9 @@ func (t *tokenServer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 				continue
 			}
 			actions := slices.DeleteFunc(strings.Split(rest[end+1:], ","), func(action string) bool {
+				if !strings.HasPrefix(rest, account.Only) {
+					return true
+				}
 				if action == "pull" {
 					return !ok && !t.anonymousPull
 				}

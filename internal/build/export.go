@@ -38,6 +38,9 @@ func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.
 			if e.Attrs["name"] == "" {
 				e.Attrs["name"] = strings.Join(t.Refs, ",")
 			}
+			if opt.RewriteTimestamp {
+				e.Attrs["rewrite-timestamp"] = "true"
+			}
 			if t.Lambda != nil {
 				// A builder reuses a layer as it has it, and Lambda takes only gzip.
 				e.Attrs["compression"], e.Attrs["force-compression"] = "gzip", "true"

@@ -26,6 +26,10 @@ type Options struct {
 	// SkipExisting leaves out images whose tags all exist in the registry.
 	SkipExisting bool
 
+	// RewriteTimestamp gives all files of an image the time of the build's SOURCE_DATE_EPOCH, so that
+	// it is the same on every builder. The builder pulls layers for it that it could leave in a cache.
+	RewriteTimestamp bool
+
 	// NoCache runs every step again; NoCacheFilter does so for some targets only.
 	NoCache       bool
 	NoCacheFilter []string

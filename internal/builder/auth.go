@@ -80,7 +80,8 @@ func (a *registryAuth) credentials(ctx context.Context, host string, scopes []st
 }
 
 // resource returns the resource that credentials are wanted for: the repository that the scopes
-// name (repository:ci/app:pull,push), else the registry.
+// name (repository:ci/app:pull,push), else the registry. Of several, which one token is for, it is the
+// one to push to.
 func resource(host string, scopes []string) (authn.Resource, error) {
 	if host == authprovider.DockerHubRegistryHost {
 		host = name.DefaultRegistry
@@ -89,11 +90,17 @@ func resource(host string, scopes []string) (authn.Resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %q: %w", host, err)
 	}
+	var found authn.Resource = registry
 	for _, scope := range scopes {
 		rest, ok := strings.CutPrefix(scope, "repository:")
-		if end := strings.LastIndex(rest, ":"); ok && end > 0 {
+		end := strings.LastIndex(rest, ":")
+		switch {
+		case !ok || end <= 0:
+		case strings.Contains(rest[end:], "push"):
 			return registry.Repo(rest[:end]), nil
+		case found == authn.Resource(registry):
+			found = registry.Repo(rest[:end])
 		}
 	}
-	return registry, nil
+	return found, nil
 }

@@ -39,6 +39,7 @@ type Keychain struct {
 	warn           func(sentence string)
 	clouds         []cloud
 	helperPatience time.Duration
+	logins         []Login
 
 	read   sync.Once
 	docker *configfile.ConfigFile
@@ -102,6 +103,11 @@ func (k *Keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	k.read.Do(func() { k.docker, k.podman = k.readDocker(), k.readPodman() })
 	host := target.RegistryStr()
+	if login := k.fromLogins(target); login != (authn.AuthConfig{}) {
+		secrets := printer.FromContext(ctx)
+		secrets.AddLogin(login.Username, login.Password)
+		return authn.FromConfig(login), nil
+	}
 	found := k.kept("docker "+host, func() authn.AuthConfig { return k.fromDocker(ctx, target) })
 	if found == (authn.AuthConfig{}) {
 		found = k.fromPodman(target)

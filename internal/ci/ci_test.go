@@ -1,0 +1,122 @@
+package ci
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sample returns a value of a setting that differs from its default.
+func sample(s Setting) string {
+	switch {
+	case s.Type == typeBool && s.Default == "true":
+		return "false"
+	case s.Type == typeBool:
+		return "true"
+	case s.Type == typeSemis:
+		return "a=1;b=2"
+	case s.Type == typeCommas:
+		return "a=1,b=2"
+	}
+	return "sample"
+}
+
+// Every variable of every setting does something, or causes a warning that says why not.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	before, _, err := Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, setting := range Settings() {
+		if (setting.Does == "") == (setting.Ignored == "") || setting.Type == "" {
+			t.Errorf("%s: one of Does and Ignored is wanted", setting.Names)
+		}
+		for _, name := range setting.Names {
+			if seen[name] {
+				t.Errorf("%s is in two settings", name)
+			}
+			seen[name] = true
+			after, warnings, err := Read([]string{name + "=" + sample(setting)})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			after.environment = before.environment
+			warned := slices.ContainsFunc(warnings, func(w string) bool { return strings.HasPrefix(w, name+" does nothing here: ") })
+			if does := !reflect.DeepEqual(before, after); does != (setting.Does != "") || warned != (setting.Ignored != "") {
+				t.Errorf("%s: it does something: %t, the warnings are %q", name, does, warnings)
+			}
+		}
+		if names := setting.Names; len(names) > 1 {
+			first, _, err := Read([]string{names[1] + "=" + sample(setting), names[0] + "=" + sample(setting) + "x"})
+			only, _, _ := Read([]string{names[0] + "=" + sample(setting) + "x"})
+			if err == nil && only != nil {
+				first.environment, only.environment = nil, nil
+				if !reflect.DeepEqual(first, only) {
+					t.Errorf("%s does not win over %s", names[0], names[1])
+				}
+			}
+		}
+	}
+}
+
+func TestUnknownSettings(t *testing.T) {
+	t.Parallel()
+	_, warnings, err := Read([]string{"PLUGIN_TAG5=a", "PLUGIN_EMPTY=", "OTHER=b"})
+	if want := []string{"PLUGIN_TAG5 is no setting of this step: did you mean PLUGIN_TAG?"}; err != nil || !slices.Equal(warnings, want) {
+		t.Errorf("got %q, %v, want %q", warnings, err, want)
+	}
+}
+
+func TestTags(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		ref, suffix string
+		want        string
+	}{
+		{"refs/tags/v1.2.3", "", "1 1.2 1.2.3"},
+		{"refs/tags/1.2.3", "alpine", "1-alpine 1.2-alpine 1.2.3-alpine"},
+		{"refs/tags/v0.3.1", "", "0.3 0.3.1"},
+		{"refs/tags/v1.2.3-rc.1", "", "1.2.3-rc.1"},
+		{"refs/heads/main", "", "latest"},
+		{"refs/heads/main", "slim", "slim"},
+		{"refs/heads/topic", "", ""},
+		{"refs/pull/1/head", "", ""},
+	} {
+		got, err := autoTags(c.ref, "main", c.suffix)
+		if strings.Join(got, " ") != c.want || (c.want == "") != errors.Is(err, ErrNothing) {
+			t.Errorf("%s: got %q, %v, want %q", c.ref, got, err, c.want)
+		}
+	}
+	for _, ref := range []string{"", "refs/tags/release"} {
+		if got, err := autoTags(ref, "main", ""); err == nil || errors.Is(err, ErrNothing) {
+			t.Errorf("%q: got %q, %v, want a mistake", ref, got, err)
+		}
+	}
+}
+
+func TestRepository(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ registry, repo, want string }{
+		{"", "team/app", "team/app"},
+		{"https://index.docker.io/v1/", "team/app", "team/app"},
+		{"registry.example.com", "team/app", "registry.example.com/team/app"},
+		{"https://registry.example.com:5000/v2/", "team/app", "registry.example.com:5000/team/app"},
+		{"registry.example.com", "registry.example.com/team/app", "registry.example.com/team/app"},
+		{"123456789012.dkr.ecr.us-east-1.amazonaws.com", "test-image", "123456789012.dkr.ecr.us-east-1.amazonaws.com/test-image"},
+	} {
+		s := &Step{registry: c.registry, repo: c.repo}
+		if got, err := s.repository(); err != nil || got != c.want {
+			t.Errorf("%s, %s: got %q, %v, want %q", c.registry, c.repo, got, err, c.want)
+		}
+	}
+	for _, repo := range []string{"Team/App", "team/app:1", "a b"} {
+		if got, err := (&Step{repo: repo}).repository(); err == nil || !strings.Contains(err.Error(), "PLUGIN_REPO") {
+			t.Errorf("%s: got %q, %v", repo, got, err)
+		}
+	}
+}

@@ -1,0 +1,332 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
+)
+
+// Options say what a step runs on.
+type Options struct {
+	Silence builder.SilenceOptions
+	// Stdout gets a line for each reference; Stderr gets everything else.
+	Stdout, Stderr io.Writer
+}
+
+// Run builds and pushes the image of the step.
+func (s *Step) Run(ctx context.Context, o Options) error {
+	say := func(format string, args ...any) { fmt.Fprintf(o.Stderr, "samforge: "+format+"\n", args...) }
+	if err := s.applyBuildxOptions(); err != nil {
+		return project.BadInput(err)
+	}
+	if err := s.check(); err != nil {
+		return project.BadInput(err)
+	}
+	dockerfile, err := s.Dockerfile(ctx)
+	if errors.Is(err, ErrNothing) {
+		say("%v", err)
+		return nil
+	}
+	if err != nil {
+		return project.BadInput(err)
+	}
+	client, err := s.client(o)
+	if err != nil {
+		return project.BadInput(err)
+	}
+	var existing []build.Ref
+	if s.skipIfExists && s.pushes() {
+		if dockerfile.Refs, existing, err = absent(ctx, client, dockerfile.Refs); err != nil {
+			return err
+		}
+		for _, ref := range existing {
+			say("%s exists, and is not pushed", ref)
+			fmt.Fprintln(o.Stdout, ref)
+		}
+		if len(dockerfile.Refs) == 0 {
+			return s.writeOutputs(nil, existing)
+		}
+	}
+	p, err := project.LoadDockerfile(ctx, dockerfile)
+	if err != nil {
+		return err
+	}
+	if err := s.makeFolders(); err != nil {
+		return project.BadInput(err)
+	}
+	agent, err := s.serveSSHKey()
+	if err != nil {
+		return project.BadInput(err)
+	}
+	defer agent.close()
+	opt, err := s.options(ctx, agent)
+	if err != nil {
+		return project.BadInput(err)
+	}
+	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
+	opt.Builder.Log = func(sentence string) { say("%s", sentence) }
+	built, err := build.Build(ctx, p, opt)
+	if err != nil {
+		return err
+	}
+	return s.writeOutputs(built, existing)
+}
+
+// client returns a client for registries with the credentials of the settings.
+func (s *Step) client(o Options) (*registry.Client, error) {
+	keychain := registry.NewKeychain(func(sentence string) { fmt.Fprintln(o.Stderr, "WARNING: "+sentence) }, registry.AWS{})
+	logins, err := s.logins()
+	if err != nil {
+		return nil, err
+	}
+	keychain.Add(logins...)
+	return registry.NewClient(keychain, o.Silence.Limit), nil
+}
+
+// absent returns the references that do not exist in their registry, and those that do.
+func absent(ctx context.Context, client *registry.Client, refs []string) (missing []string, existing []build.Ref, err error) {
+	for _, ref := range refs {
+		digest, there, err := client.Digest(ctx, ref)
+		if err != nil {
+			return nil, nil, fmt.Errorf("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS: %w", err)
+		}
+		if there {
+			existing = append(existing, build.Ref{Name: ref, Digest: digest})
+		} else {
+			missing = append(missing, ref)
+		}
+	}
+	return missing, existing, nil
+}
+
+// check refuses settings that contradict each other.
+func (s *Step) check() error {
+	switch {
+	case !slices.Contains([]string{"docker", "oci"}, s.tarFormat):
+		return fmt.Errorf("PLUGIN_BUILDX_OUTPUT_FORMAT: %q is neither docker nor oci", s.tarFormat)
+	case (s.push.username == "") != (s.push.password == ""):
+		return errors.New("PLUGIN_USERNAME and PLUGIN_PASSWORD belong together, and one of them is missing")
+	case (s.base.username == "") != (s.base.password == ""):
+		return errors.New("PLUGIN_BASE_IMAGE_USERNAME and PLUGIN_BASE_IMAGE_PASSWORD belong together, and one of them is missing")
+	case s.accessToken != "" && s.push.password != "":
+		return errors.New("ACCESS_TOKEN and PLUGIN_PASSWORD contradict each other: set one of them")
+	}
+	return nil
+}
+
+// options returns how the image is built.
+func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, error) {
+	opt := build.Options{
+		Push: s.pushes(), NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
+		MetadataFile: s.metadataFile, Progress: "plain", Outputs: s.outputs(),
+		Builder: builder.Options{Address: s.builder}, RewriteTimestamp: s.reproducible,
+	}
+	if s.quiet {
+		opt.Progress = "quiet"
+	}
+	var err error
+	if opt.Secrets, err = s.secrets(); err != nil {
+		return opt, err
+	}
+	opt.SSH = slices.Clone(s.ssh)
+	if agent != nil {
+		opt.SSH = append(opt.SSH, "default="+agent.socket)
+	}
+	if opt.Labels, err = s.allLabels(ctx); err != nil {
+		return opt, err
+	}
+	opt.Annotations, opt.Attests = s.annotations, s.attests
+	opt.CacheFrom, opt.CacheTo, err = s.caches()
+	return opt, err
+}
+
+// makeFolders makes the folders of the files that the builder writes to this machine.
+func (s *Step) makeFolders() error {
+	for name, path := range map[string]string{"PLUGIN_TAR_PATH": s.tarPath, "PLUGIN_METADATA_FILE": s.metadataFile} {
+		if path == "" {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// outputs are the exports beside the push.
+func (s *Step) outputs() (outputs []string) {
+	if s.tarPath != "" {
+		outputs = append(outputs, "type="+s.tarFormat+",dest="+s.tarPath)
+	}
+	if s.layoutPath != "" {
+		outputs = append(outputs, "type=oci,tar=false,dest="+s.layoutPath)
+	}
+	return append(outputs, s.furtherOutputs...)
+}
+
+// secrets returns the secrets of the build.
+func (s *Step) secrets() (secrets []string, err error) {
+	for name, list := range map[string][]string{"PLUGIN_SECRETS_FROM_ENV": s.secretsFromEnv, "PLUGIN_SECRETS_FROM_FILE": s.secretsFromFile} {
+		kind := "env"
+		if name == "PLUGIN_SECRETS_FROM_FILE" {
+			kind = "src"
+		}
+		for _, item := range list {
+			id, value, ok := strings.Cut(item, "=")
+			if !ok || id == "" || value == "" {
+				return nil, fmt.Errorf("%s: %q is not of the form ID=VALUE", name, id)
+			}
+			if _, set := s.environment[value]; kind == "env" && !set {
+				return nil, fmt.Errorf("%s: there is no variable %s, for the secret %s", name, value, id)
+			}
+			secrets = append(secrets, "id="+id+","+kind+"="+value)
+		}
+	}
+	if s.secret != "" {
+		secrets = append(secrets, s.secret)
+	}
+	slices.Sort(secrets)
+	return append(secrets, s.furtherSecrets...), nil
+}
+
+// allLabels returns the labels of the image.
+func (s *Step) allLabels(ctx context.Context) (map[string]string, error) {
+	labels := map[string]string{}
+	if s.autoLabel {
+		const prefix = "org.opencontainers.image."
+		if at, ok := s.commitTime(ctx); ok {
+			labels[prefix+"created"] = at.UTC().Format("2006-01-02T15:04:05Z")
+		}
+		for name, value := range map[string]string{"revision": s.commit, "source": s.remoteURL, "url": s.repoLink} {
+			if value != "" {
+				labels[prefix+name] = value
+			}
+		}
+	}
+	for prefix, list := range map[string][]string{"org.label-schema.": s.labelSchema, "": s.labels} {
+		for _, label := range list {
+			key, value, ok := strings.Cut(label, "=")
+			if !ok || key == "" {
+				return nil, fmt.Errorf("PLUGIN_CUSTOM_LABELS, PLUGIN_LABEL_SCHEMA: %q is not of the form KEY=VALUE", label)
+			}
+			labels[prefix+key] = value
+		}
+	}
+	return labels, nil
+}
+
+// caches returns the caches to use and to write.
+func (s *Step) caches() (from, to []string, err error) {
+	for _, value := range s.cacheFrom {
+		if strings.Contains(value, "=") {
+			from = append(from, value)
+			continue
+		}
+		for ref := range strings.SplitSeq(value, ",") { // images, as drone-docker has them
+			from = append(from, "type=registry,ref="+strings.TrimSpace(ref))
+		}
+	}
+	to = slices.Clone(s.cacheTo)
+	if !s.enableCache {
+		return from, to, nil
+	}
+	cache := s.cacheRepo
+	if cache == "" {
+		if cache, err = s.repository(); err != nil {
+			return nil, nil, err
+		}
+		if cache == "" {
+			return nil, nil, errors.New("PLUGIN_ENABLE_CACHE needs a repository: set PLUGIN_CACHE_REPO")
+		}
+		cache += ":buildcache"
+	}
+	from = append(from, "type=registry,ref="+cache)
+	if s.pushes() {
+		to = append(to, "type=registry,mode=max,ref="+cache)
+	}
+	return from, to, nil
+}
+
+// logins returns the credentials of the settings.
+func (s *Step) logins() ([]registry.Login, error) {
+	logins, err := configLogins(s.dockerConfig)
+	if err != nil {
+		return nil, err
+	}
+	push := s.push
+	if s.accessToken != "" {
+		push.username, push.password = "oauth2accesstoken", s.accessToken
+	}
+	repo, err := s.repository()
+	if err != nil {
+		return nil, err
+	}
+	var own []registry.Login
+	if push.username != "" {
+		if repo == "" {
+			return nil, errors.New("PLUGIN_USERNAME is for the registry of PLUGIN_REPO, which is missing")
+		}
+		own = append(own, registry.Login{Scope: withRegistry(repo), Username: push.username, Password: push.password})
+		if s.cacheRepo != "" {
+			own = append(own, registry.Login{Scope: withRegistry(registry.Repository(s.cacheRepo)), Username: push.username, Password: push.password})
+		}
+	}
+	if s.base.username != "" {
+		of := host(s.base.registry)
+		if of == "" {
+			of = "docker.io"
+		}
+		own = append(own, registry.Login{Scope: of, Username: s.base.username, Password: s.base.password})
+	}
+	if push.username != "" { // also for base images there, if nothing else is given for them
+		of, _, _ := strings.Cut(withRegistry(repo), "/")
+		own = append(own, registry.Login{Scope: of, Username: push.username, Password: push.password})
+	}
+	return append(own, logins...), nil
+}
+
+// withRegistry returns a repository with its registry, also if that is Docker Hub.
+func withRegistry(repo string) string { return registry.Repository(repo + ":latest") }
+
+// Forget takes the settings that are secret out of the environment of this process, so that no program
+// that it starts has them. Those that secrets of the build come from stay.
+func (s *Step) Forget() {
+	kept := map[string]bool{}
+	for _, item := range s.secretsFromEnv {
+		_, name, _ := strings.Cut(item, "=")
+		kept[name] = true
+	}
+	for _, setting := range loginSettings() {
+		for _, name := range setting.Names {
+			if !kept[name] {
+				_ = os.Unsetenv(name)
+			}
+		}
+	}
+	for name := range maps.Keys(s.environment) {
+		if strings.HasPrefix(name, "PLUGIN_") && !kept[name] {
+			_ = os.Unsetenv(name)
+		}
+	}
+}
+
+// SecretValues returns the values of the settings that are secret.
+func (s *Step) SecretValues() []string {
+	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey}
+	for _, item := range s.secretsFromEnv {
+		_, name, _ := strings.Cut(item, "=")
+		values = append(values, s.environment[name])
+	}
+	return values
+}

@@ -1,0 +1,249 @@
+package ci
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+
+	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/userfile"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// Step is a step with its settings.
+type Step struct {
+	environment map[string]string
+
+	// What the image is called.
+	repo, registry           string
+	tags                     []string
+	autoTag, expandTag       bool
+	autoTagSuffix            string
+	commitRef, defaultBranch string
+	commit, remoteURL        string
+	repoLink                 string
+	autoLabel                bool
+	labels, labelSchema      []string
+
+	// How it is built.
+	dockerfile, context, subPath, target string
+	buildArgs, buildArgsNew, argsFromEnv []string
+	multipleArgs                         bool
+	platforms, addHosts                  []string
+	noCache, quiet, reproducible         bool
+	buildxOptions                        []string
+	builder, network                     string
+	buildContexts                        []string
+	// What only flags of docker buildx build say.
+	buildxArgs, furtherLabels, annotations, attests []string
+	furtherSecrets, ssh, furtherOutputs             []string
+
+	// Where it goes.
+	noPush, skipIfExists      bool
+	tarPath, tarFormat        string
+	layoutPath                string
+	artifactFile, outputFile  string
+	registryType              string
+	metadataFile              string
+	digestFile, tagDigestFile string
+
+	// Credentials.
+	push, base                      login
+	accessToken, dockerConfig       string
+	secretsFromEnv, secretsFromFile []string
+	secret, sshKey                  string
+
+	// Caches.
+	cacheFrom, cacheTo []string
+	enableCache        bool
+	cacheRepo          string
+}
+
+// login are the credentials for a registry.
+type login struct{ registry, username, password string }
+
+func newStep(environment map[string]string) *Step {
+	return &Step{environment: environment, context: ".", autoLabel: true, tarFormat: "docker"}
+}
+
+// ErrNothing says that there is nothing to build: no tag is made for the commit's branch.
+var ErrNothing = errors.New("nothing is built")
+
+// Dockerfile returns the image of the step.
+func (s *Step) Dockerfile(ctx context.Context) (project.Dockerfile, error) {
+	d := project.Dockerfile{Context: s.context, File: s.dockerfile, Stage: s.target, Platforms: s.platforms, BuildContexts: s.buildContexts}
+	if s.subPath != "" {
+		d.Context = filepath.Join(s.context, s.subPath)
+	}
+	if d.File == "" {
+		if _, err := os.Stat("Dockerfile"); err == nil && d.Context != "." {
+			d.File = "Dockerfile" // as drone-docker, whose default is a path in the current folder
+		}
+	}
+	var err error
+	if d.Args, err = s.args(); err != nil {
+		return d, err
+	}
+	if d.Args[llbgen.EpochArg] == "" {
+		if at, ok := s.commitTime(ctx); ok {
+			d.Args[llbgen.EpochArg] = fmt.Sprint(at.Unix())
+		}
+	}
+	d.Refs, err = s.references()
+	return d, err
+}
+
+// args returns the build arguments.
+func (s *Step) args() (map[string]string, error) {
+	args := map[string]string{}
+	given, name := s.buildArgs, "PLUGIN_BUILD_ARGS"
+	if s.multipleArgs || len(given) == 0 {
+		given, name = s.buildArgsNew, "PLUGIN_BUILD_ARGS_NEW"
+	}
+	for _, arg := range given {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			value, ok = s.environment[key]
+		}
+		if key == "" {
+			return nil, fmt.Errorf("%s: %q has no name before the sign =", name, arg)
+		}
+		if ok {
+			args[key] = value
+		}
+	}
+	for _, key := range s.argsFromEnv {
+		if value, ok := s.environment[key]; ok {
+			args[key] = value
+		}
+	}
+	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		value := cmp.Or(s.environment[proxy], s.environment[strings.ToLower(proxy)], s.environment["HARNESS_"+proxy])
+		if _, given := args[proxy]; value != "" && !given {
+			args[proxy], args[strings.ToLower(proxy)] = value, value
+		}
+	}
+	if epoch := s.environment[llbgen.EpochArg]; epoch != "" && args[llbgen.EpochArg] == "" {
+		args[llbgen.EpochArg] = epoch
+	}
+	return args, nil
+}
+
+// commitTime returns the time of the commit that is checked out in the build context.
+func (s *Step) commitTime(ctx context.Context) (time.Time, bool) {
+	cmd := exec.CommandContext(ctx, "git", "-c", "safe.directory=*", "-C", cmp.Or(s.context, "."), "log", "-1", "--format=%cI")
+	out, err := cmd.Output()
+	if err != nil {
+		return time.Time{}, false // no checkout, or no git
+	}
+	at, err := time.Parse(time.RFC3339, string(bytes.TrimSpace(out)))
+	return at, err == nil
+}
+
+// repository returns the repository of the image with its registry.
+func (s *Step) repository() (string, error) {
+	repo, registry := strings.TrimSuffix(s.repo, "/"), host(s.registry)
+	if repo == "" {
+		return "", nil
+	}
+	if registry != "" && repo != registry && !strings.HasPrefix(repo, registry+"/") && registry != "docker.io" {
+		repo = registry + "/" + repo
+	}
+	named, err := reference.ParseNormalizedNamed(repo)
+	if err != nil {
+		return "", fmt.Errorf("PLUGIN_REPO: %q is not a repository: %w", repo, err)
+	}
+	if !reference.IsNameOnly(named) {
+		return "", fmt.Errorf("PLUGIN_REPO: %s has a tag or a digest: name the tag with PLUGIN_TAGS", repo)
+	}
+	return repo, nil
+}
+
+// host returns the host of a registry, which the steps also take with a scheme and a path. Docker
+// Hub's old address is that of docker.io.
+func host(registry string) string {
+	registry = strings.TrimSpace(registry)
+	if strings.Contains(registry, "://") {
+		if parsed, err := url.Parse(registry); err == nil {
+			registry = parsed.Host
+		}
+	}
+	registry, _, _ = strings.Cut(registry, "/")
+	if slices.Contains([]string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}, registry) {
+		return "docker.io"
+	}
+	return registry
+}
+
+// references returns the references of the image; none without a repository.
+func (s *Step) references() ([]string, error) {
+	repo, err := s.repository()
+	if err != nil {
+		return nil, err
+	}
+	if repo == "" {
+		if s.pushes() {
+			return nil, errors.New("PLUGIN_REPO is missing: name the repository of the image, or set PLUGIN_NO_PUSH")
+		}
+		return nil, nil
+	}
+	tags, err := s.allTags()
+	if err != nil {
+		return nil, err
+	}
+	var refs []string
+	for _, tag := range tags {
+		if !reference.TagRegexp.MatchString(tag) || reference.TagRegexp.FindString(tag) != tag {
+			return nil, fmt.Errorf("the tag %q is not legal: at most 128 letters, digits, dots, dashes and underscores, with a letter, a digit or an underscore first", tag)
+		}
+		if ref := repo + ":" + tag; !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
+func (s *Step) pushes() bool { return !s.noPush }
+
+// tagsFile is a file with tags, separated by commas or lines, that earlier steps write.
+const tagsFile = ".tags"
+
+// allTags returns the tags of the image.
+func (s *Step) allTags() ([]string, error) {
+	if s.autoTag && s.expandTag {
+		return nil, errors.New("PLUGIN_AUTO_TAG and PLUGIN_EXPAND_TAG contradict each other: set one of them")
+	}
+	if s.autoTag {
+		return autoTags(s.commitRef, s.defaultBranch, s.autoTagSuffix)
+	}
+	tags := s.tags
+	if len(tags) == 0 {
+		data, err := userfile.Read(tagsFile, 1<<20)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("read the file %s: %w", tagsFile, err)
+		}
+		tags = strings.FieldsFunc(string(data), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' || r == ' ' })
+	}
+	if len(tags) == 0 {
+		tags = []string{"latest"}
+	}
+	if !s.expandTag {
+		return tags, nil
+	}
+	var expanded []string
+	for _, tag := range tags {
+		expanded = append(expanded, versionTags(tag)...)
+	}
+	return expanded, nil
+}
