@@ -10,6 +10,7 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 )
 
 func buildCommand() *cobra.Command {
@@ -58,7 +59,10 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 			if err := refuseSAM(c, p, buildSAMFlags()); err != nil {
 				return err
 			}
-			f.build.Registries = f.registries(c)
+			if f.create && !f.build.Push {
+				return &usageError{errors.New("--create-repository is for a push: add --push")}
+			}
+			f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, registry.RepositorySettings{})
 			if f.output.Output != "" {
 				return f.buildTemplate(c.Context(), p)
 			}

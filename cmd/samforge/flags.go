@@ -37,6 +37,7 @@ type buildFlags struct {
 	envArgs, quiet, locked bool
 	config                 configFlags
 	profile                string            // of AWS
+	create                 bool              // the repositories
 	output                 packaging.Options // of the SAM template with the images in it
 }
 
@@ -89,6 +90,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 	f.registerSettings(c)
 	flags, o := c.Flags(), &f.build
 	flags.BoolVar(&o.Push, "push", false, "push the images")
+	f.registerCreate(c)
 	flags.BoolVar(&o.Load, "load", false, "load the images into the Docker engine")
 	flags.StringArrayVarP(&o.Outputs, "output", "o", nil, "`output`, as in docker buildx build: type=local,dest=DIR and others")
 	flags.StringVar(&f.output.Output, "output-template-file", "", "write a SAM template with the images in it to this `file`, for sam local and sam deploy; with --load or --push")
@@ -195,7 +197,7 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 // Call it after the options are read. Its warnings go to standard error.
 func (f *buildFlags) registries(c *cobra.Command) *registry.Client {
 	warn := func(sentence string) { fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence) }
-	return registry.NewClient(registry.NewKeychain(warn, registry.AWS{Profile: f.profile}), f.build.Silence.Limit)
+	return registry.NewClient(registry.NewKeychain(warn, f.aws()), f.build.Silence.Limit)
 }
 
 // load reads the project that the flags and the argument (a build context) name.

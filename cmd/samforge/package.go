@@ -20,6 +20,8 @@ import (
 type packageFlags struct {
 	buildFlags
 	repositories []string
+	resolveRepos bool   // a repository for each function
+	stack        string // that the repositories belong to
 	imageURI     string
 }
 
@@ -58,6 +60,9 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	flags.StringVarP(&o.File, "template-file", "t", "", "SAM template `file` (default template.yaml, template.yml or template.json)")
 	flags.StringVar(&f.repo, "image-repository", "", "push the images to this `repository`")
 	flags.StringArrayVar(&f.repositories, "image-repositories", nil, "push the image of one function to a repository: `FUNCTION=REPOSITORY`; one for each function")
+	flags.BoolVar(&f.resolveRepos, "resolve-image-repos", false, "push the image of each function to a repository of its own on Amazon ECR, which is created if it is missing")
+	flags.StringVar(&f.stack, "stack-name", "", "`name` of the stack, which is in the names of the repositories of --resolve-image-repos (default sam-app- and the name of the template)")
+	f.registerCreate(c)
 	flags.StringVar(&f.output.Output, "output-template-file", "", "write the template to this `file` (default standard output)")
 	flags.BoolVar(&f.output.JSON, "use-json", false, "write the template as JSON")
 	flags.StringVar(&f.imageURI, "image-uri", "tag", "`form` of the images in the template: tag or digest")
@@ -85,7 +90,7 @@ func (f *packageFlags) run(c *cobra.Command) error {
 		return err
 	}
 	f.complete(c, config)
-	if err := f.check(); err != nil {
+	if err := f.check(c); err != nil {
 		return &usageError{err}
 	}
 	f.input.Archives, f.build.Push = true, true
@@ -96,11 +101,13 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if opt.Repos, err = f.repos(); err != nil {
 		return &usageError{err}
 	}
-	if opt.File == "" && !slices.ContainsFunc(project.TemplateNames(), func(name string) bool {
-		_, err := os.Stat(name)
-		return err == nil
-	}) {
-		return &usageError{fmt.Errorf("this folder has none of %s: name a SAM template with --template-file", strings.Join(project.TemplateNames(), ", "))}
+	template, err := findTemplate(opt.File)
+	if err != nil {
+		return &usageError{err}
+	}
+	settings, err := f.resolve(c.Context(), template, &opt)
+	if err != nil {
+		return err
 	}
 	p, err := project.Load(c.Context(), opt)
 	if err != nil {
@@ -116,7 +123,7 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	if err := packaging.Check(p, f.output); err != nil {
 		return project.BadInput(err)
 	}
-	f.build.Registries = f.registries(c)
+	f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, settings)
 	if err := f.packageImages(c, p); err != nil {
 		return err
 	}
@@ -137,6 +144,11 @@ func (f *packageFlags) packageImages(c *cobra.Command, p *project.Project) (err 
 	if err != nil {
 		return err
 	}
+	if f.build.Prepare != nil {
+		if err := f.build.Prepare(c.Context(), archives.References()...); err != nil {
+			return err
+		}
+	}
 	pushed, err := archives.Push(c.Context(), f.build.Registries, func(sentence string) {
 		if !f.quiet {
 			fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+sentence)
@@ -154,8 +166,11 @@ func (f *packageFlags) packageImages(c *cobra.Command, p *project.Project) (err 
 // complete takes the flags of package that were not given from the configuration of SAM CLI.
 func (f *packageFlags) complete(c *cobra.Command, config samconfig.Parameters) {
 	given := c.Flags().Changed
-	if !given("image-repository") && !given("image-repositories") {
-		f.repo, f.repositories = config.ImageRepository, config.ImageRepositories
+	if !given("image-repository") && !given("image-repositories") && !given("resolve-image-repos") {
+		f.repo, f.repositories, f.resolveRepos = config.ImageRepository, config.ImageRepositories, config.ResolveImageRepos
+	}
+	if !given("stack-name") {
+		f.stack = config.StackName
 	}
 	if !given("output-template-file") {
 		f.output.Output = config.OutputTemplateFile
@@ -165,13 +180,34 @@ func (f *packageFlags) complete(c *cobra.Command, config samconfig.Parameters) {
 	}
 }
 
+// findTemplate returns the name of the template: file, or if that is empty the one in this folder.
+func findTemplate(file string) (string, error) {
+	if file != "" {
+		return file, nil
+	}
+	for _, name := range project.TemplateNames() {
+		if _, err := os.Stat(name); err == nil {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("this folder has none of %s: name a SAM template with --template-file", strings.Join(project.TemplateNames(), ", "))
+}
+
 // check refuses flags that contradict each other, in the words of sam package.
-func (f *packageFlags) check() error {
+func (f *packageFlags) check(c *cobra.Command) error {
+	ways := 0
+	for _, given := range []bool{f.repo != "", len(f.repositories) > 0, f.resolveRepos} {
+		if given {
+			ways++
+		}
+	}
 	switch {
-	case f.repo == "" && len(f.repositories) == 0:
-		return errors.New("Missing option '--image-repositories', '--image-repository'")
-	case f.repo != "" && len(f.repositories) > 0:
-		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository'. Do you have multiple specified in the command or in a configuration file?")
+	case ways == 0:
+		return errors.New("Missing option '--image-repositories', '--image-repository', '--resolve-image-repos'")
+	case ways > 1:
+		return errors.New("Only one of the following can be provided: '--image-repositories', '--image-repository', '--resolve-image-repos'. Do you have multiple specified in the command or in a configuration file?")
+	case c.Flags().Changed("stack-name") && !f.resolveRepos:
+		return errors.New("--stack-name is for the repositories of --resolve-image-repos: leave it out, or add that")
 	case !slices.Contains([]string{"tag", "digest"}, f.imageURI):
 		return fmt.Errorf("--image-uri %s: use tag or digest", f.imageURI)
 	}

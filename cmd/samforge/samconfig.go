@@ -108,7 +108,6 @@ func packageSAMFlags() []samFlag {
 		{"kms-key-id", false, upload},
 		{"metadata", false, upload},
 		{"signing-profiles", false, "the code of zip functions is signed, never images: leave it out, and give it to sam package with the template that samforge writes"},
-		{"resolve-image-repos", true, "samforge creates no repositories: create them, and name them with --image-repository or --image-repositories"},
 		{"force-upload", true, ""}, // a tag says what its image is made from: nothing to overwrite
 		{"no-progressbar", true, ""},
 		{"debug", true, ""},

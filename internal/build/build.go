@@ -58,7 +58,8 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 		return nil, project.BadInput(err)
 	}
 	unchanged := r.unchanged(ctx, targets)
-	if len(missing(targets, unchanged)) == 0 {
+	wanted := missing(targets, unchanged)
+	if len(wanted) == 0 {
 		report := r.newReport(len(targets) > 1)
 		if _, err := report.skipExisting(ctx, targets, unchanged); err != nil {
 			return nil, err
@@ -66,12 +67,27 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 		err := report.finish(ctx, nil, nil)
 		return report.built, err
 	}
+	if err := opt.prepare(ctx, wanted); err != nil {
+		return nil, err
+	}
 	pool, err := builder.FindPool(ctx, opt.Builders, opt.Builder)
 	if err != nil {
 		return nil, err
 	}
 	defer pool.Close()
 	return r.run(ctx, pool, unchanged)
+}
+
+// prepare makes the repositories that the targets are pushed to ready.
+func (o Options) prepare(ctx context.Context, targets []project.Target) error {
+	if !o.Push || o.Prepare == nil {
+		return nil
+	}
+	var refs []string
+	for _, t := range targets {
+		refs = append(refs, t.References()...)
+	}
+	return o.Prepare(ctx, refs...)
 }
 
 // request is a build that has passed all checks that need no builder.

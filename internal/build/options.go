@@ -4,6 +4,7 @@
 package build
 
 import (
+	"context"
 	"io"
 
 	"github.com/samforge/samforge/internal/builder"
@@ -18,6 +19,9 @@ type Options struct {
 
 	// Push pushes the images; Load gives them to the Docker engine.
 	Push, Load bool
+	// Prepare makes the repositories of references ready for a push. It is called when no mistake was
+	// found in the input, before anything is built. nil does nothing.
+	Prepare func(ctx context.Context, refs ...string) error
 	// Outputs are further exports, in the form of --output.
 	Outputs []string
 	// NoSkip builds the functions of a SAM template even if an image of the same inputs is in the

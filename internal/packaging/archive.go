@@ -72,6 +72,14 @@ func (a *Archives) Close() error {
 	return os.RemoveAll(a.folder)
 }
 
+// References returns the references that the images are pushed to.
+func (a *Archives) References() (refs []string) {
+	for _, image := range a.images {
+		refs = append(refs, image.ref)
+	}
+	return refs
+}
+
 // Push pushes the images that are not in their registries yet, and returns them by the names of their
 // functions. An image that Lambda would refuse is a mistake at the line of its function, and is not
 // pushed. warn gets what Lambda may not take as it is meant.

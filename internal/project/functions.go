@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -184,8 +185,10 @@ const shortDigest = 12
 // setRepos finds the repository of each function.
 func (a *application) setRepos(opt Options) error {
 	a.repos = map[*samtemplate.Function]string{}
-	if opt.Repo != "" {
-		for _, f := range a.withImages() {
+	for _, f := range a.withImages() {
+		if opt.RepoOf != nil {
+			a.repos[f] = opt.RepoOf(path.Join(f.Template().Stack, f.ResourceID))
+		} else if opt.Repo != "" {
 			a.repos[f] = opt.Repo
 		}
 	}

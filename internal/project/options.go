@@ -50,6 +50,9 @@ type Options struct {
 	Repo string
 	// Repos are the repositories of a template's functions by their names; with Repo there are none.
 	Repos map[string]string
+	// RepoOf returns the repository of a template's function, by the name that SAM CLI has for it, such
+	// as Child/HelloFunction. It takes the place of Repo and Repos; nil leaves it to them.
+	RepoOf func(function string) string
 	// Archives says that functions whose image is in a file count, too: see [Project.Archives].
 	Archives bool
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.

@@ -47,6 +47,9 @@ type Parameters struct {
 	TemplateFile, BaseDir, OutputTemplateFile string
 	Region, Profile                           string
 	ImageRepository                           string
+	// ResolveImageRepos says to use a repository for each function, which belongs to the stack StackName.
+	ResolveImageRepos bool
+	StackName         string
 	// UseJSON says to write the template as JSON.
 	UseJSON bool
 	// ImageRepositories are repositories of functions, as FUNCTION=REPOSITORY.
@@ -125,7 +128,9 @@ func (p *Parameters) add(ctx context.Context, section value) error {
 	texts := map[string]*string{
 		"template": &p.TemplateFile, "template_file": &p.TemplateFile, "base_dir": &p.BaseDir, "region": &p.Region,
 		"profile": &p.Profile, "image_repository": &p.ImageRepository, "output_template_file": &p.OutputTemplateFile,
+		"stack_name": &p.StackName,
 	}
+	switches := map[string]*bool{"use_json": &p.UseJSON, "resolve_image_repos": &p.ResolveImageRepos}
 	lists := map[string]*[]string{"exclude": &p.Exclude, "image_repositories": &p.ImageRepositories}
 	for _, key := range slices.Sorted(maps.Keys(section.fields)) {
 		v := section.fields[key]
@@ -134,9 +139,9 @@ func (p *Parameters) add(ctx context.Context, section value) error {
 			*to, err = v.asText(key)
 		} else if to := lists[key]; to != nil {
 			*to, err = v.asTexts(key)
-		} else if key == "use_json" {
-			if p.UseJSON = v.text == "true"; v.kind != kindBool {
-				err = v.errorf("use_json is %s: expected true or false", v.kind)
+		} else if to := switches[key]; to != nil {
+			if *to = v.text == "true"; v.kind != kindBool {
+				err = v.errorf("%s is %s: expected true or false", key, v.kind)
 			}
 		} else if key == "parameter_overrides" {
 			p.Overrides = map[string]string{}

@@ -41,6 +41,8 @@ s3_bucket = "uploads"
 image_repositories = ["Hello=registry.example.com/hello"]
 output_template_file = "packaged.yaml"
 use_json = true
+resolve_image_repos = true
+stack_name = "demo"
 
 [prod.build.parameters.parameter_overrides]
 Stage = "prod"
@@ -64,6 +66,8 @@ default:
       image_repositories: Hello=registry.example.com/hello
       output_template_file: packaged.yaml
       use_json: true
+      resolve_image_repos: true
+      stack_name: demo
 prod:
   build:
     parameters:
@@ -79,6 +83,7 @@ func TestRead(t *testing.T) {
 	}
 	both := build
 	both.ImageRepositories, both.OutputTemplateFile, both.UseJSON = []string{"Hello=registry.example.com/hello"}, "packaged.yaml", true
+	both.ResolveImageRepos, both.StackName = true, "demo"
 	prod := samconfig.Parameters{Overrides: map[string]string{"Stage": "prod", "Count": "3", "Fast": "true", "Zones": "a,b"}}
 	for file, text := range map[string]string{"samconfig.toml": inTOML, "samconfig.yaml": inYAML, "samconfig.yml": inYAML, "other.toml": inTOML} {
 		dir := write(t, map[string]string{file: text})
@@ -123,6 +128,7 @@ func TestMistakes(t *testing.T) {
 		"a key twice":                  {"samconfig.yaml", "default: {}\ndefault: {}\n", samconfig.Query{}, `"default" already defined`},
 		"a list of environments":       {"samconfig.yaml", "- default\n", samconfig.Query{}, "samconfig.yaml:1: the file is a list: expected a table"},
 		"a number for a text":          {"samconfig.toml", "[default.build.parameters]\ncached = true\nregion = 1\n", samconfig.Query{}, "samconfig.toml:3: region is a number: expected a text, in quotes"},
+		"a text for a truth value":     {"samconfig.toml", "[default.build.parameters]\nresolve_image_repos = \"yes\"\n", samconfig.Query{}, "samconfig.toml:2: resolve_image_repos is a text: expected true or false"},
 		"a truth value for a text":     {"samconfig.yaml", "default:\n  build:\n    parameters:\n      base_dir: yes\n      region: true\n", samconfig.Query{}, "samconfig.yaml:5: region is true or false: expected a text"},
 		"a table for a list":           {"samconfig.toml", "[default.build.parameters]\nexclude = {A = 1}\n", samconfig.Query{}, "samconfig.toml:2: exclude is a table: expected a list of texts"},
 		"a number in a list":           {"samconfig.toml", "[default.build.parameters]\nexclude = [1]\n", samconfig.Query{}, "samconfig.toml:2: a value of exclude is a number: expected a text"},
