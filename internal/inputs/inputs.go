@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/dockerui"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -28,7 +29,7 @@ import (
 
 // format is the version of what the digest is made of. It changes with every change of that, so that
 // a digest of another version of samforge is never taken for one of this.
-const format = "2"
+const format = "3"
 
 // maxDockerfile is the maximum size of a Dockerfile in bytes, as BuildKit has it.
 const maxDockerfile = 2 << 20
@@ -219,7 +220,11 @@ func (f *Finder) addFiles(ctx context.Context, in *Inputs, b Build, ignored []st
 	for _, name := range slices.Sorted(maps.Keys(read)) {
 		folder, patterns, how := b.Folder, ignored, plain
 		if name != mainContext {
-			folder, patterns, how = strings.TrimPrefix(b.Contexts[name], localPrefix), nil, exact
+			folder, how = strings.TrimPrefix(b.Contexts[name], localPrefix), exact
+			var err error
+			if patterns, err = firstIgnoreFile(filepath.Join(folder, dockerui.DefaultDockerignoreName)); err != nil {
+				return err
+			}
 		}
 		of, err := f.files.read(ctx, folder, patterns, read[name], how)
 		if err != nil {
@@ -240,7 +245,12 @@ func (f *Finder) addFiles(ctx context.Context, in *Inputs, b Build, ignored []st
 // ignorePatterns returns those of the ignore file beside the Dockerfile, else of the one in the build
 // context.
 func ignorePatterns(b Build) ([]string, error) {
-	for _, name := range []string{b.Dockerfile + ".dockerignore", filepath.Join(b.Folder, ".dockerignore")} {
+	return firstIgnoreFile(b.Dockerfile+dockerui.DefaultDockerignoreName, filepath.Join(b.Folder, dockerui.DefaultDockerignoreName))
+}
+
+// firstIgnoreFile returns the patterns of the first ignore file that there is; none if there is none.
+func firstIgnoreFile(names ...string) ([]string, error) {
+	for _, name := range names {
 		patterns, err := readIgnoreFile(name)
 		if err == nil || !os.IsNotExist(err) {
 			return patterns, err

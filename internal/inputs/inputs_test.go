@@ -316,6 +316,25 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
+// The ignore file of a named context decides which of its files are read.
+func TestIgnoreFileOfNamedContext(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, "FROM scratch\nCOPY --from=lib src /src\n")
+	a.build.Contexts = map[string]string{"lib": "local:" + filepath.Join(a.dir, "lib")}
+	a.write("lib/src/lib.py", "")
+	a.write("lib/src/README.md", "")
+	with := a.find().Digest()
+	a.write("lib/.dockerignore", "**/*.md\n")
+	without := a.find().Digest()
+	if with == without {
+		t.Error("a file that is ignored now does not change the digest")
+	}
+	a.write("lib/src/README.md", "ignored\n")
+	if a.find().Digest() != without {
+		t.Error("an ignored file changes the digest")
+	}
+}
+
 // Reading a large file takes minutes, and ends with the command.
 func TestReadingEnds(t *testing.T) {
 	t.Parallel()
