@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -42,7 +43,9 @@ type applicationResults struct {
 	engine, bake, cold       samples // cold, pushed
 	bakeCached, cached       samples // unchanged, on an empty builder with a cache in the registry
 	tagged, changed          samples // unchanged, and one function changed, with the tags in the registry
+	planned                  samples // a hundred functions that share the folder
 	bakePulled, cachedPulled int     // layers
+	bakeRan, cachedRan       int     // RUN steps
 	changedPuts              int     // manifests pushed after one function changed
 }
 
@@ -177,7 +180,7 @@ func (a *application) byBake(ctx context.Context, r *applicationResults, i int) 
 			case len(caches) == 0:
 				r.bake = append(r.bake, done.wall)
 			case caches[0] == "from":
-				r.bakeCached, r.bakePulled = append(r.bakeCached, done.wall), a.layersPulled()
+				r.bakeCached, r.bakePulled, r.bakeRan = append(r.bakeCached, done.wall), a.layersPulled(), ran(done.stderr)
 			}
 			return nil
 		}
@@ -233,25 +236,24 @@ func (a *application) bySamforge(ctx context.Context, r *applicationResults, i i
 		return a.commandIn(ctx, a.folder, nil, a.samforge, append([]string{"package", "--builder", builder, "--progress", "plain",
 			"--image-repository", repository, "--output-template-file", "packaged.yaml"}, args...)...)
 	}
-	on := func(into *samples, args ...string) error {
-		return a.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) error {
-			done, err := pack(d.Addr, args...)
-			if into != nil {
-				*into = append(*into, done.wall)
-			}
+	var done result
+	onFresh := func(args ...string) error {
+		return a.onFreshBuildkitd(ctx, testenv.BuildkitdOptions{}, func(d *testenv.Buildkitd) (err error) {
+			done, err = pack(d.Addr, args...)
 			return err
 		})
 	}
-	if err := on(&r.cold); err != nil {
+	if err := onFresh(); err != nil {
 		return err
 	}
-	if err := on(nil, "--no-skip", "--cache-to", cache+",mode=max"); err != nil {
+	r.cold = append(r.cold, done.wall)
+	if err := onFresh("--no-skip", "--cache-to", cache+",mode=max"); err != nil {
 		return err
 	}
-	if err := on(&r.cached, "--no-skip", "--cache-from", cache); err != nil {
+	if err := onFresh("--no-skip", "--cache-from", cache); err != nil {
 		return err
 	}
-	r.cachedPulled = a.layersPulled()
+	r.cached, r.cachedPulled, r.cachedRan = append(r.cached, done.wall), a.layersPulled(), ran(done.stderr)
 	done, err := pack("tcp://127.0.0.1:1") // there is none
 	if err != nil {
 		return err
@@ -260,11 +262,54 @@ func (a *application) bySamforge(ctx context.Context, r *applicationResults, i i
 	if err := a.file("small/app.py", fmt.Appendf(nil, "def handler(event, context): return %d\n", i)); err != nil {
 		return err
 	}
-	if err := on(&r.changed); err != nil {
+	if err := onFresh(); err != nil {
 		return err
 	}
-	r.changedPuts = a.registry.Stats().ManifestPuts
+	r.changed, r.changedPuts = append(r.changed, done.wall), a.registry.Stats().ManifestPuts
+	return a.planned(ctx, r)
+}
+
+// manyFunctions is how many functions are planned.
+const manyFunctions = 100
+
+// planned plans many functions that share the folder, after a plan that fills the page cache.
+func (a *application) planned(ctx context.Context, r *applicationResults) error {
+	template := "Resources:\n"
+	for n := range manyFunctions {
+		template += fmt.Sprintf("  Function%d:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n    Metadata: {Dockerfile: %s.Dockerfile, DockerContext: ./shared}\n",
+			n, functions()[n%4])
+	}
+	if err := a.file("many.yaml", []byte(template)); err != nil {
+		return err
+	}
+	for warm := range 2 {
+		done, err := a.commandIn(ctx, a.folder, nil, a.samforge, "plan", "-f", "many.yaml", "--repo", a.repo("planned"))
+		if err != nil {
+			return err
+		}
+		if warm == 1 {
+			r.planned = append(r.planned, done.wall)
+		}
+	}
 	return nil
+}
+
+// runSteps and cachedSteps match the progress of RUN steps, and of steps that came from a cache.
+var (
+	runSteps    = regexp.MustCompile(`(?m)^#(\d+) \[[^\]]*\] RUN `)
+	cachedSteps = regexp.MustCompile(`(?m)^#(\d+) CACHED$`)
+)
+
+// ran returns how many RUN steps a build has run, by its progress.
+func ran(progress string) int {
+	steps := map[string]bool{}
+	for _, m := range runSteps.FindAllStringSubmatch(progress, -1) {
+		steps[m[1]] = true
+	}
+	for _, m := range cachedSteps.FindAllStringSubmatch(progress, -1) {
+		delete(steps, m[1])
+	}
+	return len(steps)
 }
 
 func (b *bench) reportApplication(r applicationResults) {
@@ -277,10 +322,11 @@ func (b *bench) reportApplication(r applicationResults) {
 			row(r.engine, "Docker engine: classic builds and pushes one after the other, as sam build and sam package do, cold"),
 			row(r.bake, "docker buildx bake --push, cold"),
 			row(r.cold, "samforge package, cold"),
-			row(r.bakeCached, fmt.Sprintf("docker buildx bake --push, unchanged, empty builder, cache in the registry (%d layers pulled)", r.bakePulled)),
-			row(r.cached, fmt.Sprintf("samforge package --no-skip, unchanged, empty builder, cache in the registry (%d layers pulled)", r.cachedPulled)),
+			row(r.bakeCached, fmt.Sprintf("docker buildx bake --push, unchanged, empty builder, cache in the registry (%d layers pulled, %d RUN steps run)", r.bakePulled, r.bakeRan)),
+			row(r.cached, fmt.Sprintf("samforge package --no-skip, unchanged, empty builder, cache in the registry (%d layers pulled, %d RUN steps run)", r.cachedPulled, r.cachedRan)),
 			row(r.changed, "samforge package, one function changed, empty builder"),
 			row(r.tagged, "samforge package, unchanged, no builder"),
+			row(r.planned, fmt.Sprintf("samforge plan of %d functions that share the folder", manyFunctions)),
 		})
 	b.figure("application of five functions", "samforge package, cold", ours, true)
 	b.figure("application of five functions", "docker buildx bake --push, cold", r.bake.median(), false)
@@ -295,6 +341,8 @@ func (b *bench) reportApplication(r applicationResults) {
 	overCached := quotient(r.bakeCached.median(), cached)
 	b.claim(overCached >= 3, "unchanged with a cache, bake takes at least 3x", fmt.Sprintf("%.1fx", overCached))
 	b.claim(r.cachedPulled == 0, "unchanged with a cache, no layer is pulled", fmt.Sprint(r.cachedPulled))
+	b.claim(r.bakeRan > 0 && r.cachedRan == 0, "unchanged with a cache, bake runs RUN again and samforge runs nothing", fmt.Sprintf("%d and %d", r.bakeRan, r.cachedRan))
+	b.claimBelow(fmt.Sprintf("%d functions planned", manyFunctions), r.planned.median(), time.Second)
 	b.claimBelow("unchanged, found by its tags", tagged, 500*time.Millisecond)
 	overTagged := quotient(r.engine.median(), tagged)
 	b.claim(overTagged >= 40, "unchanged, a Docker engine takes at least 40x", fmt.Sprintf("%.0fx", overTagged))
