@@ -11,14 +11,14 @@ import (
 )
 
 // pathKeys are the keys whose values can be paths that are relative to the template: those of `aws
-// cloudformation package`, and the ones that say how a function is built.
+// cloudformation package`, and the ones that say how a function is built, by SAM and by the CDK.
 //
 // https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html
 var pathKeys = map[string]bool{
 	"BodyS3Location": true, "Code": true, "CodeS3Location": true, "CodeUri": true, "Content": true, "ContentUri": true,
 	"DefinitionS3Location": true, "DefinitionUri": true, "DockerContext": true, "ImageUri": true, "LicenseUrl": true, "Location": true,
 	"ReadmeUrl": true, "RequestMappingTemplateS3Location": true, "ResponseMappingTemplateS3Location": true,
-	"SchemaUri": true, "ScriptLocation": true, "SourceBundle": true, "TemplateURL": true,
+	"SchemaUri": true, "ScriptLocation": true, "SourceBundle": true, "TemplateURL": true, "aws:asset:path": true,
 }
 
 // pathSections are the sections of a template that can have paths.

@@ -48,6 +48,7 @@ Resources:
   Other:
     Type: AWS::CloudFormation::Stack
     Properties: {TemplateURL: other.yaml}
+    Metadata: {'aws:asset:path': asset.0123}
 `
 
 // TestRewriteMovesPaths: in a text that is written into another folder, paths lead to where they did.
@@ -79,6 +80,7 @@ func TestRewriteMovesPaths(t *testing.T) {
 		"DockerContext: ./image", `DockerContext: "../../image"`,
 		"./child.yaml", `"./written.yaml"`,
 		"other.yaml", `"../../other.yaml"`,
+		"asset.0123", `"../../asset.0123"`,
 	).Replace(withPaths)
 	if string(text) != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)

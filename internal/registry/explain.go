@@ -63,7 +63,7 @@ var rules = []rule{
 	{
 		text: regexp.MustCompile(`tag_?invalid|tag invalid|immutable|cannot be overwritten|imagetagalreadyexists`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s already exists and its repository does not allow tags to be overwritten; use --skip-existing or another tag", s.ref)
+			return fmt.Sprintf("%s already exists and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, for a function of a SAM template without --no-skip", s.ref)
 		},
 	},
 	{
