@@ -78,6 +78,7 @@ type Inputs struct {
 	// any, the image has to be built.
 	Unpinned []string
 
+	digest   digest.Digest
 	triggers bool // a base image has ONBUILD instructions, which may declare any argument
 }
 
@@ -93,13 +94,19 @@ type Part struct {
 }
 
 // Digest returns the digest of the parts.
-func (i *Inputs) Digest() digest.Digest {
+func (i *Inputs) Digest() digest.Digest { return i.digest }
+
+// seal sorts the parts and makes their digest.
+func (i *Inputs) seal() {
+	slices.SortFunc(i.Parts, func(a, b Part) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
+	})
 	sum := sha256.New()
 	fmt.Fprintf(sum, "samforge inputs %s\n", format)
 	for _, part := range i.Parts {
 		fmt.Fprintf(sum, "%q %q %q\n", part.Kind, part.Name, part.Value)
 	}
-	return digest.NewDigest(digest.SHA256, sum)
+	i.digest = digest.NewDigest(digest.SHA256, sum)
 }
 
 func (i *Inputs) add(kind, name, value string) {
@@ -151,9 +158,7 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 			in.add("argument", name, value)
 		}
 	}
-	slices.SortFunc(in.Parts, func(a, b Part) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Value, b.Value))
-	})
+	in.seal()
 	return in, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -57,6 +58,7 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 		return BadInput(errors.New("what an image is made from is found on this machine, and the build context is not on it: name the images with --tag, or a folder"))
 	}
 	finder := &inputs.Finder{Resolve: resolveWith(images)}
+	var equal sync.Map // func() (*inputs.Inputs, error) by build
 	found := make([]*inputs.Inputs, len(app.functions))
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(2 * runtime.NumCPU())
@@ -65,7 +67,8 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 			build, err := p.buildOf(f, settings)
 			if err == nil {
 				build.Settings, build.Lock = more, app.lock
-				found[i], err = finder.Find(ctx, build)
+				once, _ := equal.LoadOrStore(fmt.Sprintf("%+v", build), sync.OnceValues(func() (*inputs.Inputs, error) { return finder.Find(ctx, build) }))
+				found[i], err = once.(func() (*inputs.Inputs, error))()
 			}
 			if err == nil {
 				err = app.checkLocked(found[i])
@@ -82,7 +85,9 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	app.inputs, app.tags = map[*samtemplate.Function]*inputs.Inputs{}, map[*samtemplate.Function]string{}
 	for i, f := range app.functions {
 		if f.Extra.NoCache {
-			found[i].Unpinned = append(found[i].Unpinned, "its DockerBuildExtraParams have --no-cache")
+			own := *found[i]
+			found[i] = &own
+			own.Unpinned = append(slices.Clone(own.Unpinned), "its DockerBuildExtraParams have --no-cache")
 		}
 		made := found[i].Digest()
 		if len(found[i].Unpinned) > 0 {
