@@ -106,6 +106,9 @@ func prepare(p *project.Project, opt Options) (*request, []project.Target, error
 	if err := p.Violation(); err != nil {
 		return nil, nil, err
 	}
+	if err := p.CheckDockerfiles(); err != nil {
+		return nil, nil, err
+	}
 	targets, err := p.Targets(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	if err != nil {
 		return nil, nil, err

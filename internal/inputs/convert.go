@@ -1,6 +1,7 @@
 package inputs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -57,7 +59,7 @@ func declared(data []byte) (names map[string]bool, all bool) {
 	for _, part := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
 		names["TARGET"+part], names["BUILD"+part] = true, true
 	}
-	for _, instruction := range instructions(data) {
+	for _, instruction := range instructionsOf(data) {
 		switch strings.ToLower(instruction.Value) {
 		case command.Onbuild:
 			all = true // a later stage may have what this one leaves to it
@@ -243,6 +245,19 @@ func (e *UnreachableError) Error() string { return e.Err.Error() }
 
 // Unwrap returns why.
 func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Parse returns the mistake, at its line, of a Dockerfile that does not parse. One with a foreign
+// `# syntax=` is not judged.
+func Parse(name string, data []byte) error {
+	if _, _, _, foreign := parser.DetectSyntax(data); foreign {
+		return nil
+	}
+	parsed, err := parser.Parse(bytes.NewReader(data))
+	if err == nil {
+		_, _, err = instructions.Parse(parsed.AST, nil)
+	}
+	return atLines(err, name, data)
+}
 
 // atLines ties an error about a Dockerfile to its lines.
 func atLines(err error, name string, data []byte) error {

@@ -217,7 +217,7 @@ func (c *offline) isContext(name string) bool {
 // the stage: `FROM node AS node` has one that cannot be told from its base image.
 func stages(dockerfile []byte) map[string]bool {
 	names := map[string]bool{}
-	for _, instruction := range instructions(dockerfile) {
+	for _, instruction := range instructionsOf(dockerfile) {
 		if !strings.EqualFold(instruction.Value, command.From) {
 			continue
 		}
@@ -232,7 +232,7 @@ func stages(dockerfile []byte) map[string]bool {
 // variables reports whether the paths that a Dockerfile reads have variables in them, which the
 // configuration of a base image may set.
 func variables(dockerfile []byte) bool {
-	for _, instruction := range instructions(dockerfile) {
+	for _, instruction := range instructionsOf(dockerfile) {
 		read := slices.Clone(instruction.Flags)
 		switch strings.ToLower(instruction.Value) {
 		case command.Add, command.Copy:
@@ -249,9 +249,9 @@ func variables(dockerfile []byte) bool {
 	return false
 }
 
-// instructions returns the instructions of a Dockerfile. One that does not parse has none: that is a
+// instructionsOf returns the instructions of a Dockerfile. One that does not parse has none: that is a
 // mistake later on.
-func instructions(dockerfile []byte) []*parser.Node {
+func instructionsOf(dockerfile []byte) []*parser.Node {
 	parsed, err := parser.Parse(bytes.NewReader(dockerfile))
 	if err != nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/samtemplate"
@@ -40,6 +41,31 @@ func (a *application) checkFiles() error {
 	}
 	if len(mistakes) > 0 {
 		return mistakes
+	}
+	return nil
+}
+
+// CheckDockerfiles returns the mistake of a function's Dockerfile that does not parse, which a builder
+// would find, too. For other projects it does nothing.
+func (p *Project) CheckDockerfiles() error {
+	app, ok := p.origin.(*application)
+	if !ok || p.Context.Address != "" {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, f := range app.functions {
+		name := dockerfileOf(f)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		data, err := userfile.Read(name, frontend.MaxContextFile)
+		if err == nil {
+			err = inputs.Parse(name, data)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
 	}
 	return nil
 }
