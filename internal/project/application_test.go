@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // function returns a resource of a template.
@@ -122,5 +124,29 @@ func TestFunctionsForDebugging(t *testing.T) {
 		if err != nil || targets[0].Refs[0]+" "+p.Args["SAM_BUILD_MODE"] != want {
 			t.Errorf("got %s and the argument %q, %v; want %s", targets[0].Refs[0], p.Args["SAM_BUILD_MODE"], err, want)
 		}
+	}
+}
+
+// Builds whose arguments look alike, written one after the other, are not equal.
+func TestInputsOfArgumentsThatLookAlike(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{
+		"template.yaml": "Resources:\n" + function("OneFn", "", "Dockerfile: Dockerfile, DockerContext: ., DockerBuildArgs: {A: 1 B:2}") +
+			function("TwoFn", "", "Dockerfile: Dockerfile, DockerContext: ., DockerBuildArgs: {A: 1, B: 2}"),
+		"Dockerfile": "FROM scratch\nARG A\nARG B\n",
+	})
+	p, err := Load(t.Context(), Options{File: filepath.Join(dir, "template.yaml"), Repo: "registry.example.com/app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.FindInputs(t.Context(), nil, Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	targets, err := p.Targets(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if targets[0].Inputs.Digest() == targets[1].Inputs.Digest() {
+		t.Error("two builds with other arguments have one digest")
 	}
 }

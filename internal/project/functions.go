@@ -67,7 +67,7 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 			build, err := p.buildOf(f, settings)
 			if err == nil {
 				build.Settings, build.Lock = more, app.lock
-				once, _ := equal.LoadOrStore(fmt.Sprintf("%+v", build), sync.OnceValues(func() (*inputs.Inputs, error) { return finder.Find(ctx, build) }))
+				once, _ := equal.LoadOrStore(fmt.Sprintf("%#v", build), sync.OnceValues(func() (*inputs.Inputs, error) { return finder.Find(ctx, build) }))
 				found[i], err = once.(func() (*inputs.Inputs, error))()
 			}
 			if err == nil {
