@@ -27,7 +27,8 @@ type guard struct {
 }
 
 // before returns a build that also judges its image, as far as that can be done before it is exported:
-// the configuration. The rest follows from how samforge exports images.
+// the configuration. The rest follows from how samforge exports images. And it fails if the files
+// have changed since the tag was made from them: an image under that tag is never built again.
 func (g *guard) before(t project.Target, build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		res, err := build(ctx, c)
@@ -37,8 +38,24 @@ func (g *guard) before(t project.Target, build gateway.BuildFunc) gateway.BuildF
 		if config := res.Metadata[exptypes.ExporterImageConfigKey]; config != nil {
 			err = g.judge(t, lambda.CheckConfig(config, *t.Lambda))
 		}
+		if err == nil && t.Changed != nil {
+			err = sameInputs(ctx, t, res)
+		}
 		return res, err
 	}
+}
+
+// sameInputs runs the steps of a build, so that the builder has read all files, and returns an error
+// if these are not what the target was to be made from.
+func sameInputs(ctx context.Context, t project.Target, res *gateway.Result) error {
+	if err := res.EachRef(func(ref gateway.Reference) error { return ref.Evaluate(ctx) }); err != nil {
+		return err
+	}
+	changed, err := t.Changed(ctx)
+	if err == nil && changed {
+		err = errors.New("files have changed while the image was built, and its tag says what it is made from: it is not pushed; run it again")
+	}
+	return err
 }
 
 // after judges an image that was pushed. It reads what the builder has exported, because samforge may

@@ -39,8 +39,10 @@ func readIgnoreFile(name string) ([]string, error) {
 
 // fileSums has the checksums of files, and what is in folders. Several builds read the same ones.
 type fileSums struct {
-	sums    sync.Map // func() (string, error) by path
+	sums    sync.Map // func() (string, error) by path and status
 	folders sync.Map // func() (*folder, error) by path and patterns
+	// before has the checksums of files that were read before. It may be nil.
+	before *fileSums
 }
 
 // folder is what is read of a folder.
@@ -73,7 +75,7 @@ func (s *fileSums) read(ctx context.Context, name string, ignored, paths []strin
 			if how == sizes || mode.IsDir() && onTheWay(filepath.ToSlash(path), paths) {
 				return nil
 			}
-			value, err := s.value(ctx, filepath.Join(name, path), mode, stat.Linkname)
+			value, err := s.value(ctx, filepath.Join(name, path), stat)
 			if how == exact {
 				value = mode.String() + " " + value
 			}
@@ -101,16 +103,17 @@ func onTheWay(folder string, paths []string) bool {
 
 // value returns what counts of a file: whether it is executable, and its content or where it leads
 // to.
-func (s *fileSums) value(ctx context.Context, name string, mode os.FileMode, link string) (string, error) {
+func (s *fileSums) value(ctx context.Context, name string, stat *types.Stat) (string, error) {
+	mode := os.FileMode(stat.Mode)
 	switch {
 	case mode.IsRegular():
-		sum, err := s.sum(ctx, name)
+		sum, err := s.sum(ctx, name, stat)
 		if mode&0o111 != 0 {
 			sum = "executable " + sum
 		}
 		return sum, err
 	case mode&os.ModeSymlink != 0:
-		return "link " + link, nil
+		return "link " + stat.Linkname, nil
 	}
 	return mode.Type().String(), nil
 }
@@ -141,9 +144,12 @@ func walk(ctx context.Context, folder string, filter *fsutil.FilterOpt, f func(p
 	})
 }
 
-// sum returns the checksum of a file, which is read once.
-func (s *fileSums) sum(ctx context.Context, name string) (string, error) {
-	once, _ := s.sums.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+// sum returns the checksum of a file, which is read once for each status that it has.
+func (s *fileSums) sum(ctx context.Context, name string, stat *types.Stat) (string, error) {
+	if s.before != nil {
+		return s.before.sum(ctx, name, stat)
+	}
+	once, _ := s.sums.LoadOrStore(fmt.Sprintf("%q %d %d", name, stat.Size, stat.ModTime), sync.OnceValues(func() (string, error) {
 		file, err := os.Open(name)
 		if err != nil {
 			return "", err

@@ -162,6 +162,17 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	return in, nil
 }
 
+// Changed reports whether what an image is made from is not what [Finder.Find] has found for the build
+// before. It reads only files whose size or time is another.
+func (f *Finder) Changed(ctx context.Context, b Build, before *Inputs) (bool, error) {
+	again := &Finder{Resolve: f.Resolve, files: fileSums{before: &f.files}}
+	now, err := again.Find(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	return now.Digest() != before.Digest(), nil
+}
+
 // read returns the paths of each local context that the Dockerfile reads, by the context's name; nil
 // for a context that may be read as a whole.
 func (f *Finder) read(ctx context.Context, in *Inputs, b Build, data []byte) (map[string][]string, error) {

@@ -14,6 +14,7 @@ import (
 
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/tonistiigi/fsutil/types"
 )
 
 const (
@@ -316,6 +317,33 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
+// What changes while an image is built is found, although files are not read again.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(a *app)
+		want   bool
+	}{
+		"nothing":            {func(*app) {}, false},
+		"a file is touched":  {func(a *app) { a.do(os.Chtimes(filepath.Join(a.dir, "app/app.py"), time.Time{}, time.Unix(1, 0))) }, false},
+		"a file is written":  {func(a *app) { a.write("app/app.py", "pass\n") }, true},
+		"a file is new":      {func(a *app) { a.write("app/new.py", "") }, true},
+		"a file is deleted":  {func(a *app) { a.do(os.Remove(filepath.Join(a.dir, "app/app.py"))) }, true},
+		"another is written": {func(a *app) { a.write("unused.txt", "text\n") }, false},
+		"the Dockerfile":     {func(a *app) { a.write("Dockerfile", multiStage+"USER 1\n") }, true},
+		"the ignore file":    {func(a *app) { a.write(".dockerignore", "") }, true},
+	} {
+		a := newApp(t, multiStage)
+		finder := &Finder{Resolve: a.resolve}
+		before, err := finder.Find(t.Context(), a.build)
+		a.do(err)
+		c.change(a)
+		if got, err := finder.Changed(t.Context(), a.build, before); got != c.want || err != nil {
+			t.Errorf("%s: changed is %t, %v; want %t", name, got, err, c.want)
+		}
+	}
+}
+
 // The ignore file of a named context decides which of its files are read.
 func TestIgnoreFileOfNamedContext(t *testing.T) {
 	t.Parallel()
@@ -342,7 +370,7 @@ func TestReadingEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var sums fileSums
-	if _, err := sums.sum(ctx, a.build.Dockerfile); !errors.Is(err, context.Canceled) {
+	if _, err := sums.sum(ctx, a.build.Dockerfile, &types.Stat{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("reading a file after the end gives %v", err)
 	}
 }

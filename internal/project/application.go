@@ -2,6 +2,7 @@ package project
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,6 +31,7 @@ type application struct {
 	locked    bool                             // nothing is built from what the lock file does not have
 	inputs    map[*samtemplate.Function]*inputs.Inputs
 	tags      map[*samtemplate.Function]string // the first digits of the inputs
+	changed   map[*samtemplate.Function]func(context.Context) (bool, error)
 	project   *Project
 }
 
@@ -217,6 +219,7 @@ func (a *application) place(p *Project, asked []ocispecs.Platform, _ ocispecs.Pl
 			Refs:      p.opt.Tags,
 			Lambda:    onLambda(f),
 			Inputs:    a.inputs[f],
+			Changed:   a.changed[f],
 			Own:       ownSettings(f),
 			fields:    a.fieldsOf(p, f),
 			project:   p,

@@ -59,7 +59,7 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 	}
 	finder := &inputs.Finder{Resolve: resolveWith(images)}
 	var equal sync.Map // func() (*inputs.Inputs, error) by build
-	found := make([]*inputs.Inputs, len(app.functions))
+	found, builds := make([]*inputs.Inputs, len(app.functions)), make([]inputs.Build, len(app.functions))
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(2 * runtime.NumCPU())
 	for i, f := range app.functions {
@@ -67,6 +67,7 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 			build, err := p.buildOf(f, settings)
 			if err == nil {
 				build.Settings, build.Lock = more, app.lock
+				builds[i] = build
 				once, _ := equal.LoadOrStore(fmt.Sprintf("%#v", build), sync.OnceValues(func() (*inputs.Inputs, error) { return finder.Find(ctx, build) }))
 				found[i], err = once.(func() (*inputs.Inputs, error))()
 			}
@@ -83,7 +84,11 @@ func (p *Project) FindInputs(ctx context.Context, images *registry.Resolver, set
 		return err
 	}
 	app.inputs, app.tags = map[*samtemplate.Function]*inputs.Inputs{}, map[*samtemplate.Function]string{}
+	app.changed = map[*samtemplate.Function]func(context.Context) (bool, error){}
 	for i, f := range app.functions {
+		if len(found[i].Unpinned) == 0 {
+			app.changed[f] = func(ctx context.Context) (bool, error) { return finder.Changed(ctx, builds[i], found[i]) }
+		}
 		if f.Extra.NoCache {
 			own := *found[i]
 			found[i] = &own

@@ -47,6 +47,9 @@ type Target struct {
 	// Inputs is what the image is made from, if its tag says so: the image in the registry with this
 	// tag is the one that a build would give. nil if it is not known.
 	Inputs *inputs.Inputs
+	// Changed reports whether the image would be made from something else now. nil if Inputs is, and
+	// for an image that has a tag of its own each time.
+	Changed func(context.Context) (bool, error)
 
 	// Own are settings of the target alone: Secrets, SSH, CacheFrom and CacheTo.
 	Own Settings
