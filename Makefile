@@ -61,7 +61,7 @@ lint: bin/golangci-lint ## gofmt, and what .golangci.yml lists
 	bin/golangci-lint run ./...
 
 golden: ## rewrite the golden graphs and what is generated in docs
-	$(GO) test ./llbgen ./samtemplate -run Golden -update
+	$(GO) test ./llbgen ./samtemplate ./internal/ci -run Golden -update
 
 fuzz: ## every parser for a minute
 	for f in $$(grep -o '^func Fuzz[A-Za-z]*' $$(git ls-files "*_test.go") | sed 's|/[^/]*:func |:|'); do \

@@ -24,26 +24,30 @@ type Options struct {
 	Stdout, Stderr io.Writer
 }
 
+func (o Options) say(format string, args ...any) {
+	fmt.Fprintf(o.Stderr, "samforge: "+format+"\n", args...)
+}
+
 // Run builds and pushes the image of the step.
 func (s *Step) Run(ctx context.Context, o Options) error {
-	say := func(format string, args ...any) { fmt.Fprintf(o.Stderr, "samforge: "+format+"\n", args...) }
-	if err := s.applyBuildxOptions(); err != nil {
-		return project.BadInput(err)
-	}
-	if err := s.check(); err != nil {
-		return project.BadInput(err)
-	}
-	dockerfile, err := s.Dockerfile(ctx)
+	dockerfile, err := s.image(ctx)
 	if errors.Is(err, ErrNothing) {
-		say("%v", err)
+		o.say("%v", err)
 		return nil
 	}
 	if err != nil {
-		return project.BadInput(err)
+		return err
 	}
 	client, err := s.client(o)
 	if err != nil {
 		return project.BadInput(err)
+	}
+	p, err := project.LoadDockerfile(ctx, dockerfile)
+	if err != nil {
+		return err
+	}
+	if err := s.prepareRepository(ctx, dockerfile.Refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
+		return err
 	}
 	var existing []build.Ref
 	if s.skipIfExists && s.pushes() {
@@ -51,41 +55,63 @@ func (s *Step) Run(ctx context.Context, o Options) error {
 			return err
 		}
 		for _, ref := range existing {
-			say("%s exists, and is not pushed", ref)
+			o.say("%s exists, and is not pushed", ref)
 			fmt.Fprintln(o.Stdout, ref)
 		}
 		if len(dockerfile.Refs) == 0 {
 			return s.writeOutputs(nil, existing)
 		}
+		if p, err = project.LoadDockerfile(ctx, dockerfile); err != nil {
+			return err
+		}
 	}
-	p, err := project.LoadDockerfile(ctx, dockerfile)
-	if err != nil {
-		return err
-	}
-	if err := s.makeFolders(); err != nil {
-		return project.BadInput(err)
-	}
-	agent, err := s.serveSSHKey()
-	if err != nil {
-		return project.BadInput(err)
-	}
-	defer agent.close()
-	opt, err := s.options(ctx, agent)
-	if err != nil {
-		return project.BadInput(err)
-	}
-	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
-	opt.Builder.Log = func(sentence string) { say("%s", sentence) }
-	built, err := build.Build(ctx, p, opt)
+	built, err := s.build(ctx, p, client, o)
 	if err != nil {
 		return err
 	}
 	return s.writeOutputs(built, existing)
 }
 
+// image returns the image of the step, if the settings are right.
+func (s *Step) image(ctx context.Context) (project.Dockerfile, error) {
+	if err := s.applyBuildxOptions(); err != nil {
+		return project.Dockerfile{}, project.BadInput(err)
+	}
+	if err := s.check(); err != nil {
+		return project.Dockerfile{}, project.BadInput(err)
+	}
+	if err := s.findRegistry(ctx); err != nil {
+		return project.Dockerfile{}, err
+	}
+	dockerfile, err := s.Dockerfile(ctx)
+	if err != nil {
+		err = project.BadInput(err)
+	}
+	return dockerfile, err
+}
+
+// build builds the image.
+func (s *Step) build(ctx context.Context, p *project.Project, client *registry.Client, o Options) ([]build.Built, error) {
+	if err := s.makeFolders(); err != nil {
+		return nil, project.BadInput(err)
+	}
+	agent, err := s.serveSSHKey()
+	if err != nil {
+		return nil, project.BadInput(err)
+	}
+	defer agent.close()
+	opt, err := s.options(ctx, agent)
+	if err != nil {
+		return nil, project.BadInput(err)
+	}
+	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
+	opt.Builder.Log = func(sentence string) { o.say("%s", sentence) }
+	return build.Build(ctx, p, opt)
+}
+
 // client returns a client for registries with the credentials of the settings.
 func (s *Step) client(o Options) (*registry.Client, error) {
-	keychain := registry.NewKeychain(func(sentence string) { fmt.Fprintln(o.Stderr, "WARNING: "+sentence) }, registry.AWS{})
+	keychain := registry.NewKeychain(func(sentence string) { fmt.Fprintln(o.Stderr, "WARNING: "+sentence) }, s.aws)
 	logins, err := s.logins()
 	if err != nil {
 		return nil, err
@@ -307,7 +333,7 @@ func (s *Step) Forget() {
 		_, name, _ := strings.Cut(item, "=")
 		kept[name] = true
 	}
-	for _, setting := range loginSettings() {
+	for _, setting := range slices.Concat(loginSettings(), amazonSettings()) {
 		for _, name := range setting.Names {
 			if !kept[name] {
 				_ = os.Unsetenv(name)
@@ -323,7 +349,7 @@ func (s *Step) Forget() {
 
 // SecretValues returns the values of the settings that are secret.
 func (s *Step) SecretValues() []string {
-	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey}
+	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.aws.IDToken}
 	for _, item := range s.secretsFromEnv {
 		_, name, _ := strings.Cut(item, "=")
 		values = append(values, s.environment[name])

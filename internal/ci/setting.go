@@ -87,7 +87,7 @@ func ignored(list, why string) Setting {
 
 // Settings returns all settings, in the order of docs/step.md.
 func Settings() []Setting {
-	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), loginSettings(), cacheSettings(), otherSettings())
+	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), loginSettings(), amazonSettings(), cacheSettings(), otherSettings())
 }
 
 // Read reads the settings from variables, as NAME=VALUE. warnings are sentences about settings that

@@ -17,6 +17,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
@@ -63,6 +64,13 @@ type Step struct {
 	accessToken, dockerConfig       string
 	secretsFromEnv, secretsFromFile []string
 	secret, sshKey                  string
+
+	// Amazon ECR.
+	aws                               registry.AWS
+	account                           string
+	createRepository                  bool
+	repositories                      registry.RepositorySettings
+	lifecyclePolicy, repositoryPolicy string
 
 	// Caches.
 	cacheFrom, cacheTo []string
@@ -153,12 +161,12 @@ func (s *Step) commitTime(ctx context.Context) (time.Time, bool) {
 
 // repository returns the repository of the image with its registry.
 func (s *Step) repository() (string, error) {
-	repo, registry := strings.TrimSuffix(s.repo, "/"), host(s.registry)
+	repo, of := strings.TrimSuffix(s.repo, "/"), host(s.registry)
 	if repo == "" {
 		return "", nil
 	}
-	if registry != "" && repo != registry && !strings.HasPrefix(repo, registry+"/") && registry != "docker.io" {
-		repo = registry + "/" + repo
+	if of != "" && repo != of && !strings.HasPrefix(repo, of+"/") && of != "docker.io" {
+		repo = of + "/" + repo
 	}
 	named, err := reference.ParseNormalizedNamed(repo)
 	if err != nil {
