@@ -3,6 +3,9 @@ package integration
 import (
 	"io"
 	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +51,34 @@ func TestFilesThatChangeDuringABuild(t *testing.T) {
 		t.Errorf("there is an image for the files of before: %s", r.stdout)
 	}
 }
+
+// The tag says what the base image is, as its registry has it. An image is not pushed if the builder
+// has another one under that name.
+func TestBuilderWithAnotherBaseImage(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	base, err := b.Registry.Ref(testenv.Lambda22Base)
+	must(t, err)
+	registry, err := url.Parse("http://" + b.Registry.Addr)
+	must(t, err)
+	mirror := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(registry)
+		if strings.Contains(r.In.UserAgent(), "buildkit") { // the builder has a mirror, which is behind
+			r.Out.URL.Path = strings.Replace(r.Out.URL.Path, "/manifests/"+tagOf(testenv.Lambda22Base), "/manifests/"+tagOf(testenv.Lambda20Base), 1)
+		}
+	}})
+	t.Cleanup(mirror.Close)
+	dir := application(t, oneFunction)
+	base = strings.Replace(base, b.Registry.Addr, strings.TrimPrefix(mirror.URL, "http://"), 1)
+	must(t, os.WriteFile(filepath.Join(dir, "greet/Dockerfile"), []byte("FROM "+base+"\nCOPY app.mjs ./\nCMD [\"app.handler\"]\n"), 0o644))
+	r := run(t, b.env, "package", "--progress", "plain", "--builder", b.Buildkitd.Addr, "--template-file", filepath.Join(dir, "template.yaml"),
+		"--image-repository", b.repo("ci/stale"))
+	if want := "HelloFunction: the builder has another image " + base; r.code != 1 || !strings.Contains(r.stderr, want) || r.stdout != "" {
+		t.Errorf("exit code %d, stdout %q; want an error that says %q:\n%s", r.code, r.stdout, want, r.stderr)
+	}
+}
+
+func tagOf(ref string) string { return ref[strings.LastIndex(ref, ":")+1:] }
 
 // whenConnected returns the address of a builder that does something when it is connected to for the
 // first time.

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	digest "github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/lambda"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
@@ -28,7 +32,8 @@ type guard struct {
 
 // before returns a build that also judges its image, as far as that can be done before it is exported:
 // the configuration. The rest follows from how samforge exports images. And it fails if the files
-// have changed since the tag was made from them: an image under that tag is never built again.
+// have changed since the tag was made from them, or if the builder has other base images: an image
+// under that tag is never built again.
 func (g *guard) before(t project.Target, build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		res, err := build(ctx, c)
@@ -39,15 +44,20 @@ func (g *guard) before(t project.Target, build gateway.BuildFunc) gateway.BuildF
 			err = g.judge(t, lambda.CheckConfig(config, *t.Lambda))
 		}
 		if err == nil && t.Changed != nil {
-			err = sameInputs(ctx, t, res)
+			err = sameInputs(ctx, c, t, res)
 		}
 		return res, err
 	}
 }
 
 // sameInputs runs the steps of a build, so that the builder has read all files, and returns an error
-// if these are not what the target was to be made from.
-func sameInputs(ctx context.Context, t project.Target, res *gateway.Result) error {
+// if these, or the base images that the builder has, are not what the target was to be made from.
+func sameInputs(ctx context.Context, c gateway.Client, t project.Target, res *gateway.Result) error {
+	for _, image := range t.Inputs.Images {
+		if err := sameImage(ctx, c, image); err != nil {
+			return err
+		}
+	}
 	if err := res.EachRef(func(ref gateway.Reference) error { return ref.Evaluate(ctx) }); err != nil {
 		return err
 	}
@@ -69,6 +79,22 @@ func (g *guard) after(ctx context.Context, t project.Target, by *builder.Builder
 		}
 		return lambda.Image{Manifest: manifest, Config: config}, err
 	})
+}
+
+// sameImage returns an error if the builder has another image under a name than samforge has found. A
+// mirror of the builder may be behind, or the tag may have moved.
+func sameImage(ctx context.Context, c gateway.Client, image inputs.Image) error {
+	if image.Config == "" || image.Frontend || image.Pin.Digest != "" {
+		return nil // nobody has looked, or the lock file decides
+	}
+	_, _, config, err := c.ResolveImageConfig(ctx, image.Name, sourceresolver.Opt{
+		LogName:  "[internal] compare " + image.Name,
+		ImageOpt: &sourceresolver.ResolveImageOpt{Platform: &image.Platform, ResolveMode: pb.AttrImageResolveModeDefault},
+	})
+	if err == nil && digest.FromBytes(config) != image.Config {
+		err = fmt.Errorf("the builder has another image %s than its registry, from which the tag was made: the tag of the base image has moved, or a mirror of the builder is behind; run it again, or pin the image with samforge lock", image.Name)
+	}
+	return err
 }
 
 // found judges images that are in their registries, and returns what is wrong with each.

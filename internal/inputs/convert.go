@@ -198,6 +198,7 @@ func (c *offline) ResolveImageConfig(ctx context.Context, ref string, opt source
 	config, err := []byte(`{}`), error(nil)
 	if image.Digest = image.Pin.Manifest; image.Digest == "" || c.variables {
 		image.Digest, config, err = c.finder.Resolve(ctx, ref, image.Platform)
+		image.Config = digest.FromBytes(config)
 	}
 	var unreachable *UnreachableError
 	if err != nil && !errors.As(err, &unreachable) {

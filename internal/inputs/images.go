@@ -27,6 +27,8 @@ type Image struct {
 	Platform      ocispecs.Platform
 	// Digest is that of the image for the platform, as far as [Finder.Resolve] returns that.
 	Digest digest.Digest
+	// Config is the digest of its configuration, if that was looked up.
+	Config digest.Digest
 	// Pin is the entry of the lock file.
 	Pin llbgen.Pin
 	// Frontend is true for the frontend of the Dockerfile.
