@@ -154,6 +154,15 @@ func TestPlugin(t *testing.T) {
 			t.Errorf("stdout is %q", more)
 		}
 	})
+	t.Run("the file of the image is pushed", func(t *testing.T) {
+		pushed := b.step(dir, "PLUGIN_REGISTRY="+b.Registry.Addr, "PLUGIN_REPO=team/app-moved", "PLUGIN_TAGS=1,2", "PLUGIN_PUSH_ONLY=true", "PLUGIN_USERNAME=pusher",
+			"PLUGIN_PASSWORD=canary-of-the-pusher", "PLUGIN_SOURCE_TAR_PATH="+filepath.Join(out, "tar/image.tar"), "BUILDKIT_HOST=tcp://127.0.0.1:1").ok(t)
+		image, err := b.Registry.ReadImage(t.Context(), b.Registry.Addr+"/team/app-moved:2", "linux/amd64")
+		must(t, err)
+		if who, err := image.ReadFile("/who"); len(pushed) != 2 || err != nil || string(who) != "world a,b\n" {
+			t.Errorf("stdout is %q, the image has %q, %v", pushed, who, err)
+		}
+	})
 	for name, c := range map[string]struct {
 		settings []string
 		want     string

@@ -2,6 +2,8 @@ package ci
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,15 +34,26 @@ func TestSettings(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, setting := range Settings() {
-		if (setting.Does == "") == (setting.Ignored == "") || setting.Type == "" {
-			t.Errorf("%s: one of Does and Ignored is wanted", setting.Names)
+		texts := slices.DeleteFunc([]string{setting.Does, setting.Ignored, setting.Refused}, func(text string) bool { return text == "" })
+		if len(texts) != 1 || setting.Type == "" {
+			t.Errorf("%s: one of Does, Ignored and Refused is wanted", setting.Names)
 		}
 		for _, name := range setting.Names {
 			if seen[name] {
 				t.Errorf("%s is in two settings", name)
 			}
 			seen[name] = true
-			after, warnings, err := Read([]string{name + "=" + sample(setting)})
+			value := sample(setting)
+			if name == envFile {
+				value = os.DevNull
+			}
+			after, warnings, err := Read([]string{name + "=" + value})
+			if setting.Refused != "" {
+				if err == nil || !strings.HasPrefix(err.Error(), name+": ") {
+					t.Errorf("%s: got %v, want an error", name, err)
+				}
+				continue
+			}
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -118,5 +131,21 @@ func TestRepository(t *testing.T) {
 		if got, err := (&Step{repo: repo}).repository(); err == nil || !strings.Contains(err.Error(), "PLUGIN_REPO") {
 			t.Errorf("%s: got %q, %v", repo, got, err)
 		}
+	}
+}
+
+// A file has further settings, and those of the environment win.
+func TestEnvFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(path, []byte("# settings\nPLUGIN_REPO=team/file\nPLUGIN_TAGS=1,2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := Read([]string{"PLUGIN_ENV_FILE=" + path, "PLUGIN_REPO=team/environment"})
+	if err != nil || s.repo != "team/environment" || !slices.Equal(s.tags, []string{"1", "2"}) {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, _, err := Read([]string{"PLUGIN_ENV_FILE=nowhere"}); err == nil || !strings.Contains(err.Error(), "PLUGIN_ENV_FILE: ") {
+		t.Errorf("got %v", err)
 	}
 }

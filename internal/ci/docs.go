@@ -15,13 +15,19 @@ func WriteTables(w io.Writer) error {
 		settings []Setting
 	}{
 		{"The image and its tags", imageSettings()}, {"The build", buildSettings()}, {"Push and outputs", pushSettings()},
-		{"Credentials and secrets", loginSettings()}, {"Amazon ECR", amazonSettings()}, {"Caches", cacheSettings()},
+		{"Credentials and secrets", loginSettings()}, {"Amazon ECR", amazonSettings()}, {"Google and Azure", cloudSettings()}, {"Caches", cacheSettings()}, {"Other", otherSettings()},
 	} {
 		fmt.Fprintf(&text, "\n### %s\n| variable | default | what it does |\n|---|---|---|\n", group.title)
 		for _, s := range group.settings {
 			if s.Does != "" {
 				fmt.Fprintf(&text, "| %s | %s | %s |\n", variables(s), s.Default, s.Does+kind(s))
 			}
+		}
+	}
+	text.WriteString("\n### Settings that are an error\n| variable | what to do |\n|---|---|\n")
+	for _, s := range Settings() {
+		if s.Refused != "" {
+			fmt.Fprintf(&text, "| %s | %s |\n", variables(s), s.Refused)
 		}
 	}
 	text.WriteString("\n### Settings that do nothing\nEach causes a warning that says why.\n\n| variable | why |\n|---|---|\n")

@@ -29,7 +29,12 @@ func (o Options) say(format string, args ...any) {
 }
 
 // Run builds and pushes the image of the step.
-func (s *Step) Run(ctx context.Context, o Options) error {
+func (s *Step) Run(ctx context.Context, o Options) (err error) {
+	forget, err := s.trust()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, forget()) }()
 	dockerfile, err := s.image(ctx)
 	if errors.Is(err, ErrNothing) {
 		o.say("%v", err)
@@ -38,13 +43,14 @@ func (s *Step) Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	client, err := s.client(o)
+	client, err := s.client(ctx, o)
 	if err != nil {
 		return project.BadInput(err)
 	}
-	p, err := project.LoadDockerfile(ctx, dockerfile)
-	if err != nil {
-		return err
+	if !s.pushOnly {
+		if _, err := project.LoadDockerfile(ctx, dockerfile); err != nil {
+			return err
+		}
 	}
 	if err := s.prepareRepository(ctx, dockerfile.Refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
 		return err
@@ -61,11 +67,15 @@ func (s *Step) Run(ctx context.Context, o Options) error {
 		if len(dockerfile.Refs) == 0 {
 			return s.writeOutputs(nil, existing)
 		}
-		if p, err = project.LoadDockerfile(ctx, dockerfile); err != nil {
+	}
+	if s.pushOnly {
+		pushed, err := s.pushTar(ctx, client, dockerfile.Refs, o)
+		if err != nil {
 			return err
 		}
+		return s.writeOutputs(nil, append(existing, pushed...))
 	}
-	built, err := s.build(ctx, p, client, o)
+	built, err := s.build(ctx, dockerfile, client, o)
 	if err != nil {
 		return err
 	}
@@ -91,7 +101,11 @@ func (s *Step) image(ctx context.Context) (project.Dockerfile, error) {
 }
 
 // build builds the image.
-func (s *Step) build(ctx context.Context, p *project.Project, client *registry.Client, o Options) ([]build.Built, error) {
+func (s *Step) build(ctx context.Context, dockerfile project.Dockerfile, client *registry.Client, o Options) ([]build.Built, error) {
+	p, err := project.LoadDockerfile(ctx, dockerfile)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.makeFolders(); err != nil {
 		return nil, project.BadInput(err)
 	}
@@ -110,9 +124,9 @@ func (s *Step) build(ctx context.Context, p *project.Project, client *registry.C
 }
 
 // client returns a client for registries with the credentials of the settings.
-func (s *Step) client(o Options) (*registry.Client, error) {
+func (s *Step) client(ctx context.Context, o Options) (*registry.Client, error) {
 	keychain := registry.NewKeychain(func(sentence string) { fmt.Fprintln(o.Stderr, "WARNING: "+sentence) }, s.aws)
-	logins, err := s.logins()
+	logins, err := s.logins(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +159,10 @@ func (s *Step) check() error {
 		return errors.New("PLUGIN_USERNAME and PLUGIN_PASSWORD belong together, and one of them is missing")
 	case (s.base.username == "") != (s.base.password == ""):
 		return errors.New("PLUGIN_BASE_IMAGE_USERNAME and PLUGIN_BASE_IMAGE_PASSWORD belong together, and one of them is missing")
+	case s.pushOnly && s.noPush:
+		return errors.New("PLUGIN_PUSH_ONLY and PLUGIN_NO_PUSH contradict each other: set one of them")
+	case s.pushOnly != (s.sourceTar != ""):
+		return errors.New("PLUGIN_PUSH_ONLY and PLUGIN_SOURCE_TAR_PATH belong together, and one of them is missing")
 	case s.accessToken != "" && s.push.password != "":
 		return errors.New("ACCESS_TOKEN and PLUGIN_PASSWORD contradict each other: set one of them")
 	}
@@ -285,12 +303,18 @@ func (s *Step) caches() (from, to []string, err error) {
 }
 
 // logins returns the credentials of the settings.
-func (s *Step) logins() ([]registry.Login, error) {
+func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
 	logins, err := configLogins(s.dockerConfig)
 	if err != nil {
 		return nil, err
 	}
-	push := s.push
+	push, err := s.cloudLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.push.username != "" {
+		push = s.push
+	}
 	if s.accessToken != "" {
 		push.username, push.password = "oauth2accesstoken", s.accessToken
 	}
@@ -333,7 +357,7 @@ func (s *Step) Forget() {
 		_, name, _ := strings.Cut(item, "=")
 		kept[name] = true
 	}
-	for _, setting := range slices.Concat(loginSettings(), amazonSettings()) {
+	for _, setting := range slices.Concat(loginSettings(), amazonSettings(), cloudSettings()) {
 		for _, name := range setting.Names {
 			if !kept[name] {
 				_ = os.Unsetenv(name)
@@ -349,7 +373,7 @@ func (s *Step) Forget() {
 
 // SecretValues returns the values of the settings that are secret.
 func (s *Step) SecretValues() []string {
-	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.aws.IDToken}
+	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.oidcToken, s.jsonKey, s.clientSecret}
 	for _, item := range s.secretsFromEnv {
 		_, name, _ := strings.Cut(item, "=")
 		values = append(values, s.environment[name])

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker/cli/pkg/kvfile"
+
 	"github.com/samforge/samforge/internal/suggest"
 )
 
@@ -24,8 +26,9 @@ type Setting struct {
 	// Default is the value without a variable, in words where it depends on others.
 	Default string
 	// Does says what the setting does; Ignored says why it does nothing, and is the text of the
-	// warning. Exactly one of them is set.
-	Does, Ignored string
+	// warning; Refused says what to do instead of a setting that cannot be left out, and is the text of
+	// the error. Exactly one of them is set.
+	Does, Ignored, Refused string
 
 	set func(s *Step, value string) error
 }
@@ -85,9 +88,14 @@ func ignored(list, why string) Setting {
 	return Setting{Names: names(list), Type: typeText, Ignored: why}
 }
 
+// refused is a setting that is an error.
+func refused(list, instead string) Setting {
+	return Setting{Names: names(list), Type: typeText, Refused: instead}
+}
+
 // Settings returns all settings, in the order of docs/step.md.
 func Settings() []Setting {
-	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), loginSettings(), amazonSettings(), cacheSettings(), otherSettings())
+	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), loginSettings(), amazonSettings(), cloudSettings(), cacheSettings(), otherSettings())
 }
 
 // Read reads the settings from variables, as NAME=VALUE. warnings are sentences about settings that
@@ -97,6 +105,9 @@ func Read(environ []string) (s *Step, warnings []string, err error) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		values[name] = value
+	}
+	if err := addFile(values, values[envFile]); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", envFile, err)
 	}
 	s = newStep(values)
 	known := map[string]bool{}
@@ -108,6 +119,8 @@ func Read(environ []string) (s *Step, warnings []string, err error) {
 		name, value := setting.given(values)
 		switch {
 		case name == "":
+		case setting.Refused != "":
+			mistakes = append(mistakes, name+": "+setting.Refused)
 		case setting.Ignored != "":
 			warnings = append(warnings, fmt.Sprintf("%s does nothing here: %s", name, setting.Ignored))
 		default:
@@ -121,6 +134,30 @@ func Read(environ []string) (s *Step, warnings []string, err error) {
 		return nil, warnings, fmt.Errorf("%s", strings.Join(mistakes, "\n"))
 	}
 	return s, warnings, nil
+}
+
+// envFile is the variable that names a file with further variables. Those of the environment win.
+const envFile = "PLUGIN_ENV_FILE"
+
+// addFile adds the variables of a file, which is read as docker run --env-file does.
+func addFile(values map[string]string, path string) error {
+	if path == "" {
+		return nil
+	}
+	lines, err := kvfile.Parse(path, func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	})
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		if _, given := values[name]; !given {
+			values[name] = value
+		}
+	}
+	return nil
 }
 
 // given returns the variable that gives the setting, and its value; "" if none does.

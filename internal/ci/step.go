@@ -57,6 +57,9 @@ type Step struct {
 	artifactFile, outputFile  string
 	registryType              string
 	metadataFile              string
+	pushOnly                  bool
+	sourceTar                 string
+	envFile, caPath           string
 	digestFile, tagDigestFile string
 
 	// Credentials.
@@ -72,6 +75,13 @@ type Step struct {
 	repositories                      registry.RepositorySettings
 	lifecyclePolicy, repositoryPolicy string
 
+	// Other clouds.
+	jsonKey, oidcToken                string
+	projectNumber, poolID, providerID string
+	googleTokens                      string // address of the service that exchanges them
+	serviceAccount                    string
+	clientID, clientSecret, tenantID  string
+
 	// Caches.
 	cacheFrom, cacheTo []string
 	enableCache        bool
@@ -82,7 +92,7 @@ type Step struct {
 type login struct{ registry, username, password string }
 
 func newStep(environment map[string]string) *Step {
-	return &Step{environment: environment, context: ".", autoLabel: true, tarFormat: "docker"}
+	return &Step{environment: environment, context: ".", autoLabel: true, tarFormat: "docker", googleTokens: googleTokens}
 }
 
 // ErrNothing says that there is nothing to build: no tag is made for the commit's branch.

@@ -60,6 +60,12 @@ func pushSettings() []Setting {
 		text("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "", "File that gets a line REPOSITORY:TAG@DIGEST for each tag", func(s *Step) *string { return &s.tagDigestFile }),
 		text("DRONE_OUTPUT HARNESS_OUTPUT_FILE", "", "File for the outputs of the step, which gets digest, and IMAGE_TAR_PATH with a tar file", func(s *Step) *string { return &s.outputFile }),
 		boolean("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS", "false", "Build nothing if all tags exist in the registry", func(s *Step) *bool { return &s.skipIfExists }),
+		boolean("PLUGIN_PUSH_ONLY", "false", "Build nothing, and push the image in PLUGIN_SOURCE_TAR_PATH", func(s *Step) *bool { return &s.pushOnly }),
+		text("PLUGIN_SOURCE_TAR_PATH", "", "Archive of docker save, or an OCI layout in a tar archive, to push with PLUGIN_PUSH_ONLY", func(s *Step) *string { return &s.sourceTar }),
+		refused("PLUGIN_SOURCE_IMAGE", "there is no Docker engine with images: save the image with docker save, and name the file with PLUGIN_SOURCE_TAR_PATH"),
+		refused("PLUGIN_BAKE_FILE PLUGIN_BAKE_OPTIONS", "this step builds one Dockerfile: build a bake file with docker buildx bake, or run a step for each target"),
+		refused("PLUGIN_COSIGN_PRIVATE_KEY PLUGIN_COSIGN_PASSWORD PLUGIN_COSIGN_PARAMS", "this step signs nothing: run cosign sign in a step after it, with the digest in DRONE_OUTPUT"),
+		ignored("DRONE_CARD_PATH", "the image and its digest are in PLUGIN_ARTIFACT_FILE and in DRONE_OUTPUT"),
 		ignored("PLUGIN_PURGE", "the image is never in an engine that it would have to be removed from"),
 	}
 }
@@ -98,7 +104,22 @@ func cacheSettings() []Setting {
 func otherSettings() []Setting {
 	const daemon = "there is no Docker daemon"
 	const kaniko = "BuildKit takes no snapshots of the whole file system"
+	const config = "set it in the buildkitd.toml of the builder, which pulls and pushes"
 	return []Setting{
+		{Names: []string{envFile}, Type: typeText, Does: "File with further variables, one NAME=VALUE a line", set: func(s *Step, value string) error {
+			s.envFile = value // it is read before
+			return nil
+		}},
+		text("HARNESS_CA_PATH", "", "File with certificates of authorities, in PEM, that registries are trusted by too", func(s *Step) *string { return &s.caPath }),
+		ignored("PLUGIN_MIRROR DOCKER_PLUGIN_MIRROR PLUGIN_REGISTRY_MIRRORS PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", config),
+		ignored("PLUGIN_INSECURE PLUGIN_INSECURE_PULL PLUGIN_INSECURE_REGISTRY PLUGIN_SKIP_TLS_VERIFY PLUGIN_SKIP_TLS_VERIFY_PULL PLUGIN_SKIP_TLS_VERIFY_REGISTRY", config),
+		ignored("PLUGIN_REGISTRY_CERTIFICATE PLUGIN_REGISTRY_CLIENT_CERT", config),
+		ignored("PLUGIN_CUSTOM_DNS PLUGIN_CUSTOM_DNS_SEARCH", "the steps of a build ask the name servers of this pod or machine: set them there (dnsConfig), or in buildkitd.toml"),
+		ignored("PLUGIN_BUILDER_NAME PLUGIN_BUILDER_CONFIG PLUGIN_BUILDER_DRIVER PLUGIN_BUILDER_DRIVER_OPTS PLUGIN_BUILDER_DRIVER_OPTS_NEW", "samforge finds or starts a builder: name one with PLUGIN_BUILDER_REMOTE_CONN"),
+		ignored("PLUGIN_USE_LOADED_BUILDKIT PLUGIN_BUILDKIT_ASSETS_DIR PLUGIN_BUILDKIT_VERSION PLUGIN_BUILDX_LOAD", "BuildKit is in the image of samforge"),
+		ignored("PLUGIN_BUILDKIT_TLS_HANDSHAKE_TIMEOUT PLUGIN_BUILDKIT_RESPONSE_HEADER_TIMEOUT", "a registry that sends nothing is given up after SAMFORGE_SILENCE"),
+		ignored("PLUGIN_VERBOSITY PLUGIN_LOG_FORMAT PLUGIN_LOG_TIMESTAMP", "the log has one form"),
+		ignored("PLUGIN_CACHE_METRICS_FILE", "the log says which steps came from the cache"),
 		ignored("PLUGIN_STORAGE_DRIVER", daemon), ignored("PLUGIN_STORAGE_PATH", daemon), ignored("PLUGIN_BIP", daemon), ignored("PLUGIN_MTU", daemon),
 		ignored("PLUGIN_IPV6", daemon), ignored("PLUGIN_EXPERIMENTAL", daemon), ignored("PLUGIN_DAEMON_OFF", daemon), ignored("PLUGIN_DAEMON_RETRY_COUNT", daemon),
 		ignored("PLUGIN_DEBUG DOCKER_LAUNCH_DEBUG", daemon),
