@@ -51,28 +51,30 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
   samforge build --push --builder tcp://builder-1:1234 --builder tcp://builder-2:1234 --tlsdir certs
   samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
 		Args: oneContext,
-		RunE: func(c *cobra.Command, args []string) error {
-			p, err := f.load(c, args)
-			if err != nil {
-				return err
-			}
-			if err := refuseSAM(c, p, buildSAMFlags()); err != nil {
-				return err
-			}
-			if f.create && !f.build.Push {
-				return &usageError{errors.New("--create-repository is for a push: add --push")}
-			}
-			f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, registry.RepositorySettings{})
-			if f.output.Output != "" {
-				return f.buildTemplate(c.Context(), p)
-			}
-			_, err = build.Build(c.Context(), p, f.build)
-			return err
-		},
+		RunE: f.run,
 	}
 	f.register(c)
 	registerSAM(c, buildSAMFlags())
 	return c
+}
+
+func (f *buildFlags) run(c *cobra.Command, args []string) error {
+	p, err := f.load(c, args)
+	if err != nil {
+		return err
+	}
+	if err := refuseSAM(c, p, buildSAMFlags()); err != nil {
+		return err
+	}
+	if f.create && !f.build.Push {
+		return &usageError{errors.New("--create-repository is for a push: add --push")}
+	}
+	f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, registry.RepositorySettings{})
+	if f.output.Output != "" {
+		return f.buildTemplate(c.Context(), p)
+	}
+	_, err = build.Build(c.Context(), p, f.build)
+	return err
 }
 
 // buildTemplate builds the images of a SAM template, and writes it with them in it.
