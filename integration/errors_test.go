@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/samforge/samforge/integration/testenv"
@@ -218,7 +220,29 @@ func TestImmutableTag(t *testing.T) {
 	b.build(push...).ok(t)
 	b.build(push...).ok(t)
 	r := b.build(append(push, "--label", "changed=yes")...)
-	b.wantFailure(r, "immutable", "1.1.2-nodejs22.x-1.144.0-linux-amd64")
+	b.wantFailure(r, "immutable", "1.1.2-nodejs22.x-1.144.0-linux-amd64 already exists with another image")
+	t.Run("another run pushed the same image meanwhile", func(t *testing.T) {
+		tag := "/v2/ci/sam/manifests/1.1.2-nodejs22.x-1.144.0-linux-amd64"
+		var looked, refused atomic.Bool
+		b.Registry.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case r.URL.Path != tag:
+				return false
+			case r.Method == http.MethodHead && looked.CompareAndSwap(false, true): // the tag is not there yet
+				w.WriteHeader(http.StatusNotFound)
+				return true
+			case r.Method != http.MethodPut || !refused.CompareAndSwap(false, true):
+				return false
+			}
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"errors": [{"code": "TAG_INVALID", "message": "The image tag already exists and cannot be overwritten because the tag is immutable."}]}`)
+			return true
+		})
+		b.build(push...).ok(t)
+		if !refused.Load() {
+			t.Error("no push was refused")
+		}
+	})
 }
 
 // Images that were pushed before the registry went away are listed, and the same command pushes the

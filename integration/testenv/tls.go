@@ -64,9 +64,9 @@ type certificate struct {
 	der []byte // of the key
 }
 
-// newCertificate makes a certificate for 127.0.0.1 that the authority signs, or an authority if
-// that is nil.
-func newCertificate(name string, authority *certificate) (*certificate, error) {
+// newCertificate makes a certificate for 127.0.0.1 and the hosts that the authority signs, or an
+// authority if that is nil.
+func newCertificate(name string, authority *certificate, hosts ...string) (*certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
@@ -81,6 +81,7 @@ func newCertificate(name string, authority *certificate) (*certificate, error) {
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:              hosts,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
@@ -102,14 +103,14 @@ func newCertificate(name string, authority *certificate) (*certificate, error) {
 	return &certificate{Certificate: made, key: key, der: keyDER}, nil
 }
 
-// ServerCertificate makes a certificate for 127.0.0.1, and returns it with the authority that
-// signed it, in PEM, which nobody trusts.
-func ServerCertificate() (_ tls.Certificate, authorityPEM []byte, err error) {
+// ServerCertificate makes a certificate for 127.0.0.1 and the hosts, and returns it with the authority
+// that signed it, in PEM, which nobody trusts.
+func ServerCertificate(hosts ...string) (_ tls.Certificate, authorityPEM []byte, err error) {
 	authority, err := newCertificate("authority", nil)
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}
-	server, err := newCertificate("server", authority)
+	server, err := newCertificate("server", authority, hosts...)
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}

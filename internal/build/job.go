@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/registry"
 )
 
 // jobs returns a job for each target.
@@ -49,7 +51,9 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		Name:  t.Name,
 		Group: t.Entry,
 		Build: t.Build(frontend.Frontend{Warn: r.opt.warn(t), Resolved: base.resolved}),
-		Retry: base.uploadUnmounted,
+		Retry: func(ctx context.Context, failed builder.Result) bool {
+			return r.pushedMeanwhile(ctx, t, failed) || base.uploadUnmounted(ctx, failed)
+		},
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,
@@ -64,6 +68,15 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		job.Build = r.guard.before(t, job.Build)
 	}
 	return job, nil
+}
+
+// pushedMeanwhile reports whether a registry refused to move a tag that points at this very image:
+// another run pushed it after the builder had looked for it. The next attempt finds it in place.
+func (r *request) pushedMeanwhile(ctx context.Context, t project.Target, failed builder.Result) bool {
+	return registry.TagTaken(failed.Err) && slices.ContainsFunc(t.Refs, func(ref string) bool {
+		digest, ok, err := r.opt.Registries.Digest(ctx, ref)
+		return err == nil && ok && failed.Exported(digest)
+	})
 }
 
 // attrs returns the attributes that buildx would pass to a frontend, so that every door builds the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -169,15 +170,22 @@ func isNotFound(err error) bool {
 	return grpcerrors.Code(err) == codes.NotFound || strings.HasSuffix(err.Error(), ": not found")
 }
 
-// exported returns the digests of the manifests that a builder reports as exported.
-func exported(st *client.SolveStatus) (manifests []digest.Digest) {
+// exported returns the digests that a builder reports as exported. what is "manifest" for images, or
+// "manifest list" for indexes.
+func exported(st *client.SolveStatus, what string) (digests []digest.Digest) {
 	for _, status := range st.Statuses {
-		dgst, ok := strings.CutPrefix(status.ID, "exporting manifest ")
+		dgst, ok := strings.CutPrefix(status.ID, "exporting "+what+" ")
 		if ok && digest.Digest(dgst).Validate() == nil {
-			manifests = append(manifests, digest.Digest(dgst))
+			digests = append(digests, digest.Digest(dgst))
 		}
 	}
-	return manifests
+	return digests
+}
+
+// Exported reports whether the job exported an image or an index with this digest, even if the job
+// failed afterwards.
+func (r Result) Exported(dgst string) bool {
+	return slices.Contains(slices.Concat(r.manifests, r.indexes), digest.Digest(dgst))
 }
 
 // Blobs returns the layers and the configs of the images that a job exported, even if the job

@@ -43,7 +43,7 @@ type Result struct {
 	Log      string // the end of the failed step's output
 	After    []Result
 
-	manifests []digest.Digest // the images that were exported
+	manifests, indexes []digest.Digest // what was exported
 }
 
 // LostError says that the connection to the builder broke while it was building.
@@ -156,7 +156,8 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 				res.Warnings = append(res.Warnings, *w)
 			}
 			logs.add(st)
-			res.manifests = append(res.manifests, exported(st)...)
+			res.manifests = append(res.manifests, exported(st, "manifest")...)
+			res.indexes = append(res.indexes, exported(st, "manifest list")...)
 			out.write(st)
 		}
 	}()

@@ -61,9 +61,9 @@ type rule struct {
 // bare "denied" or "unauthorized" is left.
 var rules = []rule{
 	{
-		text: regexp.MustCompile(`tag_?invalid|tag invalid|immutable|cannot be overwritten|imagetagalreadyexists`),
+		text: tagTaken,
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s already exists and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, for a function of a SAM template without --no-skip", s.ref)
+			return fmt.Sprintf("%s already exists with another image, and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, for a function of a SAM template without --no-skip", s.ref)
 		},
 	},
 	{
@@ -148,6 +148,16 @@ var rules = []rule{
 			return fmt.Sprintf("%s cannot be reached; check its name, that it runs, and the network", s.peer)
 		},
 	},
+}
+
+// tagTaken finds that a tag may not be moved: a code of ECR's (ImageTagAlreadyExistsException, or
+// TAG_INVALID in the API of registries) or the words of registries that have no code for it. ECR has
+// changed its words.
+var tagTaken = regexp.MustCompile(`imagetagalreadyexists|tag_?invalid|tag invalid|immutable|cannot be overwritten`)
+
+// TagTaken reports whether a push failed because the tag exists and may not be moved.
+func TagTaken(err error) bool {
+	return err != nil && tagTaken.MatchString(strings.ToLower(err.Error()))
 }
 
 // subject is the image that an error is about.

@@ -50,21 +50,30 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 	return eg.Wait()
 }
 
-// Push pushes an image to a reference. It returns the image's digest.
+// Push pushes an image to a reference. It returns the image's digest. A reference that has the image
+// already is pushed, even if it may not be moved.
 func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest string, err error) {
 	to, err := name.ParseReference(ref)
 	if err != nil {
 		return "", invalid(ref, err)
 	}
+	hash, err := image.Digest()
+	if err != nil {
+		return "", err
+	}
 	pusher, _, err := c.pusher(ref)
 	if err == nil {
 		err = pusher.Push(ctx, to, image)
 	}
+	if TagTaken(err) {
+		if there, ok, lookup := c.Digest(ctx, ref); lookup == nil && ok && there == hash.String() {
+			err = nil // somebody else pushed it
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("push %s: %w", ref, explain(err, ref))
 	}
-	hash, err := image.Digest()
-	return hash.String(), err
+	return hash.String(), nil
 }
 
 // Layer is a layer to upload.

@@ -1,0 +1,137 @@
+// Amazon ECR under its real names: a proxy that leads them to a registry and to fakes of AWS's APIs.
+
+package testenv
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/samforge/samforge/internal/registry/awsfake"
+)
+
+// AWSHost is the host of the registry of [AWS], in the region AWSRegion.
+const (
+	AWSRegion = "eu-west-1"
+	AWSHost   = awsfake.Account + ".dkr.ecr." + AWSRegion + ".amazonaws.com"
+)
+
+// AWS is a proxy on loopback behind which AWS is: AWSHost and the APIs of ECR and STS. Its methods
+// are safe for concurrent use.
+type AWS struct {
+	awsfake.Server
+	// ProxyURL is the value for HTTPS_PROXY. CAFile is the authority that clients trust then.
+	ProxyURL, CAFile string
+
+	dir      *workDir
+	registry atomic.Pointer[Registry]
+	proxy    *http.Server
+	servers  *http.Server
+	inside   string // the address of servers
+}
+
+// StartAWS starts the proxy. Its registry answers when there is one, see [AWS.Serve].
+func StartAWS() (_ *AWS, err error) {
+	a := &AWS{Server: awsfake.Server{Failures: map[string]string{}}}
+	if a.dir, err = newWorkDir(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("starting AWS: %w", err), a.Close())
+		}
+	}()
+	pair, authority, err := ServerCertificate(AWSHost, "api.ecr."+AWSRegion+".amazonaws.com", "sts."+AWSRegion+".amazonaws.com")
+	if err != nil {
+		return nil, err
+	}
+	a.CAFile = a.dir.join("ca.pem")
+	if err := os.WriteFile(a.CAFile, authority, 0o644); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	a.inside = listener.Addr().String()
+	a.servers = &http.Server{Handler: http.HandlerFunc(a.serve)}
+	go func() {
+		_ = a.servers.Serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}}))
+	}()
+	if listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	a.ProxyURL = "http://" + listener.Addr().String()
+	a.proxy = &http.Server{Handler: http.HandlerFunc(a.connect)}
+	go func() { _ = a.proxy.Serve(listener) }()
+	return a, nil
+}
+
+// Serve makes r the registry at AWSHost. It must ask for the user AWS and [awsfake.Password].
+func (a *AWS) Serve(r *Registry) { a.registry.Store(r) }
+
+// Close ends the proxy and what is behind it.
+func (a *AWS) Close() error {
+	for _, server := range []*http.Server{a.proxy, a.servers} {
+		if server != nil {
+			_ = server.Close()
+		}
+	}
+	return a.dir.remove()
+}
+
+// connect leads every connection to the servers of AWS: nothing else is outside loopback.
+func (a *AWS) connect(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		http.Error(w, "only CONNECT", http.StatusMethodNotAllowed)
+		return
+	}
+	server, err := net.Dial("tcp", a.inside)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer server.Close()
+	client, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(server, buffered)
+		_ = server.Close()
+	}()
+	_, _ = io.Copy(client, server)
+}
+
+// serve answers for the hosts of AWS.
+func (a *AWS) serve(w http.ResponseWriter, r *http.Request) {
+	host, _, _ := strings.Cut(r.Host, ":")
+	registry := a.registry.Load()
+	switch {
+	case host != AWSHost:
+		a.ServeHTTP(w, r)
+	case registry == nil:
+		http.Error(w, "no registry", http.StatusBadGateway)
+	case a.unknown(r):
+		writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "The repository does not exist in the registry with id '"+awsfake.Account+"'")
+	default:
+		registry.serve(w, r)
+	}
+}
+
+// unknown reports whether a request is about a repository that was not created. The registry would
+// create it; ECR does not.
+func (a *AWS) unknown(r *http.Request) bool {
+	repository, kind, _ := splitPath(r.URL.Path)
+	return kind != "" && a.Repository(repository) == nil
+}
