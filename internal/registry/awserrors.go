@@ -157,6 +157,10 @@ var awsRules = []awsRule{
 		sentence: func(_ AWS, f failure) string { return "AWS refuses the settings (" + f.action + ")" },
 	},
 	{
+		codes:    []string{notExists},
+		sentence: func(AWS, failure) string { return "there is no such repository; create it first" },
+	},
+	{
 		text: regexp.MustCompile(`failed to get shared config profile`),
 		sentence: func(a AWS, _ failure) string {
 			return "the configuration of AWS has no such profile; check " + a.called(SettingProfile) + " (AWS_PROFILE) and ~/.aws/config"

@@ -128,6 +128,22 @@ func TestPolicyIsKept(t *testing.T) {
 	if got := []string{fake.Policy("team/app"), fake.Policy("team/other")}; !slices.Equal(got, []string{"theirs", settings.Policy}) {
 		t.Errorf("the policies are %q", got)
 	}
+	fake.Add("team/bare", "")
+	for action, want := range map[string]string{"ecr:SetRepositoryPolicy": "has no policy, and", "ecr:GetRepositoryPolicy": "is left as it is, because it cannot be read"} {
+		fake.Failures = map[string]string{action: accessDenied}
+		if notes, err := prepare(t, settings, strings.Replace(onECR, "app", "bare", 1)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], want) {
+			t.Errorf("without %s: got %q, %v; want %q", action, notes, err, want)
+		}
+	}
+}
+
+// Without Create a repository must be there.
+func TestPoliciesOfARepositoryThatIsMissing(t *testing.T) {
+	fakeAWS(t)
+	r := &Repositories{AWS: keys, Settings: RepositorySettings{LifecyclePolicy: "{}"}}
+	if err := r.Prepare(t.Context(), onECR); err == nil || !strings.Contains(err.Error(), "there is no such repository; create it first") || !BadSettings(err) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestPublicRepository(t *testing.T) {
