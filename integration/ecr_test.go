@@ -29,7 +29,7 @@ func TestResolveImageRepos(t *testing.T) {
 	dir := application(t, "Resources:\n  HelloFunction:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n"+
 		"    Metadata: {Dockerfile: goodbye/Dockerfile, DockerContext: greet}\n")
 	home := t.TempDir()
-	env := append(b.env, "HOME="+home, "DOCKER_CONFIG="+home, "HTTPS_PROXY="+aws.ProxyURL, "SSL_CERT_FILE="+aws.CAFile, "AWS_EC2_METADATA_DISABLED=true",
+	env := append(b.env, "HOME="+home, "DOCKER_CONFIG="+home, "HTTPS_PROXY="+aws.ProxyURL, "SSL_CERT_FILE="+aws.CAFile, "AWS_CA_BUNDLE="+aws.CAFile, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=canary-of-the-key", "AWS_REGION="+testenv.AWSRegion)
 	output := filepath.Join(dir, "packaged.yaml")
 	pack := func(builder string) result {

@@ -235,7 +235,7 @@ func TestImmutableTag(t *testing.T) {
 				return false
 			}
 			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprint(w, `{"errors": [{"code": "TAG_INVALID", "message": "The image tag already exists and cannot be overwritten because the tag is immutable."}]}`)
+			fmt.Fprint(w, `{"errors": [{"code": "TAG_INVALID", "message": "words of next year"}]}`)
 			return true
 		})
 		b.build(push...).ok(t)

@@ -55,22 +55,29 @@ func StartAWS() (_ *AWS, err error) {
 	if err := os.WriteFile(a.CAFile, authority, 0o644); err != nil {
 		return nil, err
 	}
+	a.servers = &http.Server{Handler: http.HandlerFunc(a.serve)}
+	if a.inside, err = serveLoopback(a.servers, &tls.Config{Certificates: []tls.Certificate{pair}}); err != nil {
+		return nil, err
+	}
+	a.proxy = &http.Server{Handler: http.HandlerFunc(a.connect)}
+	address, err := serveLoopback(a.proxy, nil)
+	a.ProxyURL = "http://" + address
+	return a, err
+}
+
+// serveLoopback starts a server on a free port, with TLS if there is a configuration, and returns its
+// address.
+func serveLoopback(server *http.Server, config *tls.Config) (address string, err error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	a.inside = listener.Addr().String()
-	a.servers = &http.Server{Handler: http.HandlerFunc(a.serve)}
-	go func() {
-		_ = a.servers.Serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}}))
-	}()
-	if listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
-		return nil, err
+	address = listener.Addr().String()
+	if config != nil {
+		listener = tls.NewListener(listener, config)
 	}
-	a.ProxyURL = "http://" + listener.Addr().String()
-	a.proxy = &http.Server{Handler: http.HandlerFunc(a.connect)}
-	go func() { _ = a.proxy.Serve(listener) }()
-	return a, nil
+	go func() { _ = server.Serve(listener) }()
+	return address, nil
 }
 
 // Serve makes r the registry at AWSHost. It must ask for the user AWS and [awsfake.Password].

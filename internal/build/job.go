@@ -16,7 +16,6 @@ import (
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
-	"github.com/samforge/samforge/internal/registry"
 )
 
 // jobs returns a job for each target.
@@ -70,10 +69,12 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 	return job, nil
 }
 
-// pushedMeanwhile reports whether a registry refused to move a tag that points at this very image:
-// another run pushed it after the builder had looked for it. The next attempt finds it in place.
+// pushedMeanwhile reports whether a registry refused a push whose tag points at this very image: the
+// tag may not be moved, and another run pushed it after the builder had looked for it. The next attempt
+// finds it in place. The digest decides, because BuildKit drops the code of ECR's answer
+// (TAG_INVALID), and the words have changed before.
 func (r *request) pushedMeanwhile(ctx context.Context, t project.Target, failed builder.Result) bool {
-	return registry.TagTaken(failed.Err) && slices.ContainsFunc(t.Refs, func(ref string) bool {
+	return refused.MatchString(failed.Err.Error()) && slices.ContainsFunc(t.Refs, func(ref string) bool {
 		digest, ok, err := r.opt.Registries.Digest(ctx, ref)
 		return err == nil && ok && failed.Exported(digest)
 	})

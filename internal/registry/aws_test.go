@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http/httptest"
 	"path/filepath"
@@ -202,6 +204,20 @@ func TestAWSIsNotThere(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
 	_, err := AWS{Region: "eu-west-1", AccessKey: "AKIA", SecretKey: "x"}.Account(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "AWS does not answer (127.0.0.1:1); check") || BadSettings(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A certificate of somebody else's is no silence.
+func TestAWSIsNotTrusted(t *testing.T) {
+	fakeAWS(t)
+	server := httptest.NewUnstartedServer(&awsfake.Server{})
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+	_, err := AWS{Region: "eu-west-1", AccessKey: "AKIA", SecretKey: "x"}.Account(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "is not trusted; name the authority") || !BadSettings(err) {
 		t.Errorf("got %v", err)
 	}
 }

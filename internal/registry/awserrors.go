@@ -24,6 +24,9 @@ func (a AWS) explain(err error, doing string) error {
 	case nothingFound.MatchString(err.Error()):
 		return &AWSError{Sentence: doing + ": there are no credentials of AWS; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile (AWS_PROFILE), or give the machine or the pod a role",
 			Input: true, Err: cause(err)}
+	case strings.Contains(err.Error(), "x509: "):
+		return &AWSError{Sentence: fmt.Sprintf("%s: the certificate of %s is not trusted; name the authority of it, or of the proxy in front, with SSL_CERT_FILE or AWS_CA_BUNDLE", doing, cmp.Or(host, "AWS")),
+			Input: true, Err: cause(err)}
 	case silent:
 		return &AWSError{Sentence: fmt.Sprintf("%s: AWS does not answer (%s); check %s, the network and its proxy (HTTPS_PROXY), and an endpoint of your own (AWS_ENDPOINT_URL)",
 			doing, cmp.Or(host, failureOf(err).action), a.called(SettingRegion)), Err: cause(err)}

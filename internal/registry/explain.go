@@ -150,13 +150,13 @@ var rules = []rule{
 	},
 }
 
-// tagTaken finds that a tag may not be moved: a code of ECR's (ImageTagAlreadyExistsException, or
-// TAG_INVALID in the API of registries) or the words of registries that have no code for it. ECR has
-// changed its words.
+// tagTaken finds that a tag may not be moved: ECR's codes (ImageTagAlreadyExistsException, or
+// TAG_INVALID in the API of registries), or the words of ECR and of others, as BuildKit drops codes
+// that it does not know.
 var tagTaken = regexp.MustCompile(`imagetagalreadyexists|tag_?invalid|tag invalid|immutable|cannot be overwritten`)
 
-// TagTaken reports whether a push failed because the tag exists and may not be moved.
-func TagTaken(err error) bool {
+// takenTag reports whether a push failed because the tag exists and may not be moved.
+func takenTag(err error) bool {
 	return err != nil && tagTaken.MatchString(strings.ToLower(err.Error()))
 }
 

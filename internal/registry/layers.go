@@ -65,7 +65,7 @@ func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest s
 	if err == nil {
 		err = pusher.Push(ctx, to, image)
 	}
-	if TagTaken(err) {
+	if takenTag(err) {
 		if there, ok, lookup := c.Digest(ctx, ref); lookup == nil && ok && there == hash.String() {
 			err = nil // somebody else pushed it
 		}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -156,5 +157,37 @@ func TestMountOfWhatIsNotThere(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// A tag that may not be moved is no error for the image that it points at.
+func TestPushToATagThatMayNotBeMoved(t *testing.T) {
+	var immutable bool
+	host := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if !immutable || r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/manifests/1") {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"errors": [{"code": "ImageTagAlreadyExistsException", "message": "words of next year"}]}`)
+		return true
+	})
+	ref := host + "/ci/app:1"
+	var images []v1.Image
+	for range 2 {
+		image, err := random.Image(64, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, image)
+	}
+	if err := remote.Write(mustParse(t, ref), images[0]); err != nil {
+		t.Fatal(err)
+	}
+	immutable = true
+	if _, err := testClient().Push(t.Context(), images[0], ref); err != nil {
+		t.Errorf("the same image: %v", err)
+	}
+	if _, err := testClient().Push(t.Context(), images[1], ref); err == nil || !strings.Contains(err.Error(), ref+" already exists with another image") {
+		t.Errorf("another image: %v", err)
 	}
 }
