@@ -37,6 +37,9 @@ func (w *rewriter) movePaths(moved func(path string) (string, bool)) {
 	}
 }
 
+// ownNames are keys below which the names are the user's own.
+var ownNames = map[string]bool{"Environment": true, "Parameters": true, "Tags": true}
+
 // movePathsIn replaces the paths that are written below a node.
 func (w *rewriter) movePathsIn(node *yaml.Node, moved func(path string) (string, bool), texts map[*yaml.Node]string) {
 	if isFunction(node) {
@@ -52,6 +55,9 @@ func (w *rewriter) movePathsIn(node *yaml.Node, moved func(path string) (string,
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
+		if ownNames[key.Value] {
+			continue
+		}
 		if !pathKeys[key.Value] || value.Kind != yaml.ScalarNode || value.Tag != "!!str" || w.replaced[value] {
 			w.movePathsIn(value, moved, texts)
 			continue

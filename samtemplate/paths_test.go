@@ -32,7 +32,7 @@ Resources:
         ./machine.json
   Remote:
     Type: AWS::Serverless::Function
-    Properties: {CodeUri: s3://bucket/key, Description: ./zip}
+    Properties: {CodeUri: s3://bucket/key, Description: ./zip, Environment: {Variables: {Location: ./zip}}}
   Called:
     Type: AWS::Serverless::Function
     Properties: {CodeUri: !Sub ./zip}

@@ -97,6 +97,9 @@ func newLocking(ctx context.Context, opt project.Options, client *registry.Clien
 	if err != nil {
 		return nil, err
 	}
+	if err := p.CheckDockerfiles(); err != nil {
+		return nil, err
+	}
 	l := &locking{path: p.File.LockPath, before: before, images: p.NewLookup(registry.NewResolver(ctx, client))}
 	l.images.Downloads = client.Streams()
 	l.every, err = p.Combinations()

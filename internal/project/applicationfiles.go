@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/inputs"
@@ -31,7 +32,9 @@ func dockerfileOf(f *samtemplate.Function) string {
 func (a *application) checkFiles() error {
 	var mistakes source.Diagnostics
 	for _, f := range a.functions {
-		if text := missing(f.ContextDir, true); text != "" {
+		if strings.Contains(f.ContextDir, "://") {
+			mistakes = append(mistakes, f.Diagnostic(f.Context.At, "DockerContext is an address, and SAM takes a folder: check the code out, and name its folder"))
+		} else if text := missing(f.ContextDir, true); text != "" {
 			mistakes = append(mistakes, f.Diagnostic(f.Context.At, "DockerContext: %s", text))
 		} else if text := missing(dockerfileOf(f), false); text != "" {
 			mistakes = append(mistakes, f.Diagnostic(f.Dockerfile.At, "Dockerfile: %s", text))
