@@ -41,15 +41,25 @@ func (f *buildFlags) prepare(c *cobra.Command, settings registry.RepositorySetti
 			fmt.Fprintln(c.ErrOrStderr(), "samforge: "+sentence)
 		}
 	}}
-	return func(ctx context.Context, refs ...string) error { return inputOf(repositories.Prepare(ctx, refs...)) }
+	flag := "--create-repository"
+	if !c.Flags().Changed("create-repository") {
+		flag = "--resolve-image-repos"
+	}
+	return func(ctx context.Context, refs ...string) error {
+		return awsError(flag, repositories.Prepare(ctx, refs...))
+	}
 }
 
-// inputOf returns an error of AWS as a mistake in the input if the settings cause it.
-func inputOf(err error) error {
-	if registry.BadSettings(err) {
-		return project.BadInput(err)
+// awsError returns an error of AWS about a flag. It is a mistake in the input if the settings cause it.
+func awsError(flag string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case registry.BadSettings(err):
+		return project.BadInput(fmt.Errorf("%s: %w", flag, err))
+	default:
+		return fmt.Errorf("%s: %w", flag, err)
 	}
-	return err
 }
 
 // resolve gives each function a repository of its own in the registry of the AWS identity, if
@@ -60,7 +70,7 @@ func (f *packageFlags) resolve(ctx context.Context, template string, opt *projec
 	}
 	host, err := f.aws().Account(ctx)
 	if err != nil {
-		return registry.RepositorySettings{}, inputOf(fmt.Errorf("--resolve-image-repos: %w", err))
+		return registry.RepositorySettings{}, awsError("--resolve-image-repos", err)
 	}
 	stack := cmp.Or(f.stack, packaging.StackName(template))
 	opt.RepoOf = func(function string) string { return host + "/" + packaging.RepositoryName(stack, function) }

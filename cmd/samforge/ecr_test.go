@@ -42,8 +42,8 @@ func TestMistakesOfRepositories(t *testing.T) {
 		"a profile":            {"package --resolve-image-repos --region eu-west-1 --profile nope", nil, "check --profile (AWS_PROFILE)"},
 		"expired credentials":  {"package --resolve-image-repos --region eu-west-1", map[string]string{"sts:GetCallerIdentity": "ExpiredToken"}, "the credentials of AWS have expired"},
 		"without a push":       {"build --create-repository", nil, "--create-repository is for a push: add --push"},
-		"no right to create":   {"build --push --create-repository --repo 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app --tag-template a" + builder, map[string]string{"ecr:CreateRepository": "AccessDeniedException"}, "do not allow ecr:CreateRepository"},
-		"no right to the repo": {"package --resolve-image-repos --region eu-west-1 --tag-template a" + builder, map[string]string{"ecr:SetRepositoryPolicy": "AccessDeniedException"}, "do not allow ecr:SetRepositoryPolicy"},
+		"no right to create":   {"build --push --create-repository --repo 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app --tag-template a" + builder, map[string]string{"ecr:CreateRepository": "AccessDeniedException"}, "--create-repository: create the repository 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app: the credentials of AWS do not allow ecr:CreateRepository"},
+		"no right to the repo": {"package --resolve-image-repos --region eu-west-1 --tag-template a" + builder, map[string]string{"ecr:SetRepositoryPolicy": "AccessDeniedException"}, "--resolve-image-repos: set the policy of the repository "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			awsEnvironment(t).Failures = tc.failures

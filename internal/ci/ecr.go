@@ -62,7 +62,7 @@ func (s *Step) findRegistry(ctx context.Context) error {
 		if strings.Trim(s.account, "0123456789") != "" || len(s.account) != 12 {
 			return project.BadInput(fmt.Errorf("PLUGIN_ACCOUNT: %q is not the number of an AWS account, which has 12 digits", s.account))
 		}
-		s.registry = s.account + ".dkr.ecr." + s.aws.Region + ".amazonaws.com"
+		s.registry = registry.ECRHost(s.account, s.aws.Region)
 		return nil
 	}
 	host, err := s.aws.Account(ctx)

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/samforge/samforge/internal/printer"
 )
@@ -107,22 +108,19 @@ func (a AWS) Account(ctx context.Context) (host string, err error) {
 	if err != nil {
 		return "", a.explain(err, "find the AWS account")
 	}
-	return registryOf(aws.ToString(found.Account), cfg.Region, aws.ToString(found.Arn)), nil
+	return ECRHost(aws.ToString(found.Account), cfg.Region), nil
 }
 
-// registryOf returns the host of an account's registry. An ARN has the partition, which decides the
-// domain: https://docs.aws.amazon.com/general/latest/gr/ecr.html
-func registryOf(account, region, arn string) string {
+// ECRHost returns the host of an account's private registry in a region. AWS's partitions have domains
+// of their own: https://docs.aws.amazon.com/general/latest/gr/ecr.html
+func ECRHost(account, region string) string {
 	domain := "amazonaws.com"
-	switch _, rest, _ := strings.Cut(arn, ":"); {
-	case strings.HasPrefix(rest, "aws-cn:"):
-		domain = "amazonaws.com.cn"
-	case strings.HasPrefix(rest, "aws-eusc:"):
-		domain = "amazonaws.eu"
-	case strings.HasPrefix(rest, "aws-iso:"):
-		domain = "c2s.ic.gov"
-	case strings.HasPrefix(rest, "aws-iso-b:"):
-		domain = "sc2s.sgov.gov"
+	for prefix, other := range map[string]string{
+		"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov", "eu-isoe-": "cloud.adc-e.uk", "us-isof-": "csp.hci.ic.gov",
+	} {
+		if strings.HasPrefix(region, prefix) {
+			domain = other
+		}
 	}
 	return account + ".dkr.ecr." + region + "." + domain
 }
@@ -138,6 +136,7 @@ func (a AWS) config(ctx context.Context, region string, more ...func(*config.Loa
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(requestPatience).WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialPatience })),
 		config.WithRetryMaxAttempts(awsAttempts),
+		config.WithLogger(logging.Nop{}), // errors say what matters
 		config.WithRegion(cmp.Or(region, a.Region)),
 		config.WithSharedConfigProfile(a.Profile),
 	}
@@ -156,7 +155,7 @@ func (a AWS) config(ctx context.Context, region string, more ...func(*config.Loa
 	}
 	obtained, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return cfg, a.explain(err, "obtain credentials of AWS")
+		return cfg, a.explain(err, "log in to AWS")
 	}
 	secrets.Add(obtained.SecretAccessKey, obtained.SessionToken)
 	return cfg, nil

@@ -222,15 +222,17 @@ func TestAWSIsNotTrusted(t *testing.T) {
 	}
 }
 
-func TestRegistryOfAPartition(t *testing.T) {
+func TestHostOfARegion(t *testing.T) {
 	t.Parallel()
-	for arn, want := range map[string]string{
-		"arn:aws:iam::1:user/a":      "1.dkr.ecr.r.amazonaws.com",
-		"arn:aws-cn:iam::1:user/a":   "1.dkr.ecr.r.amazonaws.com.cn",
-		"arn:aws-eusc:iam::1:user/a": "1.dkr.ecr.r.amazonaws.eu",
+	for region, want := range map[string]string{
+		"eu-west-1":      "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+		"us-gov-west-1":  "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com",
+		"cn-north-1":     "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+		"eusc-de-east-1": "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu",
 	} {
-		if got := registryOf("1", "r", arn); got != want {
-			t.Errorf("%s: got %s, want %s", arn, got, want)
+		got := ECRHost("123456789012", region)
+		if parsed, ok := parseECR(got); got != want || !ok || parsed.Region != region {
+			t.Errorf("%s: got %s, want %s", region, got, want)
 		}
 	}
 }

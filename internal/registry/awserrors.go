@@ -58,11 +58,16 @@ func unanswered(err error) (host string, ok bool) {
 	return "", errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
-// cause returns what the service itself said, without the SDK's words about the request.
+// cause returns what the service itself said, or what the network did, without the SDK's words about
+// the request.
 func cause(err error) error {
 	var api smithy.APIError
-	if errors.As(err, &api) {
+	var request *url.Error
+	switch {
+	case errors.As(err, &api):
 		return withoutID{api}
+	case errors.As(err, &request):
+		return request.Err
 	}
 	return err
 }
