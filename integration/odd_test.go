@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
 )
 
 // oddFunction returns a resource whose Dockerfile and context are quoted.
@@ -127,4 +129,37 @@ func TestTagsOfFunctions(t *testing.T) {
 			t.Errorf("exit code %d:\n%s", r.code, r.stderr)
 		}
 	})
+}
+
+// The folders of functions can be in a git repository, which the builder fetches, and several builders
+// share the functions: the images are those of a folder on this machine.
+func TestFunctionsElsewhere(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	dir := application(t, twoFunctions)
+	file := filepath.Join(dir, "template.yaml")
+	want := b.buildTemplate("-f", file).ok(t)
+	second := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+	address := gitServer(t, dir, "")
+	for name, args := range map[string][]string{
+		"a git repository":                   {"-f", file, address},
+		"several builders":                   {"-f", file, "--builder", second.Addr},
+		"a git repository, several builders": {"-f", file, "--builder", second.Addr, address},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := b.buildTemplate(args...).ok(t)
+			if len(got) != len(want) {
+				t.Fatalf("stdout is %q, want %q", got, want)
+			}
+			for i := range got {
+				tag, _, _ := strings.Cut(got[i], "@")
+				if other, _, _ := strings.Cut(want[i], "@"); tag != other {
+					t.Errorf("got %s, want %s", got[i], want[i])
+				}
+				if name == "a git repository" && got[i] != want[i] {
+					t.Errorf("got %s, want %s", got[i], want[i])
+				}
+			}
+		})
+	}
 }

@@ -48,6 +48,9 @@ func (s *Step) findRegistry(ctx context.Context) error {
 	if s.poolID == "" {
 		s.aws.IDToken = s.oidcToken
 	}
+	if s.aws.IDToken != "" && s.environment["PLUGIN_ACCESS_KEY"] == "" {
+		s.aws.AccessKey, s.aws.SecretKey, s.aws.SessionToken = "", "", "" // of the pod's environment
+	}
 	if err := s.aws.Check(); err != nil {
 		return project.BadInput(err)
 	}
