@@ -120,6 +120,9 @@ func TestRepository(t *testing.T) {
 		{"registry.example.com", "team/app", "registry.example.com/team/app"},
 		{"https://registry.example.com:5000/v2/", "team/app", "registry.example.com:5000/team/app"},
 		{"registry.example.com", "registry.example.com/team/app", "registry.example.com/team/app"},
+		{"registry.example.com/v2/", "team/app", "registry.example.com/team/app"},
+		{"us-docker.pkg.dev/setup/public/project", "app", "us-docker.pkg.dev/setup/public/project/app"},
+		{"us.gcr.io/project/", "us.gcr.io/other/app", "us.gcr.io/other/app"},
 		{"123456789012.dkr.ecr.us-east-1.amazonaws.com", "test-image", "123456789012.dkr.ecr.us-east-1.amazonaws.com/test-image"},
 	} {
 		s := &Step{registry: c.registry, repo: c.repo}
@@ -130,6 +133,21 @@ func TestRepository(t *testing.T) {
 	for _, repo := range []string{"Team/App", "team/app:1", "a b"} {
 		if got, err := (&Step{repo: repo}).repository(); err == nil || !strings.Contains(err.Error(), "PLUGIN_REPO") {
 			t.Errorf("%s: got %q, %v", repo, got, err)
+		}
+	}
+}
+
+// The repository of the cache is in the registry of the image.
+func TestCacheRepository(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ registry, cache, want string }{
+		{"us-docker.pkg.dev/setup/public/project", "test/cache", "us-docker.pkg.dev/setup/public/project/test/cache"},
+		{"us-docker.pkg.dev/setup", "registry.example.com/cache:1", "registry.example.com/cache:1"},
+		{"https://index.docker.io/v1/", "team/cache", "team/cache"},
+		{"registry.example.com", "", ""},
+	} {
+		if got := (&Step{registry: c.registry, cacheRepo: c.cache}).cacheRepository(); got != c.want {
+			t.Errorf("%s, %s: got %q, want %q", c.registry, c.cache, got, c.want)
 		}
 	}
 }

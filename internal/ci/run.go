@@ -285,7 +285,7 @@ func (s *Step) caches() (from, to []string, err error) {
 	if !s.enableCache {
 		return from, to, nil
 	}
-	cache := s.cacheRepo
+	cache := s.cacheRepository()
 	if cache == "" {
 		if cache, err = s.repository(); err != nil {
 			return nil, nil, err
@@ -300,6 +300,14 @@ func (s *Step) caches() (from, to []string, err error) {
 		to = append(to, "type=registry,mode=max,ref="+cache)
 	}
 	return from, to, nil
+}
+
+// cacheRepository returns PLUGIN_CACHE_REPO, which is in PLUGIN_REGISTRY unless it names another one.
+func (s *Step) cacheRepository() string {
+	if s.cacheRepo == "" || namesRegistry(s.cacheRepo) {
+		return s.cacheRepo
+	}
+	return s.below(s.cacheRepo)
 }
 
 // logins returns the credentials of the settings.
@@ -328,8 +336,8 @@ func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
 			return nil, errors.New("PLUGIN_USERNAME is for the registry of PLUGIN_REPO, which is missing")
 		}
 		own = append(own, registry.Login{Scope: withRegistry(repo), Username: push.username, Password: push.password})
-		if s.cacheRepo != "" {
-			own = append(own, registry.Login{Scope: withRegistry(registry.Repository(s.cacheRepo)), Username: push.username, Password: push.password})
+		if cache := s.cacheRepository(); cache != "" {
+			own = append(own, registry.Login{Scope: withRegistry(registry.Repository(cache)), Username: push.username, Password: push.password})
 		}
 	}
 	if s.base.username != "" {

@@ -171,13 +171,11 @@ func (s *Step) commitTime(ctx context.Context) (time.Time, bool) {
 
 // repository returns the repository of the image with its registry.
 func (s *Step) repository() (string, error) {
-	repo, of := strings.TrimSuffix(s.repo, "/"), host(s.registry)
+	repo := strings.TrimSuffix(s.repo, "/")
 	if repo == "" {
 		return "", nil
 	}
-	if of != "" && repo != of && !strings.HasPrefix(repo, of+"/") && of != "docker.io" {
-		repo = of + "/" + repo
-	}
+	repo = s.below(repo)
 	named, err := reference.ParseNormalizedNamed(repo)
 	if err != nil {
 		return "", fmt.Errorf("PLUGIN_REPO: %q is not a repository: %w", repo, err)
@@ -186,6 +184,28 @@ func (s *Step) repository() (string, error) {
 		return "", fmt.Errorf("PLUGIN_REPO: %s has a tag or a digest: name the tag with PLUGIN_TAGS", repo)
 	}
 	return repo, nil
+}
+
+// below returns a repository with PLUGIN_REGISTRY in front, unless it is there.
+func (s *Step) below(repo string) string {
+	registry := withPath(s.registry)
+	of, _, _ := strings.Cut(registry, "/")
+	if of == "" || of == "docker.io" || repo == of || strings.HasPrefix(repo, of+"/") {
+		return repo
+	}
+	return registry + "/" + repo
+}
+
+// withPath returns the host of a registry, and the path below it that all repositories are in, such as
+// the project of Google's Artifact Registry. The path of an address with a scheme, and v1 or v2, are
+// those of the registry's API.
+func withPath(registry string) string {
+	of := host(registry)
+	_, path, _ := strings.Cut(strings.Trim(registry, " /"), "/")
+	if path == "" || path == "v1" || path == "v2" || strings.Contains(registry, "://") {
+		return of
+	}
+	return of + "/" + path
 }
 
 // host returns the host of a registry, which the steps also take with a scheme and a path. Docker

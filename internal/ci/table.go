@@ -4,7 +4,7 @@ package ci
 func imageSettings() []Setting {
 	return []Setting{
 		text("PLUGIN_REPO", "", "Repository of the image, with or without its registry. Required for a push", func(s *Step) *string { return &s.repo }),
-		text("PLUGIN_REGISTRY DOCKER_REGISTRY", "", "Registry of the repository, which is put before it unless it is there. A scheme and a path are left out", func(s *Step) *string { return &s.registry }),
+		text("PLUGIN_REGISTRY DOCKER_REGISTRY", "", "Registry of the repository, which is put before it unless it is there, with a path such as the project of Google's Artifact Registry. Of an address with a scheme only the host counts", func(s *Step) *string { return &s.registry }),
 		commas("PLUGIN_TAGS PLUGIN_TAG", "the file .tags, else latest", "Tags of the image", func(s *Step) *[]string { return &s.tags }),
 		boolean("PLUGIN_AUTO_TAG PLUGIN_DEFAULT_TAGS", "false", "Make the tags from the commit: v1.2.3 gives 1, 1.2 and 1.2.3, the default branch latest. For another branch nothing is built", func(s *Step) *bool { return &s.autoTag }),
 		text("PLUGIN_AUTO_TAG_SUFFIX PLUGIN_DEFAULT_SUFFIX", "", "Put at the end of each tag of PLUGIN_AUTO_TAG", func(s *Step) *string { return &s.autoTagSuffix }),
@@ -94,7 +94,7 @@ func cacheSettings() []Setting {
 		semis("PLUGIN_CACHE_FROM", "", "Caches to use, as docker buildx build --cache-from takes them. A name alone is a cache in a registry", func(s *Step) *[]string { return &s.cacheFrom }),
 		semis("PLUGIN_CACHE_TO", "", "Caches to write, as docker buildx build --cache-to takes them", func(s *Step) *[]string { return &s.cacheTo }),
 		boolean("PLUGIN_ENABLE_CACHE", "false", "Use and write a cache in the registry: PLUGIN_CACHE_REPO, or the repository of the image with the tag buildcache", func(s *Step) *bool { return &s.enableCache }),
-		text("PLUGIN_CACHE_REPO", "", "Repository of the cache", func(s *Step) *string { return &s.cacheRepo }),
+		text("PLUGIN_CACHE_REPO", "", "Repository of the cache. It is in PLUGIN_REGISTRY unless it names another registry", func(s *Step) *string { return &s.cacheRepo }),
 		ignored("PLUGIN_CACHE_TTL", "a cache in a registry has no end: let the registry delete old images"),
 		ignored("PLUGIN_CACHE_DIR PLUGIN_CACHE_COPY_LAYERS PLUGIN_CACHE_RUN_LAYERS PLUGIN_COMPRESSED_CACHING", "BuildKit keeps every layer in its cache"),
 	}
