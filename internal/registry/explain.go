@@ -217,13 +217,13 @@ func (s subject) login() string {
 	return login
 }
 
-// create returns the command that creates a repository, if one command does.
+// create returns what creates a repository, if one command or setting does.
 func (s subject) create() string {
 	m := privateECR.FindStringSubmatch(s.host)
 	if m == nil {
 		return ""
 	}
-	return fmt.Sprintf(" with `aws ecr create-repository --region %s --repository-name %s`", m[1], strings.TrimPrefix(s.repo, s.host+"/"))
+	return fmt.Sprintf(" with `aws ecr create-repository --region %s --repository-name %s`, or let samforge do it with --create-repository (in a CI step PLUGIN_CREATE_REPOSITORY=true)", m[1], strings.TrimPrefix(s.repo, s.host+"/"))
 }
 
 // mountRefused finds, in a registry's error, the request to mount a blob from another repository.

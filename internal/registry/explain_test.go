@@ -69,7 +69,7 @@ func TestExplain(t *testing.T) {
 		"repository that ECR does not have": {
 			`failed to push 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin:1: name unknown: The repository with name 'ci/plugin' does not exist in the registry with id '123456789012'`,
 			"123456789012.dkr.ecr.eu-west-1.amazonaws.com has no repository 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin and does not create it by itself; " +
-				"create it first with `aws ecr create-repository --region eu-west-1 --repository-name ci/plugin`",
+				"create it first with `aws ecr create-repository --region eu-west-1 --repository-name ci/plugin`, or let samforge do it with --create-repository (in a CI step PLUGIN_CREATE_REPOSITORY=true)",
 		},
 		"mount that is refused": {
 			`failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/?from=base%2Fimage&mount=sha256%3Aab: 403 Forbidden`,
