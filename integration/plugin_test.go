@@ -39,7 +39,13 @@ func checkout(t *testing.T, files map[string]string) (dir string) {
 // step runs samforge as a step of a pipeline: no arguments, settings in variables.
 func (b *bed) step(dir string, settings ...string) result {
 	b.t.Helper()
-	cmd := exec.CommandContext(b.t.Context(), samforgeBinary)
+	return b.stepBy(dir, []string{samforgeBinary}, settings...)
+}
+
+// stepBy is step for another command line that runs samforge.
+func (b *bed) stepBy(dir string, command []string, settings ...string) result {
+	b.t.Helper()
+	cmd := exec.CommandContext(b.t.Context(), command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(append(append(os.Environ(), "DOCKER_CONFIG="+b.t.TempDir()), b.env...), "BUILDKIT_HOST="+b.Buildkitd.Addr)
 	cmd.Env = append(cmd.Env, settings...)

@@ -298,6 +298,9 @@ func TestABuildThatFailsFailsTheTemplate(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(bin, deploys), []byte("#!/bin/sh\n"), 0o755))
 	}
 	for _, file := range files {
+		if strings.HasPrefix(filepath.Base(file), "step-") {
+			continue // has settings in place of commands, see TestStepTemplates
+		}
 		built := false
 		for _, step := range scripts(t, filepath.Join("ci", filepath.Base(file))) {
 			cmd := exec.CommandContext(t.Context(), step.shell[0], append(slices.Clone(step.shell[1:]), step.text)...)

@@ -22,8 +22,8 @@ const (
 	AWSHost   = awsfake.Account + ".dkr.ecr." + AWSRegion + ".amazonaws.com"
 )
 
-// AWS is a proxy on loopback behind which AWS is: AWSHost and the APIs of ECR and STS. Its methods
-// are safe for concurrent use.
+// AWS is a proxy on loopback behind which AWS is: AWSHost and the APIs of ECR and STS. Other
+// registries may be there under their real names too. Its methods are safe for concurrent use.
 type AWS struct {
 	awsfake.Server
 	// ProxyURL is the value for HTTPS_PROXY. CAFile is the authority that clients trust then.
@@ -36,8 +36,9 @@ type AWS struct {
 	inside   string // the address of servers
 }
 
-// StartAWS starts the proxy. Its registry answers when there is one, see [AWS.Serve].
-func StartAWS() (_ *AWS, err error) {
+// StartAWS starts the proxy. Its registry answers when there is one, see [AWS.Serve]. others are
+// further names of it: of ECR in another region, or of registries that are not Amazon's.
+func StartAWS(others ...string) (_ *AWS, err error) {
 	a := &AWS{Server: awsfake.Server{Failures: map[string]string{}}}
 	if a.dir, err = newWorkDir(); err != nil {
 		return nil, err
@@ -47,7 +48,13 @@ func StartAWS() (_ *AWS, err error) {
 			err = errors.Join(fmt.Errorf("starting AWS: %w", err), a.Close())
 		}
 	}()
-	pair, authority, err := ServerCertificate(AWSHost, "api.ecr."+AWSRegion+".amazonaws.com", "sts."+AWSRegion+".amazonaws.com")
+	hosts := append([]string{AWSHost}, others...)
+	for _, host := range hosts {
+		if region, ok := strings.CutPrefix(host, awsfake.Account+".dkr.ecr."); ok {
+			hosts = append(hosts, "api.ecr."+region, "sts."+region)
+		}
+	}
+	pair, authority, err := ServerCertificate(hosts...)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +87,7 @@ func serveLoopback(server *http.Server, config *tls.Config) (address string, err
 	return address, nil
 }
 
-// Serve makes r the registry at AWSHost. It must ask for the user AWS and [awsfake.Password].
+// Serve makes r the registry at AWSHost and the other names. It must ask for the user AWS and [awsfake.Password].
 func (a *AWS) Serve(r *Registry) { a.registry.Store(r) }
 
 // Close ends the proxy and what is behind it.
@@ -120,19 +127,21 @@ func (a *AWS) connect(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(client, server)
 }
 
-// serve answers for the hosts of AWS.
+// serve answers for the hosts of AWS and of registries.
 func (a *AWS) serve(w http.ResponseWriter, r *http.Request) {
 	host, _, _ := strings.Cut(r.Host, ":")
 	registry := a.registry.Load()
 	switch {
-	case host != AWSHost:
+	case strings.HasPrefix(host, "api.ecr.") || strings.HasPrefix(host, "sts."):
 		a.ServeHTTP(w, r)
 	case registry == nil:
 		http.Error(w, "no registry", http.StatusBadGateway)
-	case a.unknown(r):
-		writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "The repository does not exist in the registry with id '"+awsfake.Account+"'")
+	case strings.Contains(host, ".dkr.ecr.") && a.unknown(r):
+		repository, _, _ := splitPath(r.URL.Path)
+		writeError(w, http.StatusNotFound, "NAME_UNKNOWN",
+			fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", repository, awsfake.Account))
 	default:
-		registry.serve(w, r)
+		registry.serve(&secureRealm{w, "http://" + registry.Addr, "https://" + host}, r)
 	}
 }
 
@@ -142,3 +151,21 @@ func (a *AWS) unknown(r *http.Request) bool {
 	repository, kind, _ := splitPath(r.URL.Path)
 	return kind != "" && a.Repository(repository) == nil
 }
+
+// secureRealm sends clients to the token server at the host that they use: they take none without TLS
+// from a registry with TLS.
+type secureRealm struct {
+	http.ResponseWriter
+	from, to string
+}
+
+func (w *secureRealm) WriteHeader(status int) {
+	const name = "WWW-Authenticate"
+	if challenge := w.Header().Get(name); challenge != "" {
+		w.Header().Set(name, strings.Replace(challenge, w.from, w.to, 1))
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *secureRealm) Unwrap() http.ResponseWriter { return w.ResponseWriter }

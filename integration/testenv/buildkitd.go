@@ -139,6 +139,9 @@ func (b *Buildkitd) writeConfig(options BuildkitdOptions) error {
 	for _, registry := range slices.Sorted(maps.Keys(options.Mirrors)) {
 		mirror := options.Mirrors[registry]
 		fmt.Fprintf(&config, "[registry.%q]\n  mirrors = [%q]\n", registry, mirror)
+		if authority := options.Authorities[registry]; authority != "" {
+			fmt.Fprintf(&config, "  ca = [%q]\n", authority)
+		}
 		host, _, _ := strings.Cut(mirror, "/")
 		hosts[host] = true
 	}
@@ -149,7 +152,9 @@ func (b *Buildkitd) writeConfig(options BuildkitdOptions) error {
 		fmt.Fprintf(&config, "[registry.%q]\n  http = true\n", host)
 	}
 	for _, host := range slices.Sorted(maps.Keys(options.Authorities)) {
-		fmt.Fprintf(&config, "[registry.%q]\n  http = false\n  ca = [%q]\n", host, options.Authorities[host])
+		if options.Mirrors[host] == "" {
+			fmt.Fprintf(&config, "[registry.%q]\n  http = false\n  ca = [%q]\n", host, options.Authorities[host])
+		}
 	}
 	if err := os.WriteFile(b.dir.join("buildkitd.toml"), []byte(config.String()), 0o644); err != nil {
 		return fmt.Errorf("configuring buildkitd: %w", err)

@@ -1,0 +1,278 @@
+package integration
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/internal/registry/awsfake"
+)
+
+// stepRegistries are the registries of the templates and examples, beside the one of testenv.AWSHost.
+// Docker Hub is at registry-1.docker.io.
+var stepRegistries = []string{
+	awsfake.Account + ".dkr.ecr.us-east-1.amazonaws.com", "us-docker.pkg.dev", "us.gcr.io", "europe-docker.pkg.dev", "yourregistry.azurecr.io",
+	"registry.example.com", "registry-1.docker.io",
+}
+
+// Secrets of the templates, by the name that they have in the secret manager.
+var stepSecrets = map[string]string{
+	"registry_password":  ciPassword,
+	"google_key":         `{"type": "service_account", "private_key": "canary-of-google"}`,
+	"azure_secret":       "canary-of-azure",
+	"aws_access_key":     "AKIAEXAMPLE",
+	"aws_secret_key":     "canary-of-aws",
+	"docker_auth_config": stepAuth,
+	"registry":           stepAuth,
+}
+
+var stepAuth = fmt.Sprintf(`{"auths": {"registry.example.com": {"auth": %q}}}`, base64.StdEncoding.EncodeToString([]byte("ci:"+ciPassword)))
+
+// newStepBed starts a bed whose registry has the real names of stepRegistries, behind a proxy. Its
+// environment has a role in AWS.
+func newStepBed(t *testing.T, immutable bool) (*bed, *testenv.AWS) {
+	t.Helper()
+	aws, err := testenv.StartAWS(stepRegistries...)
+	must(t, err)
+	t.Cleanup(func() { must(t, aws.Close()) })
+	authorities := map[string]string{testenv.AWSHost: aws.CAFile, "docker.io": aws.CAFile}
+	for _, host := range stepRegistries {
+		authorities[host] = aws.CAFile
+	}
+	b := &bed{t: t, Env: testenv.New(t, testenv.Options{
+		Registry: testenv.RegistryOptions{TokenAuth: true, AnonymousPull: true, ImmutableTags: immutable, Users: map[string]testenv.Account{
+			"AWS":                                  {Password: awsfake.Password, Push: true},
+			"ci":                                   {Password: ciPassword, Push: true},
+			"your_user":                            {Password: ciPassword, Push: true},
+			"_json_key":                            {Password: stepSecrets["google_key"], Push: true},
+			"11111111-2222-3333-4444-555555555555": {Password: stepSecrets["azure_secret"], Push: true},
+		}},
+		Buildkitd: testenv.BuildkitdOptions{Rootless: true, Proxy: aws.ProxyURL, Authorities: authorities},
+	})}
+	aws.Serve(b.Registry)
+	b.env = []string{
+		"PATH=" + filepath.Dir(samforgeBinary) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"HTTPS_PROXY=" + aws.ProxyURL, "SSL_CERT_FILE=" + aws.CAFile, "AWS_CA_BUNDLE=" + aws.CAFile, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=AKIAROLE", "AWS_SECRET_ACCESS_KEY=canary-of-the-role",
+	}
+	return b, aws
+}
+
+// wantStep fails the test unless the step printed these references, with the digests that they have
+// in the registry, and no secret.
+func (b *bed) wantStep(t *testing.T, r result, refs ...string) (digest string) {
+	t.Helper()
+	lines := r.ok(t)
+	for n := range max(len(lines), len(refs)) {
+		if n >= len(lines) || n >= len(refs) || !strings.HasPrefix(lines[n], refs[n]+"@sha256:") {
+			t.Fatalf("the images are\n%s\nwant\n%s\n%s", strings.Join(lines, "\n"), strings.Join(refs, "\n"), r.stderr)
+		}
+		path := refs[n]
+		if host, rest, _ := strings.Cut(path, "/"); strings.Contains(host, ".") {
+			path = rest
+		}
+		if got := b.digestOfTag(b.Registry.Addr + "/" + path); got != digestOf(lines[n]) {
+			t.Errorf("%s is %s in the registry", lines[n], got)
+		}
+	}
+	if all := r.stdout + r.stderr; strings.Contains(all, "canary") || strings.Contains(all, ciPassword) {
+		t.Errorf("a secret is shown:\n%s", all)
+	}
+	return digestOf(lines[0])
+}
+
+// platformStep is a step of a template, with the variables that its CI system gives to it.
+type platformStep struct {
+	env     map[string]string
+	command []string
+}
+
+// platformSteps returns the steps of a template that build an image.
+func platformSteps(t *testing.T, name string) (steps []platformStep) {
+	t.Helper()
+	data, err := os.ReadFile(example(t, name))
+	must(t, err)
+	var document yaml.Node
+	must(t, yaml.Load(data, &document, yaml.WithV4Defaults()))
+	findSteps(&document, &steps)
+	if len(steps) == 0 {
+		t.Fatalf("%s has no step", name)
+	}
+	return steps
+}
+
+func findSteps(node *yaml.Node, steps *[]platformStep) {
+	fields := map[string]*yaml.Node{}
+	if node.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			fields[node.Content[i].Value] = node.Content[i+1]
+		}
+	}
+	step := platformStep{env: map[string]string{}, command: []string{samforgeBinary}}
+	if settings := fields["settings"]; settings != nil {
+		for i := 0; i < len(settings.Content); i += 2 {
+			step.env["PLUGIN_"+strings.ToUpper(settings.Content[i].Value)] = settingValue(settings.Content[i+1])
+		}
+	}
+	for _, key := range []string{"env", "envVariables", "variables"} {
+		if fields[key] != nil {
+			addVariables(step.env, fields[key])
+		}
+	}
+	if step.env["PLUGIN_REPO"] == "" {
+		for _, child := range node.Content {
+			findSteps(child, steps)
+		}
+		return
+	}
+	for _, key := range []string{"command", "run", "script"} {
+		switch text := fields[key]; {
+		case text == nil:
+		case text.Kind == yaml.ScalarNode:
+			step.command = append(slices.Clone(errexit), text.Value)
+		default:
+			step.command = append(slices.Clone(errexit), strings.Join(values(text), "\n"))
+		}
+	}
+	if args := fields["args"]; args != nil {
+		step.command = append(step.command, values(args)...)
+	}
+	*steps = append(*steps, step)
+}
+
+// settingValue returns the text of a setting, as Drone, Woodpecker and Harness write it: lists of
+// scalars with commas, everything else as JSON.
+func settingValue(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.ScalarNode:
+		return node.Value
+	case yaml.SequenceNode:
+		return strings.Join(values(node), ",")
+	}
+	content := map[string]any{}
+	if err := node.Decode(&content); err != nil {
+		return err.Error()
+	}
+	if secret, ok := content["from_secret"].(string); ok {
+		return stepSecrets[secret]
+	}
+	data, _ := json.Marshal(content) // of maps with strings as keys
+	return string(data)
+}
+
+// addVariables adds variables, which are a mapping, or a list as Kubernetes has it.
+func addVariables(env map[string]string, node *yaml.Node) {
+	if node.Kind == yaml.MappingNode {
+		for i := 0; i < len(node.Content); i += 2 {
+			env[node.Content[i].Value] = node.Content[i+1].Value
+		}
+		return
+	}
+	var list []struct {
+		Name, Value string
+		ValueFrom   struct {
+			SecretKeyRef struct{ Name string } `yaml:"secretKeyRef"`
+		} `yaml:"valueFrom"`
+	}
+	if err := node.Decode(&list); err != nil {
+		return // a list of something else
+	}
+	for _, variable := range list {
+		env[variable.Name] = variable.Value + stepSecrets[variable.ValueFrom.SecretKeyRef.Name]
+	}
+}
+
+var (
+	secretExpression = regexp.MustCompile(`<\+secrets\.getValue\("(\w+)"\)>|\$\{\{ secrets\.(\w+) \}\}`)
+	anyExpression    = regexp.MustCompile(`<\+|\$\(|\$\{|\$[A-Z]`)
+)
+
+// variables returns the variables of a step with the values of the CI system's expressions.
+func (s platformStep) variables(t *testing.T, expressions ...string) (env []string) {
+	t.Helper()
+	for name, value := range s.env {
+		value = secretExpression.ReplaceAllStringFunc(value, func(expression string) string {
+			parts := secretExpression.FindStringSubmatch(expression)
+			return stepSecrets[strings.ToLower(parts[1]+parts[2])]
+		})
+		value = strings.NewReplacer(expressions...).Replace(value)
+		if anyExpression.MatchString(value) {
+			t.Errorf("%s has an expression without a value: %s", name, value)
+		}
+		env = append(env, name+"="+value)
+	}
+	slices.Sort(env)
+	return env
+}
+
+// engine stands in for docker run: the container has those variables only that are handed to it.
+const engine = `#!/bin/sh
+for name in $(env | grep -o '^PLUGIN_[A-Z_]*'); do
+  case " $* " in *" --env $name "*) ;; *) unset "$name" ;; esac
+done
+exec samforge
+`
+
+// Each template of the Build and Push step pushes its image, with the variables that its CI system
+// gives to the step, to registries under their real names.
+func TestStepTemplates(t *testing.T) {
+	t.Parallel()
+	b, aws := newStepBed(t, false)
+	bin := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(bin, "docker"), []byte(engine), 0o755))
+	b.env = append(b.env, "PATH="+bin+":"+filepath.Dir(samforgeBinary)+":"+os.Getenv("PATH"))
+	aws.Add("team/app", "")
+	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nARG VERSION=none\nLABEL version=$VERSION\nCOPY app /app\n", "app": "app\n"})
+	results := filepath.Join(t.TempDir(), "image")
+	expressions := []string{
+		"<+pipeline.sequenceId>", "7", "<+codebase.shortCommitSha>", "abc1234", "${DRONE_BUILD_NUMBER}", "8", "${CI_COMMIT_SHA}", "f00d", "$CI_COMMIT_SHORT_SHA", "cafe",
+		"$CI_REGISTRY_IMAGE", "registry.example.com/team/gitlab", "${{ github.sha }}", "beef", "$(params.repository)", "registry.example.com/team/tekton", "$(params.tags)", "latest",
+		"$(results.image.path)", results, "tcp://buildkitd.ci:1234", b.Buildkitd.Addr,
+	}
+	system := []string{"DRONE_COMMIT_REF=refs/tags/v1.4.2", "DRONE_REPO_BRANCH=main"}
+	templates := map[string][][]string{
+		"step-harness-kubernetes.yaml": {
+			{testenv.AWSHost + "/team/app:7", testenv.AWSHost + "/team/app:abc1234"},
+			{"europe-docker.pkg.dev/your-project/images/app:7"}, {"yourregistry.azurecr.io/team/app:7"}, {"team/app:7"},
+		},
+		"step-harness-vm.yaml":     {{testenv.AWSHost + "/team/app:7", testenv.AWSHost + "/team/app:latest"}},
+		"step-drone.yml":           {{"registry.example.com/team/app:1", "registry.example.com/team/app:1.4", "registry.example.com/team/app:1.4.2"}},
+		"step-woodpecker.yaml":     {{"registry.example.com/team/app:latest", "registry.example.com/team/app:f00d"}},
+		"step-gitlab-ci.yml":       {{"registry.example.com/team/gitlab:cafe", "registry.example.com/team/gitlab:latest"}},
+		"step-github-actions.yml":  {{"registry.example.com/team/app:beef"}},
+		"step-tekton.yaml":         {{"registry.example.com/team/tekton:latest"}},
+		"step-kubernetes-job.yaml": {{testenv.AWSHost + "/team/app:1", testenv.AWSHost + "/team/app:1.2", testenv.AWSHost + "/team/app:1.2.3"}},
+	}
+	files, err := filepath.Glob("../examples/ci/step-*")
+	must(t, err)
+	if len(files) != len(templates) {
+		t.Errorf("there are %d templates, and %d are tested", len(files), len(templates))
+	}
+	for template, images := range templates {
+		t.Run(template, func(t *testing.T) {
+			steps := platformSteps(t, "ci/"+template)
+			if len(steps) != len(images) {
+				t.Fatalf("the template has %d steps, want %d", len(steps), len(images))
+			}
+			system := slices.Clone(system)
+			if template == "step-gitlab-ci.yml" { // a variable of the project
+				system = append(system, "DOCKER_AUTH_CONFIG="+stepAuth)
+			}
+			for n, step := range steps {
+				b.wantStep(t, b.stepBy(dir, step.command, slices.Concat(system, step.variables(t, expressions...))...), images[n]...)
+			}
+		})
+	}
+	if got, err := os.ReadFile(results); err != nil || !strings.HasPrefix(string(got), "registry.example.com/team/tekton@sha256:") {
+		t.Errorf("the result of the Task is %q, %v", got, err)
+	}
+}
