@@ -133,6 +133,12 @@ func TestHarnessExamplesOfECR(t *testing.T) {
 	if got := b.wantStep(t, again, seedRegistry+"/test-image:1.0"); got != digest {
 		t.Errorf("the tag has moved from %s to %s", digest, got)
 	}
+	t.Run("a cache whose tag does not move", func(t *testing.T) {
+		for _, tag := range []string{"2", "3"} {
+			must(t, os.WriteFile(filepath.Join(dir, "app"), []byte("app "+tag), 0o644))
+			b.wantStep(t, b.step(dir, append(minimum, "PLUGIN_ENABLE_CACHE=true", "PLUGIN_TAGS="+tag)...), seedRegistry+"/test-image:"+tag)
+		}
+	})
 	t.Run("a role for the push", func(t *testing.T) {
 		role := "arn:aws:iam::" + awsfake.Account + ":role/push"
 		b.wantStep(t, b.step(dir, append(minimum, "PLUGIN_TAGS=role", "PLUGIN_USER_ROLE_ARN="+role)...), seedRegistry+"/test-image:role")

@@ -297,7 +297,8 @@ func (s *Step) caches() (from, to []string, err error) {
 	}
 	from = append(from, "type=registry,ref="+cache)
 	if s.pushes() {
-		to = append(to, "type=registry,mode=max,ref="+cache)
+		// As with kaniko, an image does not fail by its cache, whose tag a repository may not let move.
+		to = append(to, "type=registry,mode=max,ignore-error=true,ref="+cache)
 	}
 	return from, to, nil
 }
