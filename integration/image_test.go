@@ -73,6 +73,7 @@ func TestImageOfSamforge(t *testing.T) {
 			t.Errorf("%s is %s in the registry, want %s", tag, got, digest)
 		}
 	}
+	b.stepInContainers(t, image, base, try)
 	// samforge names what the container may not do, and what to change.
 	unconfined := []string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
 	for setting, c := range map[string]struct {
