@@ -43,6 +43,7 @@ func sections() []section {
 		{"doors", (*bench).doors},
 		{"changes", (*bench).changes},
 		{"application", (*bench).applications},
+		{"step", (*bench).steps},
 	}
 }
 
