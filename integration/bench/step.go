@@ -139,7 +139,7 @@ func (p *stepProject) byBuildah(ctx context.Context, r *stepResults, i int) (err
 	buildah := []string{"buildah", "--root", filepath.Join(storage, "root"), "--runroot", filepath.Join(storage, "run"), "--storage-driver", "overlay"}
 	ref := p.repo("step-buildah-%d:%s", i, strings.ToLower(p.name))
 	wall, err := p.inTurn(ctx, []string{"DOCKER_CONFIG=" + p.config},
-		append(slices.Clone(buildah), "build", "--layers", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", ref, "."),
+		append(slices.Clone(buildah), "build", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", ref, "."),
 		append(slices.Clone(buildah), "push", "--tls-verify=false", ref))
 	r.buildah = append(r.buildah, wall)
 	return err
