@@ -152,6 +152,9 @@ func explain(err error, t project.Target, result builder.Result) error {
 	if strings.Contains(err.Error(), "no space left on device") {
 		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
 	}
+	if sentence := result.Builder.ExplainOwners(err.Error() + "\n" + result.Log); sentence != "" {
+		return fmt.Errorf("%s: %w", sentence, err)
+	}
 	if mistakes := (source.Diagnostics)(nil); errors.As(err, &mistakes) {
 		return err // of the guard
 	}

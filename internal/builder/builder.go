@@ -19,6 +19,7 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
 
 	"github.com/samforge/samforge/internal/credentials"
+	"github.com/samforge/samforge/internal/rootless"
 )
 
 // Kind says what sort of buildkitd a Builder uses.
@@ -45,6 +46,8 @@ type Builder struct {
 	dialSession session.Dialer
 	otherDigest bool    // images get a digest that differs from other builders'
 	daemon      *daemon // nil unless Private
+
+	oneID *rootless.Reason // why a private buildkitd has only one user id; nil if it has more
 }
 
 // Close closes the connection, stops a private buildkitd and waits until it is gone. Close may be

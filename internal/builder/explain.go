@@ -4,17 +4,33 @@ import "strings"
 
 // startHints say what to do about a private buildkitd that does not start, by the words in its log.
 var startHints = []struct{ words, remedy string }{
-	{"fork/exec /proc/self/exe: operation not permitted", "user namespaces are forbidden here, as by the default seccomp profile of a container: allow them (Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined; Kubernetes: seccompProfile and appArmorProfile of type Unconfined), or name a buildkitd with --builder"},
+	{"fork/exec /proc/self/exe: operation not permitted", noNamespaces},
+	{"fork/exec /proc/self/exe: no space left on device", noneLeft},
+	{"failed to share mount point", noMounts}, // rootlesskit's words, see docs.docker.com/engine/security/rootless
 	{"write to uid_map failed", "newuidmap may not gain its privilege here, as with no-new-privileges: leave that out (Docker: no --security-opt no-new-privileges; Kubernetes: allowPrivilegeEscalation: true), or name a buildkitd with --builder"},
 	{"unknown userid ", noPasswdEntry},
 	{"Cannot determine your user name", noPasswdEntry}, // newuidmap's words
 	{"no subuid ranges found", "the user has no range in /etc/subuid and /etc/subgid: add one (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), or name a buildkitd with --builder"},
 }
 
+const (
+	noNamespaces = "user namespaces are forbidden here, as by the default seccomp profile of a container: allow them (Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined; Kubernetes: seccompProfile and appArmorProfile of type Unconfined; host: sysctl kernel.unprivileged_userns_clone=1), or name a buildkitd with --builder"
+	noneLeft     = "the limit of user namespaces is reached: raise it on the host (sysctl user.max_user_namespaces=28633), or name a buildkitd with --builder"
+	noMounts     = "the user namespace may not mount anything, as where AppArmor restricts it: allow it (Docker: --security-opt apparmor=unconfined; Kubernetes: appArmorProfile of type Unconfined; host: sysctl kernel.apparmor_restrict_unprivileged_userns=0), or name a buildkitd with --builder"
+)
+
 const noPasswdEntry = "the user has no entry in /etc/passwd, and rootlesskit looks up subordinate ids by that entry: run as a user who has one, and a range in /etc/subuid and /etc/subgid, or name a buildkitd with --builder"
 
 // startHint returns the remedy for a start that ended with this log, or "" if none is known.
 func startHint(log string) string {
+	if _, failed, ok := strings.Cut(log, startingInNamespace); ok {
+		switch {
+		case strings.Contains(failed, "operation not permitted"):
+			return noNamespaces
+		case strings.Contains(failed, "no space left on device"):
+			return noneLeft
+		}
+	}
 	for _, hint := range startHints {
 		if strings.Contains(log, hint.words) {
 			return hint.remedy

@@ -13,6 +13,11 @@ func TestStartHintsNameTheSetting(t *testing.T) {
 		"[rootlesskit:parent] error: failed to setup UID/GID map: failed to compute uid/gid map: user: unknown userid 1000680000":               "no entry in /etc/passwd",
 		"[rootlesskit:parent] error: failed to setup UID/GID map: newuidmap 30 [0 54321 1] failed: newuidmap: Cannot determine your user name.": "no entry in /etc/passwd",
 		"[rootlesskit:parent] error: failed to setup UID/GID map: failed to compute uid/gid map: no subuid ranges found for user 1000 (a)":      "/etc/subuid",
+		"[rootlesskit:parent] error: failed to start the child: fork/exec /proc/self/exe: no space left on device":                              "user.max_user_namespaces",
+		"[rootlesskit:child ] error: failed to share mount point: /: permission denied":                                                         "kernel.apparmor_restrict_unprivileged_userns=0",
+		"start in a user namespace with one id: fork/exec /bin/buildkitd: operation not permitted":                                              "seccomp",
+		"start in a user namespace with one id: fork/exec /bin/buildkitd: no space left on device":                                              "user.max_user_namespaces",
+		"start in a user namespace with one id: fork/exec /bin/buildkitd: exec format error":                                                    "",
 		"buildkitd: overlay is not for you": "",
 	} {
 		if got := startHint(log); want == "" && got != "" || !strings.Contains(got, want) {

@@ -19,6 +19,9 @@ import (
 // keeperName is argv[0] of the process between samforge and its buildkitd.
 const keeperName = "samforge-keeper"
 
+// oneIDKeeperName is argv[0] of a keeper that runs its command in a user namespace with one id.
+const oneIDKeeperName = keeperName + "-one-id"
+
 // stopTimeout limits the orderly end: it takes milliseconds on an idle buildkitd, a little more
 // while it cleans up after builds.
 const stopTimeout = 10 * time.Second
@@ -26,13 +29,18 @@ const stopTimeout = 10 * time.Second
 // keeps says that this program calls Keeper. Without that its keepers would be the program again.
 var keeps bool
 
-// Keeper does not return if the process was started as a keeper, see keeperCommand. A program that
+// Keeper does not return if the process was started as a keeper, see keeperCommand, or in place of
+// runc, see writeOneIDRunc. A program that
 // uses this package calls it first in main.
 func Keeper() {
 	keeps = true
-	if os.Args[0] == keeperName && len(os.Args) > 2 {
+	switch {
+	case len(os.Args) > 2 && (os.Args[0] == keeperName || os.Args[0] == oneIDKeeperName):
 		runtime.LockOSThread() // the kernel sends the parent-death signal when the thread that forked ends
-		os.Exit(keep(os.Args[1], os.Args[2:]))
+		os.Exit(keep(os.Args[1], os.Args[2:], os.Args[0] == oneIDKeeperName))
+	case filepath.Base(os.Args[0]) == oneIDRuncName:
+		fmt.Fprintln(os.Stderr, oneIDRunc(os.Args)) // it returns only if it fails
+		os.Exit(1)
 	}
 }
 
@@ -53,7 +61,7 @@ func keeperCommand(run string, argv []string) *exec.Cmd {
 
 // keep runs argv, ends it on SIGTERM or SIGHUP, and returns its exit code when none of its
 // processes is left.
-func keep(run string, argv []string) int {
+func keep(run string, argv []string, oneID bool) int {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGHUP) // SIGHUP: samforge was killed while the keeper was stopped
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -67,7 +75,13 @@ func keep(run string, argv []string) int {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if oneID {
+		inOneIDNamespace(cmd.SysProcAttr)
+	}
 	if err := cmd.Start(); err != nil {
+		if oneID {
+			err = fmt.Errorf("%s: %w", startingInNamespace, err)
+		}
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

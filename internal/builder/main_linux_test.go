@@ -32,6 +32,7 @@ const childEnv = "SAMFORGE_BUILDER_TEST_CHILD"
 
 // childReport is the output of a child once its private buildkitd has answered.
 type childReport struct {
+	OneID bool
 	PID   int // of buildkitd, or of the rootlesskit that runs it
 	State string
 	Run   string
@@ -47,7 +48,7 @@ func child() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	report := childReport{b.daemon.cmd.Process.Pid, b.daemon.state.dir, b.daemon.run, time.Since(begin)}
+	report := childReport{b.oneID != nil, b.daemon.cmd.Process.Pid, b.daemon.state.dir, b.daemon.run, time.Since(begin)}
 	_ = json.NewEncoder(os.Stdout).Encode(report)
 	d, _ := NewDisplay(os.Stdout, "plain")
 	mount, _ := fsutil.NewFS(os.Getenv(childEnv))

@@ -75,7 +75,7 @@ func TestPrivateStateOfAStrangerIsNotUsed(t *testing.T) {
 				Log:        func(s string) { said = append(said, s) },
 				passwdHome: &passwd,
 			}
-			s, err := opt.lockedState()
+			s, err := opt.lockedState("buildkitd")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestPrivateStateOfAStrangerIsNotUsed(t *testing.T) {
 				t.Errorf("said %q", said)
 			}
 			opt.Env = environment(map[string]string{"XDG_CACHE_HOME": home + "/.cache"})
-			if _, err := opt.lockedState(); err == nil || !strings.Contains(err.Error(), "set XDG_CACHE_HOME to a folder that only you can write to") {
+			if _, err := opt.lockedState("buildkitd"); err == nil || !strings.Contains(err.Error(), "set XDG_CACHE_HOME to a folder that only you can write to") {
 				t.Errorf("with XDG_CACHE_HOME: got %v", err)
 			}
 			if dt, _ := os.ReadFile(target); string(dt) != "precious" {
@@ -212,7 +212,7 @@ func TestStateThatOthersMayWriteToIsRefused(t *testing.T) {
 	if err := os.Chmod(cache+"/samforge/buildkitd", 0o770); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Options{Env: environment(map[string]string{"XDG_CACHE_HOME": cache})}.lockedState()
+	_, err := Options{Env: environment(map[string]string{"XDG_CACHE_HOME": cache})}.lockedState("buildkitd")
 	if err == nil || !strings.Contains(err.Error(), "the state folder cannot be trusted: other users may write to") {
 		t.Errorf("got %v", err)
 	}
@@ -224,7 +224,7 @@ func TestRunFolderOfTheKilledIsSwept(t *testing.T) {
 	t.Setenv("TMPDIR", cacheHome(t))
 	var dirs []string
 	for range 2 {
-		s, err := opt.lockedState()
+		s, err := opt.lockedState("buildkitd")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/samforge/samforge/internal/printer"
+	"github.com/samforge/samforge/internal/rootless"
 )
 
 // startTimeout limits the start of a private buildkitd, which takes a few tenths of a second on an
@@ -29,13 +30,16 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.oneID != nil {
+		opt.log("WARNING: %s: the private buildkitd has a user namespace with one id, which can run steps only as root and unpack only images whose files are root's (samforge doctor says how to change that)", t.oneID.Sentence)
+	}
 	d := &daemon{secrets: printer.FromContext(ctx), exited: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			d.stop()
 		}
 	}()
-	if d.state, err = opt.lockedState(); err != nil {
+	if d.state, err = opt.lockedState(t.stateName()); err != nil {
 		return nil, err
 	}
 	if d.run, err = d.state.runDir(); err != nil {
@@ -47,9 +51,14 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 			return nil, err
 		}
 	}
+	if t.oneID != nil {
+		if t.runc, err = writeOneIDRunc(d.run, t.runc); err != nil {
+			return nil, err
+		}
+	}
 	argv := t.command(d.state.dir, d.run)
 	opt.log("starting a private buildkitd, state in %s", d.state.dir)
-	if err := d.start(argv, opt.daemonEnv(t, d.run)); err != nil {
+	if err := d.start(argv, opt.daemonEnv(t, d.run), t.oneID != nil); err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("it did not answer within %s", startTimeout))
@@ -58,6 +67,7 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	if err != nil {
 		return nil, d.startError(err)
 	}
+	b.oneID = t.oneID
 	return b, nil
 }
 
@@ -78,13 +88,15 @@ func (d *daemon) connect(ctx context.Context) (*Builder, error) {
 type tools struct {
 	buildkitd   string
 	runc        string // empty if it is not installed
-	rootlesskit string // empty when running as root
-	path        string // PATH, with our own directory in front
+	rootless    bool
+	rootlesskit string           // empty if it is not needed
+	oneID       *rootless.Reason // why the user namespace has one id; nil when running as root
+	path        string           // PATH, with our own directory in front
 }
 
 // findTools looks beside our own binary first, then in the absolute folders of PATH. It skips
 // relative ones: with those, the current folder would decide which program runs.
-func (o Options) findTools(rootless bool) (tools, error) {
+func (o Options) findTools(withoutRoot bool) (tools, error) {
 	dirs := slices.DeleteFunc(filepath.SplitList(o.env("PATH")), func(dir string) bool { return !filepath.IsAbs(dir) })
 	if exe, err := os.Executable(); err == nil {
 		if real, err := filepath.EvalSymlinks(exe); err == nil {
@@ -108,18 +120,24 @@ func (o Options) findTools(rootless bool) (tools, error) {
 	if t.buildkitd == "" {
 		return t, errors.New("buildkitd is neither beside samforge nor on PATH")
 	}
-	if !rootless {
+	if !withoutRoot {
 		return t, nil
 	}
-	if t.rootlesskit = find("rootlesskit"); t.rootlesskit == "" {
-		return t, errors.New("without root it needs rootlesskit, which is neither beside samforge nor on PATH")
-	}
-	for _, name := range []string{"newuidmap", "newgidmap"} {
-		if find(name) == "" {
-			return t, fmt.Errorf("without root it needs %s, which is not on PATH; install the package uidmap (or shadow-utils)", name)
-		}
+	t.rootless = true
+	helpers := rootless.Helpers{RootlessKit: find("rootlesskit"), NewUIDMap: find("newuidmap"), NewGIDMap: find("newgidmap")}
+	if t.oneID = rootless.This().OneID(helpers); t.oneID == nil {
+		t.rootlesskit = helpers.RootlessKit
 	}
 	return t, nil
+}
+
+// stateName returns the name of the state folder. Where there is one id, nobody could remove the
+// files of the other ids, so the two sorts of buildkitd share no state.
+func (t tools) stateName() string {
+	if t.oneID != nil {
+		return "buildkitd-one-id"
+	}
+	return "buildkitd"
 }
 
 // command returns the command line of a buildkitd with its state in one directory and its sockets
@@ -136,12 +154,15 @@ func (t tools) command(state, run string) []string {
 		"--oci-worker-binary", t.runc,
 		"--containerd-worker=false",
 	}
-	if t.rootlesskit == "" {
+	if !t.rootless {
 		return argv
 	}
 	// Without the process sandbox it also works in an unprivileged container, which cannot mount
 	// /proc again.
 	argv = append(argv, "--oci-worker-no-process-sandbox")
+	if t.oneID != nil {
+		return argv // the keeper makes the user namespace
+	}
 	return append([]string{t.rootlesskit, "--net=host", "--state-dir", filepath.Join(run, "rootlesskit")}, argv...)
 }
 
@@ -165,7 +186,7 @@ func (o Options) daemonEnv(t tools, run string) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	if t.rootlesskit != "" {
+	if t.rootless {
 		// runc keeps its containers' state here; without the variable it would use /run, which is
 		// root's.
 		env = append(env, "XDG_RUNTIME_DIR="+run)

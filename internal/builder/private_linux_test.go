@@ -129,14 +129,20 @@ func TestRootlessSaysWhatIsMissing(t *testing.T) {
 	}
 	for _, tc := range []struct{ have, missing string }{
 		{"runc", "buildkitd is neither"},
-		{"buildkitd", "it needs rootlesskit, which is neither"},
-		{"rootlesskit", "it needs newuidmap, which is not on PATH; install the package uidmap"},
-		{"newuidmap", "it needs newgidmap"},
+		{"buildkitd", "rootlesskit is neither beside samforge nor on PATH"},
+		{"rootlesskit", "newuidmap is neither"},
+		{"newuidmap", "newgidmap is neither"},
 	} {
 		add(tc.have)
-		_, err := Options{Env: environment(map[string]string{"PATH": bin})}.findTools(true)
-		if err == nil || !strings.Contains(err.Error(), tc.missing) {
-			t.Errorf("with %s: got %v, want %s", tc.have, err, tc.missing)
+		tools, err := Options{Env: environment(map[string]string{"PATH": bin})}.findTools(true)
+		var said string
+		if err != nil {
+			said = err.Error()
+		} else if tools.oneID != nil && tools.rootlesskit == "" {
+			said = tools.oneID.Sentence
+		}
+		if !strings.Contains(said, tc.missing) {
+			t.Errorf("with %s: got %q, want %s", tc.have, said, tc.missing)
 		}
 	}
 }
@@ -152,13 +158,20 @@ func TestKilledLeavesNothingBehind(t *testing.T) {
 		t.Run(victim+" rootless", func(t *testing.T) {
 			killed(t, victim, subIDUser(t))
 		})
+		// A user with subordinate ids that may not be used has a namespace with one id.
+		t.Run(victim+" with one id", func(t *testing.T) {
+			killed(t, victim, subIDUser(t), "setpriv", "--no-new-privs")
+		})
 	}
 }
 
 // killed starts a child samforge, as another user if one is given, kills the victim in the middle
 // of a build step, and waits until everything that was started is gone.
-func killed(t *testing.T, victim string, user *syscall.Credential) {
-	child, report, said := startChild(t, user)
+func killed(t *testing.T, victim string, user *syscall.Credential, under ...string) {
+	child, report, said := startChild(t, user, under...)
+	if report.OneID != (len(under) > 0) {
+		t.Errorf("one id: %t", report.OneID)
+	}
 	if victim != "samforge" {
 		waitDaemonMounts(t, report)
 	}
@@ -195,9 +208,10 @@ func killed(t *testing.T, victim string, user *syscall.Credential) {
 	t.Logf("all gone %s after the kill", time.Since(begin))
 }
 
-// startChild starts a child samforge whose build step sleeps. It returns the child's report, and a
+// startChild starts a child samforge, under another program if one is given, whose build step
+// sleeps. It returns the child's report, and a
 // function that waits for its end and returns its later output.
-func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport, func() string) {
+func startChild(t *testing.T, user *syscall.Credential, under ...string) (*exec.Cmd, childReport, func() string) {
 	t.Helper()
 	bin, cache := publicTools(t), cacheHome(t)
 	if user != nil {
@@ -205,7 +219,8 @@ func startChild(t *testing.T, user *syscall.Credential) (*exec.Cmd, childReport,
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(filepath.Join(bin, "samforge"))
+	argv := append(under, filepath.Join(bin, "samforge"))
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = "/"
 	cmd.Env = []string{childEnv + "=" + sleepDir(t), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + cache}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}

@@ -20,9 +20,10 @@ type state struct {
 	lock *flock.Flock
 }
 
-// lockedState returns a state folder that no other samforge uses. If others can write to the cache
+// lockedState returns a state folder, with the given name or one like it, that no other samforge
+// uses. If others can write to the cache
 // folder, it uses the user's home in /etc/passwd instead.
-func (o Options) lockedState() (*state, error) {
+func (o Options) lockedState(name string) (*state, error) {
 	homes, err := o.cacheDirs()
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (o Options) lockedState() (*state, error) {
 		if len(refused) > 0 {
 			o.log("the state of the private buildkitd is in %s, not below %s: %s", dir, homes[0], refused[0])
 		}
-		return lockState(filepath.Join(dir, "buildkitd"))
+		return lockState(filepath.Join(dir, name))
 	}
 	return nil, fmt.Errorf("no place for its state: %s; set XDG_CACHE_HOME to a folder that only you can write to", strings.Join(refused, "; "))
 }
