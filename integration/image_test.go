@@ -11,8 +11,9 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// The image of samforge builds in a container without privileges, as its normal user and with its
-// own buildkitd: a SAM image, which executes nothing, and the npm step.
+// The image of samforge builds in a container without privileges, as its normal user, with its own
+// buildkitd and under its own seccomp profile: a SAM image, which executes nothing, and the npm
+// step.
 func TestImageOfSamforge(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
@@ -53,9 +54,11 @@ func TestImageOfSamforge(t *testing.T) {
 		}
 		return result{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
 	}
+	profile := filepath.Join(t.TempDir(), "seccomp.json")
+	must(t, os.WriteFile(profile, []byte(try(image, "doctor", "--seccomp-profile").stdout), 0o644))
 	docker := func(args ...string) string {
 		t.Helper()
-		r := try(append([]string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}, args...)...)
+		r := try(append([]string{"--security-opt", "seccomp=" + profile, "--security-opt", "apparmor=unconfined"}, args...)...)
 		if r.code != 0 {
 			t.Fatalf("docker %q exited with %d:\n%s\n%s", args, r.code, r.stderr, engine.Log())
 		}
@@ -65,28 +68,58 @@ func TestImageOfSamforge(t *testing.T) {
 		t.Errorf("the image runs as %s, want 1000", got)
 	}
 	b.base(testenv.Node22Base, "nodejs22.x", "amd64")
-	for file, target := range map[string]string{"samforge.yaml": "nodejs22.x", "cdk.yaml": "python3.12"} {
-		line := docker(append([]string{image, "build", "-f", file, "--target", target, "--repo", b.repo("ci/unprivileged"), "--push", "--progress", "plain",
-			"--mirror", "https://registry.npmjs.org/=" + npm.URL() + "/"}, b.mirrors()...)...)
-		tag, digest, _ := strings.Cut(line, "@")
+	build := func(file, target string, settings ...string) []string {
+		return append(append(settings, image, "build", "-f", file, "--target", target, "--repo", b.repo("ci/unprivileged"), "--push", "--progress", "plain",
+			"--mirror", "https://registry.npmjs.org/="+npm.URL()+"/"), b.mirrors()...)
+	}
+	pushed := func(file, target string, settings ...string) (digest string) {
+		t.Helper()
+		tag, digest, _ := strings.Cut(docker(build(file, target, settings...)...), "@")
 		if got := b.digestOfTag(tag); got != digest {
-			t.Errorf("%s is %s in the registry, want %s", tag, got, digest)
+			t.Errorf("%q: %s is %s in the registry, want %s", settings, tag, got, digest)
+		}
+		return digest
+	}
+	pushed("cdk.yaml", "python3.12")
+	want := pushed("samforge.yaml", "nodejs22.x")
+	// Where newuidmap cannot map ids there is one. It does for a SAM image, but not for a step in an
+	// image with files of other owners, as this stand-in for Lambda's base has.
+	noEscalation := []string{"--security-opt", "no-new-privileges", "--cap-drop", "ALL"}
+	for _, settings := range [][]string{noEscalation, {"--cap-drop", "ALL"}, {"--user", "54321:54321", "--env", "HOME=/tmp"}} {
+		if got := pushed("samforge.yaml", "nodejs22.x", settings...); got != want {
+			t.Errorf("%q: the image is %s, want %s", settings, got, want)
 		}
 	}
 	b.stepInContainers(t, image, base, try)
+	refused := try(build("cdk.yaml", "python3.12", append(noEscalation, "--security-opt", "seccomp="+profile, "--security-opt", "apparmor=unconfined")...)...)
+	if want := "the image has the file /etc/gshadow of UID 0, GID 42, and privileges must not escalate here"; refused.code != 1 || !strings.Contains(refused.stderr, want) {
+		t.Errorf("a step in an image with files of other owners: exit code %d, want 1 and %q:\n%s", refused.code, want, refused.stderr)
+	}
 	// samforge names what the container may not do, and what to change.
-	unconfined := []string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
-	for setting, c := range map[string]struct {
-		args []string
-		want string
-	}{
-		"the engine's own seccomp profile": {nil, "user namespaces are forbidden here"},
-		"no-new-privileges":                {append(unconfined, "--security-opt", "no-new-privileges"), "newuidmap may not gain its privilege here"},
-		"a user without a name":            {append(unconfined, "--user", "54321:54321", "--env", "HOME=/tmp"), "the user has no entry in /etc/passwd"},
+	r := try(append([]string{image, "build", "-f", "samforge.yaml", "--progress", "plain"}, b.mirrors()...)...)
+	if want := "user namespaces are forbidden here"; r.code != 1 || !strings.Contains(r.stderr, want) {
+		t.Errorf("the engine's own seccomp profile: exit code %d, want 1 and %q:\n%s", r.code, want, r.stderr)
+	}
+	r = try(image, "doctor")
+	if r.code != 1 {
+		t.Errorf("doctor under the engine's own seccomp profile: exit code %d, want 1", r.code)
+	}
+	for _, want := range []string{
+		"problem  user namespaces: the seccomp filter of the container refuses",
+		"samforge doctor --seccomp-profile", "seccompProfile: {type: Localhost, ",
+		"ok       user ids: ", "warning  snapshots: the folder is on the container's own overlay",
 	} {
-		r := try(append(c.args, append([]string{image, "build", "-f", "samforge.yaml", "--progress", "plain"}, b.mirrors()...)...)...)
-		if r.code != 1 || !strings.Contains(r.stderr, c.want) {
-			t.Errorf("%s: exit code %d, want 1 and %q:\n%s", setting, r.code, c.want, r.stderr)
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, r.stdout)
+		}
+	}
+	said := docker("--security-opt", "no-new-privileges", image, "doctor", "--try", "--registry", b.repo("ci/doctor"))
+	for _, want := range []string{
+		"ok       user namespaces: ", "warning  user ids: privileges must not escalate here", "allowPrivilegeEscalation: true",
+		"images can be pushed", "ok       a build: it wrote a file and ran a step",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("doctor without new privileges does not say %q:\n%s", want, said)
 		}
 	}
 }

@@ -110,11 +110,7 @@ func (f *buildFlags) registerBuilder(c *cobra.Command) {
 	flags.StringArrayVar(&o.AddHosts, "add-host", nil, "let the build steps find a host at an address: `HOST:IP`")
 
 	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that samforge finds or starts)")
-	flags.StringVar(&o.Builder.TLS.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
-	flags.StringVar(&o.Builder.TLS.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
-	flags.StringVar(&o.Builder.TLS.Key, "tlskey", "", "client key `file` for a tcp builder")
-	flags.StringVar(&o.Builder.TLS.ServerName, "tlsservername", "", "`name` in the certificate of a tcp builder (default its host)")
-	flags.StringVar(&o.Builder.TLS.Dir, "tlsdir", "", "`folder` with ca.pem, cert.pem and key.pem for a tcp builder")
+	f.registerTLS(c)
 	flags.StringVar(&o.MetadataFile, "metadata-file", "", "write the build's metadata to this `file`, as docker buildx does")
 	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
@@ -122,6 +118,16 @@ func (f *buildFlags) registerBuilder(c *cobra.Command) {
 	completeList(c, "no-cache-filter", f.targets)
 	completeFlag(c, "network", "default", "none", "host")
 	completeFlag(c, "progress", "auto", "tty", "plain", "rawjson", "quiet")
+}
+
+// registerTLS registers the flags for the certificates of a tcp builder.
+func (f *buildFlags) registerTLS(c *cobra.Command) {
+	flags, tls := c.Flags(), &f.build.Builder.TLS
+	flags.StringVar(&tls.CACert, "tlscacert", "", "CA certificate `file` of a tcp builder")
+	flags.StringVar(&tls.Cert, "tlscert", "", "client certificate `file` for a tcp builder")
+	flags.StringVar(&tls.Key, "tlskey", "", "client key `file` for a tcp builder")
+	flags.StringVar(&tls.ServerName, "tlsservername", "", "`name` in the certificate of a tcp builder (default its host)")
+	flags.StringVar(&tls.Dir, "tlsdir", "", "`folder` with ca.pem, cert.pem and key.pem for a tcp builder")
 }
 
 // registerFile registers the flags for the content of the build file.

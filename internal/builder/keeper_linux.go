@@ -38,6 +38,8 @@ func Keeper() {
 	case len(os.Args) > 2 && (os.Args[0] == keeperName || os.Args[0] == oneIDKeeperName):
 		runtime.LockOSThread() // the kernel sends the parent-death signal when the thread that forked ends
 		os.Exit(keep(os.Args[1], os.Args[2:], os.Args[0] == oneIDKeeperName))
+	case os.Args[0] == triesNamespaceName:
+		os.Exit(tryMounts())
 	case filepath.Base(os.Args[0]) == oneIDRuncName:
 		fmt.Fprintln(os.Stderr, oneIDRunc(os.Args)) // it returns only if it fails
 		os.Exit(1)

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/internal/doctor"
+)
+
+func TestDoctorRefusesBadInput(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--format xml":                          `--format "xml": use text or json`,
+		"--registry https://registry.example/x": "expected a host or an image",
+		"--builder tcp://ci:hunter2@b:1":        "has a user or a password in it",
+		"now":                                   "takes no arguments",
+	} {
+		root := newRoot()
+		root.SetArgs(append([]string{"doctor"}, strings.Fields(args)...))
+		err := root.ExecuteContext(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) || exitCode(err) != exitInput {
+			t.Errorf("%s: got %v, want exit code 2 and %s", args, err, want)
+		}
+	}
+}
+
+func TestDoctorFailsOnlyForProblems(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[doctor.Level]error{doctor.OK: nil, doctor.Warning: nil, doctor.Problem: errFindings} {
+		var out bytes.Buffer
+		c := &cobra.Command{}
+		c.SetOut(&out)
+		found := []doctor.Finding{{Check: "disk", Level: level, Detail: "much"}}
+		if err := printDoctor(c, "json", found); err != want {
+			t.Errorf("%s: got %v, want %v", level, err, want)
+		}
+		var got []doctor.Finding
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got) != 1 || got[0].Level != level {
+			t.Errorf("%s: got %s", level, out.String())
+		}
+	}
+}

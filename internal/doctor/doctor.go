@@ -1,0 +1,91 @@
+// Package doctor says what of this machine, pod and registries stands in the way of a build, and
+// what mends it.
+//
+// Check asks a [Machine] and judges the answers. This returns the real machine.
+package doctor
+
+import (
+	"context"
+
+	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/rootless"
+)
+
+// Level says how much a finding matters.
+type Level string
+
+// The levels of a finding.
+const (
+	OK      Level = "ok"
+	Warning Level = "warning" // some builds fail, or are slow
+	Problem Level = "problem" // stands in the way of every build
+)
+
+// Finding is the result of one check.
+type Finding struct {
+	Check    string   `json:"check"` // "user namespaces"
+	Level    Level    `json:"level"`
+	Detail   string   `json:"detail"` // a sentence
+	Remedies []Remedy `json:"remedies,omitempty"`
+}
+
+// Remedy is what mends a finding in one place.
+type Remedy struct {
+	Where string `json:"where"` // "docker run", "Kubernetes", "GitLab Runner", "host"
+	Lines string `json:"lines"` // to copy, one or more
+}
+
+// Machine is what the checks see. Tests replace its functions.
+type Machine struct {
+	rootless.System
+	Getenv func(name string) string
+	// TryNamespace makes a user namespace, see [builder.TryNamespace].
+	TryNamespace func() error
+	// Disk describes the file system that a folder is on, or will be on when it is created.
+	Disk func(folder string) (Disk, error)
+	// Version returns the first line that a program prints for --version.
+	Version func(ctx context.Context, program string) string
+}
+
+// Disk describes a file system.
+type Disk struct {
+	Free    uint64 // bytes for this user
+	Inodes  uint64 // that are free; 0 if the file system does not count them
+	Overlay bool   // it is an overlay, as the root of a container is
+}
+
+// Options say what to check besides the machine.
+type Options struct {
+	Builder    builder.Options
+	Registries []string // hosts, or images to push
+	Client     Registry // asks them
+}
+
+// Check returns the findings, in a fixed order. It builds nothing and starts no builder.
+func Check(ctx context.Context, m Machine, opt Options) []Finding {
+	survey, err := builder.Look(ctx, opt.Builder)
+	findings := m.builders(ctx, survey, err)
+	if survey != nil && survey.Builder != nil {
+		_ = survey.Builder.Close()
+	}
+	if survey != nil && survey.Private != nil && survey.Private.Err == nil {
+		findings = append(findings, m.private(survey.Private)...)
+	}
+	findings = append(findings, m.network()...)
+	for _, target := range opt.Registries {
+		findings = append(findings, checkRegistry(ctx, opt.Client, target)...)
+	}
+	return findings
+}
+
+// InTheWay reports whether a finding is a problem.
+func InTheWay(findings []Finding) bool {
+	for _, f := range findings {
+		if f.Level == Problem {
+			return true
+		}
+	}
+	return false
+}
+
+func ok(check, detail string) Finding { return Finding{Check: check, Level: OK, Detail: detail} }

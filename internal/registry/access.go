@@ -1,0 +1,108 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/samforge/samforge/internal/roundtrip"
+)
+
+// Login logs in to a registry, given by its host, or to an image's repository. It returns the user
+// that the credentials name, or "" without credentials. It fails if the registry does not accept
+// the credentials, or wants some and there are none.
+func (c *Client) Login(ctx context.Context, target string) (user string, err error) {
+	host, resource, scopes, err := parseAccess(target)
+	if err != nil {
+		return "", err
+	}
+	auth, err := c.keychain.ResolveContext(ctx, resource)
+	if err != nil {
+		return "", err
+	}
+	config, err := authn.Authorization(ctx, auth)
+	if err != nil {
+		return "", err
+	}
+	if auth != authn.Anonymous {
+		user = cmp.Or(config.Username, "a token")
+	}
+	via, err := transport.NewWithContext(ctx, host, auth, c.documents(), scopes)
+	if err == nil {
+		err = greeted(ctx, via, host)
+	}
+	switch {
+	case Denied(err) && user == "":
+		return "", &Error{fmt.Sprintf("%s wants credentials, and there are none", host), err}
+	case Denied(err):
+		return "", &Error{fmt.Sprintf("%s does not accept the credentials of %s", host, user), err}
+	case err != nil:
+		return "", fmt.Errorf("log in to %s: %w", host, explain(err, host.RegistryStr()+"/"))
+	}
+	return user, nil
+}
+
+// CheckTarget returns an error if target is neither the host of a registry nor an image.
+func CheckTarget(target string) error {
+	_, _, _, err := parseAccess(target)
+	return err
+}
+
+// parseAccess returns the registry of a host or an image, and what to ask of it.
+func parseAccess(target string) (name.Registry, authn.Resource, []string, error) {
+	if host, err := name.NewRegistry(target); err == nil {
+		return host, host, nil, nil
+	}
+	image, err := name.ParseReference(target)
+	if err != nil {
+		return name.Registry{}, nil, nil, invalid(target, err)
+	}
+	repository := image.Context()
+	return repository.Registry, repository, []string{repository.Scope(transport.PullScope)}, nil
+}
+
+// greeted sends the request that every registry answers to those who are logged in: see
+// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support
+func greeted(ctx context.Context, via http.RoundTripper, host name.Registry) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, host.Scheme()+"://"+host.RegistryStr()+"/v2/", nil)
+	if err != nil {
+		return err
+	}
+	response, err := via.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return transport.CheckError(response, http.StatusOK)
+}
+
+// MayPush returns an error if an image may not be pushed to the repository of ref. It begins an
+// upload, and cancels it.
+func (c *Client) MayPush(ctx context.Context, ref string) error {
+	image, err := name.ParseReference(ref)
+	if err != nil {
+		return invalid(ref, err)
+	}
+	return explain(remote.CheckPushPermission(image, c.keychain, withContext{ctx, c.documents()}), ref)
+}
+
+// documents is the transport for everything but layers.
+func (c *Client) documents() http.RoundTripper {
+	return roundtrip.Documents(remote.DefaultTransport, c.silence)
+}
+
+// withContext sends requests of a function that takes no context, until ctx ends.
+type withContext struct {
+	ctx context.Context
+	http.RoundTripper
+}
+
+func (t withContext) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.RoundTripper.RoundTrip(r.WithContext(t.ctx))
+}
