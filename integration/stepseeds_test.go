@@ -139,6 +139,13 @@ func TestHarnessExamplesOfECR(t *testing.T) {
 			b.wantStep(t, b.step(dir, append(minimum, "PLUGIN_ENABLE_CACHE=true", "PLUGIN_TAGS="+tag)...), seedRegistry+"/test-image:"+tag)
 		}
 	})
+	t.Run("a cache that must be written", func(t *testing.T) {
+		must(t, os.WriteFile(filepath.Join(dir, "app"), []byte("app 4"), 0o644))
+		r := b.step(dir, append(minimum, "PLUGIN_CACHE_TO=type=registry,ref="+seedRegistry+"/test-image:buildcache", "PLUGIN_TAGS=4")...)
+		if r.code != 1 || !strings.Contains(r.stderr, "PLUGIN_CACHE_TO") || strings.Contains(r.stderr, "nothing was pushed") {
+			t.Errorf("exit code %d:\n%s", r.code, r.stderr)
+		}
+	})
 	t.Run("a role for the push", func(t *testing.T) {
 		role := "arn:aws:iam::" + awsfake.Account + ":role/push"
 		b.wantStep(t, b.step(dir, append(minimum, "PLUGIN_TAGS=role", "PLUGIN_USER_ROLE_ARN="+role)...), seedRegistry+"/test-image:role")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/source"
 )
 
@@ -34,8 +35,10 @@ func (e *FailedError) Error() string {
 			pushed = append(pushed, "  "+ref.String())
 		}
 	}
+	unsure := slices.ContainsFunc(e.Failures, func(f builder.Result) bool { return registry.CacheUnwritten(f.Err) })
 	switch {
 	case !e.pushing:
+	case len(pushed) == 0 && unsure: // says it by itself
 	case len(pushed) == 0:
 		lines = append(lines, "nothing was pushed")
 	default:

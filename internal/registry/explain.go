@@ -61,6 +61,12 @@ type rule struct {
 // bare "denied" or "unauthorized" is left.
 var rules = []rule{
 	{
+		text: cacheUnwritten,
+		sentence: func(s subject) string {
+			return "the cache of --cache-to (PLUGIN_CACHE_TO in a CI step) could not be written; add ignore-error=true to it, so that no image fails by its cache, or name a repository that takes it and whose tags may move. The image may have been pushed"
+		},
+	},
+	{
 		text: tagTaken,
 		sentence: func(s subject) string {
 			return fmt.Sprintf("%s already exists with another image, and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, for a function of a SAM template without --no-skip", s.ref)
@@ -157,8 +163,15 @@ var tagTaken = regexp.MustCompile(`imagetagalreadyexists|tag_?invalid|tag invali
 
 // takenTag reports whether a push failed because the tag exists and may not be moved.
 func takenTag(err error) bool {
-	return err != nil && tagTaken.MatchString(strings.ToLower(err.Error()))
+	return err != nil && tagTaken.MatchString(strings.ToLower(err.Error())) && !CacheUnwritten(err)
 }
+
+// cacheUnwritten finds BuildKit's errors of a cache in a registry.
+var cacheUnwritten = regexp.MustCompile(`error writing (?:layer|config|manifest) blob`)
+
+// CacheUnwritten reports whether a builder could not write a cache. It pushes the image meanwhile, so
+// that may be in its registry.
+func CacheUnwritten(err error) bool { return err != nil && cacheUnwritten.MatchString(err.Error()) }
 
 // subject is the image that an error is about.
 type subject struct {

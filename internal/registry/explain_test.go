@@ -71,6 +71,10 @@ func TestExplain(t *testing.T) {
 			"123456789012.dkr.ecr.eu-west-1.amazonaws.com has no repository 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/plugin and does not create it by itself; " +
 				"create it first with `aws ecr create-repository --region eu-west-1 --repository-name ci/plugin`, or let samforge do it with --create-repository (in a CI step PLUGIN_CREATE_REPOSITORY=true)",
 		},
+		"cache whose tag may not move": {
+			`failed to solve: error writing manifest blob: unknown: The image tag 'buildcache' already exists in the 'ci/plugin' repository and cannot be overwritten because the tag is immutable.`,
+			"the cache of --cache-to (PLUGIN_CACHE_TO in a CI step) could not be written; add ignore-error=true",
+		},
 		"mount that is refused": {
 			`failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/?from=base%2Fimage&mount=sha256%3Aab: 403 Forbidden`,
 			"registry.example.com does not give layers of base/image to registry.example.com/ci/plugin; let these credentials read base/image",
