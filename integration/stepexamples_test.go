@@ -272,6 +272,10 @@ func TestStepTemplates(t *testing.T) {
 			}
 		})
 	}
+	image, err := b.Registry.ReadImage(t.Context(), b.Registry.Addr+"/team/app:f00d", "linux/amd64")
+	if err != nil || image.Config.Labels["team"] != "platform" {
+		t.Errorf("Woodpecker's mapping does not become labels: %v, %+v", err, image)
+	}
 	if got, err := os.ReadFile(results); err != nil || !strings.HasPrefix(string(got), "registry.example.com/team/tekton@sha256:") {
 		t.Errorf("the result of the Task is %q, %v", got, err)
 	}

@@ -137,6 +137,20 @@ func TestRepository(t *testing.T) {
 	}
 }
 
+// A mapping, which CI systems hand over as JSON, is a list of pairs.
+func TestMappings(t *testing.T) {
+	t.Parallel()
+	s, _, err := Read([]string{`PLUGIN_BUILD_ARGS={"LIST": "a,b", "DEBUG": true, "BUILD": 12}`, "PLUGIN_CUSTOM_LABELS={\n  \"team\" : \"blue\"\n}"})
+	if err != nil || !slices.Equal(s.buildArgs, []string{"BUILD=12", "DEBUG=true", "LIST=a,b"}) || !slices.Equal(s.labels, []string{"team=blue"}) {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	for _, value := range []string{`{"A": ["b"]}`, `{"A": null}`, "{A=b"} {
+		if _, _, err := Read([]string{"PLUGIN_BUILD_ARGS=" + value}); err == nil || !strings.HasPrefix(err.Error(), "PLUGIN_BUILD_ARGS: ") {
+			t.Errorf("%s: got %v, want a mistake", value, err)
+		}
+	}
+}
+
 // The repository of the cache is in the registry of the image.
 func TestCacheRepository(t *testing.T) {
 	t.Parallel()

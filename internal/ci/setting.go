@@ -5,7 +5,9 @@
 package ci
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -74,6 +76,11 @@ func semis(list, fallback, does string, to func(*Step) *[]string) Setting {
 func separated(kind, list, fallback, does string, to func(*Step) *[]string) Setting {
 	_, separator, _ := strings.Cut(kind, " ")
 	return Setting{Names: names(list), Type: kind, Default: fallback, Does: does, set: func(s *Step, value string) error {
+		if strings.HasPrefix(strings.TrimSpace(value), "{") {
+			pairs, err := mapping(value)
+			*to(s) = append(*to(s), pairs...)
+			return err
+		}
 		for item := range strings.SplitSeq(value, separator) {
 			if item = strings.TrimSpace(item); item != "" {
 				*to(s) = append(*to(s), item)
@@ -81,6 +88,26 @@ func separated(kind, list, fallback, does string, to func(*Step) *[]string) Sett
 		}
 		return nil
 	}}
+}
+
+// mapping returns the pairs KEY=VALUE of a mapping, in the order of the keys: CI systems hand one over
+// as JSON.
+func mapping(text string) (pairs []string, err error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var values map[string]any
+	if err := decoder.Decode(&values); err != nil {
+		return nil, fmt.Errorf("the value begins as a mapping, and is no JSON: %w", err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		switch value := values[key].(type) {
+		case string, bool, json.Number:
+			pairs = append(pairs, fmt.Sprintf("%s=%v", key, value))
+		default:
+			return nil, fmt.Errorf("%s: the value is neither text nor a number", key)
+		}
+	}
+	return pairs, nil
 }
 
 // ignored is a setting that does nothing, with a warning that says why.
