@@ -18,12 +18,12 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// asksAgent succeeds if the agent of the build step has a key. The agent sends the length of its answer
-// first: https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent/
+// asksAgent succeeds if the agent of the build step has a key. The agent sends the length of its
+// answer first: https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent/
 const asksAgent = `perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ENV{SSH_AUTH_SOCK}); print $s pack("NC", 1, 11); $s->flush; read($s, $n, 4); read($s, $b, unpack("N", $n)); exit($b !~ /ssh-ed25519/)'`
 
-// The examples of Harness's own documentation that push to Docker Hub: secrets, archives beside a push
-// and without one, and an SSH key. /harness is the folder of the checkout.
+// The examples of Harness's own documentation that push to Docker Hub: secrets, archives beside a
+// push and without one, and an SSH key. /harness is the folder of the checkout.
 func TestHarnessExamplesOfDockerHub(t *testing.T) {
 	t.Parallel()
 	b, _ := newStepBed(t, false)

@@ -17,8 +17,8 @@ import (
 	"github.com/samforge/samforge/internal/registry/awsfake"
 )
 
-// stepRegistries are the registries of the templates and examples, beside the one of testenv.AWSHost.
-// Docker Hub is at registry-1.docker.io.
+// stepRegistries are the registries of the templates and examples, beside the one of
+// testenv.AWSHost. Docker Hub is at registry-1.docker.io.
 var stepRegistries = []string{
 	awsfake.Account + ".dkr.ecr.us-east-1.amazonaws.com", "us-docker.pkg.dev", "us.gcr.io", "europe-docker.pkg.dev", "yourregistry.azurecr.io",
 	"registry.example.com", "registry-1.docker.io",

@@ -33,9 +33,9 @@ type harnessStep struct {
 	}
 }
 
-// harnessVariables returns the variables that Harness hands to the container of a step on Kubernetes
-// (PluginSettingUtils.java in https://github.com/harness/harness-core). expressions are what Harness
-// replaces in the step, and placeholders of the documentation, each with its value.
+// harnessVariables returns the variables that Harness hands to the container of a step on
+// Kubernetes (PluginSettingUtils.java in https://github.com/harness/harness-core). expressions are
+// what Harness replaces in the step, and placeholders of the documentation, each with its value.
 func harnessVariables(t *testing.T, text string, expressions ...string) (env []string) {
 	t.Helper()
 	var steps []harnessStep

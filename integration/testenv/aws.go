@@ -152,8 +152,8 @@ func (a *AWS) unknown(r *http.Request) bool {
 	return kind != "" && a.Repository(repository) == nil
 }
 
-// secureRealm sends clients to the token server at the host that they use: they take none without TLS
-// from a registry with TLS.
+// secureRealm sends clients to the token server at the host that they use: they take none without
+// TLS from a registry with TLS.
 type secureRealm struct {
 	http.ResponseWriter
 	from, to string

@@ -303,7 +303,8 @@ func (s *Step) caches() (from, to []string, err error) {
 	return from, to, nil
 }
 
-// cacheRepository returns PLUGIN_CACHE_REPO, which is in PLUGIN_REGISTRY unless it names another one.
+// cacheRepository returns PLUGIN_CACHE_REPO, which is in PLUGIN_REGISTRY unless it names another
+// registry.
 func (s *Step) cacheRepository() string {
 	if s.cacheRepo == "" || namesRegistry(s.cacheRepo) {
 		return s.cacheRepo

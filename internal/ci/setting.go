@@ -90,8 +90,8 @@ func separated(kind, list, fallback, does string, to func(*Step) *[]string) Sett
 	}}
 }
 
-// mapping returns the pairs KEY=VALUE of a mapping, in the order of the keys: CI systems hand one over
-// as JSON.
+// mapping returns the pairs KEY=VALUE of a mapping, in the order of the keys: CI systems hand one
+// over as JSON.
 func mapping(text string) (pairs []string, err error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()

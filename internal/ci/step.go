@@ -196,9 +196,9 @@ func (s *Step) below(repo string) string {
 	return registry + "/" + repo
 }
 
-// withPath returns the host of a registry, and the path below it that all repositories are in, such as
-// the project of Google's Artifact Registry. The path of an address with a scheme, and v1 or v2, are
-// those of the registry's API.
+// withPath returns the host of a registry, and the path below it that all repositories are in, such
+// as the project of Google's Artifact Registry. The path of an address with a scheme, and v1 or v2,
+// are those of the registry's API.
 func withPath(registry string) string {
 	of := host(registry)
 	_, path, _ := strings.Cut(strings.Trim(registry, " /"), "/")

@@ -169,8 +169,8 @@ func takenTag(err error) bool {
 // cacheUnwritten finds BuildKit's errors of a cache in a registry.
 var cacheUnwritten = regexp.MustCompile(`error writing (?:layer|config|manifest) blob`)
 
-// CacheUnwritten reports whether a builder could not write a cache. It pushes the image meanwhile, so
-// that may be in its registry.
+// CacheUnwritten reports whether a builder could not write a cache. It pushes the image meanwhile,
+// so that may be in its registry.
 func CacheUnwritten(err error) bool { return err != nil && cacheUnwritten.MatchString(err.Error()) }
 
 // subject is the image that an error is about.
