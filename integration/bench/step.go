@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +49,7 @@ func (b *bench) steps(ctx context.Context) (err error) {
 		}
 		var r stepResults
 		for i := range b.runs {
-			for _, measure := range []func(context.Context, *stepResults, int) error{p.byEngine, p.byBuildah, p.byStep} {
+			for _, measure := range []func(context.Context, *stepResults, int) error{p.byEngine, p.withBuildah, p.byStep} {
 				if err := measure(ctx, &r, i); err != nil {
 					return err
 				}
@@ -117,31 +116,22 @@ func (p *stepProject) byEngine(ctx context.Context, r *stepResults, i int) error
 		}
 		ref := p.repo("step-engine-%d-%d:%s", i, again, strings.ToLower(p.name))
 		env := []string{"DOCKER_HOST=" + engine.Host, "DOCKER_CONFIG=" + p.config, "BUILDX_CONFIG=" + p.config + "/buildx", "DOCKER_BUILDKIT=0"}
-		wall, err := p.inTurn(ctx, env, []string{"docker", "build", "--network", "host", "-t", ref, "."}, []string{"docker", "push", ref})
+		done, err := p.inTurn(ctx, p.folder, env, []string{"docker", "build", "--network", "host", "-t", ref, "."}, []string{"docker", "push", ref})
 		if err := errors.Join(err, engine.Close()); err != nil {
 			return err
 		}
-		*into = append(*into, wall)
+		*into = append(*into, done.wall)
 	}
 	return nil
 }
 
-// byBuildah builds and pushes with buildah and an empty storage, if it is installed.
-func (p *stepProject) byBuildah(ctx context.Context, r *stepResults, i int) (err error) {
+// withBuildah builds and pushes with buildah, if it is installed.
+func (p *stepProject) withBuildah(ctx context.Context, r *stepResults, i int) error {
 	if _, err := exec.LookPath("buildah"); err != nil {
 		return nil
 	}
-	storage, err := os.MkdirTemp(testenv.MemoryDir, "buildah-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(storage)) }()
-	buildah := []string{"buildah", "--root", filepath.Join(storage, "root"), "--runroot", filepath.Join(storage, "run"), "--storage-driver", "overlay"}
-	ref := p.repo("step-buildah-%d:%s", i, strings.ToLower(p.name))
-	wall, err := p.inTurn(ctx, []string{"DOCKER_CONFIG=" + p.config},
-		append(slices.Clone(buildah), "build", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", ref, "."),
-		append(slices.Clone(buildah), "push", "--tls-verify=false", ref))
-	r.buildah = append(r.buildah, wall)
+	done, err := p.byBuildah(ctx, p.folder, p.repo("step-buildah-%d:%s", i, strings.ToLower(p.name)))
+	r.buildah = append(r.buildah, done.wall)
 	return err
 }
 
@@ -172,18 +162,6 @@ func (p *stepProject) byStep(ctx context.Context, r *stepResults, i int) error {
 	}
 	r.cached, r.cachedRan = append(r.cached, done.wall), ran(done.stderr)
 	return nil
-}
-
-// inTurn runs programs one after the other in the project's folder and returns their total time.
-func (p *stepProject) inTurn(ctx context.Context, env []string, commands ...[]string) (wall time.Duration, err error) {
-	for _, command := range commands {
-		done, err := p.commandIn(ctx, p.folder, env, command[0], command[1:]...)
-		if err != nil {
-			return wall, err
-		}
-		wall += done.wall
-	}
-	return wall, nil
 }
 
 func (p *stepProject) report(r stepResults) {

@@ -203,19 +203,7 @@ func (s *oneImage) publishedOnBuildah(ctx context.Context, _ *testenv.Buildkitd,
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	config, err := s.dockerConfig()
-	if err != nil {
-		return result{}, err
-	}
-	storage, err := os.MkdirTemp(testenv.MemoryDir, "buildah-")
-	if err != nil {
-		return result{}, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(storage)) }()
-	buildah := []string{"buildah", "--root", filepath.Join(storage, "root"), "--runroot", filepath.Join(storage, "run"), "--storage-driver", "overlay"}
-	return s.inTurn(ctx, dir, []string{"DOCKER_CONFIG=" + config},
-		append(slices.Clone(buildah), "build", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", target, "."),
-		append(slices.Clone(buildah), "push", "--tls-verify=false", target))
+	return s.byBuildah(ctx, dir, target)
 }
 
 // writePublished writes the published Dockerfile into its own folder.
@@ -230,14 +218,31 @@ func (s *oneImage) writePublished(ctx context.Context) (dir string, err error) {
 	return dir, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644)
 }
 
-// inTurn runs programs one after the other and returns their total time.
-func (s *oneImage) inTurn(ctx context.Context, dir string, env []string, commands ...[]string) (all result, err error) {
+// inTurn runs programs one after the other in a folder and returns their total time.
+func (b *bench) inTurn(ctx context.Context, dir string, env []string, commands ...[]string) (all result, err error) {
 	for _, command := range commands {
-		r, err := s.commandIn(ctx, dir, env, command[0], command[1:]...)
+		r, err := b.commandIn(ctx, dir, env, command[0], command[1:]...)
 		if err != nil {
 			return all, err
 		}
 		all.wall += r.wall
 	}
 	return all, nil
+}
+
+// byBuildah builds the Dockerfile of a folder and pushes the image, with buildah and an empty storage.
+func (b *bench) byBuildah(ctx context.Context, dir, target string) (r result, err error) {
+	config, err := b.dockerConfig()
+	if err != nil {
+		return result{}, err
+	}
+	storage, err := os.MkdirTemp(testenv.MemoryDir, "buildah-")
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(storage)) }()
+	buildah := []string{"buildah", "--root", filepath.Join(storage, "root"), "--runroot", filepath.Join(storage, "run"), "--storage-driver", "overlay"}
+	return b.inTurn(ctx, dir, []string{"DOCKER_CONFIG=" + config},
+		append(slices.Clone(buildah), "build", "--tls-verify=false", "--isolation", "chroot", "--network", "host", "--tag", target, "."),
+		append(slices.Clone(buildah), "push", "--tls-verify=false", target))
 }

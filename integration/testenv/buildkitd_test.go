@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -286,8 +287,10 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pids []int
-	if err := json.NewDecoder(stdout).Decode(&pids); err != nil {
-		t.Fatal("the servers did not start: ", err)
+	decoder := json.NewDecoder(stdout)
+	if err := decoder.Decode(&pids); err != nil {
+		said, _ := io.ReadAll(io.MultiReader(decoder.Buffered(), stdout))
+		t.Fatalf("the servers did not start: %v\n%s", err, said)
 	}
 	for _, pid := range pids {
 		if !running(pid) {

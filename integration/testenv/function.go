@@ -33,7 +33,7 @@ func (d *Dockerd) StartFunction(ctx context.Context, image string) (*Function, e
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := freeAddresses(ctx, 2)
+	addresses, err := freeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +68,6 @@ func (d *Dockerd) command(ctx context.Context, image string) ([]string, error) {
 		return nil, fmt.Errorf("docker image inspect %s: %w", image, err)
 	}
 	return append(config.Entrypoint, config.Cmd...), nil
-}
-
-// freeAddresses returns addresses on loopback that nothing listens on.
-func freeAddresses(ctx context.Context, n int) (addresses []string, err error) {
-	for range n {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("finding a free port: %w", err)
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
 }
 
 // Invoke sends an event to the function and returns what it answers: its response, or the error

@@ -21,12 +21,11 @@ import (
 // listenTLS chooses a free port on loopback and makes the certificates of the daemon and of its
 // clients, all signed by its own authority.
 func (b *Buildkitd) listenTLS() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := freeAddresses(1)
 	if err != nil {
-		return fmt.Errorf("looking for a free port: %w", err)
+		return err
 	}
-	b.TCPAddr = "tcp://" + listener.Addr().String()
-	listener.Close()
+	b.TCPAddr = "tcp://" + addresses[0]
 	b.TLSDir = b.dir.join("tls")
 	if err := os.Mkdir(b.TLSDir, 0o755); err != nil {
 		return fmt.Errorf("making a directory for certificates: %w", err)

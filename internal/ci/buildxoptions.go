@@ -46,7 +46,6 @@ func (s *Step) applyBuildxOptions() error {
 		return fmt.Errorf("PLUGIN_BUILDX_OPTIONS: %q is no flag: separate flags with commas, or with semicolons in PLUGIN_BUILDX_OPTIONS_SEMICOLON", rest[0])
 	}
 	s.labels = append(s.labels, s.furtherLabels...)
-	s.buildArgs = append(s.buildArgs, s.buildxArgs...)
 	s.cacheFrom, s.cacheTo, s.addHosts = append(s.cacheFrom, *from...), append(s.cacheTo, *to...), append(s.addHosts, *hosts...)
 	if len(*platforms) > 0 {
 		s.platforms = *platforms

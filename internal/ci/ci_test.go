@@ -44,6 +44,9 @@ func TestSettings(t *testing.T) {
 			}
 			seen[name] = true
 			value := sample(setting)
+			if strings.HasPrefix(name, "PLUGIN_BUILDX_OPTIONS") {
+				value = "--label=a=b"
+			}
 			if name == envFile {
 				value = os.DevNull
 			}
@@ -180,4 +183,51 @@ func TestEnvFile(t *testing.T) {
 	if _, _, err := Read([]string{"PLUGIN_ENV_FILE=nowhere"}); err == nil || !strings.Contains(err.Error(), "PLUGIN_ENV_FILE: ") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Build arguments of docker buildx's flags are added to those of either setting.
+func TestBuildArguments(t *testing.T) {
+	t.Parallel()
+	for _, settings := range [][]string{
+		{"PLUGIN_BUILD_ARGS=A=1"}, {"PLUGIN_BUILD_ARGS_NEW=A=1"}, {"PLUGIN_BUILD_ARGS_NEW=A=1", "PLUGIN_BUILD_ARGS=A=2", "PLUGIN_MULTIPLE_BUILD_ARGS=true"},
+	} {
+		s, _, err := Read(append(settings, "PLUGIN_BUILDX_OPTIONS=--build-arg=B=2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if args, err := s.args(); err != nil || args["A"] != "1" || args["B"] != "2" {
+			t.Errorf("%s: got %v, %v", settings, args, err)
+		}
+	}
+}
+
+// Programs that the step starts have no passwords of its settings, and all variables that secrets of the
+// build come from.
+func TestForget(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("OF_THE_FILE=c\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"PLUGIN_PASSWORD": "p", "DOCKER_PASSWORD": "p", "PLUGIN_TOKEN": "t", "AWS_SECRET_ACCESS_KEY": "k", "AWS_ACCESS_KEY_ID": "i", "PLUGIN_USERNAME": "u",
+		"PLUGIN_SECRETS_FROM_ENV": "a=OF_THE_FILE", "PLUGIN_SECRET": "id=b,env=PLUGIN_TOKEN", "PLUGIN_ENV_FILE": file,
+	} {
+		t.Setenv(name, value)
+	}
+	s, _, err := Read(os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Forget()
+	for name, want := range map[string]string{
+		"PLUGIN_PASSWORD": "", "DOCKER_PASSWORD": "", "PLUGIN_SECRET": "", "PLUGIN_TOKEN": "t", "OF_THE_FILE": "c", "AWS_SECRET_ACCESS_KEY": "k",
+	} {
+		if got := os.Getenv(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if !slices.Contains(s.SecretValues(), "t") || !slices.Contains(s.SecretValues(), "c") {
+		t.Errorf("the secrets are %q", s.SecretValues())
+	}
+	_ = os.Unsetenv("OF_THE_FILE")
 }

@@ -19,9 +19,8 @@ func cloudSettings() []Setting {
 		text("PLUGIN_SERVICE_ACCOUNT_EMAIL", "", "Google service account to act as", func(s *Step) *string { return &s.serviceAccount }),
 		text("CLIENT_ID PLUGIN_CLIENT_ID AZURE_CLIENT_ID", "", "Application of an Azure service principal, for ACR", func(s *Step) *string { return &s.clientID }),
 		text("CLIENT_SECRET PLUGIN_CLIENT_SECRET AZURE_CLIENT_SECRET", "", "Secret of the service principal", func(s *Step) *string { return &s.clientSecret }),
-		text("TENANT_ID PLUGIN_TENANT_ID AZURE_TENANT_ID", "", "Directory of the service principal", func(s *Step) *string { return &s.tenantID }),
 		refused("CLIENT_CERTIFICATE PLUGIN_CLIENT_CERTIFICATE", "a registry takes no certificate of a service principal: give CLIENT_ID and CLIENT_SECRET"),
-		ignored("SUBSCRIPTION_ID PLUGIN_SUBSCRIPTION_ID PLUGIN_AZURE_AUTHORITY_HOST", "the registry is named by PLUGIN_REGISTRY"),
+		ignored("TENANT_ID PLUGIN_TENANT_ID SUBSCRIPTION_ID PLUGIN_SUBSCRIPTION_ID PLUGIN_AZURE_AUTHORITY_HOST", "the registry of PLUGIN_REGISTRY takes the service principal as it is"),
 		ignored("PLUGIN_LOCATION PLUGIN_WORKLOAD_IDENTITY", "the registry is named by PLUGIN_REGISTRY, and the identity of the pod is found by itself"),
 		refused("PLUGIN_APP PLUGIN_API_KEY PLUGIN_PROCESS_TYPE", "this step releases nothing on Heroku: push to registry.heroku.com with PLUGIN_USERNAME and PLUGIN_PASSWORD, and release in a step after it"),
 	}

@@ -1,11 +1,13 @@
 package ci
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/docker/cli/cli/config/configfile"
@@ -95,4 +97,104 @@ func (a *sshAgent) close() {
 		_ = a.listener.Close()
 	}
 	_ = os.RemoveAll(a.folder)
+}
+
+// logins returns the credentials of the settings.
+func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
+	logins, err := configLogins(s.dockerConfig)
+	if err != nil {
+		return nil, err
+	}
+	push, err := s.cloudLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.push.username != "" {
+		push = s.push
+	}
+	if s.accessToken != "" {
+		push.username, push.password = "oauth2accesstoken", s.accessToken
+	}
+	repo, err := s.repository()
+	if err != nil {
+		return nil, err
+	}
+	var own []registry.Login
+	if push.username != "" {
+		if repo == "" {
+			return nil, errors.New("PLUGIN_USERNAME is for the registry of PLUGIN_REPO, which is missing")
+		}
+		own = append(own, registry.Login{Scope: withRegistry(repo), Username: push.username, Password: push.password})
+		if cache := s.cacheRepository(); cache != "" {
+			own = append(own, registry.Login{Scope: withRegistry(registry.Repository(cache)), Username: push.username, Password: push.password})
+		}
+	}
+	if s.base.username != "" {
+		of := host(s.base.registry)
+		if of == "" {
+			of = "docker.io"
+		}
+		own = append(own, registry.Login{Scope: of, Username: s.base.username, Password: s.base.password})
+	}
+	if push.username != "" { // also for base images there, if nothing else is given for them
+		of, _, _ := strings.Cut(withRegistry(repo), "/")
+		own = append(own, registry.Login{Scope: of, Username: push.username, Password: push.password})
+	}
+	return append(own, logins...), nil
+}
+
+// withRegistry returns a repository with its registry, also if that is Docker Hub.
+func withRegistry(repo string) string { return registry.Repository(repo + ":latest") }
+
+// Forget takes the settings out of the environment of this process, with all passwords and keys that a
+// setting can be, so that no program that it starts has them. Variables that secrets of the build come
+// from are there afterwards, also those of PLUGIN_ENV_FILE. So are the ones that programs of a cloud
+// read by themselves, such as AWS_ACCESS_KEY_ID: a cache or a credential helper may need them.
+func (s *Step) Forget() {
+	var all []string
+	for _, setting := range Settings() {
+		all = append(all, setting.Names...)
+	}
+	for name := range s.environment {
+		if strings.HasPrefix(name, "PLUGIN_") {
+			all = append(all, name)
+		}
+	}
+	ambient := regexp.MustCompile(`^(AWS|AZURE|GOOGLE|BUILDKIT|DRONE|CI|HARNESS)_`)
+	for _, name := range all {
+		if !ambient.MatchString(name) {
+			_ = os.Unsetenv(name)
+		}
+	}
+	for _, name := range s.secretVariables() {
+		if value, ok := s.environment[name]; ok {
+			_ = os.Setenv(name, value)
+		}
+	}
+}
+
+// secretVariables returns the variables that secrets of the build come from.
+func (s *Step) secretVariables() (names []string) {
+	for _, item := range s.secretsFromEnv {
+		_, name, _ := strings.Cut(item, "=")
+		names = append(names, name)
+	}
+	for _, secret := range append([]string{s.secret}, s.furtherSecrets...) {
+		for field := range strings.SplitSeq(secret, ",") {
+			key, name, _ := strings.Cut(field, "=")
+			if key == "env" || key == "id" { // a secret without a source is the variable of its name
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// SecretValues returns the values of the settings that are secret.
+func (s *Step) SecretValues() []string {
+	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.oidcToken, s.jsonKey, s.clientSecret}
+	for _, name := range s.secretVariables() {
+		values = append(values, s.environment[name])
+	}
+	return values
 }

@@ -2,6 +2,8 @@ package ci
 
 import (
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -24,7 +26,7 @@ func TestGoldenTables(t *testing.T) {
 		t.Fatalf("%s does not have the line %s", path, generated)
 	}
 	var tables strings.Builder
-	if err := WriteTables(&tables); err != nil {
+	if err := writeTables(&tables); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -36,4 +38,52 @@ func TestGoldenTables(t *testing.T) {
 	if after != tables.String() {
 		t.Error("the tables are not those of the settings: make golden writes them")
 	}
+}
+
+// writeTables writes the tables of docs/step.md, in Markdown: the settings that do something, and
+// those that do not.
+func writeTables(w io.Writer) error {
+	var text strings.Builder
+	for _, group := range []struct {
+		title    string
+		settings []Setting
+	}{
+		{"The image and its tags", imageSettings()}, {"The build", buildSettings()}, {"Push and outputs", pushSettings()},
+		{"Credentials and secrets", loginSettings()}, {"Amazon ECR", amazonSettings()}, {"Google and Azure", cloudSettings()}, {"Caches", cacheSettings()}, {"Other", otherSettings()},
+	} {
+		fmt.Fprintf(&text, "\n### %s\n| variable | default | what it does |\n|---|---|---|\n", group.title)
+		for _, s := range group.settings {
+			if s.Does != "" {
+				fmt.Fprintf(&text, "| %s | %s | %s |\n", variables(s), s.Default, s.Does+kind(s))
+			}
+		}
+	}
+	text.WriteString("\n### Settings that are an error\n| variable | what to do |\n|---|---|\n")
+	for _, s := range Settings() {
+		if s.Refused != "" {
+			fmt.Fprintf(&text, "| %s | %s |\n", variables(s), s.Refused)
+		}
+	}
+	text.WriteString("\n### Settings that do nothing\nEach causes a warning that says why.\n\n| variable | why |\n|---|---|\n")
+	for _, s := range Settings() {
+		if s.Ignored != "" {
+			fmt.Fprintf(&text, "| %s | %s |\n", variables(s), s.Ignored)
+		}
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// variables returns the names of a setting, the first one first.
+func variables(s Setting) string { return "`" + strings.Join(s.Names, "`, `") + "`" }
+
+// kind returns how a value is written, if it is a list.
+func kind(s Setting) string {
+	switch s.Type {
+	case typeCommas:
+		return ". A list with commas"
+	case typeSemis:
+		return ". A list with semicolons"
+	}
+	return ""
 }

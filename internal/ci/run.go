@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,9 +83,6 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 
 // image returns the image of the step, if the settings are right.
 func (s *Step) image(ctx context.Context) (project.Dockerfile, error) {
-	if err := s.applyBuildxOptions(); err != nil {
-		return project.Dockerfile{}, project.BadInput(err)
-	}
 	if err := s.check(); err != nil {
 		return project.Dockerfile{}, project.BadInput(err)
 	}
@@ -310,83 +306,4 @@ func (s *Step) cacheRepository() string {
 		return s.cacheRepo
 	}
 	return s.below(s.cacheRepo)
-}
-
-// logins returns the credentials of the settings.
-func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
-	logins, err := configLogins(s.dockerConfig)
-	if err != nil {
-		return nil, err
-	}
-	push, err := s.cloudLogin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if s.push.username != "" {
-		push = s.push
-	}
-	if s.accessToken != "" {
-		push.username, push.password = "oauth2accesstoken", s.accessToken
-	}
-	repo, err := s.repository()
-	if err != nil {
-		return nil, err
-	}
-	var own []registry.Login
-	if push.username != "" {
-		if repo == "" {
-			return nil, errors.New("PLUGIN_USERNAME is for the registry of PLUGIN_REPO, which is missing")
-		}
-		own = append(own, registry.Login{Scope: withRegistry(repo), Username: push.username, Password: push.password})
-		if cache := s.cacheRepository(); cache != "" {
-			own = append(own, registry.Login{Scope: withRegistry(registry.Repository(cache)), Username: push.username, Password: push.password})
-		}
-	}
-	if s.base.username != "" {
-		of := host(s.base.registry)
-		if of == "" {
-			of = "docker.io"
-		}
-		own = append(own, registry.Login{Scope: of, Username: s.base.username, Password: s.base.password})
-	}
-	if push.username != "" { // also for base images there, if nothing else is given for them
-		of, _, _ := strings.Cut(withRegistry(repo), "/")
-		own = append(own, registry.Login{Scope: of, Username: push.username, Password: push.password})
-	}
-	return append(own, logins...), nil
-}
-
-// withRegistry returns a repository with its registry, also if that is Docker Hub.
-func withRegistry(repo string) string { return registry.Repository(repo + ":latest") }
-
-// Forget takes the settings that are secret out of the environment of this process, so that no program
-// that it starts has them. Those that secrets of the build come from stay.
-func (s *Step) Forget() {
-	kept := map[string]bool{}
-	for _, item := range s.secretsFromEnv {
-		_, name, _ := strings.Cut(item, "=")
-		kept[name] = true
-	}
-	for _, setting := range slices.Concat(loginSettings(), amazonSettings(), cloudSettings()) {
-		for _, name := range setting.Names {
-			if !kept[name] {
-				_ = os.Unsetenv(name)
-			}
-		}
-	}
-	for name := range maps.Keys(s.environment) {
-		if strings.HasPrefix(name, "PLUGIN_") && !kept[name] {
-			_ = os.Unsetenv(name)
-		}
-	}
-}
-
-// SecretValues returns the values of the settings that are secret.
-func (s *Step) SecretValues() []string {
-	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.oidcToken, s.jsonKey, s.clientSecret}
-	for _, item := range s.secretsFromEnv {
-		_, name, _ := strings.Cut(item, "=")
-		values = append(values, s.environment[name])
-	}
-	return values
 }

@@ -156,6 +156,9 @@ func Read(environ []string) (s *Step, warnings []string, err error) {
 			}
 		}
 	}
+	if err := s.applyBuildxOptions(); err != nil {
+		mistakes = append(mistakes, err.Error())
+	}
 	warnings = append(warnings, unknown(values, known)...)
 	if len(mistakes) > 0 {
 		return nil, warnings, fmt.Errorf("%s", strings.Join(mistakes, "\n"))

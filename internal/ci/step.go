@@ -80,7 +80,7 @@ type Step struct {
 	projectNumber, poolID, providerID string
 	googleTokens                      string // address of the service that exchanges them
 	serviceAccount                    string
-	clientID, clientSecret, tenantID  string
+	clientID, clientSecret            string
 
 	// Caches.
 	cacheFrom, cacheTo []string
@@ -129,7 +129,10 @@ func (s *Step) args() (map[string]string, error) {
 	if s.multipleArgs || len(given) == 0 {
 		given, name = s.buildArgsNew, "PLUGIN_BUILD_ARGS_NEW"
 	}
-	for _, arg := range given {
+	for i, arg := range slices.Concat(given, s.buildxArgs) {
+		if i == len(given) {
+			name = "PLUGIN_BUILDX_OPTIONS"
+		}
 		key, value, ok := strings.Cut(arg, "=")
 		if !ok {
 			value, ok = s.environment[key]

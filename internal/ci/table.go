@@ -100,7 +100,8 @@ func cacheSettings() []Setting {
 	}
 }
 
-// otherSettings are those of daemons and of kaniko, which have no meaning for BuildKit.
+// otherSettings are those about the environment of the step, and those of daemons and of kaniko, which
+// have no meaning for BuildKit.
 func otherSettings() []Setting {
 	const daemon = "there is no Docker daemon"
 	const kaniko = "BuildKit takes no snapshots of the whole file system"

@@ -31,8 +31,8 @@ import (
 // a digest of another version of samforge is never taken for one of this.
 const format = "3"
 
-// maxDockerfile is the maximum size of a Dockerfile in bytes, as BuildKit has it.
-const maxDockerfile = 2 << 20
+// MaxDockerfile is the maximum size of a Dockerfile in bytes, as BuildKit has it.
+const MaxDockerfile = 2 << 20
 
 // Build is a build of an image from a Dockerfile on this machine.
 type Build struct {
@@ -58,7 +58,7 @@ type Build struct {
 
 // Read reads the Dockerfile.
 func (b Build) Read() ([]byte, error) {
-	data, err := userfile.Read(b.Dockerfile, maxDockerfile)
+	data, err := userfile.Read(b.Dockerfile, MaxDockerfile)
 	if err != nil {
 		return nil, fmt.Errorf("read the Dockerfile: %w", err)
 	}

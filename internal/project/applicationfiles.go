@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/samforge/samforge/frontend"
 	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/internal/userfile"
@@ -62,7 +61,7 @@ func (p *Project) CheckDockerfiles() error {
 			continue
 		}
 		seen[name] = true
-		data, err := userfile.Read(name, frontend.MaxContextFile)
+		data, err := userfile.Read(name, inputs.MaxDockerfile)
 		if err == nil {
 			err = inputs.Parse(name, data)
 		}
@@ -78,7 +77,7 @@ func checkTarget(f *samtemplate.Function) *source.Diagnostic {
 	if !f.Target.Given() {
 		return nil
 	}
-	data, err := userfile.Read(dockerfileOf(f), frontend.MaxContextFile)
+	data, err := userfile.Read(dockerfileOf(f), inputs.MaxDockerfile)
 	if err != nil {
 		return nil // which fails when it is built or checked
 	}
@@ -98,17 +97,21 @@ func missing(name string, folder bool) string {
 	case !os.IsNotExist(err):
 		return err.Error()
 	}
-	sentence := "there is no " + name
-	entries, err := os.ReadDir(filepath.Dir(name))
+	return "there is no " + name + nearestIn(filepath.Dir(name), filepath.Base(name))
+}
+
+// nearestIn returns the end of a sentence about a name that is not in a folder: the nearest one that is.
+func nearestIn(folder, name string) string {
+	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return sentence
+		return ""
 	}
 	var names []string
 	for _, entry := range entries {
 		names = append(names, entry.Name())
 	}
-	if near := suggest.Nearest(filepath.Base(name), names); near != "" {
-		sentence += fmt.Sprintf(": did you mean %q?", near)
+	if near := suggest.Nearest(name, names); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
 	}
-	return sentence
+	return ""
 }

@@ -12,13 +12,11 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/source"
 )
-
-// maxDockerfile is the maximum size of a Dockerfile in bytes, as BuildKit has it.
-const maxDockerfile = 2 << 20
 
 // Dockerfile describes an image of any Dockerfile, as the flags of `docker buildx build` do.
 type Dockerfile struct {
@@ -83,7 +81,7 @@ func (p *Project) readDockerfile(d Dockerfile) (err error) {
 		return errors.New(text)
 	}
 	p.File.Name, p.File.Path = filepath.Base(d.File), d.File
-	if p.File.Data, err = userfile.Read(d.File, maxDockerfile); err != nil {
+	if p.File.Data, err = userfile.Read(d.File, inputs.MaxDockerfile); err != nil {
 		return fmt.Errorf("read the Dockerfile: %w", err)
 	}
 	p.File.IgnoreData, err = readOptional(d.File + ".dockerignore")

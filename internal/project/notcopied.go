@@ -11,7 +11,6 @@ import (
 
 	"github.com/moby/buildkit/solver/errdefs"
 
-	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/internal/userfile"
 )
 
@@ -36,7 +35,7 @@ func explainNotCopied(err error, folder string) string {
 		info, err := os.Lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return notThere(folder, around, part, found[1])
+			return fmt.Sprintf("the build context %s has no %s", folder, found[1]) + nearestIn(around, part)
 		case err != nil:
 			return ""
 		case info.Mode()&fs.ModeSymlink == 0:
@@ -52,23 +51,6 @@ func explainNotCopied(err error, folder string) string {
 		path = to
 	}
 	return fmt.Sprintf("%s is in the build context %s, but its ignore file leaves it out", found[1], folder)
-}
-
-// notThere returns the sentence for a name that is not in a folder of the build context.
-func notThere(context, around, name, path string) string {
-	sentence := fmt.Sprintf("the build context %s has no %s", context, path)
-	entries, err := os.ReadDir(around)
-	if err != nil {
-		return sentence
-	}
-	var names []string
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	if near := suggest.Nearest(name, names); near != "" {
-		sentence += fmt.Sprintf(": did you mean %q?", near)
-	}
-	return sentence
 }
 
 // copiesFromImage reports whether the line of a Dockerfile that an error is about copies from an image
