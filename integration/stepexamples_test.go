@@ -15,13 +15,14 @@ import (
 
 	"github.com/samforge/samforge/integration/testenv"
 	"github.com/samforge/samforge/internal/registry/awsfake"
+	"github.com/samforge/samforge/internal/registry/azurefake"
 )
 
 // stepRegistries are the registries of the templates and examples, beside the one of
 // testenv.AWSHost. Docker Hub is at registry-1.docker.io.
 var stepRegistries = []string{
 	awsfake.Account + ".dkr.ecr.us-east-1.amazonaws.com", "us-docker.pkg.dev", "us.gcr.io", "europe-docker.pkg.dev", "yourregistry.azurecr.io",
-	"registry.example.com", "registry-1.docker.io",
+	"registry.example.com", "registry-1.docker.io", testenv.EntraHost,
 }
 
 // Secrets of the templates, by the name that they have in the secret manager.
@@ -54,6 +55,7 @@ func newStepBed(t *testing.T, immutable bool) (*bed, *testenv.AWS) {
 			"ci":                                   {Password: ciPassword, Push: true},
 			"your_user":                            {Password: ciPassword, Push: true},
 			"_json_key":                            {Password: stepSecrets["google_key"], Push: true},
+			azurefake.User:                         {Password: azurefake.Password, Push: true},
 			"11111111-2222-3333-4444-555555555555": {Password: stepSecrets["azure_secret"], Push: true},
 		}},
 		Buildkitd: testenv.BuildkitdOptions{Rootless: true, Proxy: aws.ProxyURL, Authorities: authorities},

@@ -1,4 +1,5 @@
-// Amazon ECR under its real names: a proxy that leads them to a registry and to fakes of AWS's APIs.
+// Amazon ECR under its real names: a proxy that leads them to a registry and to fakes of AWS's APIs,
+// and the same for registries of others.
 
 package testenv
 
@@ -14,11 +15,14 @@ import (
 	"sync/atomic"
 
 	"github.com/samforge/samforge/internal/registry/awsfake"
+	"github.com/samforge/samforge/internal/registry/azurefake"
 )
 
-// AWSHost is the host of the registry of [AWS], in the region AWSRegion.
+// AWSHost is the host of the registry of [AWS], in the region AWSRegion. EntraHost is that of Microsoft
+// Entra.
 const (
 	AWSRegion = "eu-west-1"
+	EntraHost = "login.microsoftonline.com"
 	AWSHost   = awsfake.Account + ".dkr.ecr." + AWSRegion + ".amazonaws.com"
 )
 
@@ -26,6 +30,8 @@ const (
 // registries may be there under their real names too. Its methods are safe for concurrent use.
 type AWS struct {
 	awsfake.Server
+	// Azure answers at EntraHost, if that is one of the names, and for registries of Azure.
+	Azure azurefake.Server
 	// ProxyURL is the value for HTTPS_PROXY. CAFile is the authority that clients trust then.
 	ProxyURL, CAFile string
 
@@ -134,6 +140,8 @@ func (a *AWS) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(host, "api.ecr.") || strings.HasPrefix(host, "sts."):
 		a.ServeHTTP(w, r)
+	case azurefake.Knows(r):
+		a.Azure.ServeHTTP(w, r)
 	case registry == nil:
 		http.Error(w, "no registry", http.StatusBadGateway)
 	case strings.Contains(host, ".dkr.ecr.") && a.unknown(r):

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/oauth2/google/externalaccount"
+
+	"github.com/samforge/samforge/internal/registry"
 )
 
 // cloudSettings are the settings of the registries of Google and of Azure.
@@ -17,10 +20,13 @@ func cloudSettings() []Setting {
 		text("PLUGIN_POOL_ID", "", "Workload identity pool", func(s *Step) *string { return &s.poolID }),
 		text("PLUGIN_PROVIDER_ID", "", "Provider of the pool", func(s *Step) *string { return &s.providerID }),
 		text("PLUGIN_SERVICE_ACCOUNT_EMAIL", "", "Google service account to act as", func(s *Step) *string { return &s.serviceAccount }),
-		text("CLIENT_ID PLUGIN_CLIENT_ID AZURE_CLIENT_ID", "", "Application of an Azure service principal, for ACR", func(s *Step) *string { return &s.clientID }),
-		text("CLIENT_SECRET PLUGIN_CLIENT_SECRET AZURE_CLIENT_SECRET", "", "Secret of the service principal", func(s *Step) *string { return &s.clientSecret }),
-		refused("CLIENT_CERTIFICATE PLUGIN_CLIENT_CERTIFICATE", "a registry takes no certificate of a service principal: give CLIENT_ID and CLIENT_SECRET"),
-		ignored("TENANT_ID PLUGIN_TENANT_ID SUBSCRIPTION_ID PLUGIN_SUBSCRIPTION_ID PLUGIN_AZURE_AUTHORITY_HOST", "the registry of PLUGIN_REGISTRY takes the service principal as it is"),
+		text("CLIENT_ID PLUGIN_CLIENT_ID AZURE_CLIENT_ID AZURE_APP_ID SERVICE_PRINCIPAL_CLIENT_ID", "", "Application of Azure that logs in to ACR, with one of the next three or with PLUGIN_OIDC_TOKEN_ID", func(s *Step) *string { return &s.azure.ClientID }),
+		text("CLIENT_SECRET PLUGIN_CLIENT_SECRET AZURE_CLIENT_SECRET SERVICE_PRINCIPAL_CLIENT_SECRET", "", "Secret of the application", func(s *Step) *string { return &s.clientSecret }),
+		text("CLIENT_CERTIFICATE PLUGIN_CLIENT_CERTIFICATE", "", "Certificate of the application with its private key, PEM or PFX, encoded with base64", func(s *Step) *string { return &s.azure.Certificate }),
+		text("AZURE_CLIENT_CERTIFICATE_PASSWORD", "", "Password of a certificate in PFX", func(s *Step) *string { return &s.azure.Password }),
+		text("TENANT_ID AZURE_TENANT_ID PLUGIN_TENANT_ID", "", "Directory of the application. A secret needs none", func(s *Step) *string { return &s.azure.Tenant }),
+		text("AZURE_AUTHORITY_HOST PLUGIN_AZURE_AUTHORITY_HOST", "that of the registry's cloud", "Address of Microsoft Entra, such as https://login.microsoftonline.us", func(s *Step) *string { return &s.azure.AuthorityHost }),
+		ignored("SUBSCRIPTION_ID PLUGIN_SUBSCRIPTION_ID", "the page of the registry in Azure's portal is not looked up"),
 		ignored("PLUGIN_LOCATION PLUGIN_WORKLOAD_IDENTITY", "the registry is named by PLUGIN_REGISTRY, and the identity of the pod is found by itself"),
 		refused("PLUGIN_APP PLUGIN_API_KEY PLUGIN_PROCESS_TYPE", "this step releases nothing on Heroku: push to registry.heroku.com with PLUGIN_USERNAME and PLUGIN_PASSWORD, and release in a step after it"),
 	}
@@ -39,13 +45,53 @@ func (s *Step) cloudLogin(ctx context.Context) (login, error) {
 	case s.poolID != "" || s.providerID != "" || s.projectNumber != "":
 		token, err := s.exchange(ctx)
 		return login{username: "oauth2accesstoken", password: token}, err
-	case s.clientID != "" && s.clientSecret != "":
+	case s.tokenForAzure() || s.azure.Certificate != "":
+		return s.azureLogin(ctx)
+	case s.azure.ClientID != "" && s.clientSecret != "":
 		// https://learn.microsoft.com/azure/container-registry/container-registry-auth-service-principal
-		return login{username: s.clientID, password: s.clientSecret}, nil
+		return login{username: s.azure.ClientID, password: s.clientSecret}, nil
 	case s.clientSecret != "":
 		return login{}, errors.New("CLIENT_SECRET is given without CLIENT_ID: give both, or none")
 	}
 	return login{}, nil
+}
+
+// tokenForAzure reports whether PLUGIN_OIDC_TOKEN_ID is for Azure: it is one for all clouds. A pod may
+// have the variables of Azure by itself, so the settings of another cloud come first.
+func (s *Step) tokenForAzure() bool {
+	repo, err := s.repository()
+	of, _, _ := strings.Cut(repo, "/")
+	return s.oidcToken != "" && s.poolID == "" && s.aws.Role == "" && (s.azure.ClientID != "" || err == nil && registry.IsAzure(of))
+}
+
+// azureLogin logs in to the registry of the image with the token or the certificate of an application.
+func (s *Step) azureLogin(ctx context.Context) (login, error) {
+	if s.azure.Certificate != "" && s.clientSecret != "" {
+		return login{}, errors.New("CLIENT_SECRET and CLIENT_CERTIFICATE are two ways to log in to Azure: set one of them")
+	}
+	repo, err := s.repository()
+	if err != nil {
+		return login{}, err
+	}
+	of, _, _ := strings.Cut(repo, "/")
+	if !registry.IsAzure(of) {
+		return login{}, fmt.Errorf("CLIENT_ID is for a registry of Azure: PLUGIN_REGISTRY or PLUGIN_REPO must name one, such as team.azurecr.io, and not %q", of)
+	}
+	azure := s.azure
+	if s.tokenForAzure() {
+		azure.IDToken = s.oidcToken
+	}
+	azure.Called = azureCalled
+	got, err := azure.Login(ctx, of)
+	return login{username: got.Username, password: got.Password}, err
+}
+
+// azureCalled are the names of the settings of an Azure identity in this step.
+func azureCalled(setting string) string {
+	return map[string]string{
+		registry.SettingTenant: "TENANT_ID", registry.SettingClientID: "CLIENT_ID", registry.SettingCertificate: "CLIENT_CERTIFICATE",
+		registry.SettingAuthority: "PLUGIN_AZURE_AUTHORITY_HOST", registry.SettingIDToken: "PLUGIN_OIDC_TOKEN_ID",
+	}[setting]
 }
 
 // googleTokens exchanges tokens: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token

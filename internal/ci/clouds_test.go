@@ -1,11 +1,19 @@
 package ci
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/registry/azurefake"
 )
 
 // The credentials of each kind of registry, for the repository of the image.
@@ -21,6 +29,7 @@ func TestLogins(t *testing.T) {
 		_, _ = w.Write([]byte(`{"access_token": "of-google", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer", "expires_in": 3600}`))
 	}))
 	t.Cleanup(google.Close)
+	azure := onlyTo(t, &azurefake.Server{IDToken: "the-token"})
 	for name, c := range map[string]struct {
 		settings []string
 		want     []registry.Login
@@ -35,6 +44,8 @@ func TestLogins(t *testing.T) {
 			[]registry.Login{{Scope: "gcr.io/p/app", Username: "oauth2accesstoken", Password: "of-google"}, {Scope: "gcr.io", Username: "oauth2accesstoken", Password: "of-google"}}},
 		"a service principal of Azure": {[]string{"PLUGIN_REPO=x.azurecr.io/app", "CLIENT_ID=id", "CLIENT_SECRET=s"},
 			[]registry.Login{{Scope: "x.azurecr.io/app", Username: "id", Password: "s"}, {Scope: "x.azurecr.io", Username: "id", Password: "s"}}},
+		"a token for an application of Azure": {[]string{"PLUGIN_REGISTRY=x.azurecr.io", "PLUGIN_REPO=app", "CLIENT_ID=" + azurefake.ClientID, "TENANT_ID=" + azurefake.Tenant, "PLUGIN_OIDC_TOKEN_ID=the-token"},
+			[]registry.Login{{Scope: "x.azurecr.io/app", Username: azurefake.User, Password: azurefake.Password}, {Scope: "x.azurecr.io", Username: azurefake.User, Password: azurefake.Password}}},
 		"Docker's config": {[]string{"PLUGIN_REPO=a/b", `PLUGIN_CONFIG={"auths": {"https://index.docker.io/v1/": {"auth": "dTpw"}}}`},
 			[]registry.Login{{Scope: "index.docker.io", Username: "u", Password: "p"}}},
 	} {
@@ -42,7 +53,7 @@ func TestLogins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.googleTokens = google.URL
+		s.googleTokens, s.azure.Transport = google.URL, azure
 		got, err := s.logins(t.Context())
 		if err != nil || len(got) != len(c.want) {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, c.want)
@@ -52,6 +63,71 @@ func TestLogins(t *testing.T) {
 			if login != c.want[i] {
 				t.Errorf("%s: got %+v, want %+v", name, login, c.want[i])
 			}
+		}
+	}
+}
+
+// onlyTo starts a server, and returns the transport that leads all requests to it.
+func onlyTo(t *testing.T, handler http.Handler) http.RoundTripper {
+	t.Helper()
+	server := httptest.NewTLSServer(handler)
+	t.Cleanup(server.Close)
+	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	}}
+}
+
+// Mistakes in the settings of Azure name them.
+func TestAzureSettings(t *testing.T) {
+	t.Parallel()
+	acr := []string{"PLUGIN_REGISTRY=x.azurecr.io", "PLUGIN_REPO=app"}
+	for name, c := range map[string]struct {
+		settings []string
+		failure  string
+		want     string
+	}{
+		"no tenant":                  {append(acr, "CLIENT_ID=a", "PLUGIN_OIDC_TOKEN_ID=t"), "", "give TENANT_ID"},
+		"no application":             {append(acr, "TENANT_ID=a", "PLUGIN_OIDC_TOKEN_ID=t"), "", "give CLIENT_ID"},
+		"a secret without more":      {append(acr, "CLIENT_SECRET=a"), "", "CLIENT_SECRET is given without CLIENT_ID"},
+		"no address":                 {append(acr, "CLIENT_ID=a", "TENANT_ID=b", "PLUGIN_OIDC_TOKEN_ID=t", "PLUGIN_AZURE_AUTHORITY_HOST=http://x"), "", "PLUGIN_AZURE_AUTHORITY_HOST is"},
+		"a certificate and a secret": {append(acr, "CLIENT_ID=a", "CLIENT_SECRET=b", "CLIENT_CERTIFICATE=c"), "", "CLIENT_SECRET and CLIENT_CERTIFICATE"},
+		"no certificate":             {append(acr, "CLIENT_ID=a", "TENANT_ID=b", "CLIENT_CERTIFICATE=c", "AZURE_CLIENT_CERTIFICATE_PASSWORD=d"), "", "CLIENT_CERTIFICATE is no certificate"},
+		"a registry of others":       {[]string{"PLUGIN_REPO=registry.example.com/app", "CLIENT_ID=a", "TENANT_ID=b", "PLUGIN_OIDC_TOKEN_ID=t"}, "", `and not "registry.example.com"`},
+		"an expired token":           {append(acr, "CLIENT_ID=a", "TENANT_ID="+azurefake.Tenant, "PLUGIN_OIDC_TOKEN_ID=t"), "AADSTS700024", "PLUGIN_OIDC_TOKEN_ID has expired"},
+		"another tenant":             {append(acr, "CLIENT_ID=a", "TENANT_ID=contoso", "PLUGIN_OIDC_TOKEN_ID=t"), "", `there is no directory "contoso"; check TENANT_ID`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _, err := Read(c.settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.azure.Transport = onlyTo(t, &azurefake.Server{Failure: c.failure})
+			_, err = s.client(t.Context(), Options{Stderr: io.Discard})
+			var input *project.InputError
+			if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, &input) {
+				t.Errorf("got %v, want a mistake with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// One token serves all clouds: the settings say whose it is.
+func TestWhoseToken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settings []string
+		azure    bool
+	}{
+		"an application":            {[]string{"PLUGIN_REPO=x.azurecr.io/app", "CLIENT_ID=a"}, true},
+		"a registry of Azure":       {[]string{"PLUGIN_REPO=x.azurecr.io/app"}, true},
+		"a role, in a pod on Azure": {[]string{"PLUGIN_REPO=a/b", "AZURE_CLIENT_ID=a", "PLUGIN_ASSUME_ROLE=arn"}, false},
+		"a pool of Google":          {[]string{"PLUGIN_REPO=gcr.io/a/b", "AZURE_CLIENT_ID=a", "PLUGIN_POOL_ID=p"}, false},
+		"nothing else":              {[]string{"PLUGIN_REPO=a/b"}, false},
+	} {
+		s, _, err := Read(append(c.settings, "PLUGIN_OIDC_TOKEN_ID=t"))
+		if err != nil || s.tokenForAzure() != c.azure {
+			t.Errorf("%s: for Azure: %t, %v", name, s.tokenForAzure(), err)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func amazonSettings() []Setting {
 		text("PLUGIN_SESSION_TOKEN AWS_SESSION_TOKEN", "", "Session token of temporary keys", func(s *Step) *string { return &s.aws.SessionToken }),
 		text("PLUGIN_ASSUME_ROLE PLUGIN_USER_ROLE_ARN", "", "ARN of a role to assume, with the keys or with PLUGIN_OIDC_TOKEN_ID", func(s *Step) *string { return &s.aws.Role }),
 		text("PLUGIN_EXTERNAL_ID PLUGIN_USER_ROLE_EXTERNAL_ID", "", "External ID that the trust policy of the role asks for", func(s *Step) *string { return &s.aws.ExternalID }),
-		text("PLUGIN_OIDC_TOKEN_ID", "", "OpenID Connect token that PLUGIN_ASSUME_ROLE is assumed with, or that is exchanged at Google", func(s *Step) *string { return &s.oidcToken }),
+		text("PLUGIN_OIDC_TOKEN_ID", "", "OpenID Connect token that PLUGIN_ASSUME_ROLE is assumed with, or that is exchanged at Google or at Azure", func(s *Step) *string { return &s.oidcToken }),
 		boolean("PLUGIN_CREATE_REPOSITORY ECR_CREATE_REPOSITORY", "false", "Create the repository on Amazon ECR if it is missing", func(s *Step) *bool { return &s.createRepository }),
 		boolean("PLUGIN_SCAN_ON_PUSH", "false", "Create the repository with a scan of each image that is pushed", func(s *Step) *bool { return &s.repositories.ScanOnPush }),
 		text("PLUGIN_LIFECYCLE_POLICY", "", "File with the lifecycle policy of the repository, as JSON", func(s *Step) *string { return &s.lifecyclePolicy }),
@@ -45,7 +45,7 @@ func called(setting string) string {
 // ECR alone are given.
 func (s *Step) findRegistry(ctx context.Context) error {
 	s.aws.Called = called
-	if s.poolID == "" {
+	if s.poolID == "" && !s.tokenForAzure() {
 		s.aws.IDToken = s.oidcToken
 	}
 	if s.aws.IDToken != "" && s.environment["PLUGIN_ACCESS_KEY"] == "" {

@@ -44,7 +44,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	}
 	client, err := s.client(ctx, o)
 	if err != nil {
-		return project.BadInput(err)
+		return err
 	}
 	if !s.pushOnly {
 		if _, err := project.LoadDockerfile(ctx, dockerfile); err != nil {
@@ -123,6 +123,10 @@ func (s *Step) build(ctx context.Context, dockerfile project.Dockerfile, client 
 func (s *Step) client(ctx context.Context, o Options) (*registry.Client, error) {
 	keychain := registry.NewKeychain(func(sentence string) { fmt.Fprintln(o.Stderr, "WARNING: "+sentence) }, s.aws)
 	logins, err := s.logins(ctx)
+	var silent *registry.CloudError
+	if err != nil && (!errors.As(err, &silent) || silent.Input) {
+		err = project.BadInput(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,8 @@ type Step struct {
 	projectNumber, poolID, providerID string
 	googleTokens                      string // address of the service that exchanges them
 	serviceAccount                    string
-	clientID, clientSecret            string
+	azure                             registry.Azure
+	clientSecret                      string
 
 	// Caches.
 	cacheFrom, cacheTo []string

@@ -54,12 +54,12 @@ const (
 )
 
 const (
-	// dialPatience limits a connection to AWS, requestPatience one request, and awsPatience all
+	// dialPatience limits a connection to AWS, requestPatience one request, and cloudPatience all
 	// requests for one purpose, with their retries.
 	dialPatience    = 5 * time.Second
 	requestPatience = 15 * time.Second
-	awsPatience     = 40 * time.Second
-	awsAttempts     = 3
+	cloudPatience   = 40 * time.Second
+	cloudAttempts   = 3
 
 	defaultSession = "samforge"
 )
@@ -73,7 +73,7 @@ func (a AWS) called(setting string) string {
 
 var roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/.+`)
 
-// Check returns an [*AWSError] if the settings contradict each other. It sends nothing.
+// Check returns a [*CloudError] if the settings contradict each other. It sends nothing.
 func (a AWS) Check() error {
 	key, secret, role, token := a.called(SettingAccessKey), a.called(SettingSecretKey), a.called(SettingRole), a.called(SettingIDToken)
 	switch {
@@ -96,9 +96,9 @@ func (a AWS) Check() error {
 }
 
 // Account returns the host of the identity's own registry, such as
-// 123456789012.dkr.ecr.eu-central-1.amazonaws.com. Mistakes are an [*AWSError].
+// 123456789012.dkr.ecr.eu-central-1.amazonaws.com. Mistakes are a [*CloudError].
 func (a AWS) Account(ctx context.Context) (host string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	ctx, cancel := context.WithTimeout(ctx, cloudPatience)
 	defer cancel()
 	cfg, err := a.config(ctx, "")
 	if err != nil {
@@ -135,7 +135,7 @@ func (a AWS) config(ctx context.Context, region string, more ...func(*config.Loa
 	secrets.Add(a.SecretKey, a.SessionToken, a.IDToken)
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(requestPatience).WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialPatience })),
-		config.WithRetryMaxAttempts(awsAttempts),
+		config.WithRetryMaxAttempts(cloudAttempts),
 		config.WithLogger(logging.Nop{}), // errors say what matters
 		config.WithRegion(cmp.Or(region, a.Region)),
 		config.WithSharedConfigProfile(a.Profile),
@@ -182,31 +182,31 @@ var _ stscreds.IdentityTokenRetriever = idToken("")
 
 func (t idToken) GetIdentityToken() ([]byte, error) { return []byte(t), nil }
 
-// AWSError explains to the user why AWS refused a request, or why none was sent.
-type AWSError struct {
+// CloudError explains to the user why a cloud refused a request, or why none was sent.
+type CloudError struct {
 	Sentence string // what is wrong and what to do
-	// Input is true if the user's settings are wrong, and false if AWS does not answer.
+	// Input is true if the user's settings are wrong, and false if the cloud does not answer.
 	Input bool
-	Err   error // what AWS said; nil if nothing was sent
+	Err   error // what the cloud said; nil if nothing was sent
 }
 
-// Error returns the sentence and, after it, what AWS said.
-func (e *AWSError) Error() string {
+// Error returns the sentence and, after it, what the cloud said.
+func (e *CloudError) Error() string {
 	if e.Err == nil {
 		return e.Sentence
 	}
 	return e.Sentence + ": " + e.Err.Error()
 }
 
-// Unwrap returns what AWS said.
-func (e *AWSError) Unwrap() error { return e.Err }
+// Unwrap returns what the cloud said.
+func (e *CloudError) Unwrap() error { return e.Err }
 
 func mistake(format string, args ...any) error {
-	return &AWSError{Sentence: fmt.Sprintf(format, args...), Input: true}
+	return &CloudError{Sentence: fmt.Sprintf(format, args...), Input: true}
 }
 
-// BadSettings reports whether err says that the settings for AWS are wrong: a retry would not help.
+// BadSettings reports whether err says that the settings for a cloud are wrong: a retry would not help.
 func BadSettings(err error) bool {
-	var e *AWSError
+	var e *CloudError
 	return errors.As(err, &e) && e.Input
 }

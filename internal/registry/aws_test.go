@@ -192,7 +192,7 @@ func TestAWSDoesNotAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = AWS{Region: "eu-west-1", AccessKey: "AKIA", SecretKey: "x"}.Account(ctx)
-	var explained *AWSError
+	var explained *CloudError
 	if !errors.As(err, &explained) || explained.Input || !strings.Contains(err.Error(), "AWS does not answer (sts:GetCallerIdentity); check") {
 		t.Errorf("got %v", err)
 	}

@@ -14,28 +14,28 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// explain returns an error of the AWS SDK as an [*AWSError] if it is one that settings cause. Others
+// explain returns an error of the AWS SDK as a [*CloudError] if it is one that settings cause. Others
 // get what was being done in front of them.
 func (a AWS) explain(err error, doing string) error {
-	var done *AWSError
+	var done *CloudError
 	switch host, silent := unanswered(err); {
 	case errors.As(err, &done) || errors.Is(err, context.Canceled):
 		return err
 	case nothingFound.MatchString(err.Error()):
-		return &AWSError{Sentence: doing + ": there are no credentials of AWS; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile (AWS_PROFILE), or give the machine or the pod a role",
+		return &CloudError{Sentence: doing + ": there are no credentials of AWS; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile (AWS_PROFILE), or give the machine or the pod a role",
 			Input: true, Err: cause(err)}
 	case strings.Contains(err.Error(), "x509: "):
-		return &AWSError{Sentence: fmt.Sprintf("%s: the certificate of %s is not trusted; name the authority of it, or of the proxy in front, with SSL_CERT_FILE or AWS_CA_BUNDLE", doing, cmp.Or(host, "AWS")),
+		return &CloudError{Sentence: fmt.Sprintf("%s: the certificate of %s is not trusted; name the authority of it, or of the proxy in front, with SSL_CERT_FILE or AWS_CA_BUNDLE", doing, cmp.Or(host, "AWS")),
 			Input: true, Err: cause(err)}
 	case silent:
-		return &AWSError{Sentence: fmt.Sprintf("%s: AWS does not answer (%s); check %s, the network and its proxy (HTTPS_PROXY), and an endpoint of your own (AWS_ENDPOINT_URL)",
+		return &CloudError{Sentence: fmt.Sprintf("%s: AWS does not answer (%s); check %s, the network and its proxy (HTTPS_PROXY), and an endpoint of your own (AWS_ENDPOINT_URL)",
 			doing, cmp.Or(host, failureOf(err).action), a.called(SettingRegion)), Err: cause(err)}
 	}
 
 	f := failureOf(err)
 	for _, rule := range awsRules {
 		if slices.Contains(rule.codes, f.code) || rule.text != nil && rule.text.MatchString(err.Error()) {
-			return &AWSError{Sentence: doing + ": " + rule.sentence(a, f), Input: true, Err: cause(err)}
+			return &CloudError{Sentence: doing + ": " + rule.sentence(a, f), Input: true, Err: cause(err)}
 		}
 	}
 	return fmt.Errorf("%s: %w", doing, cause(err))

@@ -40,7 +40,7 @@ const (
 )
 
 // Prepare makes the repositories of references ready. It may be called again: what is there already
-// stays, and only the policies are set anew. A mistake in the settings is an [*AWSError], before
+// stays, and only the policies are set anew. A mistake in the settings is a [*CloudError], before
 // anything is sent.
 //
 // That the identity may not create a repository is no error if the repository exists, or if the push
@@ -75,7 +75,7 @@ func (r *Repositories) Prepare(ctx context.Context, refs ...string) error {
 	eg.SetLimit(maxPreparing)
 	for _, repo := range all {
 		eg.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, awsPatience)
+			ctx, cancel := context.WithTimeout(ctx, cloudPatience)
 			defer cancel()
 			if repo.host.public() {
 				return r.preparePublic(ctx, ecrpublic.NewFromConfig(configs[repo.registry]), repo)
@@ -89,7 +89,7 @@ func (r *Repositories) Prepare(ctx context.Context, refs ...string) error {
 // configs returns the configuration for each registry: a role is assumed once for all of its
 // repositories.
 func (r *Repositories) configs(ctx context.Context, all []repository) (map[string]aws.Config, error) {
-	ctx, cancel := context.WithTimeout(ctx, awsPatience)
+	ctx, cancel := context.WithTimeout(ctx, cloudPatience)
 	defer cancel()
 	configs := map[string]aws.Config{}
 	for _, repo := range all {

@@ -31,7 +31,7 @@ type RepositorySettings struct {
 	KeepPolicy bool
 }
 
-// Check returns an [*AWSError] for settings that AWS would refuse, or misunderstand.
+// Check returns a [*CloudError] for settings that AWS would refuse, or misunderstand.
 func (s RepositorySettings) Check() error {
 	for _, value := range []struct {
 		name, text string
@@ -46,7 +46,7 @@ func (s RepositorySettings) Check() error {
 	}
 	for name, text := range map[string]string{"lifecycle policy": s.LifecyclePolicy, "repository policy": s.Policy} {
 		if err := checkJSON(text); err != nil {
-			return &AWSError{Sentence: "the " + name + " is no JSON object", Input: true, Err: err}
+			return &CloudError{Sentence: "the " + name + " is no JSON object", Input: true, Err: err}
 		}
 	}
 	switch {

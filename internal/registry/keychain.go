@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/chrismellard/docker-credential-acr-env/pkg/credhelper"
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/cli/cli/config/credentials"
@@ -87,7 +86,7 @@ func NewKeychain(warn func(sentence string), identity AWS) *Keychain {
 			{"Google Cloud", google.Keychain},
 			{"GitHub", github.Keychain},
 			{"AWS", amazon{identity}},
-			{"Azure", authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper())},
+			{"Azure", azureKeychain{}},
 		},
 		found:  map[string]answer{},
 		warned: map[string]bool{},
