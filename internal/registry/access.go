@@ -33,7 +33,7 @@ func (c *Client) Login(ctx context.Context, target string) (user string, err err
 	if auth != authn.Anonymous {
 		user = cmp.Or(config.Username, "a token")
 	}
-	via, err := transport.NewWithContext(ctx, host, auth, c.documents(), scopes)
+	via, err := transport.NewWithContext(ctx, host, auth, c.documents(host), scopes)
 	if err == nil {
 		err = greeted(ctx, via, host)
 	}
@@ -89,12 +89,12 @@ func (c *Client) MayPush(ctx context.Context, ref string) error {
 	if err != nil {
 		return invalid(ref, err)
 	}
-	return explain(remote.CheckPushPermission(image, c.keychain, withContext{ctx, c.documents()}), ref)
+	return explain(remote.CheckPushPermission(image, c.keychain, withContext{ctx, c.documents(image.Context().Registry)}), ref)
 }
 
-// documents is the transport for everything but layers.
-func (c *Client) documents() http.RoundTripper {
-	return roundtrip.Documents(remote.DefaultTransport, c.silence)
+// documents is the transport for everything of a registry but layers.
+func (c *Client) documents(of name.Registry) http.RoundTripper {
+	return roundtrip.Documents(c.transport(of), c.silence)
 }
 
 // withContext sends requests of a function that takes no context, until ctx ends.

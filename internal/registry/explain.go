@@ -134,18 +134,18 @@ var rules = []rule{
 		text: regexp.MustCompile(`server gave http response to https client`),
 		sentence: func(s subject) string {
 			if s.builder {
-				return fmt.Sprintf("%s speaks plain HTTP; give it TLS, or set `http = true` for it in buildkitd.toml", s.peer)
+				return fmt.Sprintf("%s speaks plain HTTP; give it TLS, or set `http = true` for it in buildkitd.toml (in a CI step PLUGIN_INSECURE_REGISTRY=%s does that)", s.peer, s.peer)
 			}
-			return fmt.Sprintf("%s speaks plain HTTP, and without a builder samforge uses it only with TLS; give it TLS, or use a mirror that has it", s.peer)
+			return fmt.Sprintf("%s speaks plain HTTP, and without a builder samforge uses it only with TLS; give it TLS, or use a mirror that has it (in a CI step PLUGIN_INSECURE_REGISTRY=%s allows it)", s.peer, s.peer)
 		},
 	},
 	{
 		text: regexp.MustCompile(`x509: certificate signed by unknown authority|x509: certificate is not trusted|x509: .*certificate is not standards compliant`),
 		sentence: func(s subject) string {
 			if s.builder {
-				return fmt.Sprintf("the builder does not know the authority that signed the certificate of %s; name it in buildkitd.toml: [registry.%q] ca = [\"/path/to/ca.pem\"]", s.peer, s.peer)
+				return fmt.Sprintf("the builder does not know the authority that signed the certificate of %s; name it in buildkitd.toml: [registry.%q] ca = [\"/path/to/ca.pem\"] (in a CI step PLUGIN_REGISTRY_CERTIFICATE=%s=/path/to/ca.pem does that)", s.peer, s.peer, s.peer)
 			}
-			return fmt.Sprintf("this machine does not know the authority that signed the certificate of %s; add it to the system's, or set SSL_CERT_FILE to a file that has it", s.peer)
+			return fmt.Sprintf("this machine does not know the authority that signed the certificate of %s; add it to the system's, or set SSL_CERT_FILE to a file that has it (in a CI step HARNESS_CA_PATH)", s.peer)
 		},
 	},
 	{

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/samforge/samforge/internal/roundtrip"
 )
 
 // Mount adds the layers of the image at ref, for the platform, to the repository of to. Both
@@ -124,7 +126,7 @@ func (c *Client) blob(ctx context.Context, layer Layer) (v1.Layer, error) {
 	if err != nil {
 		return nil, invalid(layer.From, err)
 	}
-	puller, err := remote.NewPuller(c.forLayers()...)
+	puller, err := remote.NewPuller(c.forLayers(from.Context().Registry)...)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func (c *Client) layers(ctx context.Context, ref string, platform ocispecs.Platf
 		return nil, nil, invalid(ref, err)
 	}
 	// This is not the puller of the documents, which reads each answer whole.
-	puller, err := remote.NewPuller(c.forLayers()...)
+	puller, err := remote.NewPuller(c.forLayers(from.Context().Registry)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -171,15 +173,15 @@ func (c *Client) pusher(to string) (*remote.Pusher, name.Repository, error) {
 	if err != nil {
 		return nil, name.Repository{}, invalid(to, err)
 	}
-	pusher, err := remote.NewPusher(c.forLayers()...)
+	pusher, err := remote.NewPusher(c.forLayers(into.Context().Registry)...)
 	return pusher, into.Context(), err
 }
 
-func (c *Client) forLayers() []remote.Option {
+func (c *Client) forLayers(of name.Registry) []remote.Option {
 	return []remote.Option{
 		remote.WithAuthFromKeychain(c.keychain),
 		remote.WithUserAgent(userAgent),
-		remote.WithTransport(c.Streams()),
+		remote.WithTransport(roundtrip.Streams(c.transport(of), c.silence)),
 	}
 }
 

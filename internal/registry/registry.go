@@ -27,29 +27,33 @@ import (
 type Client struct {
 	keychain *Keychain
 	silence  time.Duration
-	puller   func() (*remote.Puller, error)
+	hosts    map[string]http.RoundTripper // those that are reached otherwise, see Reach
+	pullers  sync.Map                     // func() (*remote.Puller, error) by registry
 }
 
 // NewClient returns a client that uses the credentials of the keychain. silence is how long a
 // registry may send nothing; 0 waits for ever.
 func NewClient(keychain *Keychain, silence time.Duration) *Client {
-	c := &Client{keychain: keychain, silence: silence}
-	c.puller = sync.OnceValues(func() (*remote.Puller, error) {
+	return &Client{keychain: keychain, silence: silence}
+}
+
+// puller returns the puller for the documents of a registry.
+func (c *Client) puller(of name.Registry) (*remote.Puller, error) {
+	once, _ := c.pullers.LoadOrStore(of.RegistryStr(), sync.OnceValues(func() (*remote.Puller, error) {
 		return remote.NewPuller(
 			remote.WithAuthFromKeychain(c.keychain),
 			remote.WithUserAgent(userAgent),
-			remote.WithTransport(roundtrip.Documents(remote.DefaultTransport, c.silence)),
+			remote.WithTransport(c.documents(of)),
 			remote.WithRetryBackoff(remote.Backoff{Steps: 1}), // the transport retries
 		)
-	})
-	return c
+	}))
+	return once.(func() (*remote.Puller, error))()
 }
 
 // Keychain returns the credentials that the client uses.
 func (c *Client) Keychain() *Keychain { return c.keychain }
 
-// Streams returns the transport that the client reads layers with. It can also read other files of
-// any size.
+// Streams returns the transport for other files of any size than layers.
 func (c *Client) Streams() http.RoundTripper {
 	return roundtrip.Streams(remote.DefaultTransport, c.silence)
 }
@@ -58,7 +62,7 @@ const userAgent = "samforge"
 
 // get reads the manifest or index that a reference points at.
 func (c *Client) get(ctx context.Context, ref name.Reference) (*remote.Descriptor, error) {
-	puller, err := c.puller()
+	puller, err := c.puller(ref.Context().Registry)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +77,7 @@ func (c *Client) Digest(ctx context.Context, ref string) (digest string, ok bool
 	if err != nil {
 		return "", false, invalid(ref, err)
 	}
-	puller, err := c.puller()
+	puller, err := c.puller(parsed.Context().Registry)
 	if err != nil {
 		return "", false, err
 	}
@@ -100,7 +104,7 @@ func (c *Client) HasBlob(ctx context.Context, ref, blob string) (bool, error) {
 	if err != nil {
 		return false, invalid(ref, err)
 	}
-	puller, err := c.puller()
+	puller, err := c.puller(parsed.Context().Registry)
 	if err != nil {
 		return false, err
 	}
