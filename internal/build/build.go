@@ -248,7 +248,7 @@ func (r *request) warn() {
 // sessionAttachables returns what the builder may request from the client: credentials, secrets and
 // SSH agents.
 func sessionAttachables(opt Options) ([]session.Attachable, error) {
-	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain(), opt.Silence.Limit)}
+	attachables := []session.Attachable{builder.Auth(opt.Registries.Keychain(), opt.Silence.Limit, opt.Registries.Transport)}
 	if len(opt.Secrets) > 0 {
 		secrets, err := build.ParseSecret(opt.Secrets)
 		if err != nil {

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,9 +22,14 @@ import (
 
 // Auth answers a builder's requests for registry credentials from the keychain, which samforge's
 // own requests use too. silence is how long a token service may send nothing; 0 waits for ever.
-func Auth(keychain authn.Keychain, silence time.Duration) session.Attachable {
-	a := &registryAuth{keychain: keychain, silence: silence}
+// transport returns what requests for tokens of a registry, given by its host, are sent with, if they
+// are not sent like any other; it may be nil.
+func Auth(keychain authn.Keychain, silence time.Duration, transport Transport) session.Attachable {
+	a := &registryAuth{keychain: keychain, silence: silence, transport: transport}
 	a.secrets.Store(&printer.Secrets{})
+	if transport != nil {
+		tokenRequests()
+	}
 	a.provider = authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: a.credentials})
 	return a
 }
@@ -34,7 +40,12 @@ type registryAuth struct {
 	silence  time.Duration
 	provider session.Attachable
 	secrets  atomic.Pointer[printer.Secrets]
+
+	transport Transport
 }
+
+// Transport returns what sends requests about a registry, and false if they are sent like any other.
+type Transport func(host string) (http.RoundTripper, bool)
 
 // Register implements session.Attachable.
 func (a *registryAuth) Register(server *grpc.Server) {
@@ -43,7 +54,7 @@ func (a *registryAuth) Register(server *grpc.Server) {
 		a.provider.Register(server)
 		return
 	}
-	auth.RegisterAuthServer(server, &recordedTokens{inner, a.secrets.Load(), a.silence})
+	auth.RegisterAuthServer(server, &recordedTokens{inner, a.secrets.Load(), a.silence, a.transport})
 }
 
 // SetLogger makes the display show which credentials are served.

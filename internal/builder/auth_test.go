@@ -20,7 +20,7 @@ func asker(t *testing.T) auth.AuthClient {
 	t.Helper()
 	l := bufconn.Listen(1 << 16)
 	server := grpc.NewServer()
-	Auth(registry.NewKeychain(nil, registry.AWS{}), 0).Register(server)
+	Auth(registry.NewKeychain(nil, registry.AWS{}), 0, nil).Register(server)
 	go server.Serve(l)
 	t.Cleanup(server.Stop)
 	conn, err := grpc.NewClient("passthrough:", grpc.WithTransportCredentials(insecure.NewCredentials()),

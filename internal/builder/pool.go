@@ -39,6 +39,17 @@ func (e *UnreachableError) Error() string {
 // builder that does not answer to opt.Log. If none answers, the error is an *UnreachableError. For
 // one address, or none, it calls Find.
 func FindPool(ctx context.Context, addresses []string, opt Options) (*Pool, error) {
+	p, err := findPool(ctx, addresses, opt)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range p.Builders() {
+		opt.warnOfConfig(b)
+	}
+	return p, nil
+}
+
+func findPool(ctx context.Context, addresses []string, opt Options) (*Pool, error) {
 	if len(addresses) > 1 {
 		return findAll(ctx, addresses, opt)
 	}

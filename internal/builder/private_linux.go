@@ -57,6 +57,9 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 		}
 	}
 	argv := t.command(d.state.dir, d.run)
+	if argv, err = opt.configured(argv, t, d.run); err != nil {
+		return nil, err
+	}
 	opt.log("starting a private buildkitd, state in %s", d.state.dir)
 	if err := d.start(argv, opt.daemonEnv(t, d.run), t.oneID != nil); err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)

@@ -2,12 +2,15 @@ package builder
 
 import (
 	"context"
+	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth"
 	"github.com/moby/buildkit/session/secrets"
+	"github.com/moby/buildkit/util/tracing"
 	"google.golang.org/grpc"
 
 	"github.com/samforge/samforge/internal/printer"
@@ -53,11 +56,18 @@ type recordedTokens struct {
 	auth.AuthServer
 	secrets *printer.Secrets
 	silence time.Duration
+
+	transport Transport
 }
 
 // FetchToken serves a token. BuildKit requests it from the registry's token service without a time
 // limit. A token is so small that its bytes arrive quickly once they come.
 func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*auth.FetchTokenResponse, error) {
+	if r.transport != nil {
+		if via, ok := r.transport(req.Host); ok {
+			ctx = context.WithValue(ctx, tokenTransport{}, via)
+		}
+	}
 	if r.silence > 0 {
 		stalled := &roundtrip.StalledError{Host: tokenService(req), Limit: r.silence}
 		limited, cancel := context.WithTimeoutCause(ctx, r.silence, stalled)
@@ -71,6 +81,25 @@ func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenReq
 		err = context.Cause(ctx)
 	}
 	return res, err
+}
+
+// tokenTransport is the key of a context's transport for requests for tokens.
+type tokenTransport struct{}
+
+// tokenRequests makes BuildKit's client for tokens use the transport in the context of a request. The
+// provider of BuildKit can be given one too, but then uses it for the tokens of all registries.
+var tokenRequests = sync.OnceFunc(func() {
+	tracing.DefaultClient.Transport = byContext{tracing.DefaultClient.Transport}
+})
+
+// byContext sends requests with the transport in their context, or else with its own.
+type byContext struct{ http.RoundTripper }
+
+func (t byContext) RoundTrip(req *http.Request) (*http.Response, error) {
+	if via, ok := req.Context().Value(tokenTransport{}).(http.RoundTripper); ok {
+		return via.RoundTrip(req)
+	}
+	return t.RoundTripper.RoundTrip(req)
 }
 
 // tokenService returns the host that issues a registry's tokens.

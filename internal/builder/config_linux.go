@@ -1,0 +1,57 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/buildkit/util/appdefaults"
+	"github.com/moby/sys/userns"
+
+	"github.com/samforge/samforge/internal/userfile"
+)
+
+// maxConfig is the maximum size in bytes of a buildkitd.toml.
+const maxConfig = 1 << 20
+
+// configured adds the flag that names a buildkitd.toml to the command line of a private buildkitd, if
+// there is something to configure. The file is in run, which goes with the daemon. It has what the file
+// says that buildkitd would read by itself.
+func (o Options) configured(argv []string, t tools, run string) ([]string, error) {
+	if text, err := o.Config.TOML(); text == "" || err != nil {
+		return argv, err
+	}
+	before := o.defaultConfig(t)
+	data, err := userfile.Read(before, maxConfig)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the configuration of the private buildkitd: %w", err)
+	}
+	text, err := o.Config.MergedInto(data)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration of the private buildkitd, %s: %w", before, err)
+	}
+	path := filepath.Join(run, "buildkitd.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, fmt.Errorf("configure the private buildkitd: %w", err)
+	}
+	return append(argv, "--config", path), nil
+}
+
+// defaultConfig returns the path of the file that buildkitd reads without a flag, as isRootlessConfig
+// of buildkitd decides:
+// https://github.com/moby/buildkit/blob/v0.34.2/cmd/buildkitd/main.go#L640
+func (o Options) defaultConfig(t tools) string {
+	user := o.env("USER")
+	dir := appdefaults.ConfigDir
+	if (t.rootless || userns.RunningInUserNS()) && user != "" && user != "root" {
+		switch {
+		case o.env("XDG_CONFIG_HOME") != "":
+			dir = filepath.Join(o.env("XDG_CONFIG_HOME"), "buildkit")
+		case o.env("HOME") != "":
+			dir = filepath.Join(o.env("HOME"), ".config", "buildkit")
+		}
+	}
+	return filepath.Join(dir, "buildkitd.toml")
+}
