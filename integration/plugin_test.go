@@ -47,7 +47,10 @@ func (b *bed) stepBy(dir string, command []string, settings ...string) result {
 	b.t.Helper()
 	cmd := exec.CommandContext(b.t.Context(), command[0], command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(append(append(os.Environ(), "DOCKER_CONFIG="+b.t.TempDir()), b.env...), "BUILDKIT_HOST="+b.Buildkitd.Addr)
+	cmd.Env = append(append(os.Environ(), "DOCKER_CONFIG="+b.t.TempDir()), b.env...)
+	if b.Buildkitd != nil {
+		cmd.Env = append(cmd.Env, "BUILDKIT_HOST="+b.Buildkitd.Addr)
+	}
 	cmd.Env = append(cmd.Env, settings...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -4,6 +4,8 @@ package testenv
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +19,8 @@ import (
 type FrontOptions struct {
 	// TLS serves with a certificate of an unknown authority, see [Front.CAFile].
 	TLS bool
+	// ClientCA is the file of an authority, in PEM, that has to have signed the certificate of a client.
+	ClientCA string
 	// User and Password are required, with basic authentication.
 	User, Password string
 	// NoHEAD answers HEAD requests for manifests with 405, and BareHEAD without any header.
@@ -64,7 +68,16 @@ func (r *Registry) Front(options FrontOptions) (*Front, error) {
 			listener.Close()
 			return nil, fmt.Errorf("making the certificate of a front: %w", err)
 		}
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
+		config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+		if options.ClientCA != "" {
+			data, err := os.ReadFile(options.ClientCA)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("starting a front of a registry: %w", err), listener.Close())
+			}
+			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+			config.ClientCAs.AppendCertsFromPEM(data)
+		}
+		listener = tls.NewListener(listener, config)
 	}
 	f.server = &http.Server{Handler: f}
 	go func() { _ = f.server.Serve(listener) }()
@@ -89,6 +102,11 @@ func (f *Front) Refused() int { return int(f.refused.Load()) }
 
 // ServeHTTP answers as the options say, and passes all other requests to the registry.
 func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	scheme := "http://"
+	if f.options.TLS {
+		scheme = "https://"
+	}
+	w = &secureRealm{w, "http://" + f.registry.Addr, scheme + req.Host}
 	_, kind, _ := splitPath(req.URL.Path)
 	head := req.Method == http.MethodHead && kind == "manifests"
 	user, password, _ := req.BasicAuth()

@@ -117,6 +117,23 @@ func ServerCertificate(hosts ...string) (_ tls.Certificate, authorityPEM []byte,
 	return pair, pem.EncodeToMemory(authority.certificatePEM()), nil
 }
 
+// PEM are an authority, and a certificate that it signed with its key, for a server on 127.0.0.1 and for
+// clients.
+type PEM struct{ Authority, Certificate, Key []byte }
+
+// ClientCertificate makes a certificate for clients and servers, with an authority of its own.
+func ClientCertificate() (PEM, error) {
+	authority, err := newCertificate("authority", nil)
+	if err != nil {
+		return PEM{}, err
+	}
+	client, err := newCertificate("client", authority)
+	if err != nil {
+		return PEM{}, err
+	}
+	return PEM{pem.EncodeToMemory(authority.certificatePEM()), pem.EncodeToMemory(client.certificatePEM()), pem.EncodeToMemory(client.keyPEM())}, nil
+}
+
 func (c *certificate) certificatePEM() *pem.Block {
 	return &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}
 }

@@ -47,6 +47,9 @@ func TestSettings(t *testing.T) {
 			if strings.HasPrefix(name, "PLUGIN_BUILDX_OPTIONS") {
 				value = "--label=a=b"
 			}
+			if name == "PLUGIN_BUILDKIT_RESPONSE_HEADER_TIMEOUT" {
+				value = "30s"
+			}
 			if name == envFile {
 				value = os.DevNull
 			}

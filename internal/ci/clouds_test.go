@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/registry/azurefake"
@@ -103,7 +104,7 @@ func TestAzureSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.azure.Transport = onlyTo(t, &azurefake.Server{Failure: c.failure})
-			_, err = s.client(t.Context(), Options{Stderr: io.Discard})
+			_, err = s.client(t.Context(), builder.Config{}, Options{Stderr: io.Discard})
 			var input *project.InputError
 			if err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, &input) {
 				t.Errorf("got %v, want a mistake with %q", err, c.want)

@@ -49,7 +49,7 @@ func writeTables(w io.Writer) error {
 		settings []Setting
 	}{
 		{"The image and its tags", imageSettings()}, {"The build", buildSettings()}, {"Push and outputs", pushSettings()},
-		{"Credentials and secrets", loginSettings()}, {"Amazon ECR", amazonSettings()}, {"Google and Azure", cloudSettings()}, {"Caches", cacheSettings()}, {"Other", otherSettings()},
+		{"Credentials and secrets", loginSettings()}, {"Amazon ECR", amazonSettings()}, {"Google and Azure", cloudSettings()}, {"Caches", cacheSettings()}, {"Registries and network", reachSettings()}, {"Other", otherSettings()},
 	} {
 		fmt.Fprintf(&text, "\n### %s\n| variable | default | what it does |\n|---|---|---|\n", group.title)
 		for _, s := range group.settings {

@@ -42,14 +42,22 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	client, err := s.client(ctx, o)
+	var p *project.Project
+	if !s.pushOnly {
+		if p, err = project.LoadDockerfile(ctx, dockerfile); err != nil {
+			return err
+		}
+	}
+	config, err := s.config(p, dockerfile.Refs)
 	if err != nil {
 		return err
 	}
-	if !s.pushOnly {
-		if _, err := project.LoadDockerfile(ctx, dockerfile); err != nil {
-			return err
-		}
+	if s.silence > 0 {
+		o.Silence.Limit = s.silence
+	}
+	client, err := s.client(ctx, config, o)
+	if err != nil {
+		return project.BadInput(err)
 	}
 	if err := s.prepareRepository(ctx, dockerfile.Refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
 		return err
@@ -74,7 +82,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 		}
 		return s.writeOutputs(nil, append(existing, pushed...))
 	}
-	built, err := s.build(ctx, dockerfile, client, o)
+	built, err := s.build(ctx, dockerfile, config, client, o)
 	if err != nil {
 		return err
 	}
@@ -97,7 +105,7 @@ func (s *Step) image(ctx context.Context) (project.Dockerfile, error) {
 }
 
 // build builds the image.
-func (s *Step) build(ctx context.Context, dockerfile project.Dockerfile, client *registry.Client, o Options) ([]build.Built, error) {
+func (s *Step) build(ctx context.Context, dockerfile project.Dockerfile, config builder.Config, client *registry.Client, o Options) ([]build.Built, error) {
 	p, err := project.LoadDockerfile(ctx, dockerfile)
 	if err != nil {
 		return nil, err
@@ -115,12 +123,13 @@ func (s *Step) build(ctx context.Context, dockerfile project.Dockerfile, client 
 		return nil, project.BadInput(err)
 	}
 	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
+	opt.Builder.Config = config
 	opt.Builder.Log = func(sentence string) { o.say("%s", sentence) }
 	return build.Build(ctx, p, opt)
 }
 
 // client returns a client for registries with the credentials of the settings.
-func (s *Step) client(ctx context.Context, o Options) (*registry.Client, error) {
+func (s *Step) client(ctx context.Context, config builder.Config, o Options) (*registry.Client, error) {
 	keychain := registry.NewKeychain(func(sentence string) { fmt.Fprintln(o.Stderr, "WARNING: "+sentence) }, s.aws)
 	logins, err := s.logins(ctx)
 	var silent *registry.CloudError
@@ -131,7 +140,8 @@ func (s *Step) client(ctx context.Context, o Options) (*registry.Client, error) 
 		return nil, err
 	}
 	keychain.Add(logins...)
-	return registry.NewClient(keychain, o.Silence.Limit), nil
+	client := registry.NewClient(keychain, o.Silence.Limit)
+	return client, client.Reach(config.Registries)
 }
 
 // absent returns the references that do not exist in their registry, and those that do.

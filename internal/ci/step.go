@@ -87,6 +87,9 @@ type Step struct {
 	cacheFrom, cacheTo []string
 	enableCache        bool
 	cacheRepo          string
+
+	reach   reach
+	silence time.Duration // how long a registry may send nothing; 0 means what the options say
 }
 
 // login are the credentials for a registry.

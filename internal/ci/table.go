@@ -1,5 +1,10 @@
 package ci
 
+import (
+	"fmt"
+	"time"
+)
+
 // imageSettings are the settings of what the image is called.
 func imageSettings() []Setting {
 	return []Setting{
@@ -105,20 +110,21 @@ func cacheSettings() []Setting {
 func otherSettings() []Setting {
 	const daemon = "there is no Docker daemon"
 	const kaniko = "BuildKit takes no snapshots of the whole file system"
-	const config = "set it in the buildkitd.toml of the builder, which pulls and pushes"
 	return []Setting{
 		{Names: []string{envFile}, Type: typeText, Does: "File with further variables, one NAME=VALUE a line", set: func(s *Step, value string) error {
 			s.envFile = value // it is read before
 			return nil
 		}},
-		text("HARNESS_CA_PATH", "", "File with certificates of authorities, in PEM, that registries are trusted by too", func(s *Step) *string { return &s.caPath }),
-		ignored("PLUGIN_MIRROR DOCKER_PLUGIN_MIRROR PLUGIN_REGISTRY_MIRRORS PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", config),
-		ignored("PLUGIN_INSECURE PLUGIN_INSECURE_PULL PLUGIN_INSECURE_REGISTRY PLUGIN_SKIP_TLS_VERIFY PLUGIN_SKIP_TLS_VERIFY_PULL PLUGIN_SKIP_TLS_VERIFY_REGISTRY", config),
-		ignored("PLUGIN_REGISTRY_CERTIFICATE PLUGIN_REGISTRY_CLIENT_CERT", config),
-		ignored("PLUGIN_CUSTOM_DNS PLUGIN_CUSTOM_DNS_SEARCH", "the steps of a build ask the name servers of this pod or machine: set them there (dnsConfig), or in buildkitd.toml"),
+		text("HARNESS_CA_PATH", "", "File with certificates of authorities, in PEM, that registries and the APIs of clouds are trusted by too", func(s *Step) *string { return &s.caPath }),
 		ignored("PLUGIN_BUILDER_NAME PLUGIN_BUILDER_CONFIG PLUGIN_BUILDER_DRIVER PLUGIN_BUILDER_DRIVER_OPTS PLUGIN_BUILDER_DRIVER_OPTS_NEW", "samforge finds or starts a builder: name one with PLUGIN_BUILDER_REMOTE_CONN"),
 		ignored("PLUGIN_USE_LOADED_BUILDKIT PLUGIN_BUILDKIT_ASSETS_DIR PLUGIN_BUILDKIT_VERSION PLUGIN_BUILDX_LOAD", "BuildKit is in the image of samforge"),
-		ignored("PLUGIN_BUILDKIT_TLS_HANDSHAKE_TIMEOUT PLUGIN_BUILDKIT_RESPONSE_HEADER_TIMEOUT", "a registry that sends nothing is given up after SAMFORGE_SILENCE"),
+		{Names: names("PLUGIN_BUILDKIT_RESPONSE_HEADER_TIMEOUT"), Type: typeText, Default: "SAMFORGE_SILENCE, else 1m", Does: "How long a registry may send nothing before it is given up, such as 30s", set: func(s *Step, value string) (err error) {
+			if s.silence, err = time.ParseDuration(value); err != nil || s.silence < time.Second {
+				return fmt.Errorf("%q is not a time of a second or more, such as 30s", value)
+			}
+			return nil
+		}},
+		ignored("PLUGIN_BUILDKIT_TLS_HANDSHAKE_TIMEOUT", "BuildKit waits 10 seconds for a handshake"),
 		ignored("PLUGIN_VERBOSITY PLUGIN_LOG_FORMAT PLUGIN_LOG_TIMESTAMP", "the log has one form"),
 		ignored("PLUGIN_CACHE_METRICS_FILE", "the log says which steps came from the cache"),
 		ignored("PLUGIN_STORAGE_DRIVER", daemon), ignored("PLUGIN_STORAGE_PATH", daemon), ignored("PLUGIN_BIP", daemon), ignored("PLUGIN_MTU", daemon),
