@@ -90,7 +90,8 @@ func TestImageOfSamforge(t *testing.T) {
 			t.Errorf("%q: the image is %s, want %s", settings, got, want)
 		}
 	}
-	b.stepInContainers(t, image, base, try)
+	must(t, exec.CommandContext(t.Context(), "docker", "--host", engine.Host, "tag", image, samforgeImage).Run())
+	stepTemplatesInContainers(t, engine)
 	refused := try(build("cdk.yaml", "python3.12", append(noEscalation, "--security-opt", "seccomp="+profile, "--security-opt", "apparmor=unconfined")...)...)
 	if want := "the image has the file /etc/gshadow of UID 0, GID 42, and privileges must not escalate here"; refused.code != 1 || !strings.Contains(refused.stderr, want) {
 		t.Errorf("a step in an image with files of other owners: exit code %d, want 1 and %q:\n%s", refused.code, want, refused.stderr)
