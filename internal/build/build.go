@@ -98,6 +98,8 @@ type request struct {
 	session []session.Attachable
 	display *builder.Display
 	guard   *guard
+
+	together *together // nil if each image is exported as soon as it is built
 }
 
 // prepare checks all that can be checked without a builder, and returns the targets too. They are
@@ -160,6 +162,9 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 			return nil, err
 		}
 	}
+	if r.opt.Together {
+		r.together = newTogether(len(targets))
+	}
 	jobs, err := r.jobs(targets, inEngine)
 	if err != nil {
 		return nil, project.BadInput(err)
@@ -173,7 +178,9 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 		Attachables: r.session,
 		LocalMounts: r.served.mounts,
 		OCIStores:   r.served.stores,
+		Contexts:    r.served.contexts,
 		Silence:     r.opt.Silence,
+		AtOnce:      r.opt.Together,
 	}, jobs, r.display)
 	err = report.finish(ctx, targets, results)
 	return report.built, err

@@ -2,6 +2,7 @@ package build
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	bkclient "github.com/moby/buildkit/client"
@@ -16,7 +17,13 @@ func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.
 	if err != nil {
 		return nil, err
 	}
-	if opt.Push {
+	own, err := outputs(t.Outputs, t, false)
+	if err != nil {
+		return nil, err
+	}
+	entries = append(entries, own...)
+	pushed := slices.ContainsFunc(own, func(e bkclient.ExportEntry) bool { return e.Attrs["push"] == "true" })
+	if opt.Push && !t.NoPush && !pushed {
 		entries = append(entries, bkclient.ExportEntry{Type: bkclient.ExporterImage, Attrs: map[string]string{"push": "true"}})
 	}
 	if opt.Load && t.Multi() {
@@ -45,7 +52,7 @@ func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.
 				// A builder reuses a layer as it has it, and Lambda takes only gzip.
 				e.Attrs["compression"], e.Attrs["force-compression"] = "gzip", "true"
 			}
-			if err := annotate(e.Attrs, opt.Annotations); err != nil {
+			if err := annotate(e.Attrs, slices.Concat(opt.Annotations, t.Own.Annotations)); err != nil {
 				return nil, err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	bkclient "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildctl/build"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/tonistiigi/go-csvvalue"
 
 	"github.com/samforge/samforge/frontend"
@@ -46,11 +47,16 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		return builder.Job{}, err
 	}
 	base := r.newBaseLayers(t, all, exports)
+	run, err := r.buildOf(t, frontend.Frontend{Warn: r.opt.warn(t), Resolved: base.resolved})
+	if err != nil {
+		return builder.Job{}, err
+	}
 	job := builder.Job{
 		Name:  t.Name,
 		Group: t.Entry,
-		Build: t.Build(frontend.Frontend{Warn: r.opt.warn(t), Resolved: base.resolved}),
+		Build: run,
 		Retry: func(ctx context.Context, failed builder.Result) bool {
+			r.together.fail(failed)
 			return r.pushedMeanwhile(ctx, t, failed) || base.uploadUnmounted(ctx, failed)
 		},
 		Opt: bkclient.SolveOpt{
@@ -59,14 +65,35 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 			CacheImports:  imports,
 			CacheExports:  cacheExports,
 
-			AllowedEntitlements: r.opt.entitlements(),
+			AllowedEntitlements: entitlementsOf(attrs),
 		},
 	}
 	r.pushMembers(&job, t)
 	if r.opt.Push && t.Lambda != nil {
 		job.Build = r.guard.before(t, job.Build)
 	}
+	job.Build = r.together.join(job.Build)
 	return job, nil
+}
+
+// buildOf returns the build function of a target, which first builds the targets that are its
+// contexts.
+func (r *request) buildOf(t project.Target, f frontend.Frontend) (gateway.BuildFunc, error) {
+	links := map[string]frontend.Link{}
+	for name, linked := range t.Links {
+		attrs, err := r.attrs(linked)
+		if err != nil {
+			return nil, err
+		}
+		build, err := r.buildOf(linked, f)
+		if err != nil {
+			return nil, err
+		}
+		links[name] = frontend.Link{Build: build, Opts: func(ctx context.Context) map[string]string {
+			return builder.WithSessions(ctx, attrs)
+		}}
+	}
+	return frontend.WithLinks(t.Build(f), links), nil
 }
 
 // pushedMeanwhile reports whether a registry refused a push whose tag points at this very image: the
@@ -84,9 +111,11 @@ func (r *request) pushedMeanwhile(ctx context.Context, t project.Target, failed 
 // same image.
 func (r *request) attrs(t project.Target) (map[string]string, error) {
 	attrs := t.Attrs()
-	maps.Copy(attrs, r.served.attrs)
-	for name, value := range r.opt.Labels {
-		attrs["label:"+name] = value
+	maps.Copy(attrs, r.served.attrs[t.Part()])
+	for _, labels := range []map[string]string{r.opt.Labels, t.Own.Labels} {
+		for name, value := range labels {
+			attrs["label:"+name] = value
+		}
 	}
 	if r.opt.NoCache || slices.ContainsFunc(r.opt.NoCacheFilter, t.SelectedBy) {
 		attrs["no-cache"] = ""
@@ -96,7 +125,7 @@ func (r *request) attrs(t project.Target) (map[string]string, error) {
 		return nil, err
 	}
 	maps.Copy(attrs, network)
-	for _, attest := range r.opt.Attests {
+	for _, attest := range slices.Concat(r.opt.Attests, t.Own.Attests) {
 		kind, rest, err := parseAttest(attest)
 		if err != nil {
 			return nil, err

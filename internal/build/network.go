@@ -55,9 +55,9 @@ func parseHost(value string) ([]string, error) {
 	return hosts, nil
 }
 
-// entitlements returns the privileges that the user grants to the build steps.
-func (opt Options) entitlements() []string {
-	if opt.Network == "host" {
+// entitlementsOf returns the privileges of build steps that the attributes of a frontend ask for.
+func entitlementsOf(attrs map[string]string) []string {
+	if attrs["force-network-mode"] == "host" {
 		return []string{entitlements.EntitlementNetworkHost.String()}
 	}
 	return nil

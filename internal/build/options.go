@@ -19,14 +19,16 @@ type Options struct {
 
 	// Push pushes the images; Load gives them to the Docker engine.
 	Push, Load bool
+	// Together exports no image before all of them are built.
+	Together bool
 	// Prepare makes the repositories of references ready for a push. It is called when no mistake was
 	// found in the input, before anything is built. nil does nothing.
 	Prepare func(ctx context.Context, refs ...string) error
-	// Outputs are further exports, in the form of --output.
-	Outputs []string
 	// NoSkip builds the functions of a SAM template even if an image of the same inputs is in the
 	// registry.
 	NoSkip bool
+	// Outputs are further exports, in the form of --output.
+	Outputs []string
 	// SkipExisting leaves out images whose tags all exist in the registry.
 	SkipExisting bool
 

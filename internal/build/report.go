@@ -182,7 +182,7 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	response := result.Response.ExporterResponse
 	image := Built{Target: t, Metadata: decode(response)}
 	digest := response[exptypes.ExporterImageDigestKey]
-	if r.inEngine && r.opt.Push {
+	if r.inEngine && r.opt.Push && !t.NoPush {
 		var err error
 		if digest, err = enginePush(ctx, t.Refs); err != nil {
 			return explain(err, t, result)

@@ -2,6 +2,7 @@ package build
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -11,6 +12,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 
+	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/llbgen"
 )
@@ -23,23 +25,50 @@ const (
 
 // served are the files that the session sends when the builder asks for them.
 type served struct {
-	attrs  map[string]string // the frontend's attributes for the named contexts
-	mounts map[string]fsutil.FS
-	stores map[string]content.Store
+	attrs    map[*project.Project]map[string]string // the frontend's attributes for the contexts, by part
+	mounts   map[string]fsutil.FS
+	contexts map[string]fsutil.FS // the build contexts of several parts, by folder
+	stores   map[string]content.Store
 }
 
-// serve returns the files that the session sends for a project: its build file and lock file, its
-// named contexts, and its build context if the build reads anything from it.
+// serve returns the files that the session sends for a project. Of several parts, each has files under
+// names of its own, and those that have one build context share it.
 func serve(p *project.Project) (*served, error) {
-	s := &served{attrs: map[string]string{}, mounts: map[string]fsutil.FS{}, stores: map[string]content.Store{}}
+	s := &served{
+		attrs:  map[*project.Project]map[string]string{},
+		mounts: map[string]fsutil.FS{}, contexts: map[string]fsutil.FS{}, stores: map[string]content.Store{},
+	}
+	parts := p.Parts()
+	for n, part := range parts {
+		s.attrs[part] = map[string]string{}
+		suffix := ""
+		if len(parts) > 1 {
+			suffix = fmt.Sprintf("-%d", n)
+			s.attrs[part]["dockerfilekey"] = localDockerfile + suffix
+		}
+		if err := s.part(part, suffix); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// part serves a part of a project: its build file and lock file, its named contexts, and its build
+// context if the build reads anything from it. suffix is that of the names of its files.
+func (s *served) part(p *project.Project, suffix string) (err error) {
 	for _, c := range p.Contexts {
-		if err := s.add(c); err != nil {
-			return nil, fmt.Errorf("--build-context %s=%s: %w", c.Name, c.Source, err)
+		if err := s.add(p, c, suffix); err != nil {
+			return fmt.Errorf("--build-context %s=%s: %w", c.Name, c.Source, err)
 		}
 	}
 	if p.ReadsContext() && p.Context.Folder != "" {
-		if err := s.folder(localContext, p.Context.Folder); err != nil {
-			return nil, err
+		to, name := s.mounts, localContext
+		if suffix != "" {
+			to, name = s.contexts, filepath.Clean(p.Context.Folder)
+			s.attrs[p]["local-sessionid:"+localContext] = builder.SessionOf(name)
+		}
+		if to[name], err = fsutil.NewFS(p.Context.Folder); err != nil {
+			return err
 		}
 	}
 	files := staticfs.NewFS()
@@ -50,49 +79,43 @@ func serve(p *project.Project) (*served, error) {
 	if p.File.IgnoreData != nil {
 		files.Add(p.File.ServedName()+".dockerignore", &types.Stat{Mode: 0o644}, p.File.IgnoreData)
 	}
-	s.mounts[localDockerfile] = files
-	return s, nil
+	s.mounts[localDockerfile+suffix] = files
+	return nil
 }
 
 // add serves a named context: a folder or an OCI layout. For any other it serves nothing, because
 // the builder fetches those.
-func (s *served) add(c project.NamedContext) error {
+func (s *served) add(p *project.Project, c project.NamedContext, suffix string) (err error) {
+	attrs, key := s.attrs[p], "context:"+c.Name
 	if value, ok := strings.CutPrefix(c.Source, project.LayoutScheme); ok {
-		return s.layout(c.Name, value)
+		attrs[key], err = s.layout(value)
+		return err
 	}
 	if !c.Folder() {
-		s.attrs["context:"+c.Name] = c.Source
+		attrs[key] = c.Source
 		return nil
 	}
 	local := c.Name
 	if local == localContext || local == localDockerfile {
 		local = "_" + local // as buildx does
 	}
-	s.attrs["context:"+c.Name] = "local:" + local
-	return s.folder(local, c.Source)
+	local += suffix
+	attrs[key] = "local:" + local
+	s.mounts[local], err = fsutil.NewFS(c.Source)
+	return err
 }
 
-func (s *served) folder(name, folder string) error {
-	files, err := fsutil.NewFS(folder)
-	if err != nil {
-		return err
-	}
-	s.mounts[name] = files
-	return nil
-}
-
-// layout serves an OCI layout as a content store.
-func (s *served) layout(name, value string) error {
+// layout serves an OCI layout as a content store, and returns the address of the context.
+func (s *served) layout(value string) (string, error) {
 	layout, err := project.ParseLayout(value)
 	if err != nil {
-		return err
+		return "", err
 	}
 	store, err := contentlocal.NewStore(layout.Path)
 	if err != nil {
-		return fmt.Errorf("open the OCI layout %s: %w", layout.Path, err)
+		return "", fmt.Errorf("open the OCI layout %s: %w", layout.Path, err)
 	}
 	id := fmt.Sprintf("layout-%d", len(s.stores))
 	s.stores[id] = store
-	s.attrs["context:"+name] = "oci-layout://" + id + "@" + layout.Digest.String()
-	return nil
+	return project.LayoutScheme + id + "@" + layout.Digest.String(), nil
 }

@@ -75,25 +75,26 @@ func TestServedContexts(t *testing.T) {
 		"an OCI layout with one image":  {"files=oci-layout://" + string(path), "files", "oci-layout://layout-0@" + digest.String()},
 		"an OCI layout and a digest":    {"files=oci-layout://" + string(path) + "@" + digest.String(), "files", "oci-layout://layout-0@" + digest.String()},
 	} {
-		s, err := serveContext(c.value)
+		p, s, err := serveContext(c.value)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got := s.attrs["context:"+c.key]; got != c.want {
+		if got := s.attrs[p]["context:"+c.key]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
-	if _, err := serveContext("files=oci-layout://" + dir + "/empty"); err == nil || !strings.Contains(err.Error(), "OCI layout") {
+	if _, _, err := serveContext("files=oci-layout://" + dir + "/empty"); err == nil || !strings.Contains(err.Error(), "OCI layout") {
 		t.Errorf("a layout without index: the error is %v", err)
 	}
 }
 
 // serveContext serves a build file with one named context.
-func serveContext(value string) (*served, error) {
+func serveContext(value string) (*project.Project, *served, error) {
 	p, err := project.Load(context.Background(), project.Options{File: "-", Stdin: strings.NewReader(serverlessFile), BuildContexts: []string{value}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return serve(p)
+	s, err := serve(p)
+	return p, s, err
 }

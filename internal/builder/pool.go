@@ -137,6 +137,7 @@ func (p *Pool) Run(ctx context.Context, so SessionOptions, jobs []Job, d *Displa
 	several := len(p.members) > 1
 	solvers := map[string]solver{}
 	s := &spread{
+		atOnce: so.AtOnce,
 		solve: func(address string, job Job) Result {
 			out := d.writer("")
 			if len(jobs) > 1 {

@@ -128,6 +128,7 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		return res
 	}
 	opt := ownMaps(job.Opt)
+	shared.fill(opt.FrontendAttrs)
 	if needsOwnSession(opt) {
 		opt.Session, opt.LocalMounts, opt.OCIStores, opt.SharedKey = so.Attachables, so.LocalMounts, so.OCIStores, so.SharedKey
 	} else {
@@ -162,7 +163,7 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		}
 	}()
 	res.Response, res.Err = b.client.Build(ctx, opt, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		built, err := job.Build(ctx, c)
+		built, err := job.Build(context.WithValue(ctx, sessionKey{}, shared), c)
 		res.Cause = err
 		return built, err
 	}, status)

@@ -3,9 +3,12 @@ package builder
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/session"
 	sessioncontent "github.com/moby/buildkit/session/content"
 	"github.com/moby/buildkit/session/filesync"
@@ -21,6 +24,10 @@ type SessionOptions struct {
 	OCIStores   map[string]content.Store // OCI layouts by name, without the "oci:" prefix
 	SharedKey   string                   // lets a later session send only the changes in the local sources
 	Silence     SilenceOptions           // how long a solve may report nothing
+	// Contexts are main build contexts by name, which all have the same name in a build: each is in a
+	// session of its own, which jobs find with [SessionOf].
+	Contexts map[string]fsutil.FS
+	AtOnce   bool // all jobs run at the same time, because they wait for each other
 }
 
 // SessionError says that a builder answered, but did not accept a session.
@@ -39,11 +46,40 @@ func (e *SessionError) Unwrap() error { return e.Err }
 // closeTimeout limits the orderly end of a session; then the connection is cut.
 const closeTimeout = 5 * time.Second
 
+// SessionOf returns the value of a job's attribute that gets the ID of the session with a context of
+// [SessionOptions.Contexts].
+func SessionOf(context string) string { return sessionOf + context }
+
+const sessionOf = "session-of:"
+
+// WithSessions returns attributes with the IDs of sessions in place of the values that [SessionOf]
+// returned. ctx is that of [Job.Build].
+func WithSessions(ctx context.Context, attrs map[string]string) map[string]string {
+	attrs = maps.Clone(attrs)
+	if shared, ok := ctx.Value(sessionKey{}).(*sharedSession); ok {
+		shared.fill(attrs)
+	}
+	return attrs
+}
+
+type sessionKey struct{}
+
 // sharedSession is one session for many solves.
 type sharedSession struct {
 	*session.Session
 	cut   context.CancelFunc
 	ended chan struct{} // closed when the connection has ended
+
+	contexts map[string]*sharedSession // those of SessionOptions.Contexts
+}
+
+// fill is [WithSessions] for attributes that it may change.
+func (s *sharedSession) fill(attrs map[string]string) {
+	for name, value := range attrs {
+		if of, ok := strings.CutPrefix(value, sessionOf); ok && s.contexts[of] != nil {
+			attrs[name] = s.contexts[of].ID()
+		}
+	}
 }
 
 // broken reports whether the connection ended before close.
@@ -58,6 +94,9 @@ func (s *sharedSession) broken() bool {
 
 // close ends the session in order, after the last solve.
 func (s *sharedSession) close() {
+	for _, of := range s.contexts {
+		of.close()
+	}
 	late := time.AfterFunc(closeTimeout, s.cut)
 	s.Close()
 	late.Stop()
@@ -91,13 +130,21 @@ func (b *Builder) openSession(ctx context.Context, so SessionOptions, failed fun
 	}
 	// ctx does not end it: a cancelled solve still uses its session while it winds down.
 	run, cut := context.WithCancel(context.WithoutCancel(ctx))
-	shared := &sharedSession{s, cut, make(chan struct{})}
+	shared := &sharedSession{Session: s, cut: cut, ended: make(chan struct{}), contexts: map[string]*sharedSession{}}
 	go func() {
 		defer close(shared.ended)
 		if err := s.Run(run, b.dialSession); err != nil {
 			failed(&SessionError{Builder: b.String(), Err: reason(err)})
 		}
 	}()
+	for name, files := range so.Contexts {
+		of := SessionOptions{SharedKey: so.SharedKey, LocalMounts: map[string]fsutil.FS{dockerui.DefaultLocalNameContext: files}}
+		if shared.contexts[name], err = b.openSession(ctx, of, failed); err != nil {
+			delete(shared.contexts, name)
+			shared.close()
+			return nil, err
+		}
+	}
 	return shared, nil
 }
 

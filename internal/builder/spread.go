@@ -34,6 +34,7 @@ type spread struct {
 	addresses []string // all builders, including lost ones
 	solve     func(address string, job Job) Result
 	again     func(address string, unfinished int) // called before the unfinished jobs of a lost builder move to others
+	atOnce    bool                                 // maxSolves does not count
 
 	jobs    []Job
 	results []Result                 // results by job index
@@ -50,8 +51,12 @@ func (s *spread) run(jobs []Job) []Result {
 	for i := range jobs {
 		all[i] = i
 	}
+	solves := maxSolves
+	if s.atOnce {
+		solves = max(solves, len(jobs))
+	}
 	for _, address := range s.addresses {
-		s.slots[address] = make(chan struct{}, maxSolves)
+		s.slots[address] = make(chan struct{}, solves)
 	}
 	s.solveAll(all)
 	return s.results

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,11 +21,15 @@ import (
 
 // Dockerfile describes an image of any Dockerfile, as the flags of `docker buildx build` do.
 type Dockerfile struct {
+	// Name is that of the target; empty means image.
+	Name string
 	// Context is the build context: a folder, or the address of a git repository or an archive.
 	Context string
 	// File is the path of the Dockerfile: one in the context if the context is an address, else one on
 	// this machine. Empty means Dockerfile in the context.
 	File string
+	// Text is the text of the Dockerfile, in place of File.
+	Text string
 	// Stage is the stage to build; empty means the last one.
 	Stage string
 	Args  map[string]string
@@ -34,11 +39,22 @@ type Dockerfile struct {
 	BuildContexts []string
 	// Refs are the references of the image.
 	Refs []string
+	// Outputs are further exports, in the form of --output.
+	Outputs []string
+	// Own are settings of this image alone. Attrs are further attributes of the Dockerfile frontend.
+	Own   Settings
+	Attrs map[string]string
+	// Links are named contexts that are other images: their names, by that of the context.
+	Links map[string]string
+	// NoPush leaves the image out of a push.
+	NoPush bool
+	// Linked is true if the image is only a context of others.
+	Linked bool
 }
 
 // LoadDockerfile returns a project with the image of a Dockerfile as its only target. Mistakes are an
 // [*InputError].
-func LoadDockerfile(_ context.Context, d Dockerfile) (*Project, error) {
+func LoadDockerfile(d Dockerfile) (*Project, error) {
 	p := &Project{
 		Args: maps.Clone(d.Args), origin: anyDockerfile{d},
 		opt: Options{Context: d.Context, File: d.File, Tags: d.Refs, Platforms: d.Platforms, BuildContexts: d.BuildContexts},
@@ -70,6 +86,10 @@ func (p *Project) readDockerfile(d Dockerfile) (err error) {
 	if p.Context, err = readContext(opt); err != nil {
 		return err
 	}
+	if d.Text != "" {
+		p.File.Name, p.File.Data = "Dockerfile", []byte(d.Text)
+		return nil
+	}
 	if p.Context.Address != "" {
 		p.File.Name = opt.File
 		return nil
@@ -97,9 +117,11 @@ func (o anyDockerfile) place(p *Project, asked []ocispecs.Platform, fallback oci
 	if len(asked) == 0 {
 		asked = []ocispecs.Platform{fallback}
 	}
+	name := cmp.Or(o.d.Name, "image")
 	return []Target{{
-		Name: "image", Platforms: asked, Refs: slices.Clone(o.d.Refs),
-		fields:  map[string]string{"Target": "image"},
+		Name: name, Platforms: asked, Refs: slices.Clone(o.d.Refs),
+		NoPush: o.d.NoPush, Outputs: o.d.Outputs, Own: o.d.Own,
+		fields:  map[string]string{"Target": name},
 		project: p, image: dockerfileImage{o.d, p},
 	}}, nil
 }
@@ -122,7 +144,7 @@ type dockerfileImage struct {
 }
 
 func (i dockerfileImage) build(frontend.Frontend) gateway.BuildFunc {
-	return frontend.Plain{Stage: i.d.Stage, InContext: i.project.Context.Address != ""}.Build()
+	return frontend.Plain{Stage: i.d.Stage, InContext: i.project.Context.Address != "" && i.d.Text == ""}.Build()
 }
 
 func (i dockerfileImage) describe(context.Context, llbgen.Options) (*llbgen.Image, error) {

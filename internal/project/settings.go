@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Settings apply to every target, through any door. The values are those of the flags of docker
-// buildx build.
+// Settings apply to every target, through any door, or to one alone: see [Target.Own]. The values are
+// those of the flags of docker buildx build.
 type Settings struct {
 	Labels map[string]string
 	// Annotations are OCI annotations in the form of buildx: [TYPE:]KEY=VALUE.
@@ -59,7 +59,7 @@ func (s Settings) With(targets ...Target) (Settings, error) {
 			with.SSH, err = add(with.SSH, "--ssh", t.Own.SSH)
 		}
 		if err != nil {
-			return s, fmt.Errorf("%s: DockerBuildExtraParams: %w", t.Name, err)
+			return s, fmt.Errorf("%s: %w", t.Name, err)
 		}
 	}
 	return with, nil

@@ -35,6 +35,8 @@ type Target struct {
 	// architecture.
 	Refs    []string
 	Members map[string]string
+	// NoPush is true for an image that is not pushed, whatever else is.
+	NoPush bool
 	// Base is the reference of the base image, as written.
 	Base string
 	// Pulls are the images that the builder pulls for the target, because it copies files from
@@ -51,8 +53,12 @@ type Target struct {
 	// for an image that has a tag of its own each time.
 	Changed func(context.Context) (bool, error)
 
-	// Own are settings of the target alone: Secrets, SSH, CacheFrom and CacheTo.
+	// Outputs are further exports of the target alone, in the form of --output.
+	Outputs []string
+	// Own are settings of the target alone.
 	Own Settings
+	// Links are named contexts that are the images of other targets, by their names.
+	Links map[string]Target
 
 	fields  map[string]string // the fields for the template of a cache
 	project *Project
@@ -121,6 +127,9 @@ func (t Target) Attrs() map[string]string {
 		names = append(names, platforms.Format(p))
 	}
 	attrs := t.project.Context.Attrs()
+	if d, ok := t.image.(dockerfileImage); ok {
+		maps.Copy(attrs, d.d.Attrs)
+	}
 	attrs["filename"] = t.project.File.ServedName()
 	attrs["target"] = t.Name
 	attrs["platform"] = strings.Join(names, ",")
@@ -129,6 +138,9 @@ func (t Target) Attrs() map[string]string {
 	}
 	return attrs
 }
+
+// Part returns the part of the project that the target comes from: see [Project.Parts].
+func (t Target) Part() *Project { return t.project }
 
 // Build returns the build function of the target. It runs the frontend, as every door does.
 func (t Target) Build(f frontend.Frontend) gateway.BuildFunc { return t.image.build(f) }
