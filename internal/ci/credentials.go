@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,11 +121,15 @@ func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
 		return nil, err
 	}
 	var own []registry.Login
+	scope := cmp.Or(host(s.registry), "docker.io") // of a bake file's images
+	if len(s.bakeFiles) == 0 && repo != "" {
+		scope = withRegistry(repo)
+	}
 	if push.username != "" {
-		if repo == "" {
+		if repo == "" && len(s.bakeFiles) == 0 {
 			return nil, errors.New("PLUGIN_USERNAME is for the registry of PLUGIN_REPO, which is missing")
 		}
-		own = append(own, registry.Login{Scope: withRegistry(repo), Username: push.username, Password: push.password})
+		own = append(own, registry.Login{Scope: scope, Username: push.username, Password: push.password})
 		if cache := s.cacheRepository(); cache != "" {
 			own = append(own, registry.Login{Scope: withRegistry(registry.Repository(cache)), Username: push.username, Password: push.password})
 		}
@@ -137,7 +142,7 @@ func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
 		own = append(own, registry.Login{Scope: of, Username: s.base.username, Password: s.base.password})
 	}
 	if push.username != "" { // also for base images there, if nothing else is given for them
-		of, _, _ := strings.Cut(withRegistry(repo), "/")
+		of, _, _ := strings.Cut(scope, "/")
 		own = append(own, registry.Login{Scope: of, Username: push.username, Password: push.password})
 	}
 	return append(own, logins...), nil

@@ -34,7 +34,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, forget()) }()
-	dockerfile, err := s.image(ctx)
+	images, err := s.images(ctx, o)
 	if errors.Is(err, ErrNothing) {
 		o.say("%v", err)
 		return nil
@@ -44,11 +44,12 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	}
 	var p *project.Project
 	if !s.pushOnly {
-		if p, err = project.LoadDockerfile(ctx, dockerfile); err != nil {
+		if p, err = project.LoadDockerfiles(images); err != nil {
 			return err
 		}
 	}
-	config, err := s.config(p, dockerfile.Refs)
+	refs := references(images)
+	config, err := s.config(p, refs)
 	if err != nil {
 		return err
 	}
@@ -59,54 +60,71 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return project.BadInput(err)
 	}
-	if err := s.prepareRepository(ctx, dockerfile.Refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
+	if err := s.prepareRepository(ctx, refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
 		return err
 	}
 	var existing []build.Ref
 	if s.skipIfExists && s.pushes() {
-		if dockerfile.Refs, existing, err = absent(ctx, client, dockerfile.Refs); err != nil {
+		if existing, err = absent(ctx, client, images); err != nil {
 			return err
 		}
 		for _, ref := range existing {
 			o.say("%s exists, and is not pushed", ref)
 			fmt.Fprintln(o.Stdout, ref)
 		}
-		if len(dockerfile.Refs) == 0 {
+		if images = unfinished(images); len(images) == 0 {
 			return s.writeOutputs(nil, existing)
 		}
 	}
 	if s.pushOnly {
-		pushed, err := s.pushTar(ctx, client, dockerfile.Refs, o)
+		pushed, err := s.pushTar(ctx, client, images[0].Refs, o)
 		if err != nil {
 			return err
 		}
 		return s.writeOutputs(nil, append(existing, pushed...))
 	}
-	built, err := s.build(ctx, dockerfile, config, client, o)
+	built, err := s.build(ctx, images, config, client, o)
 	if err != nil {
 		return err
 	}
 	return s.writeOutputs(built, existing)
 }
 
-// image returns the image of the step, if the settings are right.
-func (s *Step) image(ctx context.Context) (project.Dockerfile, error) {
+// images returns the images of the step, if the settings are right: one, or those of a bake file.
+func (s *Step) images(ctx context.Context, o Options) ([]project.Dockerfile, error) {
 	if err := s.check(); err != nil {
-		return project.Dockerfile{}, project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
 	if err := s.findRegistry(ctx); err != nil {
-		return project.Dockerfile{}, err
+		return nil, err
 	}
-	dockerfile, err := s.Dockerfile(ctx)
+	if len(s.bakeFiles) > 0 {
+		images, err := s.baked(ctx, o)
+		if err != nil {
+			err = project.BadInput(err)
+		}
+		return images, err
+	}
+	image, err := s.Dockerfile(ctx)
 	if err != nil {
-		err = project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
-	return dockerfile, err
+	return []project.Dockerfile{image}, nil
 }
 
-// build builds the image.
-func (s *Step) build(ctx context.Context, dockerfile project.Dockerfile, config builder.Config, client *registry.Client, o Options) ([]build.Built, error) {
-	p, err := project.LoadDockerfile(ctx, dockerfile)
+// references returns the references that images are pushed to.
+func references(images []project.Dockerfile) (refs []string) {
+	for _, image := range images {
+		if !image.Linked && !image.NoPush {
+			refs = append(refs, image.Refs...)
+		}
+	}
+	return refs
+}
+
+// build builds the images.
+func (s *Step) build(ctx context.Context, images []project.Dockerfile, config builder.Config, client *registry.Client, o Options) ([]build.Built, error) {
+	p, err := project.LoadDockerfiles(images)
 	if err != nil {
 		return nil, err
 	}
@@ -144,20 +162,42 @@ func (s *Step) client(ctx context.Context, config builder.Config, o Options) (*r
 	return client, client.Reach(config.Registries)
 }
 
-// absent returns the references that do not exist in their registry, and those that do.
-func absent(ctx context.Context, client *registry.Client, refs []string) (missing []string, existing []build.Ref, err error) {
-	for _, ref := range refs {
-		digest, there, err := client.Digest(ctx, ref)
-		if err != nil {
-			return nil, nil, fmt.Errorf("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS: %w", err)
+// absent takes the references that exist in their registry out of images, and returns them.
+func absent(ctx context.Context, client *registry.Client, images []project.Dockerfile) (existing []build.Ref, err error) {
+	for n, image := range images {
+		if image.Linked || image.NoPush {
+			continue
 		}
-		if there {
-			existing = append(existing, build.Ref{Name: ref, Digest: digest})
-		} else {
-			missing = append(missing, ref)
+		var missing []string
+		for _, ref := range image.Refs {
+			digest, there, err := client.Digest(ctx, ref)
+			if err != nil {
+				return nil, fmt.Errorf("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS: %w", err)
+			}
+			if there {
+				existing = append(existing, build.Ref{Name: ref, Digest: digest})
+			} else {
+				missing = append(missing, ref)
+			}
+		}
+		images[n].Refs = missing
+	}
+	return existing, nil
+}
+
+// unfinished returns the images that have references left to push, or that are not pushed, and those
+// that are contexts of others; none if these are all that is left.
+func unfinished(images []project.Dockerfile) (left []project.Dockerfile) {
+	only := true
+	for _, image := range images {
+		if image.Linked || image.NoPush || len(image.Refs) > 0 {
+			left, only = append(left, image), only && image.Linked
 		}
 	}
-	return missing, existing, nil
+	if only {
+		return nil
+	}
+	return left
 }
 
 // check refuses settings that contradict each other.
@@ -171,6 +211,10 @@ func (s *Step) check() error {
 		return errors.New("PLUGIN_BASE_IMAGE_USERNAME and PLUGIN_BASE_IMAGE_PASSWORD belong together, and one of them is missing")
 	case s.pushOnly && s.noPush:
 		return errors.New("PLUGIN_PUSH_ONLY and PLUGIN_NO_PUSH contradict each other: set one of them")
+	case s.pushOnly && len(s.bakeFiles) > 0:
+		return errors.New("PLUGIN_PUSH_ONLY and PLUGIN_BAKE_FILE contradict each other: set one of them")
+	case len(s.bakeOptions) > 0 && len(s.bakeFiles) == 0:
+		return errors.New("PLUGIN_BAKE_OPTIONS is given without PLUGIN_BAKE_FILE: name the bake file")
 	case s.pushOnly != (s.sourceTar != ""):
 		return errors.New("PLUGIN_PUSH_ONLY and PLUGIN_SOURCE_TAR_PATH belong together, and one of them is missing")
 	case s.accessToken != "" && s.push.password != "":
@@ -183,7 +227,7 @@ func (s *Step) check() error {
 func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, error) {
 	opt := build.Options{
 		Push: s.pushes(), NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
-		MetadataFile: s.metadataFile, Progress: "plain", Outputs: s.outputs(),
+		MetadataFile: s.metadataFile, Progress: "plain", Together: true,
 		Builder: builder.Options{Address: s.builder}, RewriteTimestamp: s.reproducible,
 	}
 	if s.quiet {
@@ -200,6 +244,10 @@ func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, err
 	if opt.Labels, err = s.allLabels(ctx); err != nil {
 		return opt, err
 	}
+	if len(s.bakeFiles) > 0 {
+		return opt, nil
+	}
+	opt.Outputs = s.outputs()
 	opt.Annotations, opt.Attests = s.annotations, s.attests
 	opt.CacheFrom, opt.CacheTo, err = s.caches()
 	return opt, err
@@ -267,6 +315,9 @@ func (s *Step) allLabels(ctx context.Context) (map[string]string, error) {
 				labels[prefix+name] = value
 			}
 		}
+	}
+	if len(s.bakeFiles) > 0 {
+		return labels, nil
 	}
 	for prefix, list := range map[string][]string{"org.label-schema.": s.labelSchema, "": s.labels} {
 		for _, label := range list {

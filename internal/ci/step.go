@@ -59,6 +59,7 @@ type Step struct {
 	metadataFile              string
 	pushOnly                  bool
 	sourceTar                 string
+	bakeFiles, bakeOptions    []string
 	envFile, caPath           string
 	digestFile, tagDigestFile string
 
@@ -153,16 +154,21 @@ func (s *Step) args() (map[string]string, error) {
 			args[key] = value
 		}
 	}
+	s.addProxies(args)
+	if epoch := s.environment[llbgen.EpochArg]; epoch != "" && args[llbgen.EpochArg] == "" {
+		args[llbgen.EpochArg] = epoch
+	}
+	return args, nil
+}
+
+// addProxies adds the proxies of the environment to build arguments that have none.
+func (s *Step) addProxies(args map[string]string) {
 	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
 		value := cmp.Or(s.environment[proxy], s.environment[strings.ToLower(proxy)], s.environment["HARNESS_"+proxy])
 		if _, given := args[proxy]; value != "" && !given {
 			args[proxy], args[strings.ToLower(proxy)] = value, value
 		}
 	}
-	if epoch := s.environment[llbgen.EpochArg]; epoch != "" && args[llbgen.EpochArg] == "" {
-		args[llbgen.EpochArg] = epoch
-	}
-	return args, nil
 }
 
 // commitTime returns the time of the commit that is checked out in the build context.
