@@ -144,7 +144,9 @@ func (s *Step) baseHosts(p *project.Project) (hosts []string) {
 		hosts = append(hosts, of)
 	}
 	if p != nil {
-		hosts = append(hosts, inputs.Registries(p.File.Data, p.Args)...)
+		for _, part := range p.Parts() {
+			hosts = append(hosts, inputs.Registries(part.File.Data, part.Args)...)
+		}
 	}
 	return hosts
 }
