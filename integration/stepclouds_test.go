@@ -1,10 +1,22 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/payload"
+
+	"github.com/samforge/samforge/integration/testenv"
 	"github.com/samforge/samforge/internal/registry/azurefake"
 )
 
@@ -30,4 +42,91 @@ func TestStepLogsInToAzure(t *testing.T) {
 			t.Errorf("exit code %d:\n%s", r.code, r.stderr)
 		}
 	})
+}
+
+// The step signs the index that it pushed, and its members, with a key that cosign has encrypted. A
+// second run signs nothing again.
+func TestStepSigns(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{Registry: testenv.RegistryOptions{ImmutableTags: true, TokenAuth: true, AnonymousPull: true, Users: map[string]testenv.Account{"ci": {Password: ciPassword, Push: true}}}})
+	verifier, private, err := signature.NewDefaultECDSASignerVerifier()
+	must(t, err)
+	der, err := cryptoutils.MarshalPrivateKeyToDER(private)
+	must(t, err)
+	sealed, err := encrypted.Encrypt(der, []byte("canary-of-the-password"))
+	must(t, err)
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: sealed}))
+	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY app /app\n", "app": "app\n"})
+	repository := b.Registry.Addr + "/team/app"
+	settings := []string{"PLUGIN_REPO=" + repository, "PLUGIN_TAGS=1,2", "PLUGIN_PLATFORM=linux/amd64,linux/arm64", "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD=" + ciPassword,
+		"PLUGIN_COSIGN_PRIVATE_KEY=" + key, "PLUGIN_COSIGN_PASSWORD=canary-of-the-password", "PLUGIN_COSIGN_PARAMS=-a build=7 --recursive"}
+	for range 2 {
+		r := b.step(dir, settings...)
+		digest := b.wantStep(t, r, repository+":1", repository+":2")
+		if !strings.Contains(r.stderr, repository+"@"+digest+" is signed by ") || !strings.Contains(r.stderr, "no entry in a transparency log") {
+			t.Errorf("the log does not say what is signed:\n%s", r.stderr)
+		}
+		if all := r.stdout + r.stderr + b.Buildkitd.Log(); strings.Contains(all, "canary") || strings.Contains(all, strings.Split(key, "\n")[1]) {
+			t.Errorf("a secret is shown:\n%s", all)
+		}
+		parsed, err := name.ParseReference(repository + "@" + digest)
+		must(t, err)
+		found, err := remote.Index(parsed, remote.WithContext(t.Context()))
+		must(t, err)
+		index, err := found.IndexManifest()
+		must(t, err)
+		signed := []string{digest}
+		for _, member := range index.Manifests {
+			signed = append(signed, member.Digest.String())
+		}
+		if len(signed) != 3 {
+			t.Fatalf("the index is %+v", index)
+		}
+		for _, digest := range signed {
+			wantSignature(t, verifier, repository, digest)
+		}
+	}
+	for name, c := range map[string]struct {
+		setting, want string
+	}{
+		"a wrong password": {"PLUGIN_COSIGN_PASSWORD=other", "PLUGIN_COSIGN_PASSWORD is not the password"},
+		"no such key":      {"PLUGIN_COSIGN_PRIVATE_KEY=" + filepath.Join(dir, "cosign.key"), "PLUGIN_COSIGN_PRIVATE_KEY is neither"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := b.step(dir, append(settings, c.setting, "PLUGIN_TAGS=3", "BUILDKIT_HOST=tcp://127.0.0.1:1")...)
+			if r.code != 2 || !strings.Contains(r.stderr, c.want) || strings.Contains(r.stderr, "canary") {
+				t.Errorf("exit code %d:\n%s", r.code, r.stderr)
+			}
+		})
+	}
+}
+
+// wantSignature checks that an image in a registry has exactly one signature, which is the verifier's,
+// with the annotation build=7.
+func wantSignature(t *testing.T, verifier signature.Verifier, repository, digest string) {
+	t.Helper()
+	parsed, err := name.ParseReference(repository + ":" + strings.Replace(digest, ":", "-", 1) + ".sig")
+	must(t, err)
+	image, err := remote.Image(parsed, remote.WithContext(t.Context()))
+	must(t, err)
+	manifest, err := image.Manifest()
+	must(t, err)
+	if len(manifest.Layers) != 1 || manifest.Layers[0].MediaType != "application/vnd.dev.cosign.simplesigning.v1+json" {
+		t.Fatalf("the signatures of %s are %+v", digest, manifest)
+	}
+	layer, err := image.LayerByDigest(manifest.Layers[0].Digest)
+	must(t, err)
+	content, err := layer.Compressed()
+	must(t, err)
+	defer content.Close()
+	text, err := io.ReadAll(content)
+	must(t, err)
+	signed, err := base64.StdEncoding.DecodeString(manifest.Layers[0].Annotations["dev.cosignproject.cosign/signature"])
+	must(t, err)
+	must(t, verifier.VerifySignature(bytes.NewReader(signed), bytes.NewReader(text)))
+	var claim payload.Cosign
+	must(t, claim.UnmarshalJSON(text))
+	if claim.Image.DigestStr() != digest || claim.ClaimedIdentity != repository || claim.Annotations["build"] != "7" {
+		t.Errorf("the signature of %s says %s", digest, text)
+	}
 }

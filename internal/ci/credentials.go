@@ -197,7 +197,10 @@ func (s *Step) secretVariables() (names []string) {
 
 // SecretValues returns the values of the settings that are secret.
 func (s *Step) SecretValues() []string {
-	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.oidcToken, s.jsonKey, s.clientSecret, s.azure.Certificate, s.azure.Password}
+	values := []string{s.push.password, s.base.password, s.accessToken, s.sshKey, s.aws.SecretKey, s.aws.SessionToken, s.oidcToken, s.jsonKey, s.clientSecret, s.azure.Certificate, s.azure.Password, s.cosign.password}
+	if strings.Contains(s.cosign.key, "\n") { // and no path
+		values = append(values, s.cosign.key)
+	}
 	for _, name := range s.secretVariables() {
 		values = append(values, s.environment[name])
 	}

@@ -48,7 +48,7 @@ func writeTables(w io.Writer) error {
 		title    string
 		settings []Setting
 	}{
-		{"The image and its tags", imageSettings()}, {"The build", buildSettings()}, {"Push and outputs", pushSettings()},
+		{"The image and its tags", imageSettings()}, {"The build", buildSettings()}, {"Push and outputs", pushSettings()}, {"Signatures", signingSettings()},
 		{"Credentials and secrets", loginSettings()}, {"Amazon ECR", amazonSettings()}, {"Google and Azure", cloudSettings()}, {"Caches", cacheSettings()}, {"Registries and network", reachSettings()}, {"Other", otherSettings()},
 	} {
 		fmt.Fprintf(&text, "\n### %s\n| variable | default | what it does |\n|---|---|---|\n", group.title)

@@ -32,20 +32,16 @@ type artifactImage struct {
 	Digest string `json:"digest"`
 }
 
-// writeOutputs writes the files that tell other steps of the image. existing are references that were
-// there before.
-func (s *Step) writeOutputs(built []build.Built, existing []build.Ref) error {
-	refs := existing
+// writeOutputs writes the files that tell other steps of the image. refs are the references in the
+// registry: those that were there before, and then those that were pushed.
+func (s *Step) writeOutputs(built []build.Built, refs []build.Ref) error {
 	digest := ""
-	if len(existing) > 0 {
-		digest = existing[0].Digest
+	if len(refs) > 0 {
+		digest = refs[0].Digest
 	}
 	for _, image := range built {
 		for _, ref := range image.Refs {
 			digest = ref.Digest
-			if s.pushes() {
-				refs = append(refs, ref)
-			}
 		}
 	}
 	if err := s.writeArtifact(refs); err != nil {

@@ -42,6 +42,10 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	signer, err := s.signer()
+	if err != nil {
+		return project.BadInput(err)
+	}
 	var p *project.Project
 	if !s.pushOnly {
 		if p, err = project.LoadDockerfiles(images); err != nil {
@@ -58,7 +62,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	}
 	client, err := s.client(ctx, config, o)
 	if err != nil {
-		return project.BadInput(err)
+		return err
 	}
 	if err := s.prepareRepository(ctx, refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
 		return err
@@ -76,18 +80,26 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 			return s.writeOutputs(nil, existing)
 		}
 	}
-	if s.pushOnly {
-		pushed, err := s.pushTar(ctx, client, images[0].Refs, o)
-		if err != nil {
-			return err
-		}
-		return s.writeOutputs(nil, append(existing, pushed...))
-	}
-	built, err := s.build(ctx, images, config, client, o)
+	built, pushed, err := s.produce(ctx, images, config, client, o)
 	if err != nil {
 		return err
 	}
-	return s.writeOutputs(built, existing)
+	return errors.Join(signer.sign(ctx, client, pushed, o), s.writeOutputs(built, append(existing, pushed...)))
+}
+
+// produce builds the images, or reads one from a file, and pushes them.
+func (s *Step) produce(ctx context.Context, images []project.Dockerfile, config builder.Config, client *registry.Client, o Options) (built []build.Built, pushed []build.Ref, err error) {
+	if s.pushOnly {
+		pushed, err = s.pushTar(ctx, client, images[0].Refs, o)
+		return nil, pushed, err
+	}
+	built, err = s.build(ctx, images, config, client, o)
+	for _, image := range built {
+		if s.pushes() && !image.Target.NoPush {
+			pushed = append(pushed, image.Refs...)
+		}
+	}
+	return built, pushed, err
 }
 
 // images returns the images of the step, if the settings are right: one, or those of a bake file.
@@ -159,7 +171,10 @@ func (s *Step) client(ctx context.Context, config builder.Config, o Options) (*r
 	}
 	keychain.Add(logins...)
 	client := registry.NewClient(keychain, o.Silence.Limit)
-	return client, client.Reach(config.Registries)
+	if err := client.Reach(config.Registries); err != nil {
+		return nil, project.BadInput(err)
+	}
+	return client, nil
 }
 
 // absent takes the references that exist in their registry out of images, and returns them.

@@ -122,7 +122,7 @@ func refused(list, instead string) Setting {
 
 // Settings returns all settings, in the order of docs/step.md.
 func Settings() []Setting {
-	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), loginSettings(), amazonSettings(), cloudSettings(), cacheSettings(), reachSettings(), otherSettings())
+	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), signingSettings(), loginSettings(), amazonSettings(), cloudSettings(), cacheSettings(), reachSettings(), otherSettings())
 }
 
 // Read reads the settings from variables, as NAME=VALUE. warnings are sentences about settings that

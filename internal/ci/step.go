@@ -62,6 +62,7 @@ type Step struct {
 	bakeFiles, bakeOptions    []string
 	envFile, caPath           string
 	digestFile, tagDigestFile string
+	cosign                    cosign
 
 	// Credentials.
 	push, base                      login

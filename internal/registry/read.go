@@ -1,12 +1,15 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Documents are what describes an image in a registry, byte for byte.
@@ -44,6 +47,22 @@ func (c *Client) Read(ctx context.Context, ref string) (*Documents, error) {
 	return read, nil
 }
 
+// Members returns the images of the index at ref, as REPOSITORY@DIGEST; none if ref is an image.
+func (c *Client) Members(ctx context.Context, ref string) (members []string, err error) {
+	read, err := c.Read(ctx, ref)
+	if err != nil || !types.MediaType(read.MediaType).IsIndex() {
+		return nil, err
+	}
+	index, err := v1.ParseIndexManifest(bytes.NewReader(read.Manifest))
+	if err != nil {
+		return nil, fmt.Errorf("read the index %s: %w", ref, err)
+	}
+	for _, member := range index.Manifests {
+		members = append(members, Repository(ref)+"@"+member.Digest.String())
+	}
+	return members, nil
+}
+
 // IsReference reports whether a text is an image reference, and more than a bare name: it has a
 // tag, a digest or a registry. A path such as images/python is no reference.
 func IsReference(text string) bool {
@@ -53,4 +72,24 @@ func IsReference(text string) bool {
 	}
 	first, _, more := strings.Cut(text, "/")
 	return !reference.IsNameOnly(named) || more && (first == "localhost" || strings.ContainsAny(first, ".:"))
+}
+
+// Image returns the image at ref, which is read when it is used. ok is false if the registry has no
+// such tag or repository.
+func (c *Client) Image(ctx context.Context, ref string) (image v1.Image, ok bool, err error) {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return nil, false, invalid(ref, err)
+	}
+	desc, err := c.get(ctx, parsed)
+	if notFound(err) {
+		return nil, false, nil
+	}
+	if err == nil {
+		image, err = desc.Image()
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read the image %s: %w", ref, explain(err, ref))
+	}
+	return image, true, nil
 }
