@@ -53,7 +53,7 @@ func explainGit(err error) error {
 	if !gitLogin.MatchString(err.Error()) {
 		return err
 	}
-	return fmt.Errorf("the git repository requires a login: pass a token that may read it with --secret id=GIT_AUTH_TOKEN,env=NAME, or check the one that is passed: %w", err)
+	return fmt.Errorf("the git repository requires a login: pass a token that may read it with --secret id=GIT_AUTH_TOKEN,env=NAME (in a step PLUGIN_SECRETS_FROM_ENV=GIT_AUTH_TOKEN=NAME), or check the one that is passed: %w", err)
 }
 
 // readFile reads a file of the build context: a folder on the client's side, a git repository or an

@@ -103,17 +103,20 @@ func TestPlugin(t *testing.T) {
 		"PLUGIN_SECRETS_FROM_ENV=ENV_SECRET=MY_SECRET", "MY_SECRET=canary-of-the-variable", "PLUGIN_SECRETS_FROM_FILE=FILE_SECRET=" + secret,
 		"PLUGIN_SSH_AGENT_KEY=" + key, "DRONE_COMMIT_SHA=0123456789",
 		"PLUGIN_ARTIFACT_FILE=" + filepath.Join(out, "new/artifact.json"), "DRONE_OUTPUT=" + filepath.Join(out, "output"),
-		"PLUGIN_TAR_PATH=" + filepath.Join(out, "tar/image.tar"), "PLUGIN_SKIP_PUSH_IF_TAG_EXISTS=true", "PLUGIN_GARBAGE=yoyo", "PLUGIN_SNAPSHOT_MODE=redo",
+		"PLUGIN_TAR_PATH=" + filepath.Join(out, "tar/image.tar"), "PLUGIN_SKIP_PUSH_IF_TAG_EXISTS=true", "PLUGIN_GARBAGE=yoyo", "PLUGIN_SNAPSHOT_MODE=redo", "PLUGIN_CLEANUP=true",
 	}
 	first := b.step(dir, settings...)
 	lines := first.ok(t)
 	if len(lines) != 3 || !strings.HasPrefix(lines[0], b.Registry.Addr+"/team/app:1@sha256:") || !strings.HasPrefix(lines[2], b.Registry.Addr+"/team/app:1.2.3@sha256:") {
 		t.Fatalf("stdout is %q", lines)
 	}
-	for _, want := range []string{"PLUGIN_GARBAGE is no setting of this step", "PLUGIN_SNAPSHOT_MODE does nothing here"} {
+	for _, want := range []string{"PLUGIN_GARBAGE is no setting of this step", "PLUGIN_CLEANUP does nothing here"} {
 		if !strings.Contains(first.stderr, want) {
 			t.Errorf("no warning says %q:\n%s", want, first.stderr)
 		}
+	}
+	if strings.Contains(first.stderr, "PLUGIN_SNAPSHOT_MODE") {
+		t.Errorf("a value that Harness gives to every step causes a warning:\n%s", first.stderr)
 	}
 	digest := digestOf(lines[0])
 	var artifact struct {
@@ -184,7 +187,7 @@ func TestPlugin(t *testing.T) {
 		"a malformed secret":       {[]string{"PLUGIN_REPO=a/b", "PLUGIN_SECRETS_FROM_ENV=TOKEN", "PLUGIN_DOCKERFILE=docker/Dockerfile"}, "PLUGIN_SECRETS_FROM_ENV: \"TOKEN\" is not of the form ID=VALUE"},
 		"a variable that is unset": {[]string{"PLUGIN_REPO=a/b", "PLUGIN_SECRETS_FROM_ENV=A=NOPE", "PLUGIN_DOCKERFILE=docker/Dockerfile"}, "there is no variable NOPE, for the secret A"},
 		"no bool":                  {[]string{"PLUGIN_REPO=a/b", "PLUGIN_NO_PUSH=maybe"}, `PLUGIN_NO_PUSH: "maybe" is neither true nor false`},
-		"a config that is none":    {[]string{"PLUGIN_REPO=a/b", "PLUGIN_CONFIG={canary"}, "PLUGIN_CONFIG: the text is not Docker's config.json"},
+		"a config that is none":    {[]string{"PLUGIN_REPO=a/b", "PLUGIN_DOCKERFILE=docker/Dockerfile", "PLUGIN_CONFIG={canary"}, "PLUGIN_CONFIG: the text is not Docker's config.json"},
 		"both ways to tag":         {[]string{"PLUGIN_REPO=a/b", "PLUGIN_AUTO_TAG=true", "PLUGIN_EXPAND_TAG=true"}, "PLUGIN_AUTO_TAG and PLUGIN_EXPAND_TAG contradict each other"},
 		"a flag that is none":      {[]string{"PLUGIN_REPO=a/b", "PLUGIN_BUILDX_OPTIONS=--nope"}, "PLUGIN_BUILDX_OPTIONS: unknown flag: --nope"},
 		"a key that is none":       {[]string{"PLUGIN_REPO=a/b", "PLUGIN_DOCKERFILE=docker/Dockerfile", "PLUGIN_SSH_AGENT_KEY=canary"}, "PLUGIN_SSH_AGENT_KEY: the text is no private key"},
@@ -202,4 +205,30 @@ func TestPlugin(t *testing.T) {
 			t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 		}
 	})
+}
+
+// The build context of the step may be a folder of a private git repository, whose token is a secret of
+// the build.
+func TestPluginGitContext(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	dir := checkout(t, map[string]string{
+		"apps/web/docker/Dockerfile": "FROM scratch\nCOPY web.txt /\n", "apps/web/web.txt": "web\n",
+	})
+	must(t, os.RemoveAll(filepath.Join(dir, ".git"))) // the server makes a commit of its own
+	address := gitServer(t, dir, "canary-of-git")
+	repo := b.Registry.Addr + "/" + b.prefix + "app"
+	settings := []string{
+		"PLUGIN_REPO=" + repo, "PLUGIN_CONTEXT=" + address + "#main:apps", "PLUGIN_CONTEXT_SUB_PATH=web", "PLUGIN_DOCKERFILE=docker/Dockerfile",
+		"PLUGIN_SECRETS_FROM_ENV=GIT_AUTH_TOKEN=TOKEN", "TOKEN=canary-of-git",
+	}
+	r := b.step(t.TempDir(), settings...)
+	r.ok(t)
+	image, err := b.Registry.ReadImage(t.Context(), repo+":latest", "linux/amd64")
+	must(t, err)
+	if data, err := image.ReadFile("/web.txt"); string(data) != "web\n" || err != nil || strings.Contains(r.stderr, "canary") {
+		t.Errorf("the image has %q, %v\n%s", data, err, r.stderr)
+	}
+	r = b.step(t.TempDir(), append(settings, "PLUGIN_SECRETS_FROM_ENV=")...)
+	b.wantFailure(r, "the git repository requires a login", "GIT_AUTH_TOKEN")
 }

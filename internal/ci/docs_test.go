@@ -67,7 +67,11 @@ func writeTables(w io.Writer) error {
 	text.WriteString("\n### Settings that do nothing\nEach causes a warning that says why.\n\n| variable | why |\n|---|---|\n")
 	for _, s := range Settings() {
 		if s.Ignored != "" {
-			fmt.Fprintf(&text, "| %s | %s |\n", variables(s), s.Ignored)
+			why := s.Ignored
+			if s.Usual != "" {
+				why += ". The value `" + s.Usual + "`, which Harness gives to every step, causes no warning"
+			}
+			fmt.Fprintf(&text, "| %s | %s |\n", variables(s), why)
 		}
 	}
 	_, err := io.WriteString(w, text.String())

@@ -31,6 +31,8 @@ type Setting struct {
 	// warning; Refused says what to do instead of a setting that cannot be left out, and is the text of
 	// the error. Exactly one of them is set.
 	Does, Ignored, Refused string
+	// Usual is a value that a platform gives to every step by itself, and that causes no warning.
+	Usual string
 
 	set func(s *Step, value string) error
 }
@@ -115,6 +117,13 @@ func ignored(list, why string) Setting {
 	return Setting{Names: names(list), Type: typeText, Ignored: why}
 }
 
+// usual is ignored for a setting that a platform gives a value by itself.
+func usual(list, value, why string) Setting {
+	s := ignored(list, why)
+	s.Usual = value
+	return s
+}
+
 // refused is a setting that is an error.
 func refused(list, instead string) Setting {
 	return Setting{Names: names(list), Type: typeText, Refused: instead}
@@ -148,6 +157,7 @@ func Read(environ []string) (s *Step, warnings []string, err error) {
 		case name == "":
 		case setting.Refused != "":
 			mistakes = append(mistakes, name+": "+setting.Refused)
+		case setting.Ignored != "" && value == setting.Usual:
 		case setting.Ignored != "":
 			warnings = append(warnings, fmt.Sprintf("%s does nothing here: %s", name, setting.Ignored))
 		default:

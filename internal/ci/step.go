@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -107,10 +108,14 @@ var ErrNothing = errors.New("nothing is built")
 // Dockerfile returns the image of the step.
 func (s *Step) Dockerfile(ctx context.Context) (project.Dockerfile, error) {
 	d := project.Dockerfile{Context: s.context, File: s.dockerfile, Stage: s.target, Platforms: s.platforms, BuildContexts: s.buildContexts}
-	if s.subPath != "" {
+	address := project.IsAddress(s.context)
+	switch {
+	case s.subPath != "" && address:
+		d.Context = inRepository(s.context, s.subPath)
+	case s.subPath != "":
 		d.Context = filepath.Join(s.context, s.subPath)
 	}
-	if d.File == "" {
+	if d.File == "" && !address {
 		if _, err := os.Stat("Dockerfile"); err == nil && d.Context != "." {
 			d.File = "Dockerfile" // as drone-docker, whose default is a path in the current folder
 		}
@@ -126,6 +131,14 @@ func (s *Step) Dockerfile(ctx context.Context) (project.Dockerfile, error) {
 	}
 	d.Refs, err = s.references()
 	return d, err
+}
+
+// inRepository returns the address of a folder in a git repository: what follows the sign # is
+// REFERENCE:FOLDER.
+func inRepository(address, folder string) string {
+	repository, fragment, _ := strings.Cut(address, "#")
+	ref, parent, _ := strings.Cut(fragment, ":")
+	return repository + "#" + ref + ":" + path.Join(parent, folder)
 }
 
 // args returns the build arguments.

@@ -30,7 +30,7 @@ func imageSettings() []Setting {
 func buildSettings() []Setting {
 	return []Setting{
 		text("PLUGIN_DOCKERFILE", "Dockerfile", "Path of the Dockerfile, relative to the current folder", func(s *Step) *string { return &s.dockerfile }),
-		text("PLUGIN_CONTEXT", ".", "Build context: a folder, or the address of a git repository", func(s *Step) *string { return &s.context }),
+		text("PLUGIN_CONTEXT", ".", "Build context: a folder, or the address of a git repository, as REPOSITORY.git#REFERENCE:FOLDER, whose token is the secret GIT_AUTH_TOKEN of PLUGIN_SECRETS_FROM_ENV", func(s *Step) *string { return &s.context }),
 		text("PLUGIN_CONTEXT_SUB_PATH", "", "Folder in PLUGIN_CONTEXT that is the build context", func(s *Step) *string { return &s.subPath }),
 		text("PLUGIN_TARGET", "the last stage", "Stage to build", func(s *Step) *string { return &s.target }),
 		commas("PLUGIN_BUILD_ARGS", "", "Build arguments, as NAME=VALUE, or NAME for the value in the environment", func(s *Step) *[]string { return &s.buildArgs }),
@@ -128,9 +128,9 @@ func otherSettings() []Setting {
 		ignored("PLUGIN_VERBOSITY PLUGIN_LOG_FORMAT PLUGIN_LOG_TIMESTAMP", "the log has one form"),
 		ignored("PLUGIN_CACHE_METRICS_FILE", "the log says which steps came from the cache"),
 		ignored("PLUGIN_STORAGE_DRIVER", daemon), ignored("PLUGIN_STORAGE_PATH", daemon), ignored("PLUGIN_BIP", daemon), ignored("PLUGIN_MTU", daemon),
-		ignored("PLUGIN_IPV6", daemon), ignored("PLUGIN_EXPERIMENTAL", daemon), ignored("PLUGIN_DAEMON_OFF", daemon), ignored("PLUGIN_DAEMON_RETRY_COUNT", daemon),
+		ignored("PLUGIN_IPV6", daemon), ignored("PLUGIN_EXPERIMENTAL", daemon), usual("PLUGIN_DAEMON_OFF", "true", daemon), ignored("PLUGIN_DAEMON_RETRY_COUNT", daemon),
 		ignored("PLUGIN_DEBUG DOCKER_LAUNCH_DEBUG", daemon),
-		ignored("PLUGIN_SNAPSHOT_MODE", kaniko), ignored("PLUGIN_SINGLE_SNAPSHOT", kaniko), ignored("PLUGIN_USE_NEW_RUN", kaniko),
+		usual("PLUGIN_SNAPSHOT_MODE", "redo", kaniko), ignored("PLUGIN_SINGLE_SNAPSHOT", kaniko), ignored("PLUGIN_USE_NEW_RUN", kaniko),
 		ignored("PLUGIN_SKIP_UNUSED_STAGES", "BuildKit builds only the stages that are needed"),
 		ignored("PLUGIN_CLEANUP", "every step has a file system of its own"), ignored("PLUGIN_FORCE", "every step has a file system of its own"),
 		ignored("PLUGIN_IGNORE_VAR_RUN PLUGIN_IGNORE_PATH PLUGIN_IGNORE_PATHS", kaniko),

@@ -37,14 +37,20 @@ func readContext(opt Options) (Context, error) {
 	if credentials.In(opt.Context) {
 		return Context{}, frontend.ErrCredentials(opt.Context)
 	}
-	_, isGit, _ := dockerui.DetectGitContext(opt.Context, nil)
-	if _, _, isHTTP := dockerui.DetectHTTPContext(opt.Context); !isGit && !isHTTP {
+	if !IsAddress(opt.Context) {
 		return Context{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive; --target names what to build", opt.Context)
 	}
 	if opt.File == "" {
 		return Context{}, fmt.Errorf("the context %s is not on this machine, where the build file is read: name one with --file, - for standard input", opt.Context)
 	}
 	return Context{Address: opt.Context}, nil
+}
+
+// IsAddress reports whether a build context is the address of a git repository or of an archive.
+func IsAddress(context string) bool {
+	_, isGit, _ := dockerui.DetectGitContext(context, nil)
+	_, _, isHTTP := dockerui.DetectHTTPContext(context)
+	return isGit || isHTTP
 }
 
 // Attrs returns the frontend's attributes for a context that is not a folder: its address, and that
