@@ -50,10 +50,18 @@ var gitLogin = regexp.MustCompile(`could not read (Username|Password)|Authentica
 
 // explainGit adds to a builder's error what to do when git could not log in.
 func explainGit(err error) error {
-	if !gitLogin.MatchString(err.Error()) {
-		return err
+	if sentence := GitLogin(err); sentence != "" {
+		return fmt.Errorf("%s: %w", sentence, err)
 	}
-	return fmt.Errorf("the git repository requires a login: pass a token that may read it with --secret id=GIT_AUTH_TOKEN,env=NAME (in a step PLUGIN_SECRETS_FROM_ENV=GIT_AUTH_TOKEN=NAME), or check the one that is passed: %w", err)
+	return err
+}
+
+// GitLogin returns what to do if git could not log in; "" for any other error of a builder.
+func GitLogin(err error) string {
+	if !gitLogin.MatchString(err.Error()) {
+		return ""
+	}
+	return "the git repository requires a login: pass a token that may read it with --secret id=GIT_AUTH_TOKEN,env=NAME (in a step PLUGIN_SECRETS_FROM_ENV=GIT_AUTH_TOKEN=NAME), or check the one that is passed"
 }
 
 // readFile reads a file of the build context: a folder on the client's side, a git repository or an

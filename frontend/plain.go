@@ -45,7 +45,7 @@ func (p Plain) Build() client.BuildFunc {
 		}
 		res, err := c.Solve(ctx, client.SolveRequest{Frontend: "dockerfile.v0", FrontendOpt: opts})
 		if err != nil {
-			return nil, explainGit(err)
+			return nil, err
 		}
 		return res, completeHistory(res, epoch)
 	}

@@ -153,7 +153,7 @@ func (i dockerfileImage) describe(context.Context, llbgen.Options) (*llbgen.Imag
 
 func (i dockerfileImage) explain(err error) string {
 	if i.project.Context.Folder == "" {
-		return ""
+		return frontend.GitLogin(err)
 	}
 	return explainNotCopied(err, i.project.Context.Folder)
 }
