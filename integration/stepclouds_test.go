@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -58,7 +59,8 @@ func TestStepSigns(t *testing.T) {
 	key := string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: sealed}))
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY app /app\n", "app": "app\n"})
 	repository := b.Registry.Addr + "/team/app"
-	settings := []string{"PLUGIN_REPO=" + repository, "PLUGIN_TAGS=1,2", "PLUGIN_PLATFORM=linux/amd64,linux/arm64", "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD=" + ciPassword,
+	card := filepath.Join(t.TempDir(), "card.json")
+	settings := []string{"DRONE_CARD_PATH=" + card, "PLUGIN_REPO=" + repository, "PLUGIN_TAGS=1,2", "PLUGIN_PLATFORM=linux/amd64,linux/arm64", "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD=" + ciPassword,
 		"PLUGIN_COSIGN_PRIVATE_KEY=" + key, "PLUGIN_COSIGN_PASSWORD=canary-of-the-password", "PLUGIN_COSIGN_PARAMS=-a build=7 --recursive"}
 	for range 2 {
 		r := b.step(dir, settings...)
@@ -85,6 +87,9 @@ func TestStepSigns(t *testing.T) {
 		for _, digest := range signed {
 			wantSignature(t, verifier, repository, digest)
 		}
+	}
+	if data, err := os.ReadFile(card); err != nil || !strings.Contains(string(data), `"Architecture":"amd64"`) || !strings.Contains(string(data), repository+":2") {
+		t.Errorf("the card is %s, %v", data, err)
 	}
 	for name, c := range map[string]struct {
 		setting, want string

@@ -84,6 +84,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	s.writeCard(ctx, client, pushed, o)
 	return errors.Join(signer.sign(ctx, client, pushed, o), s.writeOutputs(built, append(existing, pushed...)))
 }
 

@@ -63,6 +63,7 @@ type Step struct {
 	bakeFiles, bakeOptions    []string
 	envFile, caPath           string
 	digestFile, tagDigestFile string
+	cardPath                  string
 	cosign                    cosign
 
 	// Credentials.

@@ -70,7 +70,7 @@ func pushSettings() []Setting {
 		boolean("PLUGIN_PUSH_ONLY", "false", "Build nothing, and push the image in PLUGIN_SOURCE_TAR_PATH", func(s *Step) *bool { return &s.pushOnly }),
 		text("PLUGIN_SOURCE_TAR_PATH", "", "Archive of docker save, or an OCI layout in a tar archive, to push with PLUGIN_PUSH_ONLY", func(s *Step) *string { return &s.sourceTar }),
 		refused("PLUGIN_SOURCE_IMAGE", "there is no Docker engine with images: save the image with docker save, and name the file with PLUGIN_SOURCE_TAR_PATH"),
-		ignored("DRONE_CARD_PATH", "the image and its digest are in PLUGIN_ARTIFACT_FILE and in DRONE_OUTPUT"),
+		text("DRONE_CARD_PATH", "", "File that gets the card of the image that Drone and Harness show, after a push. Its size is that of the compressed layers. /dev/stdout puts it into the log", func(s *Step) *string { return &s.cardPath }),
 		ignored("PLUGIN_PURGE", "the image is never in an engine that it would have to be removed from"),
 	}
 }

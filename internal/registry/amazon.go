@@ -67,6 +67,16 @@ func parseECR(host string) (found ecrHost, ok bool) {
 	return ecrHost{Registry: registry, dualStack: strings.Contains(host, ".on.")}, true
 }
 
+// ParseECRHost returns the account and the region of a private registry of Amazon ECR. ok is false for
+// other registries.
+func ParseECRHost(host string) (account, region string, ok bool) {
+	found, ok := parseECR(host)
+	if !ok || found.public() {
+		return "", "", false
+	}
+	return found.ID, found.Region, true
+}
+
 func (h ecrHost) public() bool { return h.Service == api.ServiceECRPublic }
 
 // publicRegion is where the API of ECR Public is:
