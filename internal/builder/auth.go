@@ -27,9 +27,7 @@ import (
 func Auth(keychain authn.Keychain, silence time.Duration, transport Transport) session.Attachable {
 	a := &registryAuth{keychain: keychain, silence: silence, transport: transport}
 	a.secrets.Store(&printer.Secrets{})
-	if transport != nil {
-		tokenRequests()
-	}
+	tokenRequests()
 	a.provider = authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: a.credentials})
 	return a
 }

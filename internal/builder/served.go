@@ -63,11 +63,13 @@ type recordedTokens struct {
 // FetchToken serves a token. BuildKit requests it from the registry's token service without a time
 // limit. A token is so small that its bytes arrive quickly once they come.
 func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*auth.FetchTokenResponse, error) {
+	via := tracing.DefaultTransport
 	if r.transport != nil {
-		if via, ok := r.transport(req.Host); ok {
-			ctx = context.WithValue(ctx, tokenTransport{}, via)
+		if own, ok := r.transport(req.Host); ok {
+			via = own
 		}
 	}
+	ctx = context.WithValue(ctx, tokenTransport{}, roundtrip.Tokens(via, 0))
 	if r.silence > 0 {
 		stalled := &roundtrip.StalledError{Host: tokenService(req), Limit: r.silence}
 		limited, cancel := context.WithTimeoutCause(ctx, r.silence, stalled)
@@ -86,8 +88,8 @@ func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenReq
 // tokenTransport is the key of a context's transport for requests for tokens.
 type tokenTransport struct{}
 
-// tokenRequests makes BuildKit's client for tokens use the transport in the context of a request. The
-// provider of BuildKit can be given one too, but then uses it for the tokens of all registries.
+// tokenRequests makes BuildKit's client for tokens use the transport in the context of a request. BuildKit's
+// provider can be given TLS settings for a registry, but then uses them for the tokens of all others too.
 var tokenRequests = sync.OnceFunc(func() {
 	tracing.DefaultClient.Transport = byContext{tracing.DefaultClient.Transport}
 })

@@ -61,3 +61,26 @@ func (t documents) read(req *http.Request) (_ *http.Response, err error) {
 	whole.Body = io.NopCloser(bytes.NewReader(body))
 	return &whole, nil
 }
+
+// Tokens returns the transport for requests for tokens. It is as that of [Documents], and repeats POST
+// requests too: no harm is done by a token that nobody gets.
+func Tokens(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
+	return tokens{documents{streams{inner, silence}}}
+}
+
+type tokens struct{ documents }
+
+// RoundTrip sends the request, and again when that may succeed.
+func (t tokens) RoundTrip(req *http.Request) (*http.Response, error) {
+	return Again(req.Context(), func() (*http.Response, error) {
+		one := req.Clone(req.Context())
+		if req.GetBody != nil {
+			body, err := req.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			one.Body = body
+		}
+		return t.read(one)
+	})
+}

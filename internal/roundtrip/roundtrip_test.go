@@ -110,6 +110,39 @@ func TestDocumentsAreAskedForAgain(t *testing.T) {
 	}
 }
 
+// A request for a token is sent again with its body, as the server says.
+func TestTokensAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var bodies []string
+		answers := []func(*http.Request) (*http.Response, error){
+			says(http.StatusTooManyRequests, "Retry-After: 3", ""), fails(io.EOF), says(http.StatusOK, "", "token"),
+		}
+		client := &http.Client{Transport: Tokens(roundTrips(func(req *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(req.Body)
+			if err != nil {
+				return nil, err
+			}
+			bodies = append(bodies, string(body))
+			return answers[len(bodies)-1](req)
+		}), DefaultSilence)}
+		start := time.Now()
+		res, err := client.Post("https://registry.example.com/token", "text/plain", strings.NewReader("who"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		got, err := io.ReadAll(res.Body)
+		if string(got) != "token" || err != nil || strings.Join(bodies, " ") != "who who who" || time.Since(start) != 5*time.Second {
+			t.Errorf("got %q, %v after %q and %s", got, err, bodies, time.Since(start))
+		}
+	})
+}
+
+type roundTrips func(*http.Request) (*http.Response, error)
+
+func (f roundTrips) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
 // endless returns bytes for ever.
 type endless struct{}
 
