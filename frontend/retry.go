@@ -41,9 +41,11 @@ func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 // The errors that BuildKit tries a request again for (util/resolver/retryhandler), in the words
 // that are left of them when the builder passes them on: a connection that broke off, and a status
 // of the server. An upload that the registry does not know is one whose end was done, and the
-// answer to it lost.
+// answer to it lost. BuildKit repeats a request that was one too many at once only. The limit of pulls
+// of Docker Hub is one for hours.
 var (
-	broken  = regexp.MustCompile(`\bEOF\b|connection reset by peer|broken pipe|use of closed network connection|http2: |stream error: |blob upload unknown|\bstatus (?:from \S+ request to \S+: )?50[0234]\b`)
+	broken  = regexp.MustCompile(`\bEOF\b|connection reset by peer|broken pipe|use of closed network connection|TLS handshake timeout|http2: |stream error: |blob upload unknown|\bstatus (?:from \S+ request to \S+: )?(?:429|50[0234])\b|toomanyrequests`)
+	forLong = regexp.MustCompile(`pull rate limit`)
 	request = regexp.MustCompile(`https?://|httpReadSeeker|invalid response status|failed to (?:copy|do request|fetch|push|read)\b`)
 )
 
@@ -55,5 +57,5 @@ func BrokeOff(err error) bool {
 		return false
 	}
 	text := err.Error()
-	return broken.MatchString(text) && request.MatchString(text)
+	return broken.MatchString(text) && request.MatchString(text) && !forLong.MatchString(text)
 }

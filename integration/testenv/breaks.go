@@ -18,10 +18,11 @@ type breaker struct {
 	mu     sync.Mutex
 	asked  map[string]int
 	broken int
+	lost   map[string]int // see Front.Lost
 }
 
-// next decides what happens to a request, as a number below 20.
-func (b *breaker) next(req *http.Request) uint32 {
+// next decides what happens to a request, as a number below fates. Those below broken are the bad ones.
+func (b *breaker) next(req *http.Request, fates, broken uint32) uint32 {
 	repository, kind, rest := splitPath(req.URL.Path)
 	if strings.HasPrefix(rest, "uploads/") {
 		rest = "uploads" // the registry generates the rest
@@ -32,8 +33,8 @@ func (b *breaker) next(req *http.Request) uint32 {
 	b.asked[key]++
 	sum := fnv.New32a()
 	fmt.Fprint(sum, b.seed, key, b.asked[key])
-	fate := sum.Sum32() % 20
-	if fate < 5 {
+	fate := sum.Sum32() % fates
+	if fate < broken {
 		b.broken++
 	}
 	return fate
@@ -42,7 +43,7 @@ func (b *breaker) next(req *http.Request) uint32 {
 // serve answers a request through next: not at all, without returning the answer, with half of it,
 // twice, or normally.
 func (b *breaker) serve(next http.HandlerFunc, w http.ResponseWriter, req *http.Request) {
-	switch b.next(req) {
+	switch b.next(req, 20, 5) {
 	case 0: // reset
 		panic(http.ErrAbortHandler)
 	case 1: // dropped

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,12 +45,13 @@ type counter struct {
 	mu       sync.Mutex
 	pulls    map[pullKey]*Pull
 	uploaded map[string]bool // digests
+	accepted map[string]int  // see Accepted
 	stats    Stats
 	kinds    map[string]string // digest -> Kind, from the manifests that went by
 }
 
 func newCounter() *counter {
-	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, kinds: map[string]string{}}
+	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, accepted: map[string]int{}, kinds: map[string]string{}}
 }
 
 // splitPath splits /v2/<repository>/{manifests,blobs}/<rest>.
@@ -90,13 +92,17 @@ func (c *counter) response(res *http.Response) error {
 	case kind == "manifests" && req.Method == http.MethodHead:
 		c.add(func() { c.stats.ManifestHeads++ })
 	case kind == "manifests" && req.Method == http.MethodPut && created:
-		c.add(func() { c.stats.ManifestPuts++ })
+		c.add(func() {
+			c.stats.ManifestPuts++
+			c.accepted[repository+":"+rest]++
+		})
 	case upload && req.Method == http.MethodPost && created && query.Has("mount"):
 		c.add(func() { c.stats.Mounts++ })
 	case upload && created:
 		c.add(func() {
 			c.stats.Uploads++
 			c.uploaded[query.Get("digest")] = true
+			c.accepted[repository+"@"+query.Get("digest")]++
 		})
 	case kind == "blobs" && req.Method == http.MethodHead:
 		c.add(func() { c.stats.BlobHeads++ })
@@ -159,6 +165,7 @@ func (r *Registry) Reset() {
 	r.counter.add(func() {
 		r.counter.pulls = map[pullKey]*Pull{}
 		r.counter.uploaded = map[string]bool{}
+		r.counter.accepted = map[string]int{}
 		r.counter.stats = Stats{}
 	})
 }
@@ -168,6 +175,14 @@ func (r *Registry) Stats() Stats {
 	r.counter.mu.Lock()
 	defer r.counter.mu.Unlock()
 	return r.counter.stats
+}
+
+// Accepted returns how often each blob was accepted after its bytes were sent, as REPOSITORY@DIGEST, and
+// each manifest, as REPOSITORY:TAG, since the last Reset.
+func (r *Registry) Accepted() map[string]int {
+	r.counter.mu.Lock()
+	defer r.counter.mu.Unlock()
+	return maps.Clone(r.counter.accepted)
 }
 
 // Pulls returns the blobs that were fetched since the last Reset, by repository

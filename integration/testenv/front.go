@@ -32,6 +32,9 @@ type FrontOptions struct {
 	// Breaks, unless empty, breaks a quarter of the requests. It is the seed that decides which and
 	// how.
 	Breaks string
+	// Overload, unless empty, answers a tenth of the requests as a registry does that is asked too much.
+	// It is the seed that decides which and how.
+	Overload string
 }
 
 // Front is another address of a registry, with the same images. Its methods are safe for concurrent
@@ -57,7 +60,7 @@ func (r *Registry) Front(options FrontOptions) (*Front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a front of a registry: %w", err)
 	}
-	f := &Front{Addr: listener.Addr().String(), registry: r, options: options, breaker: breaker{seed: options.Breaks, asked: map[string]int{}}}
+	f := &Front{Addr: listener.Addr().String(), registry: r, options: options, breaker: breaker{seed: options.Breaks + options.Overload, asked: map[string]int{}}}
 	if options.TLS {
 		certificate, authority, err := ServerCertificate()
 		if err == nil {
@@ -113,6 +116,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case f.options.Breaks != "":
 		f.breaker.serve(f.registry.serve, w, req)
+	case f.options.Overload != "":
+		f.breaker.overload(f.registry.serve, w, req)
 	case f.options.User != "" && (user != f.options.User || password != f.options.Password):
 		w.Header().Set("WWW-Authenticate", `Basic realm="front"`)
 		writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")

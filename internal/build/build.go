@@ -181,6 +181,7 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 		Contexts:    r.served.contexts,
 		Silence:     r.opt.Silence,
 		AtOnce:      r.opt.Together,
+		Tries:       r.opt.Tries,
 	}, jobs, r.display)
 	err = report.finish(ctx, targets, results)
 	return report.built, err

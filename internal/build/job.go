@@ -59,6 +59,7 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 			r.together.fail(failed)
 			return r.pushedMeanwhile(ctx, t, failed) || base.uploadUnmounted(ctx, failed)
 		},
+		Ready: func(ctx context.Context) { r.waitForRegistry(ctx, t) },
 		Opt: bkclient.SolveOpt{
 			Exports:       exports,
 			FrontendAttrs: attrs,
@@ -105,6 +106,14 @@ func (r *request) pushedMeanwhile(ctx context.Context, t project.Target, failed 
 		digest, ok, err := r.opt.Registries.Digest(ctx, ref)
 		return err == nil && ok && failed.Exported(digest)
 	})
+}
+
+// waitForRegistry asks the registry that a target is pushed to for its tag. The client waits as long as
+// the registry's Retry-After says, which the builder does not pass on.
+func (r *request) waitForRegistry(ctx context.Context, t project.Target) {
+	if r.opt.Push && len(t.Refs) > 0 {
+		_, _, _ = r.opt.Registries.Digest(ctx, t.Refs[0]) // the builder meets the error again
+	}
 }
 
 // attrs returns the attributes that buildx would pass to a frontend, so that every door builds the

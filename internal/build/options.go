@@ -56,6 +56,8 @@ type Options struct {
 	Registries *registry.Client
 	// Silence is how long a build may report nothing.
 	Silence builder.SilenceOptions
+	// Tries is how often an image is built at most if connections to registries break off; 0 means 3.
+	Tries int
 	// Stdout gets one line for each image; Stderr gets the progress and everything else.
 	Stdout, Stderr io.Writer
 }

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,26 +12,34 @@ import (
 	"github.com/samforge/samforge/frontend"
 )
 
-// maxTries is how often a job is solved if its connections to registries break off. By then
-// BuildKit has tried each request several times, and it keeps what is done, so another try costs
-// little.
-const maxTries = 3
+const (
+	// defaultTries is how often a job is solved at most if its connections to registries break off. By
+	// then BuildKit has tried each request several times, and it keeps what is done, so another try costs
+	// little.
+	defaultTries = 3
+	// maxPause is the longest pause before another try.
+	maxPause = 30 * time.Second
+)
 
 // solveAgain solves a job until it succeeds, or until it fails for a reason that another try would
-// not change.
+// not change. Steps that are done are in the builder's cache then, and layers that are pushed in the
+// registry.
 func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
-	pause := time.Second
+	pause, tries := time.Second, cmp.Or(so.Tries, defaultTries)
 	for try := 1; ; try++ {
 		res := b.solveOne(ctx, so, shared, job, out)
-		if try == maxTries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || !repeatable(job.Opt) || ctx.Err() != nil {
+		if try == tries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || !repeatable(job.Opt) || ctx.Err() != nil {
 			return res
 		}
-		out.d.tell(out.named(fmt.Sprintf("WARNING: a connection of the builder broke off, the image is built again (try %d of %d): %v", try+1, maxTries, res.Err)))
+		out.d.tell(out.named(fmt.Sprintf("WARNING: a request of the builder failed for the moment, the image is built again (try %d of %d): %v", try+1, tries, res.Err)))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		pause *= 2
+		if job.Ready != nil && ctx.Err() == nil {
+			job.Ready(ctx)
+		}
+		pause = min(2*pause, maxPause)
 	}
 }
 

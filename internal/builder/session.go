@@ -28,6 +28,8 @@ type SessionOptions struct {
 	// session of its own, which jobs find with [SessionOf].
 	Contexts map[string]fsutil.FS
 	AtOnce   bool // all jobs run at the same time, because they wait for each other
+	// Tries is how often a job is solved at most if its connections to registries break off; 0 means 3.
+	Tries int
 }
 
 // SessionError says that a builder answered, but did not accept a session.

@@ -17,6 +17,8 @@ func sample(s Setting) string {
 		return "false"
 	case s.Type == typeBool:
 		return "true"
+	case s.Type == typeNumber:
+		return "7"
 	case s.Type == typeSemis:
 		return "a=1;b=2"
 	case s.Type == typeCommas:

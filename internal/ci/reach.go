@@ -26,6 +26,18 @@ type reach struct {
 	insecureHosts, unverifiedHosts   []string
 	certificates, clientCertificates []string
 	dns, dnsSearch                   []string
+	pushRetries, pullRetries         *int
+}
+
+// tries returns how often the image is built at most if connections to registries break off; 0 without a
+// setting.
+func (r reach) tries() (n int) {
+	for _, retries := range []*int{r.pushRetries, r.pullRetries} {
+		if retries != nil {
+			n = max(n, *retries+1)
+		}
+	}
+	return n
 }
 
 // reachSettings are the settings of how registries and the network are reached. Those of kaniko are
@@ -43,6 +55,8 @@ func reachSettings() []Setting {
 		commas("PLUGIN_REGISTRY_CLIENT_CERT", "", "Certificates that a registry knows this step by, with their keys, as REGISTRY=CERTIFICATE,KEY", func(s *Step) *[]string { return &s.reach.clientCertificates }),
 		commas("PLUGIN_CUSTOM_DNS", "those of this pod or machine", "Addresses of name servers for the steps of the build", func(s *Step) *[]string { return &s.reach.dns }),
 		commas("PLUGIN_CUSTOM_DNS_SEARCH", "those of this pod or machine", "Domains that the steps of the build look for names in", func(s *Step) *[]string { return &s.reach.dnsSearch }),
+		number("PLUGIN_PUSH_RETRY", "2", "How often the push is tried again after a connection that broke off, or an answer such as 429 or 503. Each request is tried again before that", func(s *Step) **int { return &s.reach.pushRetries }),
+		number("PLUGIN_IMAGE_DOWNLOAD_RETRY", "2", "As PLUGIN_PUSH_RETRY for what is pulled. The higher number counts for both", func(s *Step) **int { return &s.reach.pullRetries }),
 		ignored("PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", "BuildKit asks the registry of an image if its mirrors do not have it: let the network keep this pod from there"),
 	}
 }
@@ -72,7 +86,7 @@ func (s *Step) config(p *project.Project, refs []string) (builder.Config, error)
 // reachGiven returns the variables that settings of a builder are given with.
 func (s *Step) reachGiven() (names []string) {
 	for _, setting := range reachSettings() {
-		if name, value := setting.given(s.environment); name != "" && setting.Does != "" && value != "false" {
+		if name, value := setting.given(s.environment); name != "" && setting.Does != "" && setting.Type != typeNumber && value != "false" {
 			names = append(names, name)
 		}
 	}

@@ -154,7 +154,7 @@ func (s *Step) build(ctx context.Context, images []project.Dockerfile, config bu
 		return nil, project.BadInput(err)
 	}
 	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
-	opt.Builder.Config = config
+	opt.Builder.Config, opt.Tries = config, s.reach.tries()
 	opt.Builder.Log = func(sentence string) { o.say("%s", sentence) }
 	return build.Build(ctx, p, opt)
 }

@@ -67,6 +67,20 @@ func boolean(list, fallback, does string, to func(*Step) *bool) Setting {
 	}}
 }
 
+func number(list, fallback, does string, to func(*Step) **int) Setting {
+	return Setting{Names: names(list), Type: typeNumber, Default: fallback, Does: does, set: func(s *Step, value string) error {
+		n, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil || n < 0 || n > maxNumber {
+			return fmt.Errorf("%q is not a number from 0 to %d", value, maxNumber)
+		}
+		*to(s) = &n
+		return nil
+	}}
+}
+
+// maxNumber is the highest value of a setting that is a number.
+const maxNumber = 100
+
 func commas(list, fallback, does string, to func(*Step) *[]string) Setting {
 	return separated(typeCommas, list, fallback, does, to)
 }

@@ -134,7 +134,7 @@ func otherSettings() []Setting {
 		ignored("PLUGIN_SKIP_UNUSED_STAGES", "BuildKit builds only the stages that are needed"),
 		ignored("PLUGIN_CLEANUP", "every step has a file system of its own"), ignored("PLUGIN_FORCE", "every step has a file system of its own"),
 		ignored("PLUGIN_IGNORE_VAR_RUN PLUGIN_IGNORE_PATH PLUGIN_IGNORE_PATHS", kaniko),
-		ignored("PLUGIN_IMAGE_FS_EXTRACT_RETRY PLUGIN_IMAGE_DOWNLOAD_RETRY PLUGIN_PUSH_RETRY", "requests to registries are always tried again"),
+		ignored("PLUGIN_IMAGE_FS_EXTRACT_RETRY", "BuildKit unpacks an image only when it has all of it"),
 		ignored("PLUGIN_SKIP_PUSH_PERMISSION_CHECK", "nothing is pushed before the image is built"),
 	}
 }
