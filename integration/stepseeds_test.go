@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/samforge/samforge/internal/registry/awsfake"
@@ -159,7 +161,15 @@ func TestHarnessExamplesOfECR(t *testing.T) {
 		if r := b.step(dir, missing...); r.code != 1 || !strings.Contains(r.stderr, "PLUGIN_CREATE_REPOSITORY") {
 			t.Errorf("exit code %d:\n%s", r.code, r.stderr)
 		}
-		b.wantStep(t, b.step(dir, append(missing, "PLUGIN_CREATE_REPOSITORY=true")...), seedRegistry+"/new-image:latest")
+		caches := []string{"PLUGIN_CREATE_REPOSITORY=true", "PLUGIN_CACHE_REPO=new-cache", "PLUGIN_ENABLE_CACHE=true", "PLUGIN_CACHE_TO=type=registry,ref=" + seedRegistry + "/newest-cache"}
+		b.wantStep(t, b.step(dir, append(missing, caches...)...), seedRegistry+"/new-image:latest")
+		for _, cache := range []string{"new-cache", "newest-cache"} {
+			parsed, err := name.ParseReference(b.Registry.Addr + "/" + cache)
+			must(t, err)
+			if desc, err := remote.Head(parsed, remote.WithContext(t.Context())); err != nil || !desc.MediaType.IsImage() {
+				t.Errorf("the cache %s is %+v, %v", cache, desc, err)
+			}
+		}
 	})
 }
 

@@ -27,12 +27,12 @@ func (f *buildFlags) aws() registry.AWS {
 
 // registerCreate registers the flag that creates repositories.
 func (f *buildFlags) registerCreate(c *cobra.Command) {
-	c.Flags().BoolVar(&f.create, "create-repository", false, "create the repositories of the push that are missing on Amazon ECR")
+	c.Flags().BoolVar(&f.create, "create-repository", false, "create the repositories of the push, and of its caches, that are missing on Amazon ECR")
 }
 
 // prepare returns the function that makes the repositories of a push ready; nil if nothing is to be
 // done.
-func (f *buildFlags) prepare(c *cobra.Command, settings registry.RepositorySettings) func(ctx context.Context, refs ...string) error {
+func (f *buildFlags) prepare(c *cobra.Command, settings registry.RepositorySettings) func(ctx context.Context, refs []string, caches []registry.Cache) error {
 	if !f.create {
 		return nil
 	}
@@ -45,8 +45,11 @@ func (f *buildFlags) prepare(c *cobra.Command, settings registry.RepositorySetti
 	if !c.Flags().Changed("create-repository") {
 		flag = "--resolve-image-repos"
 	}
-	return func(ctx context.Context, refs ...string) error {
-		return awsError(flag, repositories.Prepare(ctx, refs...))
+	return func(ctx context.Context, refs []string, caches []registry.Cache) error {
+		if err := repositories.Prepare(ctx, refs...); err != nil {
+			return awsError(flag, err)
+		}
+		return awsError(flag, repositories.PrepareCaches(ctx, refs, caches))
 	}
 }
 

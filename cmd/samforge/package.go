@@ -145,7 +145,7 @@ func (f *packageFlags) packageImages(c *cobra.Command, p *project.Project) (err 
 		return err
 	}
 	if f.build.Prepare != nil {
-		if err := f.build.Prepare(c.Context(), archives.References()...); err != nil {
+		if err := f.build.Prepare(c.Context(), archives.References(), nil); err != nil {
 			return err
 		}
 	}

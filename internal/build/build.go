@@ -78,18 +78,6 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 	return r.run(ctx, pool, unchanged)
 }
 
-// prepare makes the repositories that the targets are pushed to ready.
-func (o Options) prepare(ctx context.Context, targets []project.Target) error {
-	if !o.Push || o.Prepare == nil {
-		return nil
-	}
-	var refs []string
-	for _, t := range targets {
-		refs = append(refs, t.References()...)
-	}
-	return o.Prepare(ctx, refs...)
-}
-
 // request is a build that has passed all checks that need no builder.
 type request struct {
 	opt     Options

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	bkclient "github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/cmd/buildctl/build"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/tonistiigi/go-csvvalue"
 
@@ -144,29 +143,6 @@ func (r *request) attrs(t project.Target) (map[string]string, error) {
 		}
 	}
 	return attrs, nil
-}
-
-// caches returns the caches of --cache-from and --cache-to for one target.
-func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOptionsEntry, err error) {
-	from, to, err := opt.Caches(t)
-	if err != nil {
-		return nil, nil, err
-	}
-	if imports, err = build.ParseImportCache(from); err != nil {
-		return nil, nil, fmt.Errorf("--cache-from: %w", err)
-	}
-	if exports, err = build.ParseExportCache(to); err != nil {
-		return nil, nil, fmt.Errorf("--cache-to: %w", err)
-	}
-	for _, e := range slices.Concat(imports, exports) {
-		if e.Type != "registry" {
-			continue
-		}
-		if err := project.CheckReference(e.Attrs["ref"]); err != nil {
-			return nil, nil, fmt.Errorf("a cache of type=registry: ref=%w", err)
-		}
-	}
-	return imports, exports, nil
 }
 
 // warn returns a function that shows a warning about a target when the builder cannot.

@@ -21,9 +21,9 @@ type Options struct {
 	Push, Load bool
 	// Together exports no image before all of them are built.
 	Together bool
-	// Prepare makes the repositories of references ready for a push. It is called when no mistake was
-	// found in the input, before anything is built. nil does nothing.
-	Prepare func(ctx context.Context, refs ...string) error
+	// Prepare makes the repositories of images and caches ready for a push. It is called when no
+	// mistake was found in the input, before anything is built. nil does nothing.
+	Prepare func(ctx context.Context, refs []string, caches []registry.Cache) error
 	// NoSkip builds the functions of a SAM template even if an image of the same inputs is in the
 	// registry.
 	NoSkip bool

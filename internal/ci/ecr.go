@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/userfile"
@@ -22,7 +23,7 @@ func amazonSettings() []Setting {
 		text("PLUGIN_ASSUME_ROLE PLUGIN_USER_ROLE_ARN", "", "ARN of a role to assume, with the keys or with PLUGIN_OIDC_TOKEN_ID", func(s *Step) *string { return &s.aws.Role }),
 		text("PLUGIN_EXTERNAL_ID PLUGIN_USER_ROLE_EXTERNAL_ID", "", "External ID that the trust policy of the role asks for", func(s *Step) *string { return &s.aws.ExternalID }),
 		text("PLUGIN_OIDC_TOKEN_ID", "", "OpenID Connect token that PLUGIN_ASSUME_ROLE is assumed with, or that is exchanged at Google or at Azure", func(s *Step) *string { return &s.oidcToken }),
-		boolean("PLUGIN_CREATE_REPOSITORY ECR_CREATE_REPOSITORY", "false", "Create the repository on Amazon ECR if it is missing", func(s *Step) *bool { return &s.createRepository }),
+		boolean("PLUGIN_CREATE_REPOSITORY ECR_CREATE_REPOSITORY", "false", "Create the repository on Amazon ECR if it is missing, and those of caches", func(s *Step) *bool { return &s.createRepository }),
 		boolean("PLUGIN_SCAN_ON_PUSH", "false", "Create the repository with a scan of each image that is pushed", func(s *Step) *bool { return &s.repositories.ScanOnPush }),
 		text("PLUGIN_LIFECYCLE_POLICY", "", "File with the lifecycle policy of the repository, as JSON", func(s *Step) *string { return &s.lifecyclePolicy }),
 		text("PLUGIN_REPOSITORY_POLICY", "", "File with the policy of the repository, as JSON", func(s *Step) *string { return &s.repositoryPolicy }),
@@ -82,8 +83,8 @@ func namesRegistry(repo string) bool {
 	return ok && (strings.ContainsAny(first, ".:") || first == "localhost")
 }
 
-// prepareRepository makes the repository on Amazon ECR ready for the push.
-func (s *Step) prepareRepository(ctx context.Context, refs []string, note func(sentence string)) error {
+// prepareRepositories makes the repositories on Amazon ECR of images and caches ready for the push.
+func (s *Step) prepareRepositories(ctx context.Context, images []project.Dockerfile, note func(sentence string)) error {
 	if !s.pushes() || !s.createRepository && s.lifecyclePolicy == "" && s.repositoryPolicy == "" {
 		return nil
 	}
@@ -105,7 +106,18 @@ func (s *Step) prepareRepository(ctx context.Context, refs []string, note func(s
 		*policy.text = string(data)
 	}
 	repositories := registry.Repositories{AWS: s.aws, Settings: settings, Create: s.createRepository, Note: note}
+	refs := references(images)
 	err := repositories.Prepare(ctx, refs...)
+	if err == nil {
+		_, to, cacheErr := s.caches()
+		if cacheErr != nil {
+			return project.BadInput(cacheErr)
+		}
+		for _, image := range images {
+			to = append(to, image.Own.CacheTo...)
+		}
+		err = repositories.PrepareCaches(ctx, refs, build.RegistryCaches(to))
+	}
 	if registry.BadSettings(err) {
 		err = project.BadInput(err)
 	}

@@ -64,7 +64,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.prepareRepository(ctx, refs, func(sentence string) { o.say("%s", sentence) }); err != nil {
+	if err := s.prepareRepositories(ctx, images, func(sentence string) { o.say("%s", sentence) }); err != nil {
 		return err
 	}
 	var existing []build.Ref
@@ -345,46 +345,4 @@ func (s *Step) allLabels(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return labels, nil
-}
-
-// caches returns the caches to use and to write.
-func (s *Step) caches() (from, to []string, err error) {
-	for _, value := range s.cacheFrom {
-		if strings.Contains(value, "=") {
-			from = append(from, value)
-			continue
-		}
-		for ref := range strings.SplitSeq(value, ",") { // images, as drone-docker has them
-			from = append(from, "type=registry,ref="+strings.TrimSpace(ref))
-		}
-	}
-	to = slices.Clone(s.cacheTo)
-	if !s.enableCache {
-		return from, to, nil
-	}
-	cache := s.cacheRepository()
-	if cache == "" {
-		if cache, err = s.repository(); err != nil {
-			return nil, nil, err
-		}
-		if cache == "" {
-			return nil, nil, errors.New("PLUGIN_ENABLE_CACHE needs a repository: set PLUGIN_CACHE_REPO")
-		}
-		cache += ":buildcache"
-	}
-	from = append(from, "type=registry,ref="+cache)
-	if s.pushes() {
-		// As with kaniko, an image does not fail by its cache, whose tag a repository may not let move.
-		to = append(to, "type=registry,mode=max,ignore-error=true,ref="+cache)
-	}
-	return from, to, nil
-}
-
-// cacheRepository returns PLUGIN_CACHE_REPO, which is in PLUGIN_REGISTRY unless it names another
-// registry.
-func (s *Step) cacheRepository() string {
-	if s.cacheRepo == "" || namesRegistry(s.cacheRepo) {
-		return s.cacheRepo
-	}
-	return s.below(s.cacheRepo)
 }

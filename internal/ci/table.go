@@ -93,18 +93,6 @@ func loginSettings() []Setting {
 	}
 }
 
-// cacheSettings are the settings of caches.
-func cacheSettings() []Setting {
-	return []Setting{
-		semis("PLUGIN_CACHE_FROM", "", "Caches to use, as docker buildx build --cache-from takes them. A name alone is a cache in a registry", func(s *Step) *[]string { return &s.cacheFrom }),
-		semis("PLUGIN_CACHE_TO", "", "Caches to write, as docker buildx build --cache-to takes them", func(s *Step) *[]string { return &s.cacheTo }),
-		boolean("PLUGIN_ENABLE_CACHE", "false", "Use and write a cache in the registry: PLUGIN_CACHE_REPO, or the repository of the image with the tag buildcache, which must be allowed to move. A cache that cannot be written fails nothing", func(s *Step) *bool { return &s.enableCache }),
-		text("PLUGIN_CACHE_REPO", "", "Repository of the cache. It is in PLUGIN_REGISTRY unless it names another registry", func(s *Step) *string { return &s.cacheRepo }),
-		ignored("PLUGIN_CACHE_TTL", "a cache in a registry has no end: let the registry delete old images"),
-		ignored("PLUGIN_CACHE_DIR PLUGIN_CACHE_COPY_LAYERS PLUGIN_CACHE_RUN_LAYERS PLUGIN_COMPRESSED_CACHING", "BuildKit keeps every layer in its cache"),
-	}
-}
-
 // otherSettings are those about the environment of the step, and those of daemons and of kaniko, which
 // have no meaning for BuildKit.
 func otherSettings() []Setting {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/awslabs/amazon-ecr-credential-helper/ecr-login/api"
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
 // amazon is the keychain of Amazon ECR. It exchanges the credentials of an AWS identity for a
@@ -65,6 +66,16 @@ func parseECR(host string) (found ecrHost, ok bool) {
 		return ecrHost{}, false
 	}
 	return ecrHost{Registry: registry, dualStack: strings.Contains(host, ".on.")}, true
+}
+
+// IsECR reports whether a reference is on Amazon ECR, private or public.
+func IsECR(ref string) bool {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return false
+	}
+	_, ok := parseECR(parsed.Context().RegistryStr())
+	return ok
 }
 
 // ParseECRHost returns the account and the region of a private registry of Amazon ECR. ok is false for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -84,6 +85,37 @@ func (r *Repositories) Prepare(ctx context.Context, refs ...string) error {
 		})
 	}
 	return eg.Wait()
+}
+
+// Cache is a cache in a registry.
+type Cache struct {
+	Ref string
+	// Optional is true if a build does not fail by the cache.
+	Optional bool
+}
+
+// PrepareCaches creates the repositories of caches that are missing, if the settings say so, and
+// leaves out those of refs, which are the images'. They get the encryption and the tags of an image's
+// repository, and nothing else: a cache's tag moves, and nobody deploys or scans it.
+func (r *Repositories) PrepareCaches(ctx context.Context, refs []string, caches []Cache) error {
+	if !r.Create {
+		return nil
+	}
+	of := Repositories{AWS: r.AWS, Settings: RepositorySettings{Encryption: r.Settings.Encryption, KMSKey: r.Settings.KMSKey, Tags: r.Settings.Tags}, Create: true, Note: r.Note}
+	for _, cache := range caches {
+		if slices.ContainsFunc(refs, func(ref string) bool { return Repository(ref) == Repository(cache.Ref) }) {
+			continue
+		}
+		err := of.Prepare(ctx, cache.Ref)
+		if err != nil && cache.Optional {
+			r.note("the cache %s may not be written: %v", cache.Ref, err)
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // configs returns the configuration for each registry: a role is assumed once for all of its

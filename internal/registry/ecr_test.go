@@ -213,3 +213,34 @@ func TestHostsOfECR(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// The repository of a cache is created with the encryption of the images', and without their policies. A
+// build does not fail by a cache that it may do without.
+func TestCacheRepositories(t *testing.T) {
+	fake := fakeAWS(t)
+	const cache, other = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/cache", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/other"
+	var notes []string
+	r := &Repositories{
+		AWS: keys, Create: true, Note: func(sentence string) { notes = append(notes, sentence) },
+		Settings: RepositorySettings{ScanOnPush: true, TagMutability: "IMMUTABLE", Encryption: "AES256", LifecyclePolicy: `{"rules": []}`, Policy: `{"Statement": []}`},
+	}
+	caches := []Cache{{Ref: cache + ":main"}, {Ref: onECR + ":buildcache"}, {Ref: "registry.example.com/cache"}}
+	if err := r.PrepareCaches(t.Context(), []string{onECR + ":1"}, caches); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"repositoryName": "team/cache", "registryId": "123456789012", "encryptionConfiguration": map[string]any{"encryptionType": "AES256"}}
+	if got := fake.Repository("team/cache"); !reflect.DeepEqual(got, want) || !slices.Equal(fake.Actions(), []string{"ecr:CreateRepository"}) {
+		t.Errorf("the repository was created with %v, want %v; the requests are %v", got, want, fake.Actions())
+	}
+	fake.Failures["ecr:CreateRepository"] = "AccessDeniedException"
+	if err := r.PrepareCaches(t.Context(), nil, []Cache{{Ref: other, Optional: true}}); err != nil || !strings.Contains(notes[len(notes)-1], "the cache "+other+" may not be written: ") {
+		t.Errorf("got %v and the notes %q", err, notes)
+	}
+	if err := r.PrepareCaches(t.Context(), nil, []Cache{{Ref: other}}); err == nil || !BadSettings(err) {
+		t.Errorf("got %v, want a mistake", err)
+	}
+	r.Create = false
+	if err := r.PrepareCaches(t.Context(), nil, []Cache{{Ref: other}}); err != nil {
+		t.Error(err)
+	}
+}
