@@ -103,6 +103,7 @@ func TestTags(t *testing.T) {
 		{"refs/tags/1.2.3", "alpine", "1-alpine 1.2-alpine 1.2.3-alpine"},
 		{"refs/tags/v0.3.1", "", "0.3 0.3.1"},
 		{"refs/tags/v1.2.3-rc.1", "", "1.2.3-rc.1"},
+		{"refs/tags/1.2.3-rc.1", "", "1.2.3-rc.1"},
 		{"refs/heads/main", "", "latest"},
 		{"refs/heads/main", "slim", "slim"},
 		{"refs/heads/topic", "", ""},

@@ -109,7 +109,7 @@ func (s *Step) exchange(ctx context.Context) (string, error) {
 	config := externalaccount.Config{
 		Audience:             fmt.Sprintf("//iam.googleapis.com/projects/%s/locations/global/workloadIdentityPools/%s/providers/%s", s.projectNumber, s.poolID, s.providerID),
 		SubjectTokenType:     "urn:ietf:params:oauth:token-type:id_token",
-		TokenURL:             s.googleTokens,
+		TokenURL:             googleTokens,
 		SubjectTokenSupplier: subjectToken(s.oidcToken),
 		Scopes:               []string{"https://www.googleapis.com/auth/cloud-platform"},
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/oauth2"
+
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
@@ -20,8 +22,12 @@ import (
 // The credentials of each kind of registry, for the repository of the image.
 func TestLogins(t *testing.T) {
 	t.Parallel()
-	google := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	google := onlyTo(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		const audience = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/harness"
+		if r.URL.Path == "/v1/projects/-/serviceAccounts/ci@example.com:generateAccessToken" && r.Header.Get("Authorization") == "Bearer of-google" {
+			_, _ = w.Write([]byte(`{"accessToken": "of-the-account", "expireTime": "2099-01-01T00:00:00Z"}`))
+			return
+		}
 		if r.FormValue("subject_token") != "the-token" || r.FormValue("audience") != audience {
 			w.WriteHeader(http.StatusBadRequest)
 			return
@@ -29,7 +35,6 @@ func TestLogins(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"access_token": "of-google", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer", "expires_in": 3600}`))
 	}))
-	t.Cleanup(google.Close)
 	azure := onlyTo(t, &azurefake.Server{IDToken: "the-token"})
 	for name, c := range map[string]struct {
 		settings []string
@@ -43,6 +48,8 @@ func TestLogins(t *testing.T) {
 			[]registry.Login{{Scope: "eu-docker.pkg.dev/project/repo/app", Username: "_json_key", Password: `{"type": "service_account"}`}, {Scope: "eu-docker.pkg.dev", Username: "_json_key", Password: `{"type": "service_account"}`}}},
 		"a workload identity of Google": {[]string{"PLUGIN_REPO=gcr.io/p/app", "PLUGIN_PROJECT_NUMBER=1", "PLUGIN_POOL_ID=pool", "PLUGIN_PROVIDER_ID=harness", "PLUGIN_OIDC_TOKEN_ID=the-token"},
 			[]registry.Login{{Scope: "gcr.io/p/app", Username: "oauth2accesstoken", Password: "of-google"}, {Scope: "gcr.io", Username: "oauth2accesstoken", Password: "of-google"}}},
+		"a service account of Google": {[]string{"PLUGIN_REPO=gcr.io/p/app", "PLUGIN_PROJECT_NUMBER=1", "PLUGIN_POOL_ID=pool", "PLUGIN_PROVIDER_ID=harness", "PLUGIN_OIDC_TOKEN_ID=the-token", "PLUGIN_SERVICE_ACCOUNT_EMAIL=ci@example.com"},
+			[]registry.Login{{Scope: "gcr.io/p/app", Username: "oauth2accesstoken", Password: "of-the-account"}, {Scope: "gcr.io", Username: "oauth2accesstoken", Password: "of-the-account"}}},
 		"a service principal of Azure": {[]string{"PLUGIN_REPO=x.azurecr.io/app", "CLIENT_ID=id", "CLIENT_SECRET=s"},
 			[]registry.Login{{Scope: "x.azurecr.io/app", Username: "id", Password: "s"}, {Scope: "x.azurecr.io", Username: "id", Password: "s"}}},
 		"a token for an application of Azure": {[]string{"PLUGIN_REGISTRY=x.azurecr.io", "PLUGIN_REPO=app", "CLIENT_ID=" + azurefake.ClientID, "TENANT_ID=" + azurefake.Tenant, "PLUGIN_OIDC_TOKEN_ID=the-token"},
@@ -54,8 +61,8 @@ func TestLogins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.googleTokens, s.azure.Transport = google.URL, azure
-		got, err := s.logins(t.Context())
+		s.azure.Transport = azure
+		got, err := s.logins(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: google}))
 		if err != nil || len(got) != len(c.want) {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, c.want)
 			continue

@@ -82,7 +82,6 @@ type Step struct {
 	// Other clouds.
 	jsonKey, oidcToken                string
 	projectNumber, poolID, providerID string
-	googleTokens                      string // address of the service that exchanges them
 	serviceAccount                    string
 	azure                             registry.Azure
 	clientSecret                      string
@@ -100,7 +99,7 @@ type Step struct {
 type login struct{ registry, username, password string }
 
 func newStep(environment map[string]string) *Step {
-	return &Step{environment: environment, context: ".", autoLabel: true, tarFormat: "docker", googleTokens: googleTokens}
+	return &Step{environment: environment, context: ".", autoLabel: true, tarFormat: "docker"}
 }
 
 // ErrNothing says that there is nothing to build: no tag is made for the commit's branch.

@@ -15,7 +15,7 @@ func autoTags(ref, defaultBranch, suffix string) ([]string, error) {
 		return nil, fmt.Errorf("PLUGIN_AUTO_TAG needs the reference of the commit: set DRONE_COMMIT_REF, such as refs/heads/main")
 	case isTag:
 		tags = versionTags(tag)
-		if len(tags) == 1 && tags[0] == tag { // no version
+		if !version.MatchString(tag) {
 			return nil, fmt.Errorf("PLUGIN_AUTO_TAG: the tag %s is no version such as v1.2.3: name the tags with PLUGIN_TAGS", tag)
 		}
 	case strings.TrimPrefix(ref, "refs/heads/") == defaultBranch:
