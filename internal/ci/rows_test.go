@@ -108,6 +108,8 @@ func rows() map[string]row {
 		"PLUGIN_REPOSITORY_POLICY": {settings: []string{"PLUGIN_REPOSITORY_POLICY=policy.json"}, with: ecr, want: []string{"step.repositoryPolicy: policy.json"}},
 
 		"PLUGIN_JSON_KEY":                         {settings: []string{"PLUGIN_JSON_KEY={}"}, want: []string{"logins: registry.example.com/team/app=_json_key:{} registry.example.com=_json_key:{}"}},
+		"PLUGIN_PUSH_RETRY":                       {settings: []string{"PLUGIN_PUSH_RETRY=5"}, want: []string{"step.tries: 6"}},
+		"PLUGIN_IMAGE_DOWNLOAD_RETRY":             {settings: []string{"PLUGIN_IMAGE_DOWNLOAD_RETRY=6"}, with: []string{"PLUGIN_PUSH_RETRY=5"}, want: []string{"step.tries: 7"}},
 		"CLIENT_CERTIFICATE":                      {settings: []string{"CLIENT_CERTIFICATE=cert"}, online: true, want: []string{"azure.Certificate: cert"}},
 		"AZURE_CLIENT_CERTIFICATE_PASSWORD":       {settings: []string{"AZURE_CLIENT_CERTIFICATE_PASSWORD=p"}, online: true, want: []string{"azure.Password: p"}},
 		"AZURE_AUTHORITY_HOST":                    {settings: []string{"AZURE_AUTHORITY_HOST=https://login.example.com"}, online: true, want: []string{"azure.AuthorityHost: https://login.example.com"}},
@@ -259,7 +261,7 @@ func effects(t *testing.T, settings []string, logins bool) map[string]string {
 		found["logins"] = strings.Join(accounts, " ")
 	}
 	for name, value := range map[string]any{ // what the step itself asks
-		"skipIfExists": s.skipIfExists, "silence": s.silence, "pushOnly": s.pushOnly, "sourceTar": s.sourceTar, "sshKey": s.sshKey, "createRepository": s.createRepository,
+		"skipIfExists": s.skipIfExists, "silence": s.silence, "tries": s.reach.tries(), "pushOnly": s.pushOnly, "sourceTar": s.sourceTar, "sshKey": s.sshKey, "createRepository": s.createRepository,
 		"lifecyclePolicy": s.lifecyclePolicy, "repositoryPolicy": s.repositoryPolicy,
 	} {
 		found["step."+name] = fmt.Sprint(value)
