@@ -84,6 +84,18 @@ func tagOf(ref string) string { return ref[strings.LastIndex(ref, ":")+1:] }
 // first time.
 func whenConnected(t *testing.T, builder string, do func() error) string {
 	t.Helper()
+	first := sync.OnceFunc(func() {
+		if err := do(); err != nil {
+			t.Error(err)
+		}
+	})
+	return relay(t, builder, first, io.Discard)
+}
+
+// relay returns another address of a builder. It calls connected for each connection, and writes what is
+// sent to the builder to sent too.
+func relay(t *testing.T, builder string, connected func(), sent io.Writer) (address string) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "builder.sock")
 	listener, err := net.Listen("unix", socket)
 	must(t, err)
@@ -94,34 +106,29 @@ func whenConnected(t *testing.T, builder string, do func() error) string {
 		}
 		connections.Wait()
 	})
-	first := sync.OnceFunc(func() {
-		if err := do(); err != nil {
-			t.Error(err)
-		}
-	})
 	connections.Go(func() {
 		for {
 			from, err := listener.Accept()
 			if err != nil {
 				return // the test ends
 			}
-			first()
+			connected()
 			to, err := net.Dial("unix", strings.TrimPrefix(builder, "unix://"))
 			if err != nil {
 				t.Error(err)
 				from.Close()
 				return
 			}
-			connections.Go(func() { copyUntilEnd(to, from) })
-			connections.Go(func() { copyUntilEnd(from, to) })
+			connections.Go(func() { copyUntilEnd(to, io.TeeReader(from, sent), from) })
+			connections.Go(func() { copyUntilEnd(from, to, to) })
 		}
 	})
 	return "unix://" + socket
 }
 
-// copyUntilEnd copies from one connection to another, and closes both at the end of one.
-func copyUntilEnd(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // an error is the end too
+// copyUntilEnd copies what is read from one connection to another, and closes both at the end of one.
+func copyUntilEnd(to net.Conn, read io.Reader, from net.Conn) {
+	_, _ = io.Copy(to, read) // an error is the end too
 	_ = to.Close()
 	_ = from.Close()
 }
