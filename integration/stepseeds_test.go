@@ -216,7 +216,7 @@ func TestHarnessExampleOfGAR(t *testing.T) {
 		repository := host + "/some-gcp-project/some-image-name"
 		r := b.step(dir, env...)
 		digest := b.wantStep(t, r, repository+":1.0", repository+":1.2")
-		for _, want := range []string{"PLUGIN_GARBAGE is no setting of this step", "PLUGIN_IMAGE_DOWNLOAD_RETRY does nothing here", "PLUGIN_COMPRESSED_CACHING does nothing here", "PLUGIN_USE_NEW_RUN does nothing here"} {
+		for _, want := range []string{"PLUGIN_GARBAGE is no setting of this step", "PLUGIN_COMPRESSED_CACHING does nothing here", "PLUGIN_USE_NEW_RUN does nothing here"} {
 			if !strings.Contains(r.stderr, want) {
 				t.Errorf("no warning says %q:\n%s", want, r.stderr)
 			}

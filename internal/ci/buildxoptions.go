@@ -3,7 +3,9 @@ package ci
 import (
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/docker/cli/opts"
 	"github.com/spf13/pflag"
 )
 
@@ -31,6 +33,8 @@ func (s *Step) applyBuildxOptions() error {
 	flags.StringVar(&s.network, "network", "", "")
 	flags.StringVarP(&s.dockerfile, "file", "f", s.dockerfile, "")
 	flags.StringVar(&s.metadataFile, "metadata-file", s.metadataFile, "")
+	flags.StringArrayVarP(&s.furtherRefs, "tag", "t", nil, "")
+	attributes := s.attributeFlags(flags)
 	attests := flags.StringArray("attest", nil, "")
 	provenance := flags.String("provenance", "", "")
 	sbom := flags.String("sbom", "", "")
@@ -44,6 +48,9 @@ func (s *Step) applyBuildxOptions() error {
 	}
 	if rest := flags.Args(); len(rest) > 0 {
 		return fmt.Errorf("PLUGIN_BUILDX_OPTIONS: %q is no flag: separate flags with commas, or with semicolons in PLUGIN_BUILDX_OPTIONS_SEMICOLON", rest[0])
+	}
+	if err := attributes(); err != nil {
+		return fmt.Errorf("PLUGIN_BUILDX_OPTIONS: %w", err)
 	}
 	s.labels = append(s.labels, s.furtherLabels...)
 	s.cacheFrom, s.cacheTo, s.addHosts = append(s.cacheFrom, *from...), append(s.cacheTo, *to...), append(s.addHosts, *hosts...)
@@ -61,4 +68,35 @@ func (s *Step) applyBuildxOptions() error {
 		}
 	}
 	return nil
+}
+
+// attributeFlags adds the flags that are attributes of the Dockerfile frontend. The result reads them.
+func (s *Step) attributeFlags(flags *pflag.FlagSet) (read func() error) {
+	filter := flags.StringSlice("no-cache-filter", nil, "")
+	limits, size := opts.NewUlimitOpt(nil), opts.MemBytes(0)
+	flags.Var(limits, "ulimit", "")
+	flags.Var(&size, "shm-size", "")
+	parent := flags.String("cgroup-parent", "", "")
+	allowed := flags.StringSlice("allow", nil, "")
+	return func() error {
+		var list []string
+		for _, limit := range limits.GetList() {
+			list = append(list, limit.String())
+		}
+		s.attrs = map[string]string{}
+		for name, value := range map[string]string{"no-cache": strings.Join(*filter, ","), "ulimit": strings.Join(list, ","), "cgroup-parent": *parent} {
+			if value != "" {
+				s.attrs[name] = value
+			}
+		}
+		if size.Value() > 0 {
+			s.attrs["shm-size"] = fmt.Sprint(size.Value())
+		}
+		for _, entitlement := range *allowed {
+			if entitlement != "network.host" { // which --network=host asks for
+				return fmt.Errorf("--allow %s: only network.host is granted here", entitlement)
+			}
+		}
+		return nil
+	}
 }

@@ -50,6 +50,8 @@ type Step struct {
 	// What only flags of docker buildx build say.
 	buildxArgs, furtherLabels, annotations, attests []string
 	furtherSecrets, ssh, furtherOutputs             []string
+	furtherRefs                                     []string
+	attrs                                           map[string]string
 
 	// Where it goes.
 	noPush, skipIfExists      bool
@@ -107,7 +109,7 @@ var ErrNothing = errors.New("nothing is built")
 
 // Dockerfile returns the image of the step.
 func (s *Step) Dockerfile(ctx context.Context) (project.Dockerfile, error) {
-	d := project.Dockerfile{Context: s.context, File: s.dockerfile, Stage: s.target, Platforms: s.platforms, BuildContexts: s.buildContexts}
+	d := project.Dockerfile{Context: s.context, File: s.dockerfile, Stage: s.target, Platforms: s.platforms, BuildContexts: s.buildContexts, Attrs: s.attrs}
 	address := project.IsAddress(s.context)
 	switch {
 	case s.subPath != "" && address:
@@ -273,6 +275,15 @@ func (s *Step) references() ([]string, error) {
 			return nil, fmt.Errorf("the tag %q is not legal: at most 128 letters, digits, dots, dashes and underscores, with a letter, a digit or an underscore first", tag)
 		}
 		if ref := repo + ":" + tag; !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	for _, ref := range s.furtherRefs {
+		named, err := reference.ParseNormalizedNamed(ref)
+		if err != nil {
+			return nil, fmt.Errorf("PLUGIN_BUILDX_OPTIONS: --tag %s: %w", ref, err)
+		}
+		if ref = reference.FamiliarString(reference.TagNameOnly(named)); !slices.Contains(refs, ref) {
 			refs = append(refs, ref)
 		}
 	}
