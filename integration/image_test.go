@@ -85,7 +85,7 @@ func TestImageOfSamforge(t *testing.T) {
 	// Where newuidmap cannot map ids there is one. It does for a SAM image, but not for a step in an
 	// image with files of other owners, as this stand-in for Lambda's base has.
 	noEscalation := []string{"--security-opt", "no-new-privileges", "--cap-drop", "ALL"}
-	for _, settings := range [][]string{noEscalation, {"--cap-drop", "ALL"}, {"--user", "54321:54321", "--env", "HOME=/tmp"}} {
+	for _, settings := range [][]string{noEscalation, {"--cap-drop", "ALL"}, {"--user", "54321:54321", "--read-only", "--tmpfs", "/tmp"}} {
 		if got := pushed("samforge.yaml", "nodejs22.x", settings...); got != want {
 			t.Errorf("%q: the image is %s, want %s", settings, got, want)
 		}
@@ -97,18 +97,24 @@ func TestImageOfSamforge(t *testing.T) {
 		t.Errorf("a step in an image with files of other owners: exit code %d, want 1 and %q:\n%s", refused.code, want, refused.stderr)
 	}
 	// samforge names what the container may not do, and what to change.
-	r := try(append([]string{image, "build", "-f", "samforge.yaml", "--progress", "plain"}, b.mirrors()...)...)
-	if want := "user namespaces are forbidden here"; r.code != 1 || !strings.Contains(r.stderr, want) {
-		t.Errorf("the engine's own seccomp profile: exit code %d, want 1 and %q:\n%s", r.code, want, r.stderr)
+	for settings, want := range map[string]string{
+		"--tty=false": "user namespaces are forbidden here", // by the engine's own seccomp profile
+		"--user=0":    "root may not mount here, as the container has no CAP_SYS_ADMIN: run as a normal user",
+		"--read-only": "temporary files cannot be written to /tmp",
+	} {
+		r := try(append([]string{settings, image, "build", "-f", "samforge.yaml", "--progress", "plain"}, b.mirrors()...)...)
+		if r.code != 1 || !strings.Contains(r.stderr, want) {
+			t.Errorf("%s: exit code %d, want 1 and %q:\n%s", settings, r.code, want, r.stderr)
+		}
 	}
-	r = try(image, "doctor")
+	r := try(image, "doctor")
 	if r.code != 1 {
 		t.Errorf("doctor under the engine's own seccomp profile: exit code %d, want 1", r.code)
 	}
 	for _, want := range []string{
 		"problem  user namespaces: the seccomp filter of the container refuses",
 		"samforge doctor --seccomp-profile", "seccompProfile: {type: Localhost, ",
-		"ok       user ids: ", "warning  snapshots: the folder is on the container's own overlay",
+		"ok       user ids: ", "ok       temporary files: ", "warning  snapshots: the folder is on the container's own overlay",
 	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, r.stdout)

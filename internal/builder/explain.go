@@ -7,14 +7,14 @@ var startHints = []struct{ words, remedy string }{
 	{"fork/exec /proc/self/exe: operation not permitted", noNamespaces},
 	{"fork/exec /proc/self/exe: no space left on device", noneLeft},
 	{"failed to share mount point", noMounts}, // rootlesskit's words, see docs.docker.com/engine/security/rootless
-	{"write to uid_map failed", "newuidmap may not gain its privilege here, as with no-new-privileges: leave that out (Docker: no --security-opt no-new-privileges; Kubernetes: allowPrivilegeEscalation: true), or name a buildkitd with --builder"},
+	{"write to uid_map failed", "newuidmap may not map the ids of /etc/subuid here, as with no-new-privileges, or in a user namespace that does not have them (Kubernetes: set allowPrivilegeEscalation: true and hostUsers: true; `samforge doctor` says which it is), or name a buildkitd with --builder"},
 	{"unknown userid ", noPasswdEntry},
 	{"Cannot determine your user name", noPasswdEntry}, // newuidmap's words
 	{"no subuid ranges found", "the user has no range in /etc/subuid and /etc/subgid: add one (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), or name a buildkitd with --builder"},
 }
 
 const (
-	noNamespaces = "user namespaces are forbidden here, as by the default seccomp profile of a container: allow them (Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined; Kubernetes: seccompProfile and appArmorProfile of type Unconfined; host: sysctl kernel.unprivileged_userns_clone=1), or name a buildkitd with --builder"
+	noNamespaces = "user namespaces are forbidden here, as by the default seccomp profile of a container: allow them (Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined; Kubernetes: seccompProfile and appArmorProfile of type Unconfined; host: sysctl kernel.unprivileged_userns_clone=1; `samforge doctor` has the lines, and a narrower profile than unconfined), or name a buildkitd with --builder"
 	noneLeft     = "the limit of user namespaces is reached: raise it on the host (sysctl user.max_user_namespaces=28633), or name a buildkitd with --builder"
 	noMounts     = "the user namespace may not mount anything, as where AppArmor restricts it: allow it (Docker: --security-opt apparmor=unconfined; Kubernetes: appArmorProfile of type Unconfined; host: sysctl kernel.apparmor_restrict_unprivileged_userns=0), or name a buildkitd with --builder"
 )

@@ -18,7 +18,32 @@ const maxLinks = 40
 // ownFolder creates the missing parts of dir and returns its path without links. It refuses a path
 // on which another user could replace our folder by a folder or a link of theirs: a privileged
 // buildkitd writes there.
-func ownFolder(dir string) (string, error) {
+func ownFolder(dir string) (string, error) { return walkOwn(dir, lstatOrMake) }
+
+// errMissing ends the walk of mayOwn.
+var errMissing = errors.New("missing")
+
+// mayOwn returns the error that ownFolder would return, as far as that can be said without creating
+// anything.
+func mayOwn(dir string) error {
+	_, err := walkOwn(dir, func(next string) (os.FileInfo, error) {
+		info, err := os.Lstat(next)
+		if !errors.Is(err, os.ErrNotExist) {
+			return info, err
+		}
+		if err := unix.Access(filepath.Dir(next), unix.W_OK|unix.X_OK); err != nil {
+			return nil, &os.PathError{Op: "mkdir", Path: next, Err: err}
+		}
+		return nil, errMissing
+	})
+	if errors.Is(err, errMissing) {
+		return nil
+	}
+	return err
+}
+
+// walkOwn is ownFolder, with a function that describes each part of the path.
+func walkOwn(dir string, describe func(string) (os.FileInfo, error)) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
@@ -27,7 +52,7 @@ func ownFolder(dir string) (string, error) {
 	for len(rest) > 0 {
 		next := filepath.Join(at, rest[0])
 		rest = rest[1:]
-		info, err := lstatOrMake(next)
+		info, err := describe(next)
 		if err != nil {
 			return "", err
 		}

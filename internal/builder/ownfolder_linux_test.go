@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,6 +98,33 @@ func TestPrivateStateOfAStrangerIsNotUsed(t *testing.T) {
 				t.Errorf("a link's target was made: %v", entries)
 			}
 		})
+	}
+}
+
+// A container's user may have no home that it may write to.
+func TestPrivateStateMayBeInTheFolderForTemporaryFiles(t *testing.T) {
+	home := hostileHome(t, func(home string) { mkdir(t, home+"/.cache") })
+	none, temp := "", cacheHome(t)
+	var said []string
+	opt := Options{
+		Env:        environment(map[string]string{"HOME": home, "TMPDIR": temp}),
+		Log:        func(s string) { said = append(said, s) },
+		passwdHome: &none,
+	}
+	want := fmt.Sprintf("%s/samforge-state-%d/samforge", temp, os.Geteuid())
+	if got := opt.stateFolder(); got != want {
+		t.Errorf("the survey says %s, want %s", got, want)
+	}
+	if entries, _ := os.ReadDir(temp); len(entries) != 0 {
+		t.Errorf("the survey made %v", entries)
+	}
+	s, err := opt.lockedState("buildkitd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.close()
+	if s.dir != want+"/buildkitd" || len(said) != 1 || !strings.Contains(said[0], want) {
+		t.Errorf("the state is in %s, want %s/buildkitd; said %q", s.dir, want, said)
 	}
 }
 

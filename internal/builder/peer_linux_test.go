@@ -20,13 +20,18 @@ func listenAs(t *testing.T, uid int, address string) net.Listener {
 	}
 	done := make(chan result)
 	go func() {
-		runtime.LockOSThread() // the thread has another user and ends with the goroutine
+		// The thread has another user meanwhile. It may be the one that /proc/self describes.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		const unchanged = ^uintptr(0)
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, uintptr(uid), unchanged); errno != 0 {
 			done <- result{err: errno}
 			return
 		}
 		l, err := net.Listen("unix", address)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, 0, unchanged); errno != 0 && err == nil {
+			err = errno
+		}
 		done <- result{l, err}
 	}()
 	r := <-done

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/rootless"
 )
@@ -28,6 +30,9 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	}
 	t, err := opt.findTools(os.Geteuid() != 0)
 	if err != nil {
+		return nil, err
+	}
+	if err := opt.checkContainer(t); err != nil {
 		return nil, err
 	}
 	if t.oneID != nil {
@@ -72,6 +77,24 @@ func startPrivate(ctx context.Context, opt Options) (_ *Builder, err error) {
 	}
 	b.oneID = t.oneID
 	return b, nil
+}
+
+// checkContainer returns an error if this container lacks what a buildkitd needs and would only miss
+// in the middle of a build.
+func (o Options) checkContainer(t tools) error {
+	if !t.rootless && !rootless.This().Status().Effective.Has(rootless.CapSysAdmin) {
+		return errors.New("root may not mount here, as the container has no CAP_SYS_ADMIN: run as a normal user, in a user namespace (docker run: --user 1000:1000; Kubernetes: runAsUser: 1000 and runAsGroup: 1000; `samforge doctor` says what else), or name a buildkitd with --builder")
+	}
+	folders := []string{o.tempDir()}
+	if t.rootlesskit != "" {
+		folders = append(folders, "/tmp") // whatever TMPDIR is
+	}
+	for _, folder := range folders {
+		if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
+			return fmt.Errorf("temporary files cannot be written to %s (%w): give the container a volume there (docker run: --tmpfs %[1]s; Kubernetes: an emptyDir with mountPath: %[1]s), or name a buildkitd with --builder", folder, err)
+		}
+	}
+	return nil
 }
 
 // connect returns a Builder as soon as the daemon answers.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,18 +22,16 @@ type state struct {
 }
 
 // lockedState returns a state folder, with the given name or one like it, that no other samforge
-// uses. If others can write to the cache
-// folder, it uses the user's home in /etc/passwd instead.
+// uses. It is in the first of cacheDirs that is the user's alone.
 func (o Options) lockedState(name string) (*state, error) {
-	homes, err := o.cacheDirs()
-	if err != nil {
-		return nil, err
-	}
+	homes := o.cacheDirs()
 	var refused []string
 	for _, home := range homes {
 		dir, err := ownFolder(filepath.Join(home, "samforge"))
 		if err != nil {
-			refused = append(refused, err.Error())
+			if !slices.Contains(refused, err.Error()) {
+				refused = append(refused, err.Error())
+			}
 			continue
 		}
 		if len(refused) > 0 {
@@ -40,14 +39,15 @@ func (o Options) lockedState(name string) (*state, error) {
 		}
 		return lockState(filepath.Join(dir, name))
 	}
-	return nil, fmt.Errorf("no place for its state: %s; set XDG_CACHE_HOME to a folder that only you can write to", strings.Join(refused, "; "))
+	return nil, fmt.Errorf("no place for its state: %s; set XDG_CACHE_HOME to a folder that only you can write to, such as a volume of the container (`samforge doctor` has the lines)", strings.Join(refused, "; "))
 }
 
-// cacheDirs returns the cache folders: XDG_CACHE_HOME, or below HOME and the user's home in
-// /etc/passwd.
-func (o Options) cacheDirs() ([]string, error) {
+// cacheDirs returns the cache folders: XDG_CACHE_HOME, or below HOME, below the user's home in
+// /etc/passwd, and one of the user in TMPDIR. The last is for a container with a read-only root, or
+// with a user that its image does not know.
+func (o Options) cacheDirs() []string {
 	if dir := o.env("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
-		return []string{dir}, nil
+		return []string{dir}
 	}
 	var dirs []string
 	for _, home := range []string{o.env("HOME"), o.systemHome()} {
@@ -55,10 +55,15 @@ func (o Options) cacheDirs() ([]string, error) {
 			dirs = append(dirs, filepath.Join(home, ".cache"))
 		}
 	}
-	if len(dirs) == 0 {
-		return nil, errors.New("no place for its state: neither XDG_CACHE_HOME nor HOME is set")
+	return append(dirs, filepath.Join(o.tempDir(), fmt.Sprintf("samforge-state-%d", os.Geteuid())))
+}
+
+// tempDir returns the folder for temporary files.
+func (o Options) tempDir() string {
+	if dir := o.env("TMPDIR"); filepath.IsAbs(dir) {
+		return dir
 	}
-	return dirs, nil
+	return "/tmp"
 }
 
 // systemHome returns the home in /etc/passwd, or "" for a user without an entry.

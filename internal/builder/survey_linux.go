@@ -16,11 +16,19 @@ func surveyPrivate(opt Options) *PrivateSurvey {
 	if err != nil {
 		return &PrivateSurvey{Err: err}
 	}
-	homes, err := opt.cacheDirs()
-	if err != nil {
-		return &PrivateSurvey{Err: err}
+	return &PrivateSurvey{Buildkitd: t.buildkitd, Runc: t.runc, Root: !t.rootless, OneID: t.oneID, CacheDir: opt.stateFolder()}
+}
+
+// stateFolder returns the folder that the state would be in, or the first one that is refused if all
+// are.
+func (o Options) stateFolder() string {
+	homes := o.cacheDirs()
+	for _, home := range homes {
+		if dir := filepath.Join(home, "samforge"); mayOwn(dir) == nil {
+			return dir
+		}
 	}
-	return &PrivateSurvey{Buildkitd: t.buildkitd, Runc: t.runc, Root: !t.rootless, OneID: t.oneID, CacheDir: filepath.Join(homes[0], "samforge")}
+	return filepath.Join(homes[0], "samforge")
 }
 
 // triesNamespaceName is argv[0] of the process that TryNamespace starts.

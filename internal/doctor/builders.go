@@ -66,7 +66,7 @@ func (m Machine) private(p *builder.PrivateSurvey) []Finding {
 	} else {
 		findings = append(findings, m.namespaces(), ids(p.OneID, m.UID))
 	}
-	return append(findings, m.disk(p.CacheDir)...)
+	return append(append(findings, m.disk(p.CacheDir)...), m.temporary())
 }
 
 // root checks the privileges of a buildkitd that runs as root.

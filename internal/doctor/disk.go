@@ -8,6 +8,18 @@ const (
 	low      = 10 * gigabyte
 )
 
+// temporary checks the folder that rootlesskit and buildkitd mount in.
+func (m Machine) temporary() Finding {
+	const check, folder = "temporary files", "/tmp"
+	if _, err := m.Disk(folder); err != nil {
+		return Finding{check, Problem, fmt.Sprintf("%s cannot be used: %v", folder, err), []Remedy{
+			{dockerRun, "--tmpfs " + folder},
+			{kubernetes, "volumes:\n- {name: tmp, emptyDir: {}}\ncontainers:\n- volumeMounts:\n  - {name: tmp, mountPath: " + folder + "}"},
+		}}
+	}
+	return ok(check, folder+" can be written to")
+}
+
 // disk checks the folder that a private buildkitd keeps its state in.
 func (m Machine) disk(folder string) []Finding {
 	const check = "disk"

@@ -86,6 +86,7 @@ func TestUserIDs(t *testing.T) {
 		rootless.NoCapability: "docker run> --cap-drop ALL --cap-add SETUID --cap-add SETGID",
 		rootless.NoUser:       "host> useradd --uid 1000",
 		rootless.NoRange:      "host> usermod --add-subuids 100000-165535",
+		rootless.NotMapped:    "Kubernetes> hostUsers: true",
 		rootless.NoHelpers:    "host> apt-get install uidmap",
 		rootless.NoPrivilege:  "host> setcap cap_setuid=ep",
 	} {
@@ -119,6 +120,10 @@ func TestDisk(t *testing.T) {
 		m.Disk = func(string) (Disk, error) { return tc.disk, tc.err }
 		wantAll(t, name, lines(m.disk("/cache")...), tc.want...)
 	}
+	m := machine(nil, nil)
+	wantAll(t, "a read-only root", lines(m.temporary()), "ok temporary files: /tmp")
+	m.Disk = func(string) (Disk, error) { return Disk{}, errors.New("read-only file system") }
+	wantAll(t, "a read-only root", lines(m.temporary()), "problem temporary files: /tmp cannot be used: read-only file system", "docker run> --tmpfs /tmp", "mountPath: /tmp")
 }
 
 func TestProxies(t *testing.T) {

@@ -115,6 +115,12 @@ func idRemedies(cause rootless.Cause, uid int) []Remedy {
 		}
 	case rootless.NoRange:
 		return []Remedy{{host, fmt.Sprintf("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$(id -un %d)\"", uid)}}
+	case rootless.NotMapped:
+		return []Remedy{
+			{dockerRun, "--userns host"},
+			{kubernetes, "hostUsers: true # of the pod; or, with hostUsers: false, root of its namespace:\n" + securityContext("runAsUser: 0", "capabilities: {add: [SYS_ADMIN]}")},
+			{"an image of your own", "RUN echo samforge:1001:64535 | tee /etc/subuid >/etc/subgid # as root; ids that the namespace has"},
+		}
 	case rootless.NoHelpers:
 		return []Remedy{{host, "apt-get install uidmap rootlesskit (shadow-utils on Fedora has newuidmap), or put rootlesskit beside samforge"}}
 	}

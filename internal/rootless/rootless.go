@@ -36,6 +36,7 @@ const (
 	NoCapability Cause = "no capability" // the container has dropped CAP_SETUID or CAP_SETGID
 	NoUser       Cause = "no user"       // the user has no entry in /etc/passwd
 	NoRange      Cause = "no range"      // no subordinate ids
+	NotMapped    Cause = "not mapped"    // the container has a user namespace without the subordinate ids
 	NoPrivilege  Cause = "no privilege"  // newuidmap or newgidmap is an ordinary program
 )
 
@@ -70,9 +71,16 @@ func (s System) OneID(h Helpers) *Reason {
 	if name == "" {
 		return &Reason{NoUser, fmt.Sprintf("the user %d has no entry in /etc/passwd, so it has no subordinate ids", s.UID)}
 	}
-	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-		if !s.hasRange(file, name) {
+	for _, kind := range []string{"uid", "gid"} {
+		file := "/etc/sub" + kind
+		ids := s.subordinate(file, name)
+		if len(ids) == 0 {
 			return &Reason{NoRange, fmt.Sprintf("the user %s has no range in %s", name, file)}
+		}
+		for _, r := range ids {
+			if !s.has("/proc/self/"+kind+"_map", r) {
+				return &Reason{NotMapped, fmt.Sprintf("the ids %d to %d, which %s gives to %s, do not exist in the user namespace of this container", r.first, r.first+r.count-1, file, name)}
+			}
 		}
 	}
 	for _, helper := range []struct {
@@ -98,12 +106,37 @@ func (s System) username() string {
 	return ""
 }
 
-// hasRange reports whether a file in the form of subuid(5) has a range for the user.
-func (s System) hasRange(file, name string) bool {
+// idRange is a range of user or group ids.
+type idRange struct{ first, count uint64 }
+
+// subordinate returns the user's ranges in a file in the form of subuid(5).
+func (s System) subordinate(file, name string) (ranges []idRange) {
 	text, _ := s.ReadFile(file)
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Split(strings.TrimSpace(line), ":")
-		if len(fields) == 3 && (fields[0] == name || fields[0] == strconv.Itoa(s.UID)) && fields[2] != "0" {
+		if len(fields) != 3 || fields[0] != name && fields[0] != strconv.Itoa(s.UID) {
+			continue
+		}
+		first, err := strconv.ParseUint(fields[1], 10, 32)
+		count, err2 := strconv.ParseUint(fields[2], 10, 32)
+		if err == nil && err2 == nil && count > 0 {
+			ranges = append(ranges, idRange{first, count})
+		}
+	}
+	return ranges
+}
+
+// has reports whether the user namespace of this process has a range of ids, by one line of its
+// uid_map or gid_map: see user_namespaces(7). A map that cannot be read is taken for that of a
+// machine, which has all ids.
+func (s System) has(mapFile string, r idRange) bool {
+	text, err := s.ReadFile(mapFile)
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(text)) {
+		var inside, outside, count uint64
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && inside <= r.first && r.first+r.count <= inside+count {
 			return true
 		}
 	}
