@@ -1,7 +1,11 @@
 package integration
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,7 +57,7 @@ func TestReachOfAStep(t *testing.T) {
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM tools:1 AS tools\nRUN cat /etc/resolv.conf >/resolv.conf\nFROM scratch\nCOPY --from=tools /resolv.conf /\n"})
 	env, _ := b.privateEnv()
 	step := func(host, name string, settings ...string) result {
-		return b.stepBy(dir, []string{samforgeBinary}, append(append(env, "PLUGIN_REPO="+host+"/app/"+name, "PLUGIN_TAGS=1", "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD="+ciPassword,
+		return b.stepBy(dir, []string{samforgeBinary}, append(append(env, "BUILDKIT_HOST=private://", "PLUGIN_REPO="+host+"/app/"+name, "PLUGIN_TAGS=1", "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD="+ciPassword,
 			"PLUGIN_REGISTRY_MIRRORS=http://"+b.Registry.Addr+"/hub", "PLUGIN_CUSTOM_DNS=192.0.2.53", "PLUGIN_CUSTOM_DNS_SEARCH=corp.example.com"), settings...)...)
 	}
 	authority := "PLUGIN_REGISTRY_CERTIFICATE=" + secure.Addr + "=" + secure.CAFile + "," + mutual.Addr + "=" + mutual.CAFile
@@ -97,6 +101,45 @@ func TestReachOfAStep(t *testing.T) {
 				t.Errorf("exit code %d, want 1 and %q:\n%s", r.code, c.want, r.stderr)
 			}
 		})
+	}
+}
+
+// A rootless builder that the step starts has what the user's own buildkitd.toml says, and what the
+// settings say.
+func TestReachOfARootlessStep(t *testing.T) {
+	t.Parallel()
+	b := newReachBed(t)
+	user, err := testenv.RootlessCredential()
+	must(t, err)
+	own, err := os.MkdirTemp("", "samforge-step-") // that user may not enter the folder of the test
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(own)) })
+	must(t, os.Chmod(own, 0o755))
+	must(t, exec.CommandContext(t.Context(), "cp", samforgeBinary, own).Run())
+	for name, text := range map[string]string{
+		"src/Dockerfile": "FROM tools:1 AS tools\nRUN cat /etc/resolv.conf >/resolv.conf\nFROM scratch\nCOPY --from=tools /resolv.conf /\n",
+		"config/buildkit/buildkitd.toml": "[dns]\noptions = [\"ndots:7\"]\nnameservers = [\"192.0.2.54\"]\n" +
+			"[registry.\"docker.io\"]\nmirrors = [\"" + b.Registry.Addr + "/hub\"]\n[registry.\"" + b.Registry.Addr + "\"]\nhttp = true\n",
+	} {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(own, name)), 0o755))
+		must(t, os.WriteFile(filepath.Join(own, name), []byte(text), 0o644))
+	}
+	command := []string{filepath.Join(own, "samforge")}
+	if user != nil {
+		must(t, filepath.WalkDir(own, func(path string, _ fs.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, int(user.Uid), int(user.Gid)))
+		}))
+		command = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", user.Uid), fmt.Sprintf("--regid=%d", user.Gid), "--clear-groups"}, command...)
+	}
+	env, _ := b.privateEnv()
+	r := b.stepBy(filepath.Join(own, "src"), command, append(env, "USER=me", "HOME="+own, "DOCKER_CONFIG="+own, "XDG_CONFIG_HOME="+filepath.Join(own, "config"), "XDG_CACHE_HOME="+filepath.Join(own, "cache"),
+		"XDG_RUNTIME_DIR="+own, "TMPDIR=/tmp", "BUILDKIT_HOST=private://", "PLUGIN_REPO="+b.repo("app/rootless"), "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD="+ciPassword, "PLUGIN_CUSTOM_DNS=192.0.2.53")...)
+	r.ok(t)
+	image, err := b.Registry.ReadImage(t.Context(), b.repo("app/rootless:latest"), "linux/amd64")
+	must(t, err)
+	resolv, err := image.ReadFile("/resolv.conf")
+	if want := "nameserver 192.0.2.53\nnameserver 192.0.2.54\n"; err != nil || !strings.Contains(string(resolv), want) || !strings.Contains(string(resolv), "ndots:7") {
+		t.Errorf("the steps of the build have the name servers\n%s%v", resolv, err)
 	}
 }
 
