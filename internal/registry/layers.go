@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -52,8 +54,12 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 	return eg.Wait()
 }
 
-// Push pushes an image to a reference. It returns the image's digest. A reference that has the image
-// already is pushed, even if it may not be moved.
+// defaultTries is how often an image is pushed at most.
+const defaultTries = 3
+
+// Push pushes an image to a reference, and again if connections break off or the registry is busy: see
+// Client.Tries. It returns the image's digest. A reference that has the image already is pushed, even if
+// it may not be moved.
 func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest string, err error) {
 	to, err := name.ParseReference(ref)
 	if err != nil {
@@ -63,9 +69,13 @@ func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest s
 	if err != nil {
 		return "", err
 	}
-	pusher, _, err := c.pusher(ref)
-	if err == nil {
-		err = pusher.Push(ctx, to, image)
+	err = c.push(ctx, image, to)
+	for try, pause := 1, time.Second; try < cmp.Or(c.Tries, defaultTries) && transient(err) && ctx.Err() == nil; try, pause = try+1, 2*pause {
+		if waited := roundtrip.Sleep(ctx, pause); waited != nil {
+			break
+		}
+		_, _, _ = c.Digest(ctx, ref) // waits as long as the registry says
+		err = c.push(ctx, image, to)
 	}
 	if takenTag(err) {
 		if there, ok, lookup := c.Digest(ctx, ref); lookup == nil && ok && there == hash.String() {
@@ -76,6 +86,19 @@ func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest s
 		return "", fmt.Errorf("push %s: %w", ref, explain(err, ref))
 	}
 	return hash.String(), nil
+}
+
+func (c *Client) push(ctx context.Context, image v1.Image, to name.Reference) error {
+	pusher, _, err := c.pusher(to.Name())
+	if err != nil {
+		return err
+	}
+	return pusher.Push(ctx, to, image)
+}
+
+// transient reports whether another try may not have the error of a push.
+func transient(err error) bool {
+	return roundtrip.Transient(err) || roundtrip.TransientStatus(status(err))
 }
 
 // Layer is a layer to upload.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -189,5 +190,48 @@ func TestPushToATagThatMayNotBeMoved(t *testing.T) {
 	}
 	if _, err := testClient().Push(t.Context(), images[1], ref); err == nil || !strings.Contains(err.Error(), ref+" already exists with another image") {
 		t.Errorf("another image: %v", err)
+	}
+}
+
+// A push that meets a busy registry, or a connection that breaks off, is sent again; one that is denied
+// is not.
+func TestPushIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	image, err := random.Image(64, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// go-containerregistry sends a request three times by itself.
+	for name, c := range map[string]struct {
+		status, tries int // 0 breaks the connection off
+		refuse        int32
+		ok            bool
+	}{
+		"busy":        {http.StatusTooManyRequests, 2, 3, true},
+		"broken off":  {0, 2, 3, true},
+		"only once":   {http.StatusTooManyRequests, 1, 3, false},
+		"not allowed": {http.StatusForbidden, 3, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var refused atomic.Int32
+			host := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/manifests/") || refused.Load() >= c.refuse {
+					return false
+				}
+				refused.Add(1)
+				if c.status == 0 {
+					panic(http.ErrAbortHandler)
+				}
+				w.WriteHeader(c.status)
+				return true
+			})
+			client := testClient()
+			client.Tries = c.tries
+			_, err := client.Push(t.Context(), image, host+"/ci/app:1")
+			if (err == nil) != c.ok || refused.Load() != c.refuse {
+				t.Errorf("got %v after %d refusals", err, refused.Load())
+			}
+		})
 	}
 }

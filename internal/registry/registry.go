@@ -25,6 +25,9 @@ import (
 // Client queries registries. It uses TLS, and falls back to plain HTTP on loopback and private
 // addresses. It logs in to a repository once. Its methods are safe for concurrent use.
 type Client struct {
+	// Tries is how often Push pushes an image at most; 0 means 3. Set it before the client is used.
+	Tries int
+
 	keychain *Keychain
 	silence  time.Duration
 	hosts    map[string]http.RoundTripper // those that are reached otherwise, see Reach

@@ -28,23 +28,23 @@ func Again(ctx context.Context, send func() (*http.Response, error)) (*http.Resp
 	pause := time.Second
 	for try := 1; ; try++ {
 		res, err := send()
-		wait, again := pause, transient(err)
+		wait, again := pause, Transient(err)
 		if err == nil {
 			wait, again = retryAfter(res, pause)
 		}
 		if !again || try == maxTries || ctx.Err() != nil {
 			return res, err
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 		pause *= 2
 	}
 }
 
-// transient reports whether another try may not have the error. A host that refuses connections is
-// down.
-func transient(err error) bool {
+// Transient reports whether another try may not have the error of a request: its connection broke off. A
+// host that refuses connections is down.
+func Transient(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -61,13 +61,20 @@ func transient(err error) bool {
 	return strings.Contains(err.Error(), "http2: ") || strings.Contains(err.Error(), "stream error: ")
 }
 
+// TransientStatus reports whether another try may not have the status.
+func TransientStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
 // retryAfter reports whether another try may get another status, and how long to wait before it:
 // pause, or the time in the answer (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
 func retryAfter(res *http.Response, pause time.Duration) (time.Duration, bool) {
-	switch res.StatusCode {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-	default:
+	if !TransientStatus(res.StatusCode) {
 		return 0, false
 	}
 	value := res.Header.Get("Retry-After")
@@ -79,7 +86,8 @@ func retryAfter(res *http.Response, pause time.Duration) (time.Duration, bool) {
 	return pause, pause <= maxRetryAfter
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits. It returns the cause of the end of ctx if that comes first.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

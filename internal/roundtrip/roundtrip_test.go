@@ -62,7 +62,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 type trickle struct{ ctx context.Context }
 
 func (t trickle) Read(p []byte) (int, error) {
-	if err := sleep(t.ctx, 10*time.Second); err != nil {
+	if err := Sleep(t.ctx, 10*time.Second); err != nil {
 		return 0, err
 	}
 	return copy(p, "."), nil
