@@ -104,6 +104,26 @@ func TestReachOfAStep(t *testing.T) {
 	}
 }
 
+// Images of Docker Hub come from the mirror alone, on a builder of others too.
+func TestMirrorAlone(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	b.pushTools(b.Registry.Addr + "/alone/library/files:1")
+	for image, c := range map[string]struct {
+		code int
+		want string
+	}{
+		"files:1": {0, ""},
+		"files:2": {1, b.Registry.Addr + "/alone/library/files:2"},
+	} {
+		dir := checkout(t, map[string]string{"Dockerfile": "FROM " + image + " AS files\nFROM scratch\nCOPY --from=files /etc/passwd /\n"})
+		r := b.step(dir, "PLUGIN_REPO="+b.repo("app"), "PLUGIN_MIRROR=http://"+b.Registry.Addr+"/alone", "PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK=true")
+		if r.code != c.code || !strings.Contains(r.stderr, c.want) || strings.Contains(r.stderr, "registry-1.docker.io") {
+			t.Errorf("%s: exit code %d, want %d and %q:\n%s", image, r.code, c.code, c.want, r.stderr)
+		}
+	}
+}
+
 // A rootless builder that the step starts has what the user's own buildkitd.toml says, and what the
 // settings say.
 func TestReachOfARootlessStep(t *testing.T) {

@@ -64,6 +64,7 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 			FrontendAttrs: attrs,
 			CacheImports:  imports,
 			CacheExports:  cacheExports,
+			SourcePolicy:  r.opt.SourcePolicy,
 
 			AllowedEntitlements: entitlementsOf(attrs),
 		},

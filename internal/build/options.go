@@ -7,6 +7,8 @@ import (
 	"context"
 	"io"
 
+	spb "github.com/moby/buildkit/sourcepolicy/pb"
+
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
@@ -56,6 +58,9 @@ type Options struct {
 	Registries *registry.Client
 	// Silence is how long a build may report nothing.
 	Silence builder.SilenceOptions
+	// SourcePolicy has rules for what is pulled, as docker buildx takes them from
+	// EXPERIMENTAL_BUILDKIT_SOURCE_POLICY; nil has none.
+	SourcePolicy *spb.Policy
 	// Tries is how often an image is built at most if connections to registries break off; 0 means 3.
 	Tries int
 	// Stdout gets one line for each image; Stderr gets the progress and everything else.

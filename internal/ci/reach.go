@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/google/go-containerregistry/pkg/name"
+	spb "github.com/moby/buildkit/sourcepolicy/pb"
 	resolverconfig "github.com/moby/buildkit/util/resolver/config"
 
 	"github.com/samforge/samforge/internal/builder"
@@ -21,6 +22,7 @@ import (
 // reach says how registries are reached, and what build steps ask for addresses.
 type reach struct {
 	mirrors                          []string
+	onlyMirror                       bool
 	insecure, insecurePull           bool
 	unverified, unverifiedPull       bool
 	insecureHosts, unverifiedHosts   []string
@@ -57,7 +59,7 @@ func reachSettings() []Setting {
 		commas("PLUGIN_CUSTOM_DNS_SEARCH", "those of this pod or machine", "Domains that the steps of the build look for names in", func(s *Step) *[]string { return &s.reach.dnsSearch }),
 		number("PLUGIN_PUSH_RETRY", "2", "How often the push is tried again after a connection that broke off, or an answer such as 429 or 503. Each request is tried again before that", func(s *Step) **int { return &s.reach.pushRetries }),
 		number("PLUGIN_IMAGE_DOWNLOAD_RETRY", "2", "As PLUGIN_PUSH_RETRY for what is pulled. The higher number counts for both", func(s *Step) **int { return &s.reach.pullRetries }),
-		ignored("PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", "BuildKit asks the registry of an image if its mirrors do not have it: let the network keep this pod from there"),
+		boolean("PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", "false", "Pull images of Docker Hub from the mirror alone. It is for one mirror", func(s *Step) *bool { return &s.reach.onlyMirror }),
 	}
 }
 
@@ -165,14 +167,34 @@ func (s *Step) baseHosts(p *project.Project) (hosts []string) {
 	return hosts
 }
 
+// policy returns the rule that takes a mirror in place of Docker Hub; nil if that may be asked too. BuildKit
+// asks a registry after its mirrors, whatever its configuration says.
+func (s *Step) policy() *spb.Policy {
+	if !s.reach.onlyMirror || len(s.reach.mirrors) == 0 {
+		return nil
+	}
+	const image = "docker-image://"
+	_, place := mirrorHost(s.reach.mirrors[0])
+	return &spb.Policy{Version: 1, Rules: []*spb.Rule{{
+		Action:   spb.PolicyAction_CONVERT,
+		Selector: &spb.Selector{Identifier: image + dockerHub + "/*", MatchType: spb.MatchType_WILDCARD},
+		Updates:  &spb.Update{Identifier: image + place + "/${1}"},
+	}}}
+}
+
 // mirror adds the mirrors of Docker Hub.
 func (s *Step) mirror(hosts hostConfigs) error {
+	if n := len(s.reach.mirrors); s.reach.onlyMirror && n > 1 {
+		return fmt.Errorf("PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK: BuildKit takes one mirror in place of Docker Hub, and PLUGIN_REGISTRY_MIRRORS has %d: name one", n)
+	}
 	for _, mirror := range s.reach.mirrors {
 		of, place := mirrorHost(mirror)
 		if _, err := name.NewRegistry(of); err != nil {
 			return fmt.Errorf("PLUGIN_REGISTRY_MIRRORS: %q is not a registry: %w", mirror, err)
 		}
-		hosts.change(dockerHub, func(c *resolverconfig.RegistryConfig) { c.Mirrors = append(c.Mirrors, place) })
+		if s.policy() == nil {
+			hosts.change(dockerHub, func(c *resolverconfig.RegistryConfig) { c.Mirrors = append(c.Mirrors, place) })
+		}
 		if strings.HasPrefix(mirror, "http://") {
 			hosts.change(of, func(c *resolverconfig.RegistryConfig) { c.PlainHTTP = yes() })
 		}

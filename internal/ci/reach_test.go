@@ -46,6 +46,7 @@ func TestConfig(t *testing.T) {
 		"mirrors":                       {[]string{"PLUGIN_REGISTRY_MIRRORS=https://mirror.example.com/,other.example.com/hub"}, "docker.io mirrors=mirror.example.com,other.example.com/hub"},
 		"the mirror of drone-docker":    {[]string{"PLUGIN_MIRROR=https://mirror.example.com"}, "docker.io mirrors=mirror.example.com"},
 		"a mirror in plain HTTP":        {[]string{"DOCKER_PLUGIN_MIRROR=http://mirror:5000"}, "docker.io mirrors=mirror:5000; mirror:5000 http=true"},
+		"a mirror alone":                {[]string{"PLUGIN_MIRROR=http://mirror:5000/hub", "PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK=true"}, "mirror:5000 http=true; docker-image://docker.io/* is docker-image://mirror:5000/hub/${1}"},
 		"the image's registry":          {[]string{"PLUGIN_INSECURE=true"}, "registry.example.com http=true insecure=true"},
 		"the cache's too":               {[]string{"PLUGIN_INSECURE=true", "PLUGIN_CACHE_REPO=cache.example.com/c"}, "cache.example.com http=true insecure=true; registry.example.com http=true insecure=true"},
 		"those of the base images":      {[]string{"PLUGIN_INSECURE_PULL=true"}, "base.example.com http=true insecure=true; files.example.com http=true insecure=true"},
@@ -81,7 +82,11 @@ func TestConfig(t *testing.T) {
 		if err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(&read); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, text)
 		}
-		if got := summary(read); got != c.want {
+		got := summary(read)
+		for _, rule := range s.policy().GetRules() {
+			got += "; " + rule.GetSelector().GetIdentifier() + " is " + rule.GetUpdates().GetIdentifier()
+		}
+		if got != c.want {
 			t.Errorf("%s: got %q, want %q:\n%s", name, got, c.want, text)
 		}
 		for _, setting := range c.settings {
@@ -145,8 +150,9 @@ func TestConfigMistakes(t *testing.T) {
 		"PLUGIN_REGISTRY_MIRRORS=https://mirror with spaces":                 "PLUGIN_REGISTRY_MIRRORS: \"https://mirror with spaces\" is not a registry",
 		"PLUGIN_CUSTOM_DNS=dns.example.com":                                  "PLUGIN_CUSTOM_DNS: \"dns.example.com\" is not the address of a name server",
 		"PLUGIN_BUILDKIT_RESPONSE_HEADER_TIMEOUT=30":                         "\"30\" is not a time of a second or more, such as 30s",
+		"PLUGIN_REGISTRY_MIRRORS=a,b":                                        "PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK: BuildKit takes one mirror in place of Docker Hub, and PLUGIN_REGISTRY_MIRRORS has 2",
 	} {
-		s, _, err := Read([]string{"PLUGIN_REPO=registry.example.com/app", setting})
+		s, _, err := Read([]string{"PLUGIN_REPO=registry.example.com/app", "PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK=true", setting})
 		if err == nil {
 			_, err = s.config(nil, nil)
 		}

@@ -134,7 +134,7 @@ func testedElsewhere() map[string]string {
 		"PLUGIN_REGISTRY_MIRRORS": "TestConfig", "PLUGIN_INSECURE": "TestConfig", "PLUGIN_INSECURE_PULL": "TestConfig", "PLUGIN_INSECURE_REGISTRY": "TestConfig",
 		"PLUGIN_SKIP_TLS_VERIFY": "TestConfig", "PLUGIN_SKIP_TLS_VERIFY_PULL": "TestConfig", "PLUGIN_SKIP_TLS_VERIFY_REGISTRY": "TestConfig",
 		"PLUGIN_REGISTRY_CERTIFICATE": "TestConfig", "PLUGIN_REGISTRY_CLIENT_CERT": "TestConfig", "PLUGIN_CUSTOM_DNS": "TestConfig", "PLUGIN_CUSTOM_DNS_SEARCH": "TestConfig",
-		"PLUGIN_ENV_FILE": "TestEnvFile", "HARNESS_CA_PATH": "TestConfig",
+		"PLUGIN_ENV_FILE": "TestEnvFile", "HARNESS_CA_PATH": "TestConfig", "PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK": "TestConfig",
 	}
 }
 

@@ -154,7 +154,7 @@ func (s *Step) build(ctx context.Context, images []project.Dockerfile, config bu
 		return nil, project.BadInput(err)
 	}
 	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
-	opt.Builder.Config, opt.Tries = config, s.reach.tries()
+	opt.Builder.Config, opt.SourcePolicy, opt.Tries = config, s.policy(), s.reach.tries()
 	opt.Builder.Log = func(sentence string) { o.say("%s", sentence) }
 	return build.Build(ctx, p, opt)
 }
@@ -172,6 +172,7 @@ func (s *Step) client(ctx context.Context, config builder.Config, o Options) (*r
 	}
 	keychain.Add(logins...)
 	client := registry.NewClient(keychain, o.Silence.Limit)
+	client.Tries = s.reach.tries()
 	if err := client.Reach(config.Registries); err != nil {
 		return nil, project.BadInput(err)
 	}
