@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
@@ -24,12 +26,12 @@ import (
 // An application of Azure pushes with a token that it trusts, and with its certificate.
 func TestStepLogsInToAzure(t *testing.T) {
 	t.Parallel()
-	b, aws := newStepBed(t, false)
+	b, cloud := newStepBed(t, false)
 	certificate, key, err := azurefake.NewCertificate()
 	must(t, err)
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY app /app\n", "app": "app\n"})
 	settings := []string{"PLUGIN_REGISTRY=yourregistry.azurecr.io", "PLUGIN_REPO=team/app", "CLIENT_ID=" + azurefake.ClientID, "TENANT_ID=" + azurefake.Tenant}
-	aws.Azure.IDToken, aws.Azure.Certificate = "canary-of-the-token", certificate
+	cloud.Azure.IDToken, cloud.Azure.Certificate = "canary-of-the-token", certificate
 	for name, setting := range map[string]string{"token": "PLUGIN_OIDC_TOKEN_ID=canary-of-the-token", "certificate": "CLIENT_CERTIFICATE=" + base64.StdEncoding.EncodeToString(key)} {
 		r := b.step(dir, append(settings, setting, "PLUGIN_TAGS="+name)...)
 		b.wantStep(t, r, "yourregistry.azurecr.io/team/app:"+name)
@@ -133,5 +135,85 @@ func wantSignature(t *testing.T, verifier signature.Verifier, repository, digest
 	must(t, claim.UnmarshalJSON(text))
 	if claim.Image.DigestStr() != digest || claim.ClaimedIdentity != repository || claim.Annotations["build"] != "7" {
 		t.Errorf("the signature of %s says %s", digest, text)
+	}
+}
+
+// A step writes caches of every type, and a fresh builder has the steps from them. The keys of the
+// cache in S3 come from the settings, and are nowhere else.
+func TestStepCaches(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	root, err := testenv.DebianRoot(t.Context(), "bookworm")
+	must(t, err)
+	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
+	must(t, err)
+	b.push(b.Registry.Addr+"/base/tools:1", debian)
+	dir := checkout(t, map[string]string{"Dockerfile": "FROM " + b.Registry.Addr + "/base/tools:1 AS tools\nRUN head -c 32 /dev/urandom >/random\nFROM scratch\nCOPY --from=tools /random /random\n"})
+	store, err := testenv.StartS3(aws.Credentials{AccessKeyID: "canary-of-the-access", SecretAccessKey: "canary-of-the-secret"}, testenv.AWSRegion)
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	const keys = "access_key_id=harness_placeholder_aws_creds,secret_access_key=harness_placeholder_aws_creds"
+	folder := filepath.Join(t.TempDir(), "cache")
+	s3 := "type=s3,bucket=caches,prefix=app/,endpoint_url=" + store.URL + "," + keys
+	random := func(t *testing.T, name string) string {
+		t.Helper()
+		image, err := b.Registry.ReadImage(t.Context(), b.Registry.Addr+"/team/"+name+":1", "linux/amd64")
+		must(t, err)
+		data, err := image.ReadFile("/random")
+		must(t, err)
+		return string(data)
+	}
+	for name, c := range map[string]struct{ to, from string }{
+		"s3":       {s3 + ",mode=max", s3},
+		"registry": {"type=registry,mode=max,ref=" + b.Registry.Addr + "/cache:app", "type=registry,ref=" + b.Registry.Addr + "/cache:app"},
+		"local":    {"type=local,mode=max,dest=" + folder, "type=local,src=" + folder},
+		"inline":   {"type=inline", b.Registry.Addr + "/team/inline:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := []string{
+				"PLUGIN_REPO=" + b.Registry.Addr + "/team/" + name, "PLUGIN_TAGS=1", "PLUGIN_REGION=" + testenv.AWSRegion, "PLUGIN_PATH_STYLE=true", "PLUGIN_BUILDX_OPTIONS=--provenance=mode=max",
+				"PLUGIN_HARNESS_SELF_HOSTED_S3_ACCESS_KEY=canary-of-the-access", "PLUGIN_HARNESS_SELF_HOSTED_S3_SECRET_KEY=canary-of-the-secret",
+			}
+			first := b.step(dir, append(settings, "PLUGIN_CACHE_TO="+c.to)...)
+			first.ok(t)
+			want := random(t, name)
+			fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
+			again := b.step(dir, append(settings, "PLUGIN_CACHE_FROM="+c.from, "BUILDKIT_HOST="+fresh.Addr)...)
+			again.ok(t)
+			if got := random(t, name); got != want {
+				t.Errorf("the step ran again:\n%s", again.stderr)
+			}
+			for what, text := range map[string]string{"the log": first.stdout + first.stderr + again.stdout + again.stderr, "buildkitd's log": b.Buildkitd.Log() + fresh.Log()} {
+				if strings.Contains(text, "canary") {
+					t.Errorf("a key is in %s:\n%s", what, text)
+				}
+			}
+			for _, root := range []string{b.Buildkitd.Root, fresh.Root} {
+				wantNotKept(t, root, "canary")
+			}
+		})
+	}
+	if len(store.Refused()) > 0 || len(store.Objects()) == 0 {
+		t.Errorf("S3 has %d objects, and refused %q", len(store.Objects()), store.Refused())
+	}
+}
+
+// wantNotKept checks that no file of a builder has a text, and that provenance is among them.
+func wantNotKept(t *testing.T, root, text string) {
+	t.Helper()
+	provenance := false
+	must(t, filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || strings.Contains(name, "/snapshots/") {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		provenance = provenance || bytes.Contains(data, []byte("slsa.dev/provenance"))
+		if bytes.Contains(data, []byte(text)) {
+			t.Errorf("it is in %s", name)
+		}
+		return err
+	}))
+	if !provenance {
+		t.Error("no provenance was found to look into")
 	}
 }

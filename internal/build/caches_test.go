@@ -34,3 +34,19 @@ func TestRegistryCaches(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+// A cache at GitHub has the address and the token of the job.
+func TestCachesAtGitHub(t *testing.T) {
+	t.Setenv("ACTIONS_CACHE_SERVICE_V2", "true")
+	t.Setenv("ACTIONS_RESULTS_URL", "https://results.example.com/")
+	t.Setenv("ACTIONS_RUNTIME_TOKEN", "token")
+	imports, exports, err := caches(Options{Settings: project.Settings{CacheFrom: []string{"type=gha"}, CacheTo: []string{"type=gha,mode=max"}}}, project.Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cache := range slices.Concat(imports, exports) {
+		if cache.Attrs["url_v2"] != "https://results.example.com/" || cache.Attrs["token"] != "token" {
+			t.Errorf("got %+v", cache)
+		}
+	}
+}

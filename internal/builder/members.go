@@ -174,10 +174,13 @@ func (m *Members) Build(platform ocispecs.Platform) gateway.BuildFunc {
 	}
 }
 
+// cacheImportsKey is the option that has the caches to import, as JSON.
+const cacheImportsKey = "cache-imports"
+
 // cacheImports returns the caches that a build imports. The builder's own cache has only those
 // results from them that it has pulled.
 func cacheImports(opts map[string]string) (imports []gateway.CacheOptionsEntry, err error) {
-	value := opts["cache-imports"]
+	value := opts[cacheImportsKey]
 	if value == "" {
 		return nil, nil
 	}

@@ -165,8 +165,9 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 			out.write(st)
 		}
 	}()
+	opt, build := withholdKeys(opt, job.Build)
 	res.Response, res.Err = b.client.Build(ctx, opt, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		built, err := job.Build(context.WithValue(ctx, sessionKey{}, shared), c)
+		built, err := build(context.WithValue(ctx, sessionKey{}, shared), c)
 		res.Cause = err
 		return built, err
 	}, status)

@@ -1,10 +1,6 @@
 package ci
 
-import (
-	"errors"
-	"slices"
-	"strings"
-)
+import "errors"
 
 // cacheSettings are the settings of caches.
 func cacheSettings() []Setting {
@@ -13,6 +9,14 @@ func cacheSettings() []Setting {
 		semis("PLUGIN_CACHE_TO", "", "Caches to write, as docker buildx build --cache-to takes them", func(s *Step) *[]string { return &s.cacheTo }),
 		boolean("PLUGIN_ENABLE_CACHE", "false", "Use and write a cache in the registry: PLUGIN_CACHE_REPO, or the repository of the image with the tag buildcache, which must be allowed to move. A cache that cannot be written fails nothing", func(s *Step) *bool { return &s.enableCache }),
 		text("PLUGIN_CACHE_REPO", "", "Repository of the cache. It is in PLUGIN_REGISTRY unless it names another registry", func(s *Step) *string { return &s.cacheRepo }),
+		text("PLUGIN_HARNESS_SELF_HOSTED_S3_ACCESS_KEY", "", "Access key for caches of type=s3, in place of harness_placeholder_aws_creds", func(s *Step) *string { return &s.cacheKeys.s3Access }),
+		text("PLUGIN_HARNESS_SELF_HOSTED_S3_SECRET_KEY", "", "Secret key for caches of type=s3, in place of harness_placeholder_aws_creds", func(s *Step) *string { return &s.cacheKeys.s3Secret }),
+		text("PLUGIN_HARNESS_SELF_HOSTED_AZURE_ACCOUNT_KEY", "", "Key of the storage account for caches of type=azblob, or of type=azure as Harness has them, in place of harness_placeholder_azure_creds", func(s *Step) *string { return &s.cacheKeys.azureAccount }),
+		boolean("PLUGIN_BUILDKIT_INHERIT_AUTH", "false", "Give caches of type=s3 without keys those of the AWS identity of this step, such as the role of its pod. Keys and roles of the settings are given to them anyway", func(s *Step) *bool { return &s.inheritAuth }),
+		boolean("PLUGIN_PATH_STYLE AWS_PLUGIN_PATH_STYLE", "false", "Put the bucket into the path of addresses for caches of type=s3, not into the host", func(s *Step) *bool { return &s.pathStyle }),
+		boolean("PLUGIN_CACHE_TLS_INSECURE", "false", "Do not check the certificates of registries with caches. An S3 service with a certificate of its own is an error: name the authority with HARNESS_CA_PATH", func(s *Step) *bool { return &s.cacheInsecure }),
+		ignored("PLUGIN_HARNESS_SELF_HOSTED_GCP_JSON_KEY", noGCS),
+		ignored("PLUGIN_HARNESS_SELF_HOSTED_AZURE_TENANT_ID PLUGIN_HARNESS_SELF_HOSTED_AZURE_CLIENT_ID PLUGIN_HARNESS_SELF_HOSTED_AZURE_CLIENT_SECRET PLUGIN_HARNESS_SELF_HOSTED_AZURE_OIDC_TOKEN", noAzureLogin),
 		ignored("PLUGIN_CACHE_TTL", "a cache in a registry has no end: let the registry delete old images"),
 		ignored("PLUGIN_CACHE_DIR PLUGIN_CACHE_COPY_LAYERS PLUGIN_CACHE_RUN_LAYERS PLUGIN_COMPRESSED_CACHING", "BuildKit keeps every layer in its cache"),
 	}
@@ -20,18 +24,11 @@ func cacheSettings() []Setting {
 
 // caches returns the caches to use and to write.
 func (s *Step) caches() (from, to []string, err error) {
-	for _, value := range s.cacheFrom {
-		if strings.Contains(value, "=") {
-			from = append(from, value)
-			continue
-		}
-		for ref := range strings.SplitSeq(value, ",") { // images, as drone-docker has them
-			from = append(from, "type=registry,ref="+strings.TrimSpace(ref))
-		}
+	if from, err = s.completed("PLUGIN_CACHE_FROM", s.cacheFrom); err != nil {
+		return nil, nil, err
 	}
-	to = slices.Clone(s.cacheTo)
-	if !s.enableCache {
-		return from, to, nil
+	if to, err = s.completed("PLUGIN_CACHE_TO", s.cacheTo); err != nil || !s.enableCache {
+		return from, to, err
 	}
 	cache := s.cacheRepository()
 	if cache == "" {

@@ -3,6 +3,8 @@ package ci
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -22,7 +24,7 @@ import (
 // The card has the fields that drone-docker's schema shows.
 func TestCard(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(ggcr.New())
+	server := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	client := registry.NewClient(registry.NewKeychain(nil, registry.AWS{}), 0)
 	layers, err := random.Image(3<<20, 2)

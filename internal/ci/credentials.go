@@ -204,5 +204,5 @@ func (s *Step) SecretValues() []string {
 	for _, name := range s.secretVariables() {
 		values = append(values, s.environment[name])
 	}
-	return values
+	return append(values, s.secretsOfCaches()...)
 }

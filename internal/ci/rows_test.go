@@ -31,6 +31,8 @@ type row struct {
 // cloud makes of it is tested in the integration tests.
 func rows() map[string]row {
 	ecr := []string{"PLUGIN_REGISTRY=123456789012.dkr.ecr.eu-west-1.amazonaws.com"}
+	s3 := []string{"PLUGIN_CACHE_TO=type=s3,bucket=b,access_key_id=harness_placeholder_aws_creds,secret_access_key=harness_placeholder_aws_creds",
+		"PLUGIN_HARNESS_SELF_HOSTED_S3_ACCESS_KEY=key", "PLUGIN_HARNESS_SELF_HOSTED_S3_SECRET_KEY=secret"}
 	return map[string]row{
 		"PLUGIN_REPO":     {settings: []string{"PLUGIN_REPO=team/other"}, want: []string{"image.Refs: [registry.example.com/team/other:latest]"}},
 		"PLUGIN_REGISTRY": {settings: []string{"PLUGIN_REGISTRY=https://other.example.com/v2/"}, want: []string{"image.Refs: [other.example.com/team/app:latest]"}},
@@ -121,7 +123,15 @@ func rows() map[string]row {
 		"PLUGIN_CACHE_FROM":   {settings: []string{"PLUGIN_CACHE_FROM=type=local,src=cache;registry.example.com/a"}, want: []string{"options.CacheFrom: [type=local,src=cache type=registry,ref=registry.example.com/a]"}},
 		"PLUGIN_CACHE_TO":     {settings: []string{"PLUGIN_CACHE_TO=type=local,dest=cache,mode=max;type=inline"}, want: []string{"options.CacheTo: [type=local,dest=cache,mode=max type=inline]"}},
 		"PLUGIN_ENABLE_CACHE": {settings: []string{"PLUGIN_ENABLE_CACHE=true"}, want: []string{"options.CacheFrom: [type=registry,ref=registry.example.com/team/app:buildcache]", "options.CacheTo: [type=registry,mode=max,ignore-error=true,ref=registry.example.com/team/app:buildcache]"}},
-		"PLUGIN_CACHE_REPO":   {settings: []string{"PLUGIN_CACHE_REPO=team/cache"}, with: []string{"PLUGIN_ENABLE_CACHE=true"}, want: []string{"options.CacheFrom: [type=registry,ref=registry.example.com/team/cache]", "options.CacheTo: [type=registry,mode=max,ignore-error=true,ref=registry.example.com/team/cache]"}},
+		"PLUGIN_HARNESS_SELF_HOSTED_S3_ACCESS_KEY": {settings: []string{"PLUGIN_HARNESS_SELF_HOSTED_S3_ACCESS_KEY=other"}, with: s3,
+			want: []string{"options.CacheTo: [type=s3,bucket=b,access_key_id=other,secret_access_key=secret]"}},
+		"PLUGIN_HARNESS_SELF_HOSTED_S3_SECRET_KEY": {settings: []string{"PLUGIN_HARNESS_SELF_HOSTED_S3_SECRET_KEY=other"}, with: s3,
+			want: []string{"options.CacheTo: [type=s3,bucket=b,access_key_id=key,secret_access_key=other]"}},
+		"PLUGIN_HARNESS_SELF_HOSTED_AZURE_ACCOUNT_KEY": {settings: []string{"PLUGIN_HARNESS_SELF_HOSTED_AZURE_ACCOUNT_KEY=key"}, with: []string{"PLUGIN_CACHE_FROM=type=azblob,account_url=https://a.example.com,secret_access_key=harness_placeholder_azure_creds"},
+			want: []string{"options.CacheFrom: [type=azblob,account_url=https://a.example.com,secret_access_key=key]"}},
+		"PLUGIN_PATH_STYLE":         {settings: []string{"PLUGIN_PATH_STYLE=true"}, with: s3, want: []string{"options.CacheTo: [type=s3,bucket=b,access_key_id=key,secret_access_key=secret,use_path_style=true]"}},
+		"PLUGIN_CACHE_TLS_INSECURE": {settings: []string{"PLUGIN_CACHE_TLS_INSECURE=true"}, with: []string{"PLUGIN_CACHE_TO=registry.example.com/a"}, want: []string{"options.CacheTo: [type=registry,ref=registry.example.com/a,registry.insecure=true]"}},
+		"PLUGIN_CACHE_REPO":         {settings: []string{"PLUGIN_CACHE_REPO=team/cache"}, with: []string{"PLUGIN_ENABLE_CACHE=true"}, want: []string{"options.CacheFrom: [type=registry,ref=registry.example.com/team/cache]", "options.CacheTo: [type=registry,mode=max,ignore-error=true,ref=registry.example.com/team/cache]"}},
 	}
 }
 
@@ -130,7 +140,7 @@ func testedElsewhere() map[string]string {
 	return map[string]string{
 		"PLUGIN_COSIGN_PRIVATE_KEY": "TestSigner", "PLUGIN_COSIGN_PASSWORD": "TestSigner", "PLUGIN_COSIGN_PARAMS": "TestSigner",
 		"PLUGIN_PROJECT_NUMBER": "TestLogins", "PLUGIN_POOL_ID": "TestLogins", "PLUGIN_PROVIDER_ID": "TestLogins", "PLUGIN_SERVICE_ACCOUNT_EMAIL": "TestLogins",
-		"TENANT_ID": "TestLogins", "DRONE_CARD_PATH": "TestCard",
+		"TENANT_ID": "TestLogins", "PLUGIN_BUILDKIT_INHERIT_AUTH": "TestCachesOfTheIdentity", "DRONE_CARD_PATH": "TestCard",
 		"PLUGIN_REGISTRY_MIRRORS": "TestConfig", "PLUGIN_INSECURE": "TestConfig", "PLUGIN_INSECURE_PULL": "TestConfig", "PLUGIN_INSECURE_REGISTRY": "TestConfig",
 		"PLUGIN_SKIP_TLS_VERIFY": "TestConfig", "PLUGIN_SKIP_TLS_VERIFY_PULL": "TestConfig", "PLUGIN_SKIP_TLS_VERIFY_REGISTRY": "TestConfig",
 		"PLUGIN_REGISTRY_CERTIFICATE": "TestConfig", "PLUGIN_REGISTRY_CLIENT_CERT": "TestConfig", "PLUGIN_CUSTOM_DNS": "TestConfig", "PLUGIN_CUSTOM_DNS_SEARCH": "TestConfig",

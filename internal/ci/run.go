@@ -137,6 +137,11 @@ func references(images []project.Dockerfile) (refs []string) {
 
 // build builds the images.
 func (s *Step) build(ctx context.Context, images []project.Dockerfile, config builder.Config, client *registry.Client, o Options) ([]build.Built, error) {
+	for n := range images {
+		if err := s.identify(ctx, &images[n].Own); err != nil {
+			return nil, err
+		}
+	}
 	p, err := project.LoadDockerfiles(images)
 	if err != nil {
 		return nil, err
@@ -152,6 +157,9 @@ func (s *Step) build(ctx context.Context, images []project.Dockerfile, config bu
 	opt, err := s.options(ctx, agent)
 	if err != nil {
 		return nil, project.BadInput(err)
+	}
+	if err := s.identify(ctx, &opt.Settings); err != nil {
+		return nil, err
 	}
 	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
 	opt.Builder.Config, opt.SourcePolicy, opt.Tries = config, s.policy(), s.reach.tries()

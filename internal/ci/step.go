@@ -89,9 +89,12 @@ type Step struct {
 	clientSecret                      string
 
 	// Caches.
-	cacheFrom, cacheTo []string
-	enableCache        bool
-	cacheRepo          string
+	cacheFrom, cacheTo       []string
+	enableCache              bool
+	cacheRepo                string
+	cacheKeys                cacheKeys
+	inheritAuth              bool
+	pathStyle, cacheInsecure bool
 
 	reach   reach
 	silence time.Duration // how long a registry may send nothing; 0 means what the options say

@@ -111,6 +111,21 @@ func (a AWS) Account(ctx context.Context) (host string, err error) {
 	return ECRHost(aws.ToString(found.Account), cfg.Region), nil
 }
 
+// Keys returns static or temporary keys of the identity, and its region. Mistakes are a [*CloudError].
+func (a AWS) Keys(ctx context.Context) (AWS, error) {
+	ctx, cancel := context.WithTimeout(ctx, cloudPatience)
+	defer cancel()
+	cfg, err := a.config(ctx, "")
+	if err != nil {
+		return AWS{}, err
+	}
+	keys, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return AWS{}, a.explain(err, "log in to AWS")
+	}
+	return AWS{Region: cfg.Region, AccessKey: keys.AccessKeyID, SecretKey: keys.SecretAccessKey, SessionToken: keys.SessionToken}, nil
+}
+
 // ECRHost returns the host of an account's private registry in a region. AWS's partitions have domains
 // of their own: https://docs.aws.amazon.com/general/latest/gr/ecr.html
 func ECRHost(account, region string) string {

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -68,7 +69,7 @@ func TestParseKey(t *testing.T) {
 // Signatures are in the form of cosign. One that is there is not made again, and others stay.
 func TestSign(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(ggcr.New())
+	server := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	client := registry.NewClient(registry.NewKeychain(nil, registry.AWS{}), 0)
 	image, err := random.Image(16, 1)
