@@ -148,6 +148,10 @@ func TestHarnessExamplesOfECR(t *testing.T) {
 			t.Errorf("exit code %d:\n%s", r.code, r.stderr)
 		}
 	})
+	t.Run("nothing keeps a key", func(t *testing.T) {
+		b.wantStep(t, b.step(dir, append(minimum, "PLUGIN_TAGS=proven", "PLUGIN_BUILDX_OPTIONS=--provenance=mode=max")...), seedRegistry+"/test-image:proven")
+		wantNotKept(t, b.Buildkitd.Root, "canary-of-the-role", awsfake.Password)
+	})
 	t.Run("a role for the push", func(t *testing.T) {
 		role := "arn:aws:iam::" + awsfake.Account + ":role/push"
 		b.wantStep(t, b.step(dir, append(minimum, "PLUGIN_TAGS=role", "PLUGIN_USER_ROLE_ARN="+role)...), seedRegistry+"/test-image:role")

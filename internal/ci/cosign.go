@@ -19,7 +19,7 @@ import (
 // signingSettings are the settings of signatures.
 func signingSettings() []Setting {
 	return []Setting{
-		text("PLUGIN_COSIGN_PRIVATE_KEY", "", "Sign the image by its digest after the push, with this private key: the text that cosign generate-key-pair makes, or its path. Nothing is written to a transparency log", func(s *Step) *string { return &s.cosign.key }),
+		text("PLUGIN_COSIGN_PRIVATE_KEY", "", "Sign the image by its digest after the push (not one that was there before), with this private key: the text that cosign generate-key-pair makes, or its path. Nothing is written to a transparency log", func(s *Step) *string { return &s.cosign.key }),
 		text("PLUGIN_COSIGN_PASSWORD", "", "Password of the private key", func(s *Step) *string { return &s.cosign.password }),
 		text("PLUGIN_COSIGN_PARAMS", "", "Flags of cosign sign, separated by spaces: `-a KEY=VALUE` adds an annotation, `--recursive` signs the members of an index too, `--sign-container-identity` is what the signature calls the image, and `--tlog-upload=false` and `--yes` say what is so anyway", func(s *Step) *string { return &s.cosign.params }),
 	}
@@ -119,6 +119,9 @@ func (of *signer) sign(ctx context.Context, client *registry.Client, pushed []bu
 	if of == nil {
 		return nil
 	}
+	if len(pushed) == 0 {
+		o.say("nothing is signed, because nothing was pushed")
+	}
 	var images []string
 	for _, ref := range pushed {
 		image := registry.Repository(ref.Name) + "@" + ref.Digest
@@ -143,6 +146,14 @@ func (of *signer) sign(ctx context.Context, client *registry.Client, pushed []bu
 		o.say("%s is signed by %s, with no entry in a transparency log: verify it with cosign verify --key KEY --insecure-ignore-tlog", image, signature)
 	}
 	return nil
+}
+
+// left says what does not happen to an image that exists. It may be somebody else's.
+func (of *signer) left() string {
+	if of == nil {
+		return "not pushed"
+	}
+	return "neither pushed nor signed"
 }
 
 func unsigned(image string, err error) error {

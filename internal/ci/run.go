@@ -73,7 +73,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 		for _, ref := range existing {
-			o.say("%s exists, and is not pushed", ref)
+			o.say("%s exists, and is %s", ref, signer.left())
 			fmt.Fprintln(o.Stdout, ref)
 		}
 		if images = unfinished(images); len(images) == 0 {
