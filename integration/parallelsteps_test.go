@@ -25,14 +25,18 @@ func TestParallelSteps(t *testing.T) {
 	b.Buildkitd, err = testenv.StartBuildkitd(t.Context(), testenv.BuildkitdOptions{Rootless: true, PlainHTTP: []string{front.Addr}})
 	must(t, err)
 	t.Cleanup(func() { must(t, b.Buildkitd.Close()) })
-	b.pushTools(b.Registry.Addr + "/base/tools:1")
+	program, err := testenv.Executable(t.Context(), "go-template", "amd64", "v1")
+	must(t, err)
+	base, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{{Files: []testenv.File{{Path: "program", Mode: 0o755, Data: program}}}}})
+	must(t, err)
+	b.push(b.Registry.Addr+"/base/program:1", base)
 	b.Registry.Reset()
 
 	results := make([]result, steps)
 	var g sync.WaitGroup
 	for n := range steps {
 		dir := checkout(t, map[string]string{
-			"Dockerfile": fmt.Sprintf("FROM %s/base/tools:1\nCOPY common /common\nRUN echo %d >/number\nCOPY app /app\n", front.Addr, n),
+			"Dockerfile": fmt.Sprintf("FROM %s/base/program:1\nCOPY common /common\nRUN [\"/program\", \"--version\"]\nCOPY app /app\n", front.Addr),
 			"common":     "common\n",
 			"app":        fmt.Sprintf("app %d\n", n),
 		})
@@ -61,9 +65,9 @@ func TestParallelSteps(t *testing.T) {
 			repository, _, _ := strings.Cut(strings.TrimPrefix(tag, b.Registry.Addr+"/"), ":")
 			owners[repository+"@"+layer]++
 		}
-		number, err := image.ReadFile("/number")
-		if image.Digest != digest || err != nil || string(number) != fmt.Sprintln(n) {
-			t.Errorf("step %d printed %s, and in the registry is %s with %q, %v", n, r.stdout, image.Digest, number, err)
+		app, err := image.ReadFile("/app")
+		if image.Digest != digest || err != nil || string(app) != fmt.Sprintf("app %d\n", n) {
+			t.Errorf("step %d printed %s, and in the registry is %s with %q, %v", n, r.stdout, image.Digest, app, err)
 		}
 	}
 	lost, again := front.Lost(), 0
