@@ -176,10 +176,10 @@ func TestReachWithABuilderOfOthers(t *testing.T) {
 	}
 }
 
-// HARNESS_CA_PATH is trusted by samforge, by its requests to AWS, and by the builder that it starts.
+// HARNESS_CA_PATH is trusted by samforge, by its requests to clouds, and by the builder that it starts.
 func TestAuthorityOfAStep(t *testing.T) {
 	t.Parallel()
-	aws, err := testenv.StartAWS(stepRegistries...)
+	aws, err := testenv.StartAWS(append([]string{"sts.googleapis.com", "login.microsoftonline.com"}, stepRegistries...)...)
 	must(t, err)
 	t.Cleanup(func() { must(t, aws.Close()) })
 	b := &bed{t: t, Env: testenv.New(t, testenv.Options{NoBuildkitd: true, Registry: testenv.RegistryOptions{
@@ -202,4 +202,18 @@ func TestAuthorityOfAStep(t *testing.T) {
 	lines := b.step(dir, settings...).ok(t)
 	again := b.step(dir, append(settings, "PLUGIN_SKIP_PUSH_IF_TAG_EXISTS=true", "BUILDKIT_HOST=tcp://127.0.0.1:1")...)
 	wantDigests(t, again.ok(t), lines)
+
+	// What stands in for the other clouds has their names, and refuses all tokens.
+	token := "PLUGIN_OIDC_TOKEN_ID=a.b.c"
+	for cloud, settings := range map[string][]string{
+		"Google": {token, "PLUGIN_REPO=us.gcr.io/project/app", "PLUGIN_PROJECT_NUMBER=1", "PLUGIN_POOL_ID=pool", "PLUGIN_PROVIDER_ID=harness"},
+		"Azure":  {token, "PLUGIN_REPO=yourregistry.azurecr.io/app", "CLIENT_ID=11111111-2222-3333-4444-555555555555", "TENANT_ID=11111111-2222-3333-4444-555555555555"},
+	} {
+		for _, authority := range []string{"", aws.CAFile} {
+			r := b.step(dir, append(settings, "HARNESS_CA_PATH="+authority)...)
+			if untrusted := strings.Contains(r.stderr, "x509"); r.code == 0 || untrusted != (authority == "") {
+				t.Errorf("%s, with the authority %q: exit code %d\n%s", cloud, authority, r.code, r.stderr)
+			}
+		}
+	}
 }
