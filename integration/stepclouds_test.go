@@ -32,8 +32,11 @@ func TestStepLogsInToAzure(t *testing.T) {
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY app /app\n", "app": "app\n"})
 	settings := []string{"PLUGIN_REGISTRY=yourregistry.azurecr.io", "PLUGIN_REPO=team/app", "CLIENT_ID=" + azurefake.ClientID, "TENANT_ID=" + azurefake.Tenant}
 	cloud.Azure.IDToken, cloud.Azure.Certificate = "canary-of-the-token", certificate
-	for name, setting := range map[string]string{"token": "PLUGIN_OIDC_TOKEN_ID=canary-of-the-token", "certificate": "CLIENT_CERTIFICATE=" + base64.StdEncoding.EncodeToString(key)} {
-		r := b.step(dir, append(settings, setting, "PLUGIN_TAGS="+name)...)
+	for name, with := range map[string][]string{
+		"token":       {"PLUGIN_OIDC_TOKEN_ID=canary-of-the-token"},
+		"certificate": {"CLIENT_CERTIFICATE=" + base64.StdEncoding.EncodeToString(key), "SSL_CERT_FILE=", "HARNESS_CA_PATH=" + cloud.CAFile},
+	} {
+		r := b.step(dir, append(append(settings, "PLUGIN_TAGS="+name), with...)...)
 		b.wantStep(t, r, "yourregistry.azurecr.io/team/app:"+name)
 		if all := r.stdout + r.stderr + b.Buildkitd.Log(); strings.Contains(all, "canary") || strings.Contains(all, azurefake.Password) {
 			t.Errorf("a secret is shown:\n%s", all)

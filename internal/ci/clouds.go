@@ -90,6 +90,7 @@ func (s *Step) azureLogin(ctx context.Context) (login, error) {
 func azureCalled(setting string) string {
 	return map[string]string{
 		registry.SettingTenant: "TENANT_ID", registry.SettingClientID: "CLIENT_ID", registry.SettingCertificate: "CLIENT_CERTIFICATE",
+		registry.SettingPassword:  "AZURE_CLIENT_CERTIFICATE_PASSWORD",
 		registry.SettingAuthority: "PLUGIN_AZURE_AUTHORITY_HOST", registry.SettingIDToken: "PLUGIN_OIDC_TOKEN_ID",
 	}[setting]
 }

@@ -49,6 +49,7 @@ const (
 	SettingTenant      = "the tenant ID"
 	SettingClientID    = "the client ID"
 	SettingCertificate = "the client certificate"
+	SettingPassword    = "the password of the certificate"
 	SettingAuthority   = "the authority host"
 )
 
@@ -133,12 +134,24 @@ func (a Azure) credential() (azcore.TokenCredential, error) {
 	case a.Certificate != "":
 		certificates, key, err := azidentity.ParseCertificates(decoded(a.Certificate), []byte(a.Password))
 		if err != nil {
-			return nil, mistake("%s is no certificate with its private key: give both in one PEM text or PFX file, encoded with base64", a.called(SettingCertificate))
+			return nil, a.unreadable(err)
 		}
 		return azidentity.NewClientCertificateCredential(a.Tenant, a.ClientID, certificates, key,
 			&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: ownAuthority})
 	}
 	return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: options})
+}
+
+// unreadable returns the mistake in a certificate. The errors of the SDK show nothing of it.
+func (a Azure) unreadable(err error) error {
+	certificate := a.called(SettingCertificate)
+	switch text := err.Error(); {
+	case strings.Contains(text, "password"):
+		return mistake("%s has another password: give it with %s", certificate, a.called(SettingPassword))
+	case strings.Contains(text, "digest algorithm"):
+		return mistake("%s is a PFX file of a newer form than is read here: give it as PEM, which openssl pkcs12 -nodes makes of it", certificate)
+	}
+	return &CloudError{Sentence: certificate + " is no certificate with its private key: give both in one PEM text or PFX file, encoded with base64", Input: true, Err: err}
 }
 
 // authority returns the address of Microsoft Entra for the cloud of a registry.

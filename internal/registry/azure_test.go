@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -136,6 +137,28 @@ func TestAzureMistakes(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A certificate of nobody, which openssl pkcs12 -export -passout pass:pw has put into a PFX file, once with
+// -legacy.
+func TestAzureCertificateInPFX(t *testing.T) {
+	read := func(name string) string {
+		data, err := os.ReadFile("testdata/" + name + ".pfx.base64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	for name, c := range map[string]struct{ file, password, want string }{
+		"the password":   {"legacy", "pw", ""},
+		"no password":    {"legacy", "", "the client certificate has another password: give it with the password of the certificate"},
+		"the newer form": {"modern", "pw", "openssl pkcs12 -nodes"},
+	} {
+		_, err := Azure{Tenant: azurefake.Tenant, ClientID: azurefake.ClientID, Certificate: read(c.file), Password: c.password, AuthorityHost: "https://login.example.com"}.credential()
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !BadSettings(err)) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
 }
 
 // A registry of Azure is used anonymously where the environment has no identity.
