@@ -59,7 +59,7 @@ func (c *Client) Reach(hosts Hosts) error {
 		own := found[len(found)-1] // after the mirrors
 		via := own.Client.Transport
 		if config.PlainHTTP != nil && own.Scheme == "http" {
-			via = plainHTTP{via}
+			via = plainHTTP{host, via}
 		}
 		c.hosts[normalized(host)] = via
 	}
@@ -87,10 +87,16 @@ func (c *Client) transport(of name.Registry) http.RoundTripper {
 	return remote.DefaultTransport
 }
 
-// plainHTTP sends requests in plain HTTP.
-type plainHTTP struct{ inner http.RoundTripper }
+// plainHTTP sends requests to one host in plain HTTP. Its token service may be another one.
+type plainHTTP struct {
+	host  string
+	inner http.RoundTripper
+}
 
 func (t plainHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host != t.host {
+		return t.inner.RoundTrip(req)
+	}
 	plain := req.Clone(req.Context())
 	plain.URL.Scheme = "http"
 	return t.inner.RoundTrip(plain)

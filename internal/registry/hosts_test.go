@@ -57,6 +57,26 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// A registry in plain HTTP may have a token service with TLS, which gets no password without it.
+func TestPlainHTTPIsForOneHost(t *testing.T) {
+	t.Parallel()
+	yes := true
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	client := NewClient(nil, 0)
+	if err := client.Reach(Hosts{"registry.example.com": {PlainHTTP: &yes}}); err != nil {
+		t.Fatal(err)
+	}
+	via, _ := client.Transport("registry.example.com")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, secure.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := via.RoundTrip(req); err == nil || !strings.Contains(err.Error(), "x509") {
+		t.Errorf("the token service is asked without TLS: %v", err)
+	}
+}
+
 // Docker Hub has three names, and one configuration.
 func TestTransportOfDockerHub(t *testing.T) {
 	t.Parallel()
