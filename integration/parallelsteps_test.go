@@ -3,6 +3,9 @@ package integration
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,6 +98,7 @@ func TestPushIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{Buildkitd: testenv.BuildkitdOptions{NoRunc: true}})
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+	file := filepath.Join(t.TempDir(), "image.tar")
 	const again = "the image is built again (try 2 of "
 	for name, c := range map[string]struct {
 		status   int
@@ -103,7 +107,7 @@ func TestPushIsTriedAgain(t *testing.T) {
 		tried    int // how often the builder pushed
 	}{
 		"without a setting":   {http.StatusTooManyRequests, nil, 0, 2},
-		"once":                {http.StatusTooManyRequests, []string{"PLUGIN_PUSH_RETRY=1"}, 0, 2},
+		"once, with a file":   {http.StatusTooManyRequests, []string{"PLUGIN_PUSH_RETRY=1", "PLUGIN_TAR_PATH=" + file}, 0, 2},
 		"never":               {http.StatusTooManyRequests, []string{"PLUGIN_PUSH_RETRY=0"}, 1, 1},
 		"as with pulls":       {http.StatusServiceUnavailable, []string{"PLUGIN_IMAGE_DOWNLOAD_RETRY=1", "PLUGIN_PUSH_RETRY=0"}, 0, 2},
 		"no, if it is denied": {http.StatusForbidden, []string{"PLUGIN_PUSH_RETRY=5"}, 1, 1},
@@ -129,6 +133,9 @@ func TestPushIsTriedAgain(t *testing.T) {
 			r := b.step(dir, append(c.settings, "PLUGIN_REPO="+b.repo(strings.NewReplacer(" ", "-", ",", "").Replace(name)))...)
 			if tried := 1 + strings.Count(r.stderr, again); r.code != c.code || tried != c.tried {
 				t.Errorf("exit code %d after %d tries, want %d after %d:\n%s", r.code, tried, c.code, c.tried, r.stderr)
+			}
+			if _, err := os.Stat(file); err != nil && slices.Contains(c.settings, "PLUGIN_TAR_PATH="+file) {
+				t.Error(err)
 			}
 			if lines := strings.Fields(r.stdout); (len(lines) == 1) != (c.code == 0) {
 				t.Errorf("stdout is %q", lines)

@@ -106,3 +106,16 @@ func TestExportsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// What went to standard output is not written twice.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{
+		"-": true, "type=oci": true, "type=docker,dest=-": true,
+		"type=oci,dest=a.tar": false, "type=tar,dest=a.tar": false, "type=local,dest=a": false, "a": false, "type=image,push=true": false, "type=oci,tar=false,dest=a": false,
+	} {
+		if got := once([]string{"type=image", value}); got != want {
+			t.Errorf("%s: got %t", value, got)
+		}
+	}
+}

@@ -30,6 +30,7 @@ func (r *request) jobs(targets []project.Target, inEngine bool) ([]builder.Job, 
 		if err != nil {
 			return nil, err
 		}
+		job.Once = r.opt.Load && !inEngine || once(slices.Concat(r.opt.Outputs, t.Outputs))
 		jobs = append(jobs, job)
 	}
 	return jobs, nil

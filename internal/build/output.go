@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,6 +91,14 @@ func (o output) archive() bool {
 func (o output) tar() bool {
 	tar, err := strconv.ParseBool(o.attrs["tar"])
 	return err != nil || tar
+}
+
+// once reports whether one of the outputs is written to standard output. A file is written anew.
+func once(values []string) bool {
+	return slices.ContainsFunc(values, func(value string) bool {
+		o, err := parseOutput(value)
+		return err == nil && o.toFile() && (o.dest == "" || o.dest == "-")
+	})
 }
 
 // of returns the output for one target of several. Each target gets its own folder in a folder; a

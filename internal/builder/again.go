@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/moby/buildkit/client"
 
 	"github.com/samforge/samforge/frontend"
 )
@@ -28,7 +25,7 @@ func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sha
 	pause, tries := time.Second, cmp.Or(so.Tries, defaultTries)
 	for try := 1; ; try++ {
 		res := b.solveOne(ctx, so, shared, job, out)
-		if try == tries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || !repeatable(job.Opt) || ctx.Err() != nil {
+		if try == tries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || job.Once || ctx.Err() != nil {
 			return res
 		}
 		out.d.tell(out.named(fmt.Sprintf("WARNING: a request of the builder failed for the moment, the image is built again (try %d of %d): %v", try+1, tries, res.Err)))
@@ -41,10 +38,4 @@ func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sha
 		}
 		pause = min(2*pause, maxPause)
 	}
-}
-
-// repeatable reports whether a job's result can be exported twice: output that went to a file or a
-// program cannot be taken back.
-func repeatable(opt client.SolveOpt) bool {
-	return !slices.ContainsFunc(opt.Exports, func(e client.ExportEntry) bool { return e.Output != nil })
 }

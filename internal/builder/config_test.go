@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"strings"
 	"testing"
 
 	resolverconfig "github.com/moby/buildkit/util/resolver/config"
@@ -100,6 +101,12 @@ func TestConfigOfAnotherBuilder(t *testing.T) {
 		}
 		opt.Config = Config{For: []string{"PLUGIN_CUSTOM_DNS"}} // nothing to say
 	}
+	opt.Config = Config{DNS: DNS{Nameservers: []string{"10.0.0.1"}}, For: []string{"PLUGIN_CUSTOM_DNS"}}
+	opt.warnOfConfig(&Builder{Kind: Docker, Address: "docker://"})
+	if last := told[len(told)-1]; len(told) != 2 || !strings.Contains(last, "its daemon.json needs the like") {
+		t.Errorf("an engine: %q", last)
+	}
+	told = told[:1]
 	want := "WARNING: PLUGIN_CUSTOM_DNS cannot change the buildkitd at " + address + ", which samforge did not start; its buildkitd.toml needs\n    [dns]\n      nameservers = ['10.0.0.1']"
 	if len(told) != 1 || told[0] != want {
 		t.Errorf("got %q, want %q", told, want)
