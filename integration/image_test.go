@@ -114,16 +114,19 @@ func TestImageOfSamforge(t *testing.T) {
 	for _, want := range []string{
 		"problem  user namespaces: the seccomp filter of the container refuses",
 		"samforge doctor --seccomp-profile", "seccompProfile: {type: Localhost, ",
-		"ok       user ids: ", "ok       temporary files: ", "warning  snapshots: the folder is on the container's own overlay",
+		"ok       user ids: ", "ok       temporary files: ",
 	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, r.stdout)
 		}
 	}
+	if said, want := docker("--env", "XDG_CACHE_HOME=/home/samforge/cache", image, "doctor"), "warning  snapshots: overlayfs cannot be used in that folder"; !strings.Contains(said, want) {
+		t.Errorf("doctor without the image's volume does not say %q:\n%s", want, said)
+	}
 	said := docker("--security-opt", "no-new-privileges", image, "doctor", "--try", "--registry", b.repo("ci/doctor"))
 	for _, want := range []string{
 		"ok       user namespaces: ", "warning  user ids: privileges must not escalate here", "allowPrivilegeEscalation: true",
-		"images can be pushed", "ok       a build: it wrote a file and ran a step",
+		"images can be pushed", "ok       snapshots: ", "ok       a build: it wrote a file and ran a step, with the snapshotter overlayfs",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("doctor without new privileges does not say %q:\n%s", want, said)

@@ -25,6 +25,9 @@ type podSecurity struct {
 	Seccomp                  struct{ Type string } `yaml:"seccompProfile"`
 	AppArmor                 struct{ Type string } `yaml:"appArmorProfile"`
 	WoodpeckerAppArmor       struct{ Type string } `yaml:"apparmorProfile"`
+
+	workDir string   // has the checkout
+	mounts  []string // folders that volumes are mounted at
 }
 
 // find adds what a template says of the pod, and after that of its containers. A step of Harness has
@@ -43,6 +46,10 @@ func (s *podSecurity) find(t *testing.T, node *yaml.Node) {
 			must(t, value.Decode(s))
 		case "runAsUser":
 			s.RunAsUser = value.Value
+		case "mountPath":
+			s.mounts = append(s.mounts, value.Value)
+		case "workingDir":
+			s.workDir = value.Value
 		case "podSpecOverlay":
 			var overlay yaml.Node
 			must(t, yaml.Load([]byte(value.Value), &overlay))
@@ -75,6 +82,11 @@ func (s *podSecurity) options() (options []string) {
 	}
 	if name := s.AppArmor.Type + s.WoodpeckerAppArmor.Type; name != "" {
 		options = append(options, "--security-opt apparmor="+strings.ToLower(name))
+	}
+	for _, folder := range s.mounts {
+		if folder != s.workDir {
+			options = append(options, "--tmpfs "+folder+":exec,mode=0777") // as an emptyDir
+		}
 	}
 	return options
 }

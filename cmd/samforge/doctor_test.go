@@ -14,10 +14,12 @@ import (
 func TestDoctorRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--format xml":                          `--format "xml": use text or json`,
-		"--registry https://registry.example/x": "expected a host or an image",
-		"--builder tcp://ci:hunter2@b:1":        "has a user or a password in it",
-		"now":                                   "takes no arguments",
+		"--format xml":                                               `--format "xml": use text or json`,
+		"--registry https://registry.example/x":                      "expected a host or an image",
+		"--builder tcp://ci:hunter2@b:1":                             "has a user or a password in it",
+		"--registry r.example.com --mount-from r.example.com/base:1": "--mount-from needs --registry with an image",
+		"--registry r.example.com/app --mount-from r.example.com":    "expected an image",
+		"now": "takes no arguments",
 	} {
 		root := newRoot()
 		root.SetArgs(append([]string{"doctor"}, strings.Fields(args)...))

@@ -40,6 +40,8 @@ func Keeper() {
 		os.Exit(keep(os.Args[1], os.Args[2:], os.Args[0] == oneIDKeeperName))
 	case os.Args[0] == triesNamespaceName:
 		os.Exit(tryMounts())
+	case len(os.Args) > 1 && os.Args[0] == triesOverlayName:
+		os.Exit(tryOverlay(os.Args[1]))
 	case filepath.Base(os.Args[0]) == oneIDRuncName:
 		fmt.Fprintln(os.Stderr, oneIDRunc(os.Args)) // it returns only if it fails
 		os.Exit(1)

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -269,5 +270,19 @@ func TestRunFolderOfTheKilledIsSwept(t *testing.T) {
 	}
 	if _, err := os.Stat(dirs[1]); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTryOverlay(t *testing.T) {
+	t.Parallel()
+	folder := cacheHome(t)
+	if err := TryOverlay(folder); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(folder); len(left) != 0 {
+		t.Errorf("it leaves %v", left)
+	}
+	if err := TryOverlay(folder + "/none"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that is not there: got %v", err)
 	}
 }

@@ -17,3 +17,6 @@ func surveyPrivate(opt Options) *PrivateSurvey {
 
 // TryNamespace does nothing here: only Linux has user namespaces.
 func TryNamespace() error { return nil }
+
+// TryOverlay does nothing here: only Linux has overlayfs.
+func TryOverlay(string) error { return nil }

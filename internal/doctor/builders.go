@@ -66,7 +66,12 @@ func (m Machine) private(p *builder.PrivateSurvey) []Finding {
 	} else {
 		findings = append(findings, m.namespaces(), ids(p.OneID, m.UID))
 	}
-	return append(append(findings, m.disk(p.CacheDir)...), m.temporary())
+	mounts := !InTheWay(findings)
+	findings = append(findings, m.disk(p.CacheDir)...)
+	if mounts && !InTheWay(findings) {
+		findings = append(findings, m.snapshots(p.CacheDir))
+	}
+	return append(findings, m.temporary())
 }
 
 // root checks the privileges of a buildkitd that runs as root.

@@ -15,9 +15,5 @@ func diskOf(folder string) (Disk, error) {
 	if err := unix.Statfs(folder, &found); err != nil {
 		return Disk{}, fmt.Errorf("read the free space of %s: %w", folder, err)
 	}
-	return Disk{
-		Free:    found.Bavail * uint64(found.Bsize),
-		Inodes:  found.Ffree,
-		Overlay: found.Type == unix.OVERLAYFS_SUPER_MAGIC,
-	}, nil
+	return Disk{Free: found.Bavail * uint64(found.Bsize), Inodes: found.Ffree}, nil
 }

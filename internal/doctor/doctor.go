@@ -6,6 +6,7 @@ package doctor
 
 import (
 	"context"
+	"time"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/rootless"
@@ -41,23 +42,28 @@ type Machine struct {
 	Getenv func(name string) string
 	// TryNamespace makes a user namespace, see [builder.TryNamespace].
 	TryNamespace func() error
+	// TryOverlay mounts an overlay in a folder, see [builder.TryOverlay].
+	TryOverlay func(folder string) error
+	// HasFuse reports whether buildkitd can start fuse-overlayfs.
+	HasFuse func() bool
 	// Disk describes the file system that a folder is on, or will be on when it is created.
 	Disk func(folder string) (Disk, error)
 	// Version returns the first line that a program prints for --version.
 	Version func(ctx context.Context, program string) string
+	Now     func() time.Time
 }
 
 // Disk describes a file system.
 type Disk struct {
-	Free    uint64 // bytes for this user
-	Inodes  uint64 // that are free; 0 if the file system does not count them
-	Overlay bool   // it is an overlay, as the root of a container is
+	Free   uint64 // bytes for this user
+	Inodes uint64 // that are free; 0 if the file system does not count them
 }
 
 // Options say what to check besides the machine.
 type Options struct {
 	Builder    builder.Options
 	Registries []string // hosts, or images to push
+	MountFrom  string   // an image whose layers are to be mounted in those images' repositories; or ""
 	Client     Registry // asks them
 }
 
@@ -73,7 +79,7 @@ func Check(ctx context.Context, m Machine, opt Options) []Finding {
 	}
 	findings = append(findings, m.network()...)
 	for _, target := range opt.Registries {
-		findings = append(findings, checkRegistry(ctx, opt.Client, target)...)
+		findings = append(findings, checkRegistry(ctx, opt.Client, target, opt.MountFrom)...)
 	}
 	return findings
 }

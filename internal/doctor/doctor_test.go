@@ -8,8 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/samforge/samforge/internal/builder"
+	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/rootless"
 )
 
@@ -26,8 +30,11 @@ func machine(files, variables map[string]string) Machine {
 		}},
 		Getenv:       func(name string) string { return variables[name] },
 		TryNamespace: func() error { return nil },
+		TryOverlay:   func(string) error { return nil },
+		HasFuse:      func() bool { return false },
 		Disk:         func(string) (Disk, error) { return Disk{Free: 50 * gigabyte, Inodes: 1e6}, nil },
 		Version:      func(_ context.Context, program string) string { return program + " v1" },
+		Now:          func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) },
 	}
 }
 
@@ -109,12 +116,11 @@ func TestDisk(t *testing.T) {
 		err  error
 		want []string
 	}{
-		"much space":              {Disk{Free: 50 * gigabyte}, nil, []string{"ok disk: ", "in /cache, with 50.0 GB free", "ok snapshots"}},
-		"little space":            {Disk{Free: 5 * gigabyte}, nil, []string{"warning disk", "emptyDir: {sizeLimit: 20Gi}"}},
-		"no space":                {Disk{Free: gigabyte / 2}, nil, []string{"problem disk"}},
-		"few files":               {Disk{Free: 50 * gigabyte, Inodes: 5000}, nil, []string{"warning disk", "5000 files"}},
-		"the container's overlay": {Disk{Free: 50 * gigabyte, Overlay: true}, nil, []string{"warning snapshots", "copies all files", "--volume samforge:"}},
-		"not writable":            {Disk{}, fs.ErrPermission, []string{"problem disk", "/cache, which cannot be used: permission denied", "XDG_CACHE_HOME="}},
+		"much space":   {Disk{Free: 50 * gigabyte}, nil, []string{"ok disk: ", "in /cache, with 50.0 GB free"}},
+		"little space": {Disk{Free: 5 * gigabyte}, nil, []string{"warning disk", "emptyDir: {sizeLimit: 20Gi}"}},
+		"no space":     {Disk{Free: gigabyte / 2}, nil, []string{"problem disk"}},
+		"few files":    {Disk{Free: 50 * gigabyte, Inodes: 5000}, nil, []string{"warning disk", "5000 files"}},
+		"not writable": {Disk{}, fs.ErrPermission, []string{"problem disk", "/cache, which cannot be used: permission denied", "XDG_CACHE_HOME="}},
 	} {
 		m := machine(nil, nil)
 		m.Disk = func(string) (Disk, error) { return tc.disk, tc.err }
@@ -124,6 +130,29 @@ func TestDisk(t *testing.T) {
 	wantAll(t, "a read-only root", lines(m.temporary()), "ok temporary files: /tmp")
 	m.Disk = func(string) (Disk, error) { return Disk{}, errors.New("read-only file system") }
 	wantAll(t, "a read-only root", lines(m.temporary()), "problem temporary files: /tmp cannot be used: read-only file system", "docker run> --tmpfs /tmp", "mountPath: /tmp")
+}
+
+func TestSnapshots(t *testing.T) {
+	t.Parallel()
+	m := machine(nil, nil)
+	wantAll(t, "a volume", lines(m.snapshots("/cache")), "ok snapshots: BuildKit can use overlayfs")
+	m.TryOverlay = func(string) error { return syscall.EINVAL }
+	wantAll(t, "the container's overlay", lines(m.snapshots("/cache")), "warning snapshots: overlayfs cannot be used in that folder (invalid argument)", "copies all files", "--volume samforge:", "emptyDir")
+	m.HasFuse = func() bool { return true }
+	wantAll(t, "with fuse-overlayfs", lines(m.snapshots("/cache")), "ok snapshots", "fuse-overlayfs takes its place")
+}
+
+// What a machine without mounts could do with snapshots is not said.
+func TestSnapshotsAreCheckedOnlyWhereThereAreMounts(t *testing.T) {
+	t.Parallel()
+	m := machine(nil, nil)
+	if got := lines(m.private(&builder.PrivateSurvey{CacheDir: "/cache"})...); !strings.Contains(got, "ok snapshots") {
+		t.Error(got)
+	}
+	m.TryNamespace = func() error { return syscall.EPERM }
+	if got := lines(m.private(&builder.PrivateSurvey{CacheDir: "/cache"})...); strings.Contains(got, "snapshots") {
+		t.Error(got)
+	}
 }
 
 func TestProxies(t *testing.T) {
@@ -144,7 +173,9 @@ func TestProxies(t *testing.T) {
 func TestAuthorities(t *testing.T) {
 	t.Parallel()
 	const bundle = "/etc/ssl/certs/ca-certificates.crt"
-	pem := testCertificate(t)
+	pem := testCertificate(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	old := testCertificate(t, time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
+	next := testCertificate(t, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC))
 	for name, tc := range map[string]struct {
 		files, variables map[string]string
 		want             []string
@@ -156,19 +187,29 @@ func TestAuthorities(t *testing.T) {
 		"your own is no PEM":     {map[string]string{"/ca.pem": "DER"}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"problem", "/ca.pem has no certificate in PEM form"}},
 		"a folder of your own":   {nil, map[string]string{"SSL_CERT_DIR": "/certs"}, []string{"ok", "SSL_CERT_DIR=/certs"}},
 		"an empty system bundle": {map[string]string{bundle: ""}, nil, []string{"problem"}},
+		"Harness's":              {map[string]string{bundle: pem, "/ca.pem": pem}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{bundle + " has 1", "ok certificate authorities: HARNESS_CA_PATH=/ca.pem has 1"}},
+		"Harness's is missing":   {map[string]string{bundle: pem}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"problem certificate authorities: HARNESS_CA_PATH cannot be read", "docker run> --volume /ca.pem:/ca.pem:ro --env HARNESS_CA_PATH=/ca.pem"}},
+		"Harness's is no PEM":    {map[string]string{bundle: pem, "/ca.pem": "DER"}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"problem certificate authorities: HARNESS_CA_PATH=/ca.pem has no certificate in PEM form"}},
+		"one is expired":         {map[string]string{bundle: pem, "/ca.pem": pem + old}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"warning", "the certificate of CN=company expired on 2021-01-01"}},
+		"one is not valid yet":   {map[string]string{"/ca.pem": next}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"warning", "is valid from 2027-01-01 only: is the clock right?"}},
 	} {
-		wantAll(t, name, lines(machine(tc.files, tc.variables).authorities()), tc.want...)
+		wantAll(t, name, lines(machine(tc.files, tc.variables).network()...), tc.want...)
 	}
 }
 
 // registries is a fake: it accepts every login as user, unless an error is set.
 type registries struct {
-	user        string
-	login, push error
+	user          string
+	login, push   error
+	mounts, known bool
+	mounting      error
 }
 
 func (r registries) Login(context.Context, string) (string, error) { return r.user, r.login }
 func (r registries) MayPush(context.Context, string) error         { return r.push }
+func (r registries) Mounts(context.Context, string, string) (mounts, known bool, err error) {
+	return r.mounts, r.known, r.mounting
+}
 
 func TestRegistries(t *testing.T) {
 	t.Parallel()
@@ -184,7 +225,24 @@ func TestRegistries(t *testing.T) {
 		"an image to push":          {"r.example.com/app:1", registries{user: "ci"}, []string{"ok registry r.example.com/app:1: images can be pushed"}},
 		"an image not to be pushed": {"r.example.com/app:1", registries{user: "ci", push: refused}, []string{"problem", "cannot be pushed: refused"}},
 	} {
-		wantAll(t, name, lines(checkRegistry(t.Context(), tc.client, tc.target)...), tc.want...)
+		wantAll(t, name, lines(checkRegistry(t.Context(), tc.client, tc.target, "")...), tc.want...)
+	}
+}
+
+func TestMounts(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		client registries
+		want   []string
+	}{
+		"it mounts":         {registries{mounts: true, known: true}, []string{"ok layers of r.example.com/base:1: the registry mounts them in r.example.com/app"}},
+		"it does not":       {registries{known: true}, []string{"warning", "a builder downloads and sends them", "Amazon ECR> aws ecr put-account-setting"}},
+		"nobody knows":      {registries{}, []string{"ok", "check again after the first push"}},
+		"other credentials": {registries{mounting: &registry.Error{Sentence: "closed", Err: &transport.Error{StatusCode: 403}}}, []string{"warning", "the credentials for r.example.com/app may not read that repository"}},
+		"other registries":  {registries{mounting: errors.New("in different registries")}, []string{"warning", "in different registries"}},
+	} {
+		tc.client.user = "ci"
+		wantAll(t, name, lines(checkRegistry(t.Context(), tc.client, "r.example.com/app:1", "r.example.com/base:1")...), tc.want...)
 	}
 }
 

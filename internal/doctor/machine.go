@@ -18,9 +18,21 @@ func This() Machine {
 		System:       rootless.This(),
 		Getenv:       os.Getenv,
 		TryNamespace: builder.TryNamespace,
+		TryOverlay:   func(folder string) error { return builder.TryOverlay(existing(folder)) },
+		HasFuse:      hasFuse,
 		Disk:         func(folder string) (Disk, error) { return diskOf(existing(folder)) },
 		Version:      version,
+		Now:          time.Now,
 	}
+}
+
+func hasFuse() bool {
+	_, missing := exec.LookPath("fuse-overlayfs")
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err == nil {
+		_ = device.Close()
+	}
+	return missing == nil && err == nil
 }
 
 // existing returns the folder, or the nearest one above it that exists.

@@ -7,12 +7,19 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/samforge/samforge/internal/credentials"
 )
 
 // network checks the settings for proxies and certificate authorities.
-func (m Machine) network() []Finding { return []Finding{m.proxies(), m.authorities()} }
+func (m Machine) network() []Finding {
+	findings := []Finding{m.proxies(), m.authorities()}
+	if file := m.Getenv("HARNESS_CA_PATH"); file != "" {
+		findings = append(findings, m.bundle("HARNESS_CA_PATH", file, "which registries are trusted by too in a step"))
+	}
+	return findings
+}
 
 // proxies checks the variables that Go and BuildKit read, see net/http.ProxyFromEnvironment.
 func (m Machine) proxies() Finding {
@@ -62,20 +69,12 @@ var systemBundles = []string{
 // authorities checks that there are certificate authorities to trust.
 func (m Machine) authorities() Finding {
 	const check = "certificate authorities"
-	bundle := m.Getenv("SSL_CERT_FILE")
-	if bundle != "" {
-		count, err := m.certificates(bundle)
-		switch {
-		case err != nil:
-			return Finding{check, Problem, fmt.Sprintf("SSL_CERT_FILE cannot be read: %v", err), trust(bundle)}
-		case count == 0:
-			return Finding{check, Problem, "SSL_CERT_FILE=" + bundle + " has no certificate in PEM form", trust(bundle)}
-		}
-		return ok(check, fmt.Sprintf("SSL_CERT_FILE=%s has %d, which replace the system's", bundle, count))
+	if file := m.Getenv("SSL_CERT_FILE"); file != "" {
+		return m.bundle("SSL_CERT_FILE", file, "which replace the system's")
 	}
 	for _, file := range systemBundles {
-		if count, _ := m.certificates(file); count > 0 {
-			return ok(check, fmt.Sprintf("%s has %d", file, count))
+		if found, _ := m.certificates(file); len(found) > 0 {
+			return ok(check, fmt.Sprintf("%s has %d", file, len(found)))
 		}
 	}
 	for _, folder := range filepath.SplitList(m.Getenv("SSL_CERT_DIR")) {
@@ -83,30 +82,52 @@ func (m Machine) authorities() Finding {
 			return ok(check, "those of SSL_CERT_DIR="+folder)
 		}
 	}
-	return Finding{check, Problem, "this machine trusts no certificate authority, so no registry can be reached over TLS", trust("/etc/ssl/certs/company.pem")}
+	return Finding{check, Problem, "this machine trusts no certificate authority, so no registry can be reached over TLS", trust("SSL_CERT_FILE", "/etc/ssl/certs/company.pem")}
 }
 
-func trust(file string) []Remedy {
+// bundle checks the file with certificates of authorities that a variable names.
+func (m Machine) bundle(variable, file, does string) Finding {
+	const check = "certificate authorities"
+	found, err := m.certificates(file)
+	switch {
+	case err != nil:
+		return Finding{check, Problem, fmt.Sprintf("%s cannot be read: %v", variable, err), trust(variable, file)}
+	case len(found) == 0:
+		return Finding{check, Problem, variable + "=" + file + " has no certificate in PEM form", trust(variable, file)}
+	}
+	for _, authority := range found {
+		of := authority.Subject.String()
+		switch now := m.Now(); {
+		case now.After(authority.NotAfter):
+			return Finding{check, Warning, fmt.Sprintf("%s=%s: the certificate of %s expired on %s, and what it has signed is not trusted", variable, file, of, authority.NotAfter.Format(time.DateOnly)), trust(variable, file)}
+		case now.Before(authority.NotBefore):
+			return Finding{check, Warning, fmt.Sprintf("%s=%s: the certificate of %s is valid from %s only: is the clock right?", variable, file, of, authority.NotBefore.Format(time.DateOnly)), trust(variable, file)}
+		}
+	}
+	return ok(check, fmt.Sprintf("%s=%s has %d, %s", variable, file, len(found), does))
+}
+
+func trust(variable, file string) []Remedy {
 	return []Remedy{
-		{dockerRun, fmt.Sprintf("--volume %[1]s:%[1]s:ro --env SSL_CERT_FILE=%[1]s", file)},
-		{kubernetes, "env:\n- {name: SSL_CERT_FILE, value: " + file + "}\nvolumeMounts:\n- {name: ca, mountPath: " + filepath.Dir(file) + ", readOnly: true}"},
+		{dockerRun, fmt.Sprintf("--volume %[2]s:%[2]s:ro --env %[1]s=%[2]s", variable, file)},
+		{kubernetes, "env:\n- {name: " + variable + ", value: " + file + "}\nvolumeMounts:\n- {name: ca, mountPath: " + filepath.Dir(file) + ", readOnly: true}"},
 		{host, "apt-get install ca-certificates; add your own with update-ca-certificates"},
 	}
 }
 
-// certificates counts the certificates in a PEM file.
-func (m Machine) certificates(file string) (count int, err error) {
+// certificates returns the certificates in a PEM file.
+func (m Machine) certificates(file string) (found []*x509.Certificate, err error) {
 	text, err := m.ReadFile(file)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
-			return count, nil
+			return found, nil
 		}
-		if _, err := x509.ParseCertificate(block.Bytes); err == nil {
-			count++
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+			found = append(found, certificate)
 		}
 	}
 }

@@ -15,11 +15,14 @@ type Registry interface {
 	Login(ctx context.Context, repository string) (user string, err error)
 	// MayPush returns an error if an image cannot be pushed to a repository.
 	MayPush(ctx context.Context, repository string) error
+	// Mounts reports whether layers of the image at from can be mounted in the repository of to, if
+	// that can be known without writing anything.
+	Mounts(ctx context.Context, from, to string) (mounts, known bool, err error)
 }
 
 // checkRegistry checks the login to a registry, and for the name of an image also that it can be
-// pushed.
-func checkRegistry(ctx context.Context, client Registry, target string) []Finding {
+// pushed, and has layers mounted from another image if one is given.
+func checkRegistry(ctx context.Context, client Registry, target, mountFrom string) []Finding {
 	check, host, isImage := "registry "+target, target, strings.Contains(target, "/")
 	if isImage {
 		host, _, _ = strings.Cut(registry.Repository(target), "/")
@@ -39,7 +42,43 @@ func checkRegistry(ctx context.Context, client Registry, target string) []Findin
 	if err := client.MayPush(ctx, target); err != nil {
 		push = Finding{check, Problem, "images cannot be pushed: " + err.Error(), loginRemedies(host)}
 	}
+	if push.Level == OK && mountFrom != "" {
+		return []Finding{login, push, checkMounts(ctx, client, mountFrom, target)}
+	}
 	return []Finding{login, push}
+}
+
+// checkMounts checks whether the layers of a base image are mounted in the repository of an image.
+// Where they are not, each builder that does not have them downloads them and sends them again.
+func checkMounts(ctx context.Context, client Registry, from, to string) Finding {
+	check := "layers of " + from
+	mounts, known, err := client.Mounts(ctx, from, to)
+	detail := fmt.Sprintf("the registry does not mount them in %s, so a builder downloads and sends them", registry.Repository(to))
+	switch {
+	case err != nil && registry.Denied(err):
+		detail = fmt.Sprintf("the credentials for %s may not read that repository, so they cannot be mounted: %v", registry.Repository(to), err)
+	case err != nil:
+		return Finding{check, Warning, "whether they can be mounted cannot be said: " + err.Error(), []Remedy{
+			{"anywhere", "--mount-from an image of the same registry"},
+		}}
+	case !known:
+		return ok(check, fmt.Sprintf("none of them is in %s yet, and asking for one would put it there: check again after the first push", registry.Repository(to)))
+	case mounts:
+		return ok(check, "the registry mounts them in "+registry.Repository(to)+", so they are not sent")
+	}
+	return Finding{check, Warning, detail, []Remedy{
+		{"Amazon ECR", "aws ecr put-account-setting --name BLOB_MOUNTING --value ENABLED; ecr:GetDownloadUrlForLayer on the repository of the base image; the same encryption for both repositories"},
+		{"anywhere", "credentials that may read both repositories; or push the base image to the repository of the image once, under a tag of its own"},
+	}}
+}
+
+// Settings is the finding for the settings of a Build and Push step. err is nil if they are right.
+func Settings(err error) Finding {
+	const check = "the step's settings"
+	if err == nil {
+		return ok(check, "they are right; the registry of PLUGIN_REPO is asked with their credentials")
+	}
+	return Finding{Check: check, Level: Problem, Detail: err.Error(), Remedies: []Remedy{{"anywhere", "docs/step.md lists the settings"}}}
 }
 
 func loginRemedies(host string) []Remedy {

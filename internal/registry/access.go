@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/samforge/samforge/internal/roundtrip"
@@ -89,20 +88,23 @@ func (c *Client) MayPush(ctx context.Context, ref string) error {
 	if err != nil {
 		return invalid(ref, err)
 	}
-	return explain(remote.CheckPushPermission(image, c.keychain, withContext{ctx, c.documents(image.Context().Registry)}), ref)
+	via, err := c.login(ctx, image.Context(), image.Scope(transport.PushScope))
+	if err == nil {
+		_, err = beginUpload(ctx, via, image.Context(), nil)
+	}
+	return explain(err, ref)
+}
+
+// login returns a transport with the credentials for a repository, which may do what the scopes say.
+func (c *Client) login(ctx context.Context, to name.Repository, scopes ...string) (http.RoundTripper, error) {
+	auth, err := c.keychain.ResolveContext(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	return transport.NewWithContext(ctx, to.Registry, auth, c.documents(to.Registry), scopes)
 }
 
 // documents is the transport for everything of a registry but layers.
 func (c *Client) documents(of name.Registry) http.RoundTripper {
 	return roundtrip.Documents(c.transport(of), c.silence)
-}
-
-// withContext sends requests of a function that takes no context, until ctx ends.
-type withContext struct {
-	ctx context.Context
-	http.RoundTripper
-}
-
-func (t withContext) RoundTrip(r *http.Request) (*http.Response, error) {
-	return t.RoundTripper.RoundTrip(r.WithContext(t.ctx))
 }
