@@ -155,8 +155,13 @@ func TestStepCaches(t *testing.T) {
 	store, err := testenv.StartS3(aws.Credentials{AccessKeyID: "canary-of-the-access", SecretAccessKey: "canary-of-the-secret"}, testenv.AWSRegion)
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
+	blobs, err := testenv.StartAzureBlobs("team")
+	must(t, err)
+	t.Cleanup(func() { must(t, blobs.Close()) })
+	accountKey := base64.StdEncoding.EncodeToString([]byte("canary-of-the-account"))
 	const keys = "access_key_id=harness_placeholder_aws_creds,secret_access_key=harness_placeholder_aws_creds"
 	folder := filepath.Join(t.TempDir(), "cache")
+	azure := "type=azure,account_name=team,container_name=caches,account_key=harness_placeholder_azure_creds,account_url=" + blobs.URL
 	s3 := "type=s3,bucket=caches,prefix=app/,endpoint_url=" + store.URL + "," + keys
 	random := func(t *testing.T, name string) string {
 		t.Helper()
@@ -168,6 +173,7 @@ func TestStepCaches(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ to, from string }{
 		"s3":       {s3 + ",mode=max", s3},
+		"azure":    {azure + ",mode=max", azure},
 		"registry": {"type=registry,mode=max,ref=" + b.Registry.Addr + "/cache:app", "type=registry,ref=" + b.Registry.Addr + "/cache:app"},
 		"local":    {"type=local,mode=max,dest=" + folder, "type=local,src=" + folder},
 		"inline":   {"type=inline", b.Registry.Addr + "/team/inline:1"},
@@ -176,6 +182,7 @@ func TestStepCaches(t *testing.T) {
 			settings := []string{
 				"PLUGIN_REPO=" + b.Registry.Addr + "/team/" + name, "PLUGIN_TAGS=1", "PLUGIN_REGION=" + testenv.AWSRegion, "PLUGIN_PATH_STYLE=true", "PLUGIN_BUILDX_OPTIONS=--provenance=mode=max",
 				"PLUGIN_HARNESS_SELF_HOSTED_S3_ACCESS_KEY=canary-of-the-access", "PLUGIN_HARNESS_SELF_HOSTED_S3_SECRET_KEY=canary-of-the-secret",
+				"PLUGIN_HARNESS_SELF_HOSTED_AZURE_ACCOUNT_KEY=" + accountKey,
 			}
 			first := b.step(dir, append(settings, "PLUGIN_CACHE_TO="+c.to)...)
 			first.ok(t)
@@ -187,17 +194,20 @@ func TestStepCaches(t *testing.T) {
 				t.Errorf("the step ran again:\n%s", again.stderr)
 			}
 			for what, text := range map[string]string{"the log": first.stdout + first.stderr + again.stdout + again.stderr, "buildkitd's log": b.Buildkitd.Log() + fresh.Log()} {
-				if strings.Contains(text, "canary") {
+				if strings.Contains(text, "canary") || strings.Contains(text, accountKey) {
 					t.Errorf("a key is in %s:\n%s", what, text)
 				}
 			}
 			for _, root := range []string{b.Buildkitd.Root, fresh.Root} {
-				wantNotKept(t, root, "canary")
+				wantNotKept(t, root, "canary", accountKey)
 			}
 		})
 	}
-	if len(store.Refused()) > 0 || len(store.Objects()) == 0 {
-		t.Errorf("S3 has %d objects, and refused %q", len(store.Objects()), store.Refused())
+	if len(store.Refused()) > 0 || store.Objects() == 0 {
+		t.Errorf("S3 has %d objects, and refused %q", store.Objects(), store.Refused())
+	}
+	if len(blobs.Refused()) > 0 || blobs.Blobs() == 0 {
+		t.Errorf("Azure has %d blobs, and refused %q", blobs.Blobs(), blobs.Refused())
 	}
 }
 

@@ -49,15 +49,11 @@ func StartS3(keys aws.Credentials, region string) (*S3, error) {
 // Close ends the server.
 func (s *S3) Close() error { return s.server.Close() }
 
-// Objects returns all objects, by BUCKET/KEY.
-func (s *S3) Objects() map[string][]byte {
+// Objects returns the number of objects.
+func (s *S3) Objects() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	objects := map[string][]byte{}
-	for name, data := range s.objects {
-		objects[name] = data
-	}
-	return objects
+	return len(s.objects)
 }
 
 // Refused returns the requests that were not signed with the keys.
