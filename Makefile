@@ -9,6 +9,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 .PHONY: build tools deps demo-deps demo test unit integration lint golden bench fuzz frontend-image image clean
 
 build: ## bin/samforge and bin/samforge-frontend
+	for arch in amd64 arm64; do \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/instance-$$arch ./cmd/samforge-instance && \
+	  gzip -9nc bin/instance-$$arch >internal/invoke/programs/instance-$$arch.gz || exit 1; done
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge-frontend ./cmd/samforge-frontend
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -115,6 +116,9 @@ func prepare(p *project.Project, opt Options) (*request, []project.Target, error
 	}
 	if r.session, err = sessionAttachables(opt); err != nil {
 		return nil, nil, err
+	}
+	if opt.Step != nil {
+		maps.Copy(r.served.mounts, opt.Step.Sources())
 	}
 	r.warn()
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
@@ -253,6 +257,21 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 		warnEmpty(opt)
 		attachables = append(attachables, secrets)
 	}
+	agents, err := sshAgents(opt)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Step != nil {
+		agents = opt.Step.Attachable(agents)
+	}
+	if agents != nil {
+		attachables = append(attachables, agents)
+	}
+	return attachables, nil
+}
+
+// sshAgents returns the SSH agents that the builder may use; nil without any.
+func sshAgents(opt Options) (session.Attachable, error) {
 	if len(opt.SSH) > 0 {
 		configs, err := build.ParseSSH(opt.SSH)
 		if err == nil {
@@ -265,9 +284,9 @@ func sessionAttachables(opt Options) ([]session.Attachable, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--ssh: %w", err)
 		}
-		attachables = append(attachables, agents)
+		return agents, nil
 	}
-	return attachables, nil
+	return nil, nil
 }
 
 // warnEmpty warns about secrets that come from variables which are not set: BuildKit passes them as

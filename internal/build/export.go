@@ -13,6 +13,9 @@ import (
 // exports says where an image goes. If the user asked for no output, the builder still assembles
 // the image without sending its layers anywhere, so that its digest is known.
 func exports(opt Options, t project.Target, several, inEngine bool) ([]bkclient.ExportEntry, error) {
+	if opt.BuildOnly {
+		return nil, nil
+	}
 	entries, err := outputs(opt.Outputs, t, several)
 	if err != nil {
 		return nil, err

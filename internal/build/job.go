@@ -74,8 +74,22 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 	if r.opt.Push && t.Lambda != nil {
 		job.Build = r.guard.before(t, job.Build)
 	}
+	if r.opt.Step != nil {
+		job.Build = withStep(r.opt.Step, t, job.Build)
+	}
 	job.Build = r.together.join(job.Build)
 	return job, nil
+}
+
+// withStep returns a build that does something with its result.
+func withStep(step Step, t project.Target, build gateway.BuildFunc) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		res, err := build(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return res, step.Run(ctx, c, t, res)
+	}
 }
 
 // buildOf returns the build function of a target, which first builds the targets that are its

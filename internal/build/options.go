@@ -7,12 +7,28 @@ import (
 	"context"
 	"io"
 
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/tonistiigi/fsutil"
+
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 )
+
+// Step is something that is done with the image of a target. Its Attachable and its Sources are in the
+// session of the builder.
+type Step interface {
+	// Run is called with the result of the target's build. Its error is the target's.
+	Run(ctx context.Context, c gateway.Client, t project.Target, res *gateway.Result) error
+	// Attachable returns what takes the place of the SSH agents in the session, which it is given: nil
+	// if there are none.
+	Attachable(agents session.Attachable) session.Attachable
+	// Sources are further local sources, by their names.
+	Sources() map[string]fsutil.FS
+}
 
 // Options are the flags of `samforge build` that do not describe the images. The zero value keeps
 // the result in the builder's cache.
@@ -29,6 +45,10 @@ type Options struct {
 	// NoSkip builds the functions of a SAM template even if an image of the same inputs is in the
 	// registry.
 	NoSkip bool
+	// Step runs with the image of each target when it is built, before it is exported. It may be nil.
+	Step Step
+	// BuildOnly exports nothing: the image is in the builder's cache.
+	BuildOnly bool
 	// Outputs are further exports, in the form of --output.
 	Outputs []string
 	// SkipExisting leaves out images whose tags all exist in the registry.

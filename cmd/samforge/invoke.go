@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/build"
+	"github.com/samforge/samforge/internal/invoke"
+	"github.com/samforge/samforge/internal/lambda/runtimeapi"
+	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/userfile"
+)
+
+// invokeFlags are the flags of samforge invoke.
+type invokeFlags struct {
+	buildFlags
+	event       string
+	network     bool
+	invocations int
+}
+
+func invokeCommand() *cobra.Command {
+	var f invokeFlags
+	c := &cobra.Command{
+		Use:   "invoke [flags] [FUNCTION]",
+		Short: "Build a function of a SAM template, and run it under the limits of Lambda",
+		Long: `Build the image of a function and run it once, under the limits that Lambda would run it with:
+Timeout, MemorySize, EphemeralStorage, an unprivileged user, a root that nobody can write to, and
+no network but its own. It needs no Docker engine, and works on a remote and a rootless builder.
+
+The response goes to standard output, and the logs to standard error.
+Exit codes: 0 done, 1 the function or the build failed, 2 the input is wrong.`,
+		Example: `  samforge invoke HelloWorld --event events/hello.json
+  echo '{"name": "world"}' | samforge invoke HelloWorld -e -`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return &usageError{fmt.Errorf("%s takes one function, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
+			}
+			return nil
+		},
+		RunE: f.run,
+	}
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&f.event, "event", "e", "", "`file` with the event, - for standard input (default {})")
+	flags.StringVarP(&f.input.File, "template-file", "t", "", "SAM template (default template.yaml)")
+	flags.StringVarP(&f.input.File, "file", "f", "", "")
+	_ = flags.MarkHidden("file")
+	flags.BoolVar(&f.network, "network", false, "let the function reach the network of the builder")
+	flags.IntVar(&f.invocations, "invocations", 1, "invoke one instance this `number` of times")
+	f.registerTemplate(c)
+	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of the Dockerfile: `NAME=VALUE`, or NAME to take it from the environment")
+	f.registerContexts(c)
+	f.registerConfig(c)
+	f.registerSettings(c)
+	flags.StringArrayVar(&f.build.Builders, "builder", nil, "`address` of a buildkitd (default $BUILDKIT_HOST, else one that samforge finds or starts)")
+	f.registerTLS(c)
+	flags.StringVar(&f.build.Progress, "progress", "plain", "`type` of progress output: plain, rawjson or quiet")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
+	return c
+}
+
+func (f *invokeFlags) run(c *cobra.Command, args []string) error {
+	event, err := f.readEvent(c)
+	if err != nil {
+		return &usageError{err}
+	}
+	f.input.Targets = args
+	p, err := f.load(c, nil)
+	if err != nil {
+		return err
+	}
+	if !p.IsTemplate() {
+		return &usageError{fmt.Errorf("%s is no SAM template: name one with --template-file", p.File.Name)}
+	}
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	of, err := frontend.FunctionNamed(p.Template(), name)
+	if err != nil {
+		return project.BadInput(err)
+	}
+	function, warnings := invoke.Of(of)
+	for _, warning := range warnings {
+		fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+warning)
+	}
+	region := f.input.Region
+	if region == "" {
+		region = "us-east-1"
+	}
+	invoker, err := invoke.New(invoke.Options{
+		Function: func(project.Target) invoke.Function { return function }, Event: event, Invocations: f.invocations,
+		Region: region, Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
+	})
+	if err != nil {
+		return err
+	}
+	f.build.Step, f.build.BuildOnly, f.build.Registries = invoker, true, f.registries(c)
+	if _, err := build.Build(c.Context(), p, f.build); err != nil {
+		return err
+	}
+	if invoker.Failed() != nil {
+		return errFindings // Lambda's error is on standard output
+	}
+	return nil
+}
+
+// readEvent returns the event.
+func (f *invokeFlags) readEvent(c *cobra.Command) (event []byte, err error) {
+	switch f.event {
+	case "":
+		return []byte("{}"), nil
+	case "-":
+		event, err = io.ReadAll(io.LimitReader(c.InOrStdin(), runtimeapi.MaxPayload+1))
+	default:
+		event, err = userfile.Read(f.event, runtimeapi.MaxPayload)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--event: %w", err)
+	case len(event) > runtimeapi.MaxPayload:
+		return nil, errors.New("--event: the event has more than 6 MB, which Lambda refuses")
+	case !json.Valid(event):
+		return nil, fmt.Errorf("--event %s: the event is no JSON", f.event)
+	}
+	return event, nil
+}

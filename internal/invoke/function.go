@@ -1,0 +1,127 @@
+package invoke
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/samforge/samforge/internal/lambda/instance"
+	"github.com/samforge/samforge/samtemplate"
+)
+
+// Function is what Lambda would run an image with.
+type Function struct {
+	// Name is that of the function in its environment.
+	Name string
+	// EntryPoint, Command and Dir take the place of those of the image, if they are given.
+	EntryPoint, Command []string
+	Dir                 string
+	// Environment are the variables of the function.
+	Environment map[string]string
+	// Timeout is the time that an invocation has. Memory is the limit of memory, and Storage the size
+	// of /tmp, both in MiB.
+	Timeout         time.Duration
+	Memory, Storage int64
+}
+
+// Default returns what Lambda gives a function that sets nothing:
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+func Default(name string) Function {
+	return Function{Name: name, Environment: map[string]string{}, Timeout: 3 * time.Second, Memory: 128, Storage: 512}
+}
+
+// Of returns what a template sets for a function. warnings name what is not known before the stack is
+// deployed.
+func Of(f *samtemplate.Function) (of Function, warnings []string) {
+	of = Default(f.ResourceID)
+	unknown := func(what string, u *samtemplate.Unresolved) bool {
+		if u != nil {
+			warnings = append(warnings, fmt.Sprintf("%s is left as it is: %s", what, u.Reason))
+		}
+		return u != nil
+	}
+	if !unknown("Timeout", f.Timeout.Unresolved) {
+		of.Timeout = time.Duration(f.Timeout.N) * time.Second
+	}
+	if !unknown("MemorySize", f.MemorySize.Unresolved) {
+		of.Memory = int64(f.MemorySize.N)
+	}
+	if !unknown("EphemeralStorage", f.EphemeralStorage.Unresolved) {
+		of.Storage = int64(f.EphemeralStorage.N)
+	}
+	if !unknown("ImageConfig", f.ImageConfig.Unresolved) {
+		of.EntryPoint, of.Command = revealed(f.ImageConfig.EntryPoint), revealed(f.ImageConfig.Command)
+		of.Dir = f.ImageConfig.WorkingDirectory.Reveal()
+	}
+	for _, variable := range f.Environment {
+		if u := variable.Value.Unresolved; u != nil {
+			warnings = append(warnings, fmt.Sprintf("the variable %s is not set: %s", variable.Name, u.Reason))
+			continue
+		}
+		of.Environment[variable.Name] = variable.Value.Reveal()
+	}
+	return of, warnings
+}
+
+func revealed(texts []samtemplate.Text) (plain []string) {
+	for _, text := range texts {
+		plain = append(plain, text.Reveal())
+	}
+	return plain
+}
+
+// initTimeout is how long a runtime may take to start:
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const initTimeout = 10 * time.Second
+
+// The user of functions on Lambda.
+const (
+	lambdaUID = 993
+	lambdaGID = 990
+)
+
+// spec returns how an instance of the function runs an image.
+func (f Function) spec(image ocispecs.ImageConfig, region string) instance.Spec {
+	entrypoint, command := image.Entrypoint, image.Cmd
+	if f.EntryPoint != nil {
+		entrypoint = f.EntryPoint
+	}
+	if f.Command != nil {
+		command = f.Command
+	}
+	s := instance.Spec{
+		Args: slices.Concat(entrypoint, command), Dir: image.WorkingDir, UID: lambdaUID, GID: lambdaGID,
+		Memory: f.Memory << 20, Timeout: f.Timeout, InitTimeout: initTimeout,
+	}
+	if f.Dir != "" {
+		s.Dir = f.Dir
+	}
+	if s.Dir == "" {
+		s.Dir = "/"
+	}
+	env := map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC", "LAMBDA_TASK_ROOT": "/var/task", "LAMBDA_RUNTIME_DIR": "/var/runtime"}
+	for _, variable := range image.Env {
+		name, value, _ := strings.Cut(variable, "=")
+		env[name] = value
+	}
+	maps.Copy(env, f.Environment)
+	handler := ""
+	if len(command) > 0 {
+		handler = command[0]
+	}
+	for name, value := range map[string]string{ // which a function cannot set
+		"_HANDLER": handler, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_LAMBDA_FUNCTION_NAME": f.Name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": fmt.Sprint(f.Memory), "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/" + f.Name, "AWS_LAMBDA_LOG_STREAM_NAME": "$LATEST",
+		"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+	} {
+		env[name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		s.Env = append(s.Env, name+"="+env[name])
+	}
+	return s
+}

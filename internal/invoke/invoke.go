@@ -1,0 +1,275 @@
+// Package invoke runs the image of a function in BuildKit under the limits of Lambda, before it is in a
+// registry.
+//
+// A build step on the image starts a small program, which starts the runtime of the function and serves
+// the Runtime API to it (package instance). samforge sends it the events, and gets the responses and the
+// logs, over a socket of the session.
+package invoke
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/sshforward"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/staticfs"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+
+	"github.com/samforge/samforge/internal/lambda/instance"
+	"github.com/samforge/samforge/internal/lambda/runtimeapi"
+	"github.com/samforge/samforge/internal/project"
+)
+
+// Options say how functions are invoked.
+type Options struct {
+	// Function is what the image of a target is run with.
+	Function func(t project.Target) Function
+	// Event is what the function gets, and Invocations how often one instance gets it.
+	Event       []byte
+	Invocations int
+	Region      string
+	// Network lets the function reach what the steps of a build reach, and not only itself.
+	Network bool
+	// Stdout gets the responses, and Stderr the logs.
+	Stdout, Stderr io.Writer
+}
+
+// Invoker invokes functions: a [build.Step].
+type Invoker struct {
+	opt Options
+
+	mu        sync.Mutex
+	instances map[string]*running // by the ID of the socket
+	programs  map[string]*programOf
+}
+
+// programOf is the program of an instance for an architecture.
+type programOf struct {
+	name string // of the source
+	hash digest.Digest
+	data []byte
+}
+
+// running is an instance on a builder.
+type running struct {
+	spec    instance.Spec
+	of      Function
+	reports []*instance.Report
+	err     error
+}
+
+// New returns an invoker. The error says that samforge was built without the program for functions.
+func New(opt Options) (*Invoker, error) {
+	i := &Invoker{opt: opt, instances: map[string]*running{}, programs: map[string]*programOf{}}
+	for _, arch := range []string{"amd64", "arm64"} {
+		data, err := program(arch)
+		if err != nil {
+			return nil, err
+		}
+		i.programs[arch] = &programOf{"samforge-instance-" + arch, digest.FromBytes(data), data}
+	}
+	return i, nil
+}
+
+// Sources are the programs of instances.
+func (i *Invoker) Sources() map[string]fsutil.FS {
+	sources := map[string]fsutil.FS{}
+	for _, p := range i.programs {
+		files := staticfs.NewFS()
+		files.Add("instance", &types.Stat{Mode: 0o755, Size: int64(len(p.data))}, p.data)
+		sources[p.name] = files
+	}
+	return sources
+}
+
+// Attachable serves the sockets of instances beside the SSH agents of the user.
+func (i *Invoker) Attachable(agents session.Attachable) session.Attachable {
+	s := &sockets{serve: i.serve, knows: func(id string) bool { return i.instance(id) != nil }}
+	s.agents, _ = agents.(sshforward.SSHServer)
+	return s
+}
+
+func (i *Invoker) instance(id string) *running {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.instances[id]
+}
+
+// Where things are in the container of an instance.
+const (
+	programFolder = "/.samforge"
+	socketPath    = "/.samforge-socket"
+	resultFolder  = "/.samforge-result"
+)
+
+// Run invokes the function of a target.
+func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, res *gateway.Result) error {
+	var image ocispecs.Image
+	if err := json.Unmarshal(res.Metadata[exptypes.ExporterImageConfigKey], &image); err != nil {
+		return fmt.Errorf("read the configuration of the image: %w", err)
+	}
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return err
+	}
+	socket := "samforge-" + hex.EncodeToString(id)
+	function := i.opt.Function(t)
+	in := &running{of: function, spec: function.spec(image.Config, i.opt.Region)}
+	i.mu.Lock()
+	i.instances[socket] = in
+	i.mu.Unlock()
+	def, err := i.definition(ctx, t, res, socket, function)
+	if err != nil {
+		return err
+	}
+	_, err = c.Solve(ctx, gateway.SolveRequest{Definition: def, Evaluate: true})
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case in.err != nil:
+		return in.err
+	case len(in.reports) < max(i.opt.Invocations, 1) && err == nil:
+		return errors.New("the instance ended before it answered")
+	case len(in.reports) > 0 && in.reports[len(in.reports)-1].Err != nil:
+		return nil // the report says so
+	}
+	return explain(err, t)
+}
+
+// explain adds to the error of a builder why the function did not run.
+func explain(err error, t project.Target) error {
+	if err != nil && strings.Contains(err.Error(), "exec format error") {
+		return fmt.Errorf("the builder cannot run programs for %s/%s: name a builder of that architecture, or let it emulate one (binfmt_misc): %w", t.Platforms[0].OS, t.Platforms[0].Architecture, err)
+	}
+	return err
+}
+
+// definition returns the build step that is the instance.
+func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway.Result, socket string, f Function) (*pb.Definition, error) {
+	ref, err := res.SingleRef()
+	if err != nil {
+		return nil, err
+	}
+	root := llb.Scratch()
+	if ref != nil {
+		if root, err = ref.ToState(); err != nil {
+			return nil, err
+		}
+	}
+	platform := t.Platforms[0]
+	of := i.programs[platform.Architecture]
+	if of == nil {
+		return nil, fmt.Errorf("Lambda has no architecture %s", platform.Architecture)
+	}
+	source := llb.Local(of.name, llb.SharedKeyHint(of.name+of.hash.Encoded()), llb.WithCustomName("[internal] load the program of an instance"))
+	network := pb.NetMode_NONE
+	if i.opt.Network {
+		network = pb.NetMode_UNSET
+	}
+	run := root.Run(
+		llb.Args([]string{programFolder + "/instance", socketPath}),
+		llb.Dir("/"), llb.User("0:0"), llb.ReadonlyRootFS(), llb.IgnoreCache, llb.Network(network), llb.Platform(platform),
+		llb.AddMount(programFolder, source, llb.Readonly),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(f.Storage<<20))),
+		llb.AddSSHSocket(llb.SSHID(socket), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
+		llb.WithCustomName("invoke "+t.Name),
+	)
+	// The root cannot be written to, so the result of the step is another folder, which stays empty.
+	def, err := run.AddMount(resultFolder, llb.Scratch()).Marshal(ctx, llb.Platform(platform))
+	if err != nil {
+		return nil, err
+	}
+	return def.ToPB(), nil
+}
+
+// serve speaks with an instance.
+func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (known bool, err error) {
+	in := i.instance(id)
+	if in == nil {
+		return false, nil
+	}
+	if err := i.talk(in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		in.err = fmt.Errorf("the connection to the instance: %w", err)
+	}
+	return true, nil
+}
+
+// talk sends the instance its events, one after the other.
+func (i *Invoker) talk(in *running, to *json.Encoder, from *json.Decoder) error {
+	if err := to.Encode(instance.Request{Spec: &in.spec}); err != nil {
+		return err
+	}
+	for range max(i.opt.Invocations, 1) {
+		invocation := runtimeapi.Invocation{
+			ID: newID(), Event: i.opt.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
+			ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.of.Name,
+		}
+		fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
+		if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {
+			return err
+		}
+		report, err := i.listen(from)
+		if err != nil {
+			return err
+		}
+		i.print(invocation.ID, in.of, report)
+		i.mu.Lock()
+		in.reports = append(in.reports, report)
+		i.mu.Unlock()
+	}
+	return nil
+}
+
+// listen passes on what an instance says until an invocation is over.
+func (i *Invoker) listen(from *json.Decoder) (*instance.Report, error) {
+	for {
+		var m instance.Message
+		if err := from.Decode(&m); err != nil {
+			return nil, err
+		}
+		var err error
+		switch {
+		case m.Done != nil:
+			return m.Done, nil
+		case m.Warning != "":
+			_, err = fmt.Fprintln(i.opt.Stderr, m.Warning)
+		case len(m.Log) > 0:
+			_, err = i.opt.Stderr.Write(m.Log)
+		default:
+			_, err = i.opt.Stdout.Write(m.Chunk)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Failed returns the error of the last invocation that failed; nil if none did.
+func (i *Invoker) Failed() (last *runtimeapi.Error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, in := range i.instances {
+		for _, report := range in.reports {
+			if report.Err != nil {
+				last = report.Err
+			}
+		}
+	}
+	return last
+}

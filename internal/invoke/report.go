@@ -1,0 +1,41 @@
+package invoke
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/samforge/samforge/internal/lambda/instance"
+)
+
+// newID returns the ID of a request, a random UUID.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // which never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// print writes the end of an invocation as Lambda logs it: the error to Stdout, in place of a response.
+func (i *Invoker) print(id string, f Function, report *instance.Report) {
+	if report.Err != nil {
+		_, _ = i.opt.Stdout.Write(report.Err.Body)
+	}
+	if report.OutOfMemory {
+		fmt.Fprintf(i.opt.Stderr, "RequestId: %s Error: the function had more memory than its MemorySize of %d MB\n", id, f.Memory)
+	}
+	milliseconds := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	line := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %.0f ms\tMemory Size: %d MB\tMax Memory Used: %d MB",
+		id, milliseconds(report.Duration), math.Ceil(milliseconds(report.Duration+report.Init)), f.Memory, (report.Memory+1<<20-1)>>20)
+	if report.Init > 0 {
+		line += fmt.Sprintf("\tInit Duration: %.2f ms", milliseconds(report.Init))
+	}
+	switch {
+	case report.TimedOut:
+		line += "\tStatus: timeout"
+	case report.Err != nil:
+		line += "\tStatus: error\tError Type: " + report.Err.Type
+	}
+	fmt.Fprintf(i.opt.Stderr, "END RequestId: %s\n%s\n", id, line)
+}

@@ -1,0 +1,161 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/samforge/samforge/internal/lambda/runtimeapi"
+)
+
+// Run runs an instance until the connection ends.
+func Run(ctx context.Context, conn io.ReadWriter) error {
+	in := &instance{encoder: json.NewEncoder(conn)}
+	decoder := json.NewDecoder(conn)
+	for {
+		var request Request
+		err := decoder.Decode(&request)
+		if errors.Is(err, io.EOF) {
+			return in.stop()
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("read a request: %w", err), in.stop())
+		}
+		switch {
+		case request.Spec != nil:
+			in.spec = *request.Spec
+		case request.Invoke != nil:
+			in.send(Message{Done: in.invoke(ctx, *request.Invoke)})
+		}
+	}
+}
+
+// instance is an instance, whose runtime may have to be started.
+type instance struct {
+	spec Spec
+
+	sending sync.Mutex
+	encoder *json.Encoder
+
+	runtime *runtime // nil if none runs
+	most    int64    // of memory, of the runtimes before
+}
+
+func (in *instance) send(m Message) {
+	in.sending.Lock()
+	defer in.sending.Unlock()
+	_ = in.encoder.Encode(m) // without samforge, the next request fails
+}
+
+// chunks sends the response as it comes.
+type chunks struct{ in *instance }
+
+func (c chunks) Write(p []byte) (int, error) {
+	c.in.send(Message{Chunk: p})
+	return len(p), nil
+}
+
+// errTimeout is the end of the time that an invocation has.
+var errTimeout = errors.New("time-out")
+
+// invoke runs an invocation, and starts the runtime before if none runs.
+func (in *instance) invoke(ctx context.Context, of runtimeapi.Invocation) *Report {
+	report := &Report{}
+	if in.runtime == nil {
+		begin := time.Now()
+		err := in.start(ctx, in.spec.InitTimeout)
+		if errors.Is(err, errTimeout) { // Lambda starts it again within the time of the invocation
+			in.send(Message{Warning: fmt.Sprintf("INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: timeout", milliseconds(in.spec.InitTimeout))})
+			begin = time.Now()
+			err = in.start(ctx, in.spec.Timeout)
+		}
+		report.Init = time.Since(begin)
+		if err != nil {
+			in.fail(report, of, err)
+			return report
+		}
+	}
+	begin := time.Now()
+	of.Deadline = begin.Add(in.spec.Timeout)
+	limited, cancel := context.WithTimeoutCause(ctx, in.spec.Timeout, errTimeout)
+	defer cancel()
+	err := in.runtime.api.Invoke(limited, of, chunks{in})
+	report.Duration = time.Since(begin)
+	in.runtime.logs.flush()
+	report.Memory = max(in.most, in.runtime.memory.most())
+	in.fail(report, of, err)
+	return report
+}
+
+// fail adds the error of an invocation to its report. A runtime that ended, or that takes too long, is
+// not used again.
+func (in *instance) fail(report *Report, of runtimeapi.Invocation, err error) {
+	if err == nil {
+		return
+	}
+	ended := in.runtime != nil && in.runtime.ended.Load()
+	if failed, ok := runtimeapi.IsError(err); ok {
+		report.Err = failed.Of(of.ID)
+	} else {
+		ended = true
+	}
+	if errors.Is(err, errTimeout) {
+		report.TimedOut = true
+		report.Err = runtimeapi.NewError("Sandbox.Timedout", "RequestId: %s Error: Task timed out after %.2f seconds", of.ID, in.spec.Timeout.Seconds())
+	} else if report.Err == nil {
+		report.Err = runtimeapi.NewError("Runtime.Unknown", "RequestId: %s Error: %v", of.ID, err)
+	}
+	if !ended || in.runtime == nil {
+		return
+	}
+	report.OutOfMemory = in.runtime.memory.exceeded()
+	_ = in.stop()
+	report.Memory = in.most
+}
+
+// start starts the runtime, and waits until it is ready.
+func (in *instance) start(ctx context.Context, limit time.Duration) error {
+	r := &runtime{api: runtimeapi.NewServer()}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("serve the Runtime API: %w", err)
+	}
+	r.server = &http.Server{Handler: r.api, ReadHeaderTimeout: time.Minute}
+	go func() { _ = r.server.Serve(listener) }()
+	in.runtime = r
+	extensions, _ := filepath.Glob("/opt/extensions/*") // the pattern is right
+	if err := r.run(in, listener.Addr().String(), extensions); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
+	defer cancel()
+	err = r.api.WaitReady(limited)
+	if errors.Is(err, errTimeout) {
+		return errors.Join(errTimeout, in.stop())
+	}
+	if reported := r.api.InitError(); err == nil && reported != nil {
+		return reported // and it asked for an invocation all the same
+	}
+	return err
+}
+
+// stop ends the runtime, if one runs.
+func (in *instance) stop() error {
+	if in.runtime == nil {
+		return nil
+	}
+	in.runtime.kill()
+	in.most = max(in.most, in.runtime.memory.most())
+	err := in.runtime.server.Close()
+	in.runtime = nil
+	return err
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,52 @@
+// Package instance is an instance of a function: the process that starts the function's runtime in its
+// container, serves the Runtime API to it, and holds it to Lambda's limits. It speaks with samforge over
+// one connection. It depends on the standard library alone, because its program is sent to builders.
+package instance
+
+import (
+	"time"
+
+	"github.com/samforge/samforge/internal/lambda/runtimeapi"
+)
+
+// Spec says how an instance runs.
+type Spec struct {
+	// Args is the entrypoint with the command; Env is the whole environment, as NAME=VALUE; Dir is the
+	// working directory.
+	Args, Env []string
+	Dir       string
+	// UID and GID are those of the function's processes.
+	UID, GID uint32
+	// Memory is the limit of all processes together, in bytes.
+	Memory int64
+	// Timeout limits an invocation, and InitTimeout the start of the runtime before it.
+	Timeout, InitTimeout time.Duration
+}
+
+// Request is a message to an instance: its Spec first, then invocations one after the other. The end of
+// the connection ends the instance.
+type Request struct {
+	Spec   *Spec                  `json:",omitempty"`
+	Invoke *runtimeapi.Invocation `json:",omitempty"`
+}
+
+// Message is a message from an instance. One of its fields is set.
+type Message struct {
+	// Log is output of the function, and Chunk a part of the response.
+	Log, Chunk []byte  `json:",omitempty"`
+	Warning    string  `json:",omitempty"`
+	Done       *Report `json:",omitempty"`
+}
+
+// Report is the end of an invocation.
+type Report struct {
+	// Err is why the invocation failed; nil if it did not.
+	Err *runtimeapi.Error
+	// Duration is that of the invocation, and Init that of the start of the runtime before it: 0 for a
+	// warm instance.
+	Duration, Init time.Duration
+	// Memory is the most that the processes had since the start of the instance, in bytes.
+	Memory int64
+	// TimedOut and OutOfMemory say which limit ended it.
+	TimedOut, OutOfMemory bool
+}

@@ -1,0 +1,205 @@
+package instance
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/samforge/samforge/internal/lambda/runtimeapi"
+)
+
+// runtime is the process of a function's runtime, with those of its extensions.
+type runtime struct {
+	api    *runtimeapi.Server
+	server *http.Server
+	logs   *logs
+	memory *memory
+
+	mu      sync.Mutex
+	started []int // the process groups
+	waiting sync.WaitGroup
+	ended   atomic.Bool // the runtime itself has ended, or never started
+}
+
+// run starts the processes.
+func (r *runtime) run(in *instance, address string, extensions []string) (err error) {
+	r.memory = watchMemory(in.spec.Memory, r.killAll)
+	if r.logs, err = newLogs(in); err != nil {
+		return err
+	}
+	env := append(in.spec.Env[:len(in.spec.Env):len(in.spec.Env)], "AWS_LAMBDA_RUNTIME_API="+address)
+	for _, extension := range extensions {
+		if err := r.startProcess(in, env, []string{extension}, nil); err != nil {
+			return runtimeapi.NewError("Extension.LaunchError", "Error: %v", err)
+		}
+	}
+	ended := func(err error) {
+		r.ended.Store(true)
+		r.api.End(exitError(err))
+	}
+	if err := r.startProcess(in, env, in.spec.Args, ended); err != nil {
+		r.ended.Store(true)
+		kind := "Runtime.InvalidEntrypoint"
+		if info, stat := os.Stat(in.spec.Dir); in.spec.Dir != "" && (stat != nil || !info.IsDir()) {
+			kind = "Runtime.InvalidWorkingDir"
+		}
+		return runtimeapi.NewError(kind, "Error: %v", err)
+	}
+	return nil
+}
+
+// startProcess starts a process as the function's user. ended is called when it has ended.
+func (r *runtime) startProcess(in *instance, env, args []string, ended func(error)) error {
+	if len(args) == 0 {
+		return errors.New("the image has neither ENTRYPOINT nor CMD")
+	}
+	path, err := lookPath(args[0], env, in.spec.Dir)
+	if err != nil {
+		return err
+	}
+	cmd := &exec.Cmd{Path: path, Args: args, Env: env, Dir: in.spec.Dir, Stdout: r.logs.pipe, Stderr: r.logs.pipe}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if in.spec.UID != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: in.spec.UID, Gid: in.spec.GID}
+	}
+	err = cmd.Start()
+	if errors.Is(err, syscall.EINVAL) && cmd.SysProcAttr.Credential != nil {
+		in.send(Message{Warning: "the builder's user namespace has one id: the function runs as root in it, and reads files that Lambda's user may not"})
+		cmd = &exec.Cmd{Path: path, Args: args, Env: env, Dir: in.spec.Dir, Stdout: r.logs.pipe, Stderr: r.logs.pipe}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.started = append(r.started, cmd.Process.Pid)
+	r.mu.Unlock()
+	r.waiting.Go(func() {
+		err := cmd.Wait()
+		if ended != nil {
+			r.logs.flush()
+			ended(err)
+		}
+	})
+	return nil
+}
+
+// exitError is what Lambda says of a runtime that ended.
+func exitError(err error) *runtimeapi.Error {
+	if err == nil {
+		return runtimeapi.NewError("Runtime.ExitError", "Error: Runtime exited without providing a reason")
+	}
+	return runtimeapi.NewError("Runtime.ExitError", "Error: Runtime exited with error: %v", err)
+}
+
+// lookPath returns the path of a program, as execvp finds it with the PATH of env.
+func lookPath(name string, env []string, dir string) (string, error) {
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return name, nil
+	}
+	var folders string
+	for _, variable := range env {
+		if value, ok := strings.CutPrefix(variable, "PATH="); ok {
+			folders = value
+		}
+	}
+	found := error(fs.ErrNotExist)
+	for _, folder := range filepath.SplitList(folders) {
+		path := filepath.Join(folder, name)
+		info, err := os.Stat(path)
+		switch {
+		case err != nil || info.IsDir():
+		case info.Mode()&0o111 == 0:
+			found = fs.ErrPermission
+		default:
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w in PATH=%s", name, found, folders)
+}
+
+// killAll kills all processes with what they started.
+func (r *runtime) killAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, group := range r.started {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
+}
+
+// kill kills all processes, and waits for them.
+func (r *runtime) kill() {
+	r.killAll()
+	r.waiting.Wait()
+	r.memory.stop()
+	if r.logs != nil {
+		r.logs.close()
+	}
+}
+
+// logs are the output of a runtime, which goes to samforge line by line or as it comes.
+type logs struct {
+	pipe *os.File // the end that the processes write to
+
+	marker  []byte
+	flushed chan struct{}
+	over    chan struct{}
+}
+
+// newLogs starts to read the output.
+func newLogs(in *instance) (*logs, error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	l := &logs{pipe: writer, marker: []byte("\x00samforge: flush\x00\n"), flushed: make(chan struct{}), over: make(chan struct{})}
+	go func() {
+		defer close(l.over)
+		defer reader.Close()
+		lines := bufio.NewReaderSize(reader, 64<<10)
+		for {
+			line, err := lines.ReadSlice('\n')
+			rest, marked := bytes.CutSuffix(line, l.marker)
+			if len(rest) > 0 {
+				in.send(Message{Log: rest})
+			}
+			if marked {
+				l.flushed <- struct{}{}
+			}
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+				return
+			}
+		}
+	}()
+	return l, nil
+}
+
+// flush waits until all output of before has been sent.
+func (l *logs) flush() {
+	if _, err := l.pipe.Write(l.marker); err != nil {
+		return
+	}
+	select {
+	case <-l.flushed:
+	case <-l.over:
+	}
+}
+
+func (l *logs) close() {
+	_ = l.pipe.Close()
+	<-l.over
+}

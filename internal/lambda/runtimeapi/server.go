@@ -1,0 +1,348 @@
+// Package runtimeapi is the server's side of Lambda's Runtime API and of its Extensions API, for one
+// instance of a function:
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+package runtimeapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MaxPayload is the limit of an event and of a response that is not streamed, in bytes:
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const MaxPayload = 6 << 20
+
+// maxResponse is the limit of the Runtime API for a response: it leaves some room.
+const maxResponse = MaxPayload + 100
+
+// Invocation is one call of a function.
+type Invocation struct {
+	ID       string
+	Event    []byte
+	Deadline time.Time
+	// ARN, TraceID and ClientContext may be empty.
+	ARN, TraceID, ClientContext string
+}
+
+// Error is the error of a function, or of the runtime: what Lambda answers in place of a response.
+type Error struct {
+	Type string
+	// Body is JSON with errorMessage, errorType and often stackTrace.
+	Body []byte
+}
+
+func (e *Error) Error() string { return e.Type + ": " + string(e.Body) }
+
+// NewError returns an error that Lambda itself makes.
+func NewError(kind, format string, args ...any) *Error {
+	message := fmt.Sprintf(format, args...)
+	body, _ := json.Marshal(struct {
+		Type    string `json:"errorType"`
+		Message string `json:"errorMessage"`
+	}{kind, message}) // two texts
+	return &Error{Type: kind, Body: body}
+}
+
+// Of returns an error that [NewError] made before the invocation was known, as Lambda says it of the
+// invocation.
+func (e *Error) Of(id string) *Error {
+	var text struct {
+		Type    string `json:"errorType"`
+		Message string `json:"errorMessage"`
+	}
+	if json.Unmarshal(e.Body, &text) != nil || !strings.HasPrefix(text.Message, "Error: ") {
+		return e
+	}
+	return NewError(e.Type, "RequestId: %s %s", id, text.Message)
+}
+
+// Server serves the Runtime API to one instance of a function.
+type Server struct {
+	queue chan *call
+	ready chan struct{} // closed when the runtime asks for its first invocation
+	ended chan struct{} // closed when the runtime has ended, or could not start
+
+	mu      sync.Mutex
+	isReady bool
+	current *call  // the invocation that the runtime works on
+	err     *Error // why it ended
+
+	extensions extensions
+}
+
+// call is an invocation on its way.
+type call struct {
+	Invocation
+	out      io.Writer
+	answered bool
+	err      *Error
+	done     chan struct{}
+}
+
+// NewServer returns a server for an instance that starts now.
+func NewServer() *Server {
+	return &Server{queue: make(chan *call), ready: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// WaitReady returns when the runtime asks for an invocation. The error is an [*Error] if the runtime
+// could not start, or the cause of the end of ctx.
+func (s *Server) WaitReady(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-s.ended:
+		return s.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Invoke hands an invocation to the runtime, and writes the response to out. It returns when the
+// runtime is ready for the next invocation. The error is an [*Error] if the function or the runtime
+// failed, or the cause of the end of ctx.
+func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error {
+	c := &call{Invocation: of, out: out, done: make(chan struct{})}
+	select {
+	case s.queue <- c:
+	case <-s.ended:
+		return s.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-c.done:
+		if c.err != nil {
+			return c.err
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// End says that the runtime has ended: the invocation that it works on fails with err, unless it was
+// answered before.
+func (s *Server) End(err *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return
+	default:
+	}
+	if s.err == nil {
+		s.err = err
+	}
+	close(s.ended)
+	if c := s.current; c != nil {
+		if !c.answered {
+			c.err = err
+		}
+		close(c.done)
+		s.current = nil
+	}
+}
+
+// ServeHTTP answers the requests of runtimes and of extensions.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rest, ok := strings.CutPrefix(r.URL.Path, "/2018-06-01/runtime/")
+	if !ok {
+		s.extensions.serve(w, r)
+		return
+	}
+	id, kind, _ := strings.Cut(strings.TrimPrefix(rest, "invocation/"), "/")
+	switch {
+	case rest == "invocation/next" && r.Method == http.MethodGet:
+		s.next(w, r)
+	case rest == "init/error" && r.Method == http.MethodPost:
+		s.initError(w, r)
+	case kind == "response" && r.Method == http.MethodPost:
+		s.response(w, r, id)
+	case kind == "error" && r.Method == http.MethodPost:
+		s.functionError(w, r, id)
+	default:
+		refuse(w, http.StatusNotFound, "NotFound", "there is no "+r.URL.Path)
+	}
+}
+
+// next completes the invocation that was answered, and waits for the next one.
+func (s *Server) next(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if c := s.current; c != nil {
+		if !c.answered {
+			s.mu.Unlock()
+			refuse(w, http.StatusForbidden, "InvalidStateTransition", "the invocation has no response yet")
+			return
+		}
+		s.current = nil
+		close(c.done)
+	}
+	if !s.isReady {
+		s.isReady = true
+		close(s.ready)
+	}
+	s.mu.Unlock()
+	select {
+	case c := <-s.queue:
+		s.mu.Lock()
+		s.current = c
+		s.mu.Unlock()
+		s.extensions.tell(c.Invocation)
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Lambda-Runtime-Aws-Request-Id", c.ID)
+		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(c.Deadline.UnixMilli(), 10))
+		for name, value := range map[string]string{
+			"Lambda-Runtime-Invoked-Function-Arn": c.ARN, "Lambda-Runtime-Trace-Id": c.TraceID, "Lambda-Runtime-Client-Context": c.ClientContext,
+		} {
+			if value != "" {
+				h.Set(name, value)
+			}
+		}
+		_, _ = w.Write(c.Event)
+	case <-r.Context().Done():
+	}
+}
+
+// initError is the end of a runtime that could not start.
+func (s *Server) initError(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "InvalidRequest", err.Error())
+		return
+	}
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = reported(r.Header, body)
+	}
+	s.mu.Unlock()
+	accepted(w)
+}
+
+// reported returns the error that a runtime reports.
+func reported(h http.Header, body []byte) *Error {
+	e := &Error{Type: h.Get("Lambda-Runtime-Function-Error-Type"), Body: body}
+	var text struct {
+		Type string `json:"errorType"`
+	}
+	if err := json.Unmarshal(body, &text); err != nil {
+		return NewError(or(e.Type, "Runtime.Unknown"), "%s", body)
+	}
+	e.Type = or(e.Type, text.Type, "Runtime.Unknown")
+	return e
+}
+
+func or(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// answering returns the invocation with this ID, which is answered from now on.
+func (s *Server) answering(w http.ResponseWriter, id string) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.current
+	switch {
+	case c == nil || c.ID != id:
+		refuse(w, http.StatusBadRequest, "InvalidRequestID", "there is no invocation "+id)
+		return nil
+	case c.answered:
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the invocation has a response")
+		return nil
+	}
+	c.answered = true
+	return c
+}
+
+func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
+	mode := r.Header.Get("Lambda-Runtime-Function-Response-Mode")
+	if mode != "" && mode != "streaming" && mode != "buffered" {
+		refuse(w, http.StatusBadRequest, "InvalidResponseMode", "the response mode "+mode+" is neither buffered nor streaming")
+		return
+	}
+	c := s.answering(w, id)
+	if c == nil {
+		return
+	}
+	if mode == "streaming" {
+		if _, err := io.Copy(c.out, r.Body); err != nil {
+			c.err = NewError("Runtime.TruncatedResponse", "RequestId: %s Error: the response ended before its end: %v", id, err)
+		} else if kind := r.Trailer.Get("Lambda-Runtime-Function-Error-Type"); kind != "" {
+			c.err = &Error{Type: kind, Body: trailer(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))}
+		}
+		accepted(w)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
+	switch {
+	case err != nil:
+		c.err = NewError("Runtime.TruncatedResponse", "RequestId: %s Error: the response ended before its end: %v", id, err)
+		refuse(w, http.StatusBadRequest, "InvalidRequest", err.Error())
+	case len(body) > maxResponse:
+		c.err = NewError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)
+		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the response has more than 6 MB")
+	default:
+		_, _ = c.out.Write(body)
+		accepted(w)
+	}
+}
+
+// trailer decodes the text of an error in a trailer, which runtimes encode with base64.
+func trailer(text string) []byte {
+	if data, err := base64.StdEncoding.DecodeString(text); err == nil {
+		return data
+	}
+	return []byte(text)
+}
+
+func (s *Server) functionError(w http.ResponseWriter, r *http.Request, id string) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "InvalidRequest", err.Error())
+		return
+	}
+	if c := s.answering(w, id); c != nil {
+		c.err = reported(r.Header, body)
+		accepted(w)
+	}
+}
+
+func accepted(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
+}
+
+func refuse(w http.ResponseWriter, status int, kind, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"errorType": kind, "errorMessage": message})
+}
+
+// InitError returns the error that the runtime reported about its start; nil if it reported none.
+func (s *Server) InitError() *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// IsError reports whether err is the error of a function, and returns it.
+func IsError(err error) (*Error, bool) {
+	var of *Error
+	ok := errors.As(err, &of)
+	return of, ok
+}
