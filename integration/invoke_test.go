@@ -2,10 +2,14 @@ package integration
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
 )
 
 // The functions of the example answer their events, each in its language, and say what they needed.
@@ -24,6 +28,137 @@ func TestInvokeExample(t *testing.T) {
 			}
 			if ids := report.FindStringSubmatch(r.stderr); ids == nil || ids[1] != ids[2] || ids[2] != ids[3] {
 				t.Errorf("the report is not that of Lambda:\n%s", r.stderr)
+			}
+		})
+	}
+}
+
+// limited are functions that come to a limit of Lambda, or fail, by the names of their handlers.
+const limited = `import fs from 'node:fs';
+const until = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+let calls = 0;
+export const good = async (event) => {
+  fs.writeFileSync('/tmp/file', 'x');
+  console.log('working in', process.cwd());
+  return { event, calls: ++calls, color: process.env.COLOR, uid: process.getuid(), memory: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE, name: process.env.AWS_LAMBDA_FUNCTION_NAME };
+};
+export const writes = async () => fs.writeFileSync('/var/task/file', 'x');
+export const fills = async () => { const part = Buffer.alloc(8 << 20); for (let i = 0; i < 80; i++) fs.appendFileSync('/tmp/file', part); };
+export const reads = async () => fs.readFileSync('/var/task/secret', 'utf8');
+export const sleeps = async () => { console.log('going to sleep'); await until(60000); };
+export const eats = async () => { const all = []; for (;;) { all.push(Buffer.alloc(8 << 20, 1)); await until(1); } };
+export const throws = async () => { throw new TypeError('this is no number'); };
+export const exits = async () => process.exit(3);
+export const calls_out = async () => { try { await fetch('http://' + process.env.TO); return 'reached'; } catch (e) { return e.cause.code; } };
+export const large = async () => 'x'.repeat(7 << 20);
+`
+
+// limitedApplication writes a template with a function for each handler, and one whose settings of its
+// own do not run.
+func limitedApplication(t *testing.T, b *bed) (template string) {
+	t.Helper()
+	bases, err := testenv.FunctionBases(t.Context())
+	must(t, err)
+	must(t, b.Registry.PublishAll(bases))
+	base, err := b.Registry.Ref(testenv.NodeFunctionBase)
+	must(t, err)
+	text := "Transform: AWS::Serverless-2016-10-31\nParameters: {Color: {Type: String, Default: blue}}\nResources:\n"
+	add := func(name, properties, metadata string) {
+		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, " + properties + "}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app" + metadata + "}\n"
+	}
+	for _, handler := range []string{"good", "writes", "reads", "sleeps", "throws", "exits", "large", "missing"} {
+		add(handler, "Timeout: 2, MemorySize: 160, ImageConfig: {Command: [app."+handler+"]}, Environment: {Variables: {COLOR: !Ref Color, TOPIC: !Ref Topic}}", "")
+	}
+	add("fills", "Timeout: 60, MemorySize: 256, ImageConfig: {Command: [app.fills]}", "")
+	add("eats", "Timeout: 60, MemorySize: 160, ImageConfig: {Command: [app.eats]}", "")
+	add("out", "ImageConfig: {Command: [app.calls_out]}, Environment: {Variables: {TO: "+b.Registry.Addr+"}}", "")
+	add("nowhere", "ImageConfig: {EntryPoint: [/var/task/nowhere]}", "")
+	add("nobit", "ImageConfig: {EntryPoint: [/var/task/app.mjs]}", "")
+	add("nodir", "ImageConfig: {Command: [app.good], WorkingDirectory: /nowhere}", "")
+	add("scratch", "MemorySize: 128", ", DockerBuildTarget: empty")
+	text += "  Topic: {Type: AWS::SNS::Topic}\n"
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"template.yaml":  text,
+		"app/app.mjs":    limited,
+		"app/Dockerfile": "FROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs ./\nRUN echo secret >secret && chmod 600 secret\nCMD [\"app.good\"]\n",
+	} {
+		path := filepath.Join(dir, name)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		must(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	return filepath.Join(dir, "template.yaml")
+}
+
+// invoked runs samforge invoke on a template.
+func (b *bed) invoked(template string, args ...string) result {
+	b.t.Helper()
+	return run(b.t, b.env, append([]string{"invoke", "-q", "--builder", b.Buildkitd.Addr, "-t", template}, args...)...)
+}
+
+// What Lambda refuses fails here as there: each limit, each error of a function, and each image that does
+// not start.
+func TestInvokeLimits(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	template := limitedApplication(t, b)
+	event := filepath.Join(t.TempDir(), "event.json")
+	must(t, os.WriteFile(event, []byte(`{"a": [1]}`), 0o600))
+	r := b.invoked(template, "good", "-e", event)
+	if want := `{"event":{"a":[1]},"calls":1,"color":"blue","uid":993,"memory":"160","name":"good"}`; r.code != 0 || r.stdout != want ||
+		!strings.Contains(r.stderr, "working in /var/task\n") || !strings.Contains(r.stderr, "WARNING: the variable TOPIC is not set: ") {
+		t.Errorf("exit code %d, stdout %q\n%s", r.code, r.stdout, r.stderr)
+	}
+	for function, c := range map[string]struct{ stdout, stderr string }{
+		"writes":  {`"errorMessage":"EROFS: read-only file system, open '/var/task/file'"`, "Status: error"},
+		"fills":   {`"errorMessage":"ENOSPC: no space left on device, write"`, ""},
+		"reads":   {`"errorMessage":"EACCES: permission denied, open '/var/task/secret'"`, ""},
+		"sleeps":  {`Error: Task timed out after 2.00 seconds"`, "going to sleep\nEND "},
+		"eats":    {`"errorType":"Runtime.ExitError","errorMessage":"RequestId: `, "Error: the function had more memory than its MemorySize of 160 MB"},
+		"throws":  {`{"errorType":"TypeError","errorMessage":"this is no number"}`, "Error Type: TypeError"},
+		"exits":   {`Error: Runtime exited with error: exit status 3"`, "Error Type: Runtime.ExitError"},
+		"large":   {`{"errorType":"Function.ResponseSizeTooLarge",`, ""},
+		"missing": {`{"errorType":"Runtime.HandlerNotFound","errorMessage":"app.missing is undefined or not exported"}`, "Init Duration: "},
+		"nowhere": {`{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: `, ""},
+		"nobit":   {`/var/task/app.mjs: permission denied"}`, ""},
+		"nodir":   {`{"errorType":"Runtime.InvalidWorkingDir",`, ""},
+		"scratch": {`{"errorType":"Runtime.InvalidEntrypoint",`, ""},
+	} {
+		t.Run(function, func(t *testing.T) {
+			r := b.invoked(template, function)
+			if r.code != 1 || !strings.Contains(r.stdout, c.stdout) || !strings.Contains(r.stderr, c.stderr) || !json.Valid([]byte(r.stdout)) {
+				t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+			}
+		})
+	}
+	t.Run("no network unless asked", func(t *testing.T) {
+		for want, args := range map[string][]string{`"ECONNREFUSED"`: nil, `"reached"`: {"--network"}} {
+			if r := b.invoked(template, append(args, "out")...); r.code != 0 || r.stdout != want {
+				t.Errorf("%q: exit code %d, stdout %s, want %s\n%s", args, r.code, r.stdout, want, r.stderr)
+			}
+		}
+	})
+	t.Run("a warm instance", func(t *testing.T) {
+		r := b.invoked(template, "good", "--invocations", "3")
+		if r.code != 0 || strings.Count(r.stdout, `"calls":`) != 3 || !strings.Contains(r.stdout, `"calls":3`) || strings.Count(r.stderr, "Init Duration") != 1 {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+	})
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no JSON":      {[]string{"good", "-e", template}, "the event is no JSON"},
+		"no event":     {[]string{"good", "-e", "nowhere.json"}, "--event: stat nowhere.json"},
+		"which one":    {nil, "the template has several functions"},
+		"no function":  {[]string{"goood"}, `did you mean "good"?`},
+		"no template":  {[]string{"good", "-t", event}, ""},
+		"two of them":  {[]string{"good", "writes"}, "takes one function"},
+		"a wrong flag": {[]string{"good", "--nope"}, "unknown flag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r := b.invoked(template, c.args...); r.code != 2 || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
+				t.Errorf("exit code %d, want 2 and %q\n%s%s", r.code, c.want, r.stdout, r.stderr)
 			}
 		})
 	}

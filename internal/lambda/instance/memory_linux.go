@@ -53,8 +53,8 @@ func (m *memory) stop() {
 	m.watching.Wait()
 }
 
-// resident returns the resident memory of all processes that are seen but this one, in bytes:
-// proc_pid_statm(5). Processes share pages, which are counted for each of them.
+// resident returns the memory of all processes that are seen but this one, in bytes, without what a
+// kernel can take back at any time, such as the pages of a program's file: proc_pid_status(5).
 func resident() (sum int64) {
 	folder, err := os.Open("/proc")
 	if err != nil {
@@ -70,13 +70,17 @@ func resident() (sum int64) {
 		if name[0] < '0' || name[0] > '9' || name == self {
 			continue
 		}
-		data, err := os.ReadFile("/proc/" + name + "/statm")
+		data, err := os.ReadFile("/proc/" + name + "/status")
 		if err != nil {
 			continue // it has ended
 		}
-		if fields := bytes.Fields(data); len(fields) > 1 {
-			pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-			sum += pages * int64(os.Getpagesize())
+		for line := range bytes.Lines(data) {
+			key, value, _ := bytes.Cut(line, []byte(":"))
+			switch string(key) {
+			case "RssAnon", "RssShmem", "VmSwap":
+				kib, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
+				sum += kib << 10
+			}
 		}
 	}
 	return sum
