@@ -41,8 +41,8 @@ func (p patient) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 // The errors that BuildKit tries a request again for (util/resolver/retryhandler), in the words
 // that are left of them when the builder passes them on: a connection that broke off, and a status
 // of the server. An upload that the registry does not know is one whose end was done, and the
-// answer to it lost. BuildKit repeats a request that was one too many at once only. The limit of pulls
-// of Docker Hub is one for hours.
+// answer to it lost. BuildKit repeats a request that was one too many at once only. The limit of
+// pulls of Docker Hub is one for hours.
 var (
 	broken  = regexp.MustCompile(`\bEOF\b|connection reset by peer|broken pipe|use of closed network connection|TLS handshake timeout|http2: |stream error: |blob upload unknown|\bstatus (?:from \S+ request to \S+: )?(?:429|50[0234])\b|toomanyrequests`)
 	forLong = regexp.MustCompile(`pull rate limit`)

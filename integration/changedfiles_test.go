@@ -18,8 +18,8 @@ import (
 const oneFunction = "Resources:\n  HelloFunction:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n" +
 	"    Metadata: {Dockerfile: Dockerfile, DockerContext: ./greet}\n"
 
-// A tag says what its image is made from, and is not pushed again. So an image is not pushed under it
-// if a file has changed since.
+// A tag says what its image is made from, and is not pushed again. So an image is not pushed under
+// it if a file has changed since.
 func TestFilesThatChangeDuringABuild(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)
@@ -52,8 +52,8 @@ func TestFilesThatChangeDuringABuild(t *testing.T) {
 	}
 }
 
-// The tag says what the base image is, as its registry has it. An image is not pushed if the builder
-// has another one under that name.
+// The tag says what the base image is, as its registry has it. An image is not pushed if the
+// builder has another one under that name.
 func TestBuilderWithAnotherBaseImage(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)
@@ -80,8 +80,8 @@ func TestBuilderWithAnotherBaseImage(t *testing.T) {
 
 func tagOf(ref string) string { return ref[strings.LastIndex(ref, ":")+1:] }
 
-// whenConnected returns the address of a builder that does something when it is connected to for the
-// first time.
+// whenConnected returns the address of a builder that does something when it is connected to for
+// the first time.
 func whenConnected(t *testing.T, builder string, do func() error) string {
 	t.Helper()
 	first := sync.OnceFunc(func() {
@@ -92,8 +92,8 @@ func whenConnected(t *testing.T, builder string, do func() error) string {
 	return relay(t, builder, first, io.Discard)
 }
 
-// relay returns another address of a builder. It calls connected for each connection, and writes what is
-// sent to the builder to sent too.
+// relay returns another address of a builder. It calls connected for each connection, and copies
+// the bytes that go to the builder to sent.
 func relay(t *testing.T, builder string, connected func(), sent io.Writer) (address string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "builder.sock")
@@ -126,7 +126,8 @@ func relay(t *testing.T, builder string, connected func(), sent io.Writer) (addr
 	return "unix://" + socket
 }
 
-// copyUntilEnd copies what is read from one connection to another, and closes both at the end of one.
+// copyUntilEnd copies what is read from one connection to another, and closes both at the end of
+// one.
 func copyUntilEnd(to net.Conn, read io.Reader, from net.Conn) {
 	_, _ = io.Copy(to, read) // an error is the end too
 	_ = to.Close()

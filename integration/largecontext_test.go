@@ -14,7 +14,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// A step sends no byte of what a .dockerignore leaves out, and needs little memory for what it sends.
+// A step sends no byte of what a .dockerignore leaves out, and needs little memory for what it
+// sends.
 func TestLargeContext(t *testing.T) {
 	t.Parallel()
 	const (
@@ -68,8 +69,8 @@ func (b *bed) peakOfStep(dir string, settings ...string) (peak int64) {
 	cmd := exec.CommandContext(b.t.Context(), samforgeBinary)
 	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "DOCKER_CONFIG="+b.t.TempDir()), settings...)
 	var printed bytes.Buffer
-	// The rusage of a process is at least the memory of this one, which it shares until it executes samforge.
-	// The progress ends after the last file was sent.
+	// The rusage of a process is at least the memory of this one, which it shares until it executes
+	// samforge. The progress ends after the last file was sent.
 	cmd.Stderr = writer(func(p []byte) {
 		peak = max(peak, highWater(cmd.Process.Pid))
 		printed.Write(p)

@@ -14,8 +14,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// Forty steps at once share a builder and a registry that answers a tenth of all requests with 429, with
-// 503 or not at all. All images are pushed, and nothing of one is pushed twice.
+// Forty steps at once share a builder and a registry that answers a tenth of all requests with 429,
+// with 503 or not at all. All images are pushed, and nothing of one is pushed twice.
 func TestParallelSteps(t *testing.T) {
 	t.Parallel()
 	const steps = 40
@@ -77,8 +77,9 @@ func TestParallelSteps(t *testing.T) {
 	for what, times := range b.Registry.Accepted() {
 		most := 1
 		if owners[what] > 1 {
-			// BuildKit asks whether the registry has a layer, and sends it if not: of several steps that push the
-			// same one to the same repository at once, several send it. It sends four at a time.
+			// BuildKit asks whether the registry has a layer, and sends it if not: of several steps
+			// that push the same one to the same repository at once, several send it. It sends four
+			// at a time.
 			most = 4
 			again += times - 1
 		}

@@ -36,8 +36,8 @@ func (b *bed) pushTools(ref string) {
 	b.push(ref, image)
 }
 
-// A builder that the step starts reaches registries as the settings say, and so does samforge without
-// it: the second run asks for the tag itself.
+// A builder that the step starts reaches registries as the settings say, and so does samforge
+// without it: the second run asks for the tag itself.
 func TestReachOfAStep(t *testing.T) {
 	t.Parallel()
 	b := newReachBed(t)
@@ -176,7 +176,8 @@ func TestReachWithABuilderOfOthers(t *testing.T) {
 	}
 }
 
-// HARNESS_CA_PATH is trusted by samforge, by its requests to clouds, and by the builder that it starts.
+// HARNESS_CA_PATH is trusted by samforge, by its requests to clouds, and by the builder that it
+// starts.
 func TestAuthorityOfAStep(t *testing.T) {
 	t.Parallel()
 	aws, err := testenv.StartAWS(append([]string{"sts.googleapis.com", "login.microsoftonline.com"}, stepRegistries...)...)

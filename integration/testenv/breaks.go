@@ -21,7 +21,8 @@ type breaker struct {
 	lost   map[string]int // see Front.Lost
 }
 
-// next decides what happens to a request, as a number below fates. Those below broken are the bad ones.
+// next decides what happens to a request, as a number below fates. Those below broken are the bad
+// ones.
 func (b *breaker) next(req *http.Request, fates, broken uint32) uint32 {
 	repository, kind, rest := splitPath(req.URL.Path)
 	if strings.HasPrefix(rest, "uploads/") {

@@ -177,8 +177,8 @@ func (r *Registry) Stats() Stats {
 	return r.counter.stats
 }
 
-// Accepted returns how often each blob was accepted after its bytes were sent, as REPOSITORY@DIGEST, and
-// each manifest, as REPOSITORY:TAG, since the last Reset.
+// Accepted returns how often each blob was accepted after its bytes were sent, as
+// REPOSITORY@DIGEST, and each manifest, as REPOSITORY:TAG, since the last Reset.
 func (r *Registry) Accepted() map[string]int {
 	r.counter.mu.Lock()
 	defer r.counter.mu.Unlock()

@@ -19,7 +19,8 @@ import (
 type FrontOptions struct {
 	// TLS serves with a certificate of an unknown authority, see [Front.CAFile].
 	TLS bool
-	// ClientCA is the file of an authority, in PEM, that has to have signed the certificate of a client.
+	// ClientCA is the file of an authority, in PEM, that has to have signed the certificate of a
+	// client.
 	ClientCA string
 	// User and Password are required, with basic authentication.
 	User, Password string
@@ -32,8 +33,8 @@ type FrontOptions struct {
 	// Breaks, unless empty, breaks a quarter of the requests. It is the seed that decides which and
 	// how.
 	Breaks string
-	// Overload, unless empty, answers a tenth of the requests as a registry does that is asked too much.
-	// It is the seed that decides which and how.
+	// Overload, unless empty, answers a tenth of the requests as a registry does that is asked too
+	// much. It is the seed that decides which and how.
 	Overload string
 }
 

@@ -8,9 +8,9 @@ import (
 	"net/http/httptest"
 )
 
-// overload answers a tenth of the requests as a registry does that is asked too much: with 429, with
-// 503, or by closing the connection, before the request was done or after. The others go on to next. As
-// with [breaker.serve], the seed, the request, and how often it was sent decide.
+// overload answers a tenth of the requests as a registry does that is asked too much: with 429,
+// with 503, or by closing the connection, before the request was done or after. The others go on to
+// next. As with [breaker.serve], the seed, the request, and how often it was sent decide.
 func (b *breaker) overload(next http.HandlerFunc, w http.ResponseWriter, req *http.Request) {
 	switch b.next(req, 40, 4) {
 	case 0:
@@ -47,8 +47,8 @@ func (b *breaker) lose(req *http.Request) {
 	b.lost[what]++
 }
 
-// Lost returns how often each blob and manifest was accepted without the client getting to know, in the
-// form of [Registry.Accepted].
+// Lost returns how often each blob and manifest was accepted without the client getting to know, in
+// the form of [Registry.Accepted].
 func (f *Front) Lost() map[string]int {
 	f.breaker.mu.Lock()
 	defer f.breaker.mu.Unlock()

@@ -102,8 +102,8 @@ func newCertificate(name string, authority *certificate, hosts ...string) (*cert
 	return &certificate{Certificate: made, key: key, der: keyDER}, nil
 }
 
-// ServerCertificate makes a certificate for 127.0.0.1 and the hosts, and returns it with the authority
-// that signed it, in PEM, which nobody trusts.
+// ServerCertificate makes a certificate for 127.0.0.1 and the hosts, and returns it with the
+// authority that signed it, in PEM, which nobody trusts.
 func ServerCertificate(hosts ...string) (_ tls.Certificate, authorityPEM []byte, err error) {
 	authority, err := newCertificate("authority", nil)
 	if err != nil {
@@ -117,8 +117,8 @@ func ServerCertificate(hosts ...string) (_ tls.Certificate, authorityPEM []byte,
 	return pair, pem.EncodeToMemory(authority.certificatePEM()), nil
 }
 
-// PEM are an authority, and a certificate that it signed with its key, for a server on 127.0.0.1 and for
-// clients.
+// PEM are an authority, and a certificate that it signed with its key, for a server on 127.0.0.1
+// and for clients.
 type PEM struct{ Authority, Certificate, Key []byte }
 
 // ClientCertificate makes a certificate for clients and servers, with an authority of its own.

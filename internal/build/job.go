@@ -112,9 +112,9 @@ func (r *request) buildOf(t project.Target, f frontend.Frontend) (gateway.BuildF
 	return frontend.WithLinks(t.Build(f), links), nil
 }
 
-// pushedMeanwhile reports whether a registry refused a push whose tag points at this very image: the
-// tag may not be moved, and another run pushed it after the builder had looked for it. The next attempt
-// finds it in place. The digest decides, because BuildKit drops the code of ECR's answer
+// pushedMeanwhile reports whether a registry refused a push whose tag points at this very image:
+// the tag may not be moved, and another run pushed it after the builder had looked for it. The next
+// attempt finds it in place. The digest decides, because BuildKit drops the code of ECR's answer
 // (TAG_INVALID), and the words have changed before.
 func (r *request) pushedMeanwhile(ctx context.Context, t project.Target, failed builder.Result) bool {
 	return refused.MatchString(failed.Err.Error()) && slices.ContainsFunc(t.Refs, func(ref string) bool {
@@ -123,8 +123,8 @@ func (r *request) pushedMeanwhile(ctx context.Context, t project.Target, failed 
 	})
 }
 
-// waitForRegistry asks the registry that a target is pushed to for its tag. The client waits as long as
-// the registry's Retry-After says, which the builder does not pass on.
+// waitForRegistry asks the registry that a target is pushed to for its tag. The client waits as
+// long as the registry's Retry-After says, which the builder does not pass on.
 func (r *request) waitForRegistry(ctx context.Context, t project.Target) {
 	if r.opt.Push && len(t.Refs) > 0 {
 		_, _, _ = r.opt.Registries.Digest(ctx, t.Refs[0]) // the builder meets the error again

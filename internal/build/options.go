@@ -54,8 +54,9 @@ type Options struct {
 	// SkipExisting leaves out images whose tags all exist in the registry.
 	SkipExisting bool
 
-	// RewriteTimestamp gives all files of an image the time of the build's SOURCE_DATE_EPOCH, so that
-	// it is the same on every builder. The builder pulls layers for it that it could leave in a cache.
+	// RewriteTimestamp gives all files of an image the time of the build's SOURCE_DATE_EPOCH, so
+	// that it is the same on every builder. The builder pulls layers for it that it could leave in
+	// a cache.
 	RewriteTimestamp bool
 
 	// NoCache runs every step again; NoCacheFilter does so for some targets only.
@@ -81,7 +82,8 @@ type Options struct {
 	// SourcePolicy has rules for what is pulled, as docker buildx takes them from
 	// EXPERIMENTAL_BUILDKIT_SOURCE_POLICY; nil has none.
 	SourcePolicy *spb.Policy
-	// Tries is how often an image is built at most if connections to registries break off; 0 means 3.
+	// Tries is how often an image is built at most if connections to registries break off; 0 means
+	// 3.
 	Tries int
 	// Stdout gets one line for each image; Stderr gets the progress and everything else.
 	Stdout, Stderr io.Writer

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// defaultTries is how often a job is solved at most if its connections to registries break off. By
-	// then BuildKit has tried each request several times, and it keeps what is done, so another try costs
-	// little.
+	// defaultTries is how often a job is solved at most if its connections to registries break off.
+	// By then BuildKit has tried each request several times, and it keeps what is done, so another
+	// try costs little.
 	defaultTries = 3
 	// maxPause is the longest pause before another try.
 	maxPause = 30 * time.Second
 )
 
 // solveAgain solves a job until it succeeds, or until it fails for a reason that another try would
-// not change. Steps that are done are in the builder's cache then, and layers that are pushed in the
-// registry.
+// not change. Steps that are done are in the builder's cache then, and layers that are pushed in
+// the registry.
 func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	pause, tries := time.Second, cmp.Or(so.Tries, defaultTries)
 	for try := 1; ; try++ {

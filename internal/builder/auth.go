@@ -22,8 +22,8 @@ import (
 
 // Auth answers a builder's requests for registry credentials from the keychain, which samforge's
 // own requests use too. silence is how long a token service may send nothing; 0 waits for ever.
-// transport returns what requests for tokens of a registry, given by its host, are sent with, if they
-// are not sent like any other; it may be nil.
+// transport returns the transport for the tokens of a registry that is not reached like any other;
+// it may be nil.
 func Auth(keychain authn.Keychain, silence time.Duration, transport Transport) session.Attachable {
 	a := &registryAuth{keychain: keychain, silence: silence, transport: transport}
 	a.secrets.Store(&printer.Secrets{})
@@ -42,7 +42,8 @@ type registryAuth struct {
 	transport Transport
 }
 
-// Transport returns what sends requests about a registry, and false if they are sent like any other.
+// Transport returns what sends requests about a registry, and false if they are sent like any
+// other.
 type Transport func(host string) (http.RoundTripper, bool)
 
 // Register implements session.Attachable.
@@ -89,8 +90,8 @@ func (a *registryAuth) credentials(ctx context.Context, host string, scopes []st
 }
 
 // resource returns the resource that credentials are wanted for: the repository that the scopes
-// name (repository:ci/app:pull,push), else the registry. Of several, which one token is for, it is the
-// one to push to.
+// name (repository:ci/app:pull,push), else the registry. Of several, which one token is for, it is
+// the one to push to.
 func resource(host string, scopes []string) (authn.Resource, error) {
 	if host == authprovider.DockerHubRegistryHost {
 		host = name.DefaultRegistry

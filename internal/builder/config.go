@@ -61,8 +61,8 @@ func (c Config) TOML() (string, error) {
 	return c.MergedInto(nil)
 }
 
-// MergedInto returns a buildkitd.toml with the configuration added. Values of the configuration win,
-// and its lists come first.
+// MergedInto returns a buildkitd.toml with the configuration added. Values of the configuration
+// win, and its lists come first.
 func (c Config) MergedInto(file []byte) (string, error) {
 	var into map[string]any
 	if err := toml.Unmarshal(file, &into); err != nil {

@@ -16,9 +16,9 @@ import (
 // maxConfig is the maximum size in bytes of a buildkitd.toml.
 const maxConfig = 1 << 20
 
-// configured adds the flag that names a buildkitd.toml to the command line of a private buildkitd, if
-// there is something to configure. The file is in run, which goes with the daemon. It has what the file
-// says that buildkitd would read by itself.
+// configured writes a buildkitd.toml for a private buildkitd and adds the flag that names it to the
+// command line, if there is something to configure. The file adds to the one that buildkitd would
+// read by itself. It is in the folder run, which is removed with the daemon.
 func (o Options) configured(argv []string, t tools, run string) ([]string, error) {
 	if text, err := o.Config.TOML(); text == "" || err != nil {
 		return argv, err
@@ -39,8 +39,8 @@ func (o Options) configured(argv []string, t tools, run string) ([]string, error
 	return append(argv, "--config", path), nil
 }
 
-// defaultConfig returns the path of the file that buildkitd reads without a flag, as isRootlessConfig
-// of buildkitd decides:
+// defaultConfig returns the path of the file that buildkitd reads without a flag, as
+// isRootlessConfig of buildkitd decides:
 // https://github.com/moby/buildkit/blob/v0.34.2/cmd/buildkitd/main.go#L640
 func (o Options) defaultConfig(t tools) string {
 	user := o.env("USER")

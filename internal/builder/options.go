@@ -33,8 +33,8 @@ type Options struct {
 	// Log gets the sentences that the user should read about the choice, one at a time; nil drops
 	// them.
 	Log func(sentence string)
-	// Config is added to the configuration of a buildkitd that samforge starts. For any other one, Log
-	// gets a warning with the lines.
+	// Config is added to the configuration of a buildkitd that samforge starts. For any other one,
+	// Log gets a warning with the lines.
 	Config Config
 
 	rootful    string  // the rootful socket's address, other than appdefaults.Address in tests

@@ -27,11 +27,11 @@ type Job struct {
 	// Retry gets the result of a failed job; if it returns true, the job is solved once more. It
 	// may be nil.
 	Retry func(ctx context.Context, failed Result) bool
-	// Once says that the result cannot be exported twice, because what a program or the standard output
-	// got cannot be taken back.
+	// Once says that the result cannot be exported twice, because what a program or the standard
+	// output got cannot be taken back.
 	Once bool
-	// Ready waits until the registries that the job needs take requests, as far as they say when. It is
-	// called before a job is solved again because its connections broke off. It may be nil.
+	// Ready waits until the registries that the job needs take requests, as far as they say when.
+	// It is called before a job is solved again because its connections broke off. It may be nil.
 	Ready func(ctx context.Context)
 	// After are jobs to solve on the same builder if this job succeeds. The display shows them as
 	// part of it.

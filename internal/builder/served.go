@@ -88,8 +88,9 @@ func (r *recordedTokens) FetchToken(ctx context.Context, req *auth.FetchTokenReq
 // tokenTransport is the key of a context's transport for requests for tokens.
 type tokenTransport struct{}
 
-// tokenRequests makes BuildKit's client for tokens use the transport in the context of a request. BuildKit's
-// provider can be given TLS settings for a registry, but then uses them for the tokens of all others too.
+// tokenRequests makes BuildKit's client for tokens use the transport in the context of a request.
+// BuildKit's provider can be given TLS settings for a registry, but then uses them for the tokens
+// of all others too.
 var tokenRequests = sync.OnceFunc(func() {
 	tracing.DefaultClient.Transport = byContext{tracing.DefaultClient.Transport}
 })

@@ -24,11 +24,12 @@ type SessionOptions struct {
 	OCIStores   map[string]content.Store // OCI layouts by name, without the "oci:" prefix
 	SharedKey   string                   // lets a later session send only the changes in the local sources
 	Silence     SilenceOptions           // how long a solve may report nothing
-	// Contexts are main build contexts by name, which all have the same name in a build: each is in a
-	// session of its own, which jobs find with [SessionOf].
+	// Contexts are main build contexts by name, which all have the same name in a build: each is in
+	// a session of its own, which jobs find with [SessionOf].
 	Contexts map[string]fsutil.FS
 	AtOnce   bool // all jobs run at the same time, because they wait for each other
-	// Tries is how often a job is solved at most if its connections to registries break off; 0 means 3.
+	// Tries is how often a job is solved at most if its connections to registries break off; 0
+	// means 3.
 	Tries int
 }
 
@@ -48,8 +49,8 @@ func (e *SessionError) Unwrap() error { return e.Err }
 // closeTimeout limits the orderly end of a session; then the connection is cut.
 const closeTimeout = 5 * time.Second
 
-// SessionOf returns the value of a job's attribute that gets the ID of the session with a context of
-// [SessionOptions.Contexts].
+// SessionOf returns the value of a job's attribute that gets the ID of the session with a context
+// of [SessionOptions.Contexts].
 func SessionOf(context string) string { return sessionOf + context }
 
 const sessionOf = "session-of:"

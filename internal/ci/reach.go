@@ -31,8 +31,8 @@ type reach struct {
 	pushRetries, pullRetries         *int
 }
 
-// tries returns how often the image is built at most if connections to registries break off; 0 without a
-// setting.
+// tries returns how often the image is built at most if connections to registries break off; 0
+// without a setting.
 func (r reach) tries() (n int) {
 	for _, retries := range []*int{r.pushRetries, r.pullRetries} {
 		if retries != nil {
@@ -63,8 +63,8 @@ func reachSettings() []Setting {
 	}
 }
 
-// config returns what the builder is configured with, which samforge's own client follows too. p is the
-// project of the Dockerfile; nil if nothing is built.
+// config returns what the builder is configured with, which samforge's own client follows too. p is
+// the project of the Dockerfile; nil if nothing is built.
 func (s *Step) config(p *project.Project, refs []string) (builder.Config, error) {
 	hosts := hostConfigs{}
 	image, bases := s.imageHosts(refs), s.baseHosts(p)
@@ -117,8 +117,8 @@ func chosen(ok bool, hosts []string) []string {
 	return nil
 }
 
-// cleaned returns hosts as the configuration of a builder has them: they may have a scheme. In the place
-// of true it has those of the image.
+// cleaned returns hosts as the configuration of a builder has them: they may have a scheme. In the
+// place of true it has those of the image.
 func cleaned(hosts, image []string) (all []string) {
 	for _, given := range hosts {
 		switch given {
@@ -167,8 +167,8 @@ func (s *Step) baseHosts(p *project.Project) (hosts []string) {
 	return hosts
 }
 
-// policy returns the rule that takes a mirror in place of Docker Hub; nil if that may be asked too. BuildKit
-// asks a registry after its mirrors, whatever its configuration says.
+// policy returns the rule that takes a mirror in place of Docker Hub; nil if that may be asked too.
+// BuildKit asks a registry after its mirrors, whatever its configuration says.
 func (s *Step) policy() *spb.Policy {
 	if !s.reach.onlyMirror || len(s.reach.mirrors) == 0 {
 		return nil
@@ -212,8 +212,8 @@ func mirrorHost(mirror string) (host, place string) {
 	return host, place
 }
 
-// authorities adds certificates of authorities. That of HARNESS_CA_PATH is for all registries, which a
-// builder is told one by one.
+// authorities adds certificates of authorities. That of HARNESS_CA_PATH is for all registries,
+// which a builder is told one by one.
 func (s *Step) authorities(hosts hostConfigs, image, bases []string) error {
 	for _, item := range s.reach.certificates {
 		of, path, ok := strings.Cut(item, "=")
@@ -251,7 +251,8 @@ func (s *Step) authorities(hosts hostConfigs, image, bases []string) error {
 	return err
 }
 
-// keyPairs adds certificates of this step. The key of a certificate is an item of the list of its own.
+// keyPairs adds certificates of this step. The key of a certificate is an item of the list of its
+// own.
 func (s *Step) keyPairs(hosts hostConfigs) error {
 	list := s.reach.clientCertificates
 	for len(list) > 0 {

@@ -17,7 +17,8 @@ import (
 	"github.com/samforge/samforge/internal/project"
 )
 
-// writePEM writes an authority, and a certificate that it signed with its key, and returns their paths.
+// writePEM writes an authority, and a certificate that it signed with its key, and returns their
+// paths.
 func writePEM(t *testing.T) (authority, certificate, key string) {
 	t.Helper()
 	dir := t.TempDir()

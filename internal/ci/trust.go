@@ -11,7 +11,8 @@ import (
 	"github.com/samforge/samforge/internal/userfile"
 )
 
-// certificateFolders are where Go looks for certificates of authorities if SSL_CERT_DIR does not say so.
+// certificateFolders are where Go looks for certificates of authorities if SSL_CERT_DIR does not
+// say so.
 const certificateFolders = "/etc/ssl/certs:/etc/pki/tls/certs"
 
 // maxAuthorities is the maximum size in bytes of a file with certificates of authorities.
@@ -20,8 +21,8 @@ const maxAuthorities = 4 << 20
 // awsBundle names a file with all authorities that AWS's SDK trusts, in place of the system's.
 const awsBundle = "AWS_CA_BUNDLE"
 
-// trust makes this process, and the builder that it starts, trust the authorities in HARNESS_CA_PATH.
-// Call the result at the end.
+// trust makes this process, and the builder that it starts, trust the authorities in
+// HARNESS_CA_PATH. Call the result at the end.
 func (s *Step) trust() (forget func() error, err error) {
 	if s.caPath == "" {
 		return func() error { return nil }, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// Registries returns the registries of the images that a Dockerfile names in FROM and COPY --from, with
-// the build arguments args. It asks no registry, and so does not follow what else needs one. A
+// Registries returns the registries of the images that a Dockerfile names in FROM and COPY --from,
+// with the build arguments args. It asks no registry, and so does not follow what else needs one. A
 // Dockerfile with mistakes has none: those are found when it is built.
 func Registries(dockerfile []byte, args map[string]string) []string {
 	parsed, err := parser.Parse(bytes.NewReader(dockerfile))

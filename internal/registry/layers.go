@@ -57,9 +57,9 @@ func (c *Client) mount(ctx context.Context, ref string, platform ocispecs.Platfo
 // defaultTries is how often an image is pushed at most.
 const defaultTries = 3
 
-// Push pushes an image to a reference, and again if connections break off or the registry is busy: see
-// Client.Tries. It returns the image's digest. A reference that has the image already is pushed, even if
-// it may not be moved.
+// Push pushes an image to a reference, and again if connections break off or the registry is busy:
+// see Client.Tries. It returns the image's digest. A reference that has the image already is
+// pushed, even if it may not be moved.
 func (c *Client) Push(ctx context.Context, image v1.Image, ref string) (digest string, err error) {
 	to, err := name.ParseReference(ref)
 	if err != nil {

@@ -193,8 +193,8 @@ func TestPushToATagThatMayNotBeMoved(t *testing.T) {
 	}
 }
 
-// A push that meets a busy registry, or a connection that breaks off, is sent again; one that is denied
-// is not.
+// A push that meets a busy registry, or a connection that breaks off, is sent again; one that is
+// denied is not.
 func TestPushIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	image, err := random.Image(64, 1)

@@ -42,8 +42,8 @@ func Again(ctx context.Context, send func() (*http.Response, error)) (*http.Resp
 	}
 }
 
-// Transient reports whether another try may not have the error of a request: its connection broke off. A
-// host that refuses connections is down.
+// Transient reports whether another try may not have the error of a request: its connection broke
+// off. A host that refuses connections is down.
 func Transient(err error) bool {
 	if err == nil {
 		return false

@@ -62,8 +62,8 @@ func (t documents) read(req *http.Request) (_ *http.Response, err error) {
 	return &whole, nil
 }
 
-// Tokens returns the transport for requests for tokens. It is as that of [Documents], and repeats POST
-// requests too: no harm is done by a token that nobody gets.
+// Tokens returns the transport for requests for tokens. It is as that of [Documents], and repeats
+// POST requests too: no harm is done by a token that nobody gets.
 func Tokens(inner http.RoundTripper, silence time.Duration) http.RoundTripper {
 	return tokens{documents{streams{inner, silence}}}
 }
