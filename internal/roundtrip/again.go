@@ -23,7 +23,7 @@ const (
 // Again calls send, which sends one request and reads its answer, until it succeeds, at most four
 // times. It tries again after a connection or a body that broke off, and after a status that asks
 // to come back. It returns the result of the last call. If a server names a time to wait, Again
-// waits that long.
+// waits that long, unless ctx ends before.
 func Again(ctx context.Context, send func() (*http.Response, error)) (*http.Response, error) {
 	pause := time.Second
 	for try := 1; ; try++ {
@@ -31,6 +31,9 @@ func Again(ctx context.Context, send func() (*http.Response, error)) (*http.Resp
 		wait, again := pause, Transient(err)
 		if err == nil {
 			wait, again = retryAfter(res, pause)
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+			again = false // the answer says more than the end of the time would
 		}
 		if !again || try == maxTries || ctx.Err() != nil {
 			return res, err

@@ -139,6 +139,22 @@ func TestTokensAreAskedForAgain(t *testing.T) {
 	})
 }
 
+// The answer is returned if there is no time left to wait for another one.
+func TestNothingIsAskedForAgainTooLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		start := time.Now()
+		res, err := Again(ctx, func() (*http.Response, error) {
+			return says(http.StatusTooManyRequests, "Retry-After: 11", "")(nil)
+		})
+		if err != nil || res.StatusCode != http.StatusTooManyRequests || time.Since(start) != 0 {
+			t.Errorf("got %v, %v after %s", res, err, time.Since(start))
+		}
+	})
+}
+
 type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
