@@ -117,7 +117,7 @@ func lookPath(name string, env []string, dir string) (string, error) {
 			folders = value
 		}
 	}
-	found := error(fs.ErrNotExist)
+	var found error = fs.ErrNotExist
 	for _, folder := range filepath.SplitList(folders) {
 		path := filepath.Join(folder, name)
 		info, err := os.Stat(path)
