@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-
-	"github.com/moby/sys/atomicwriter"
 
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/registry"
@@ -124,15 +121,4 @@ func (s *Step) writeStepOutputs(digest string) error {
 		return fmt.Errorf("DRONE_OUTPUT: %w", err)
 	}
 	return file.Close()
-}
-
-// write writes a file whole or not at all, and makes its folder. An empty path means no file.
-func write(path string, data []byte) error {
-	if path == "" || len(data) == 0 {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return atomicwriter.WriteFile(path, data, 0o644)
 }

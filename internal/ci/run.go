@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,7 +41,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	signer, err := s.signer()
-	if err != nil {
+	if err = errors.Join(err, s.checkFiles()); err != nil {
 		return project.BadInput(err)
 	}
 	var p *project.Project
@@ -145,9 +143,6 @@ func (s *Step) build(ctx context.Context, images []project.Dockerfile, config bu
 	p, err := project.LoadDockerfiles(images)
 	if err != nil {
 		return nil, err
-	}
-	if err := s.makeFolders(); err != nil {
-		return nil, project.BadInput(err)
 	}
 	agent, err := s.serveSSHKey()
 	if err != nil {
@@ -276,19 +271,6 @@ func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, err
 	opt.Annotations, opt.Attests = s.annotations, s.attests
 	opt.CacheFrom, opt.CacheTo, err = s.caches()
 	return opt, err
-}
-
-// makeFolders makes the folders of the files that the builder writes to this machine.
-func (s *Step) makeFolders() error {
-	for name, path := range map[string]string{"PLUGIN_TAR_PATH": s.tarPath, "PLUGIN_METADATA_FILE": s.metadataFile} {
-		if path == "" {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // outputs are the exports beside the push.
