@@ -123,6 +123,11 @@ func TestImageOfSamforge(t *testing.T) {
 	if said, want := docker("--env", "XDG_CACHE_HOME=/home/samforge/cache", image, "doctor"), "warning  snapshots: overlayfs cannot be used in that folder"; !strings.Contains(said, want) {
 		t.Errorf("doctor without the image's volume does not say %q:\n%s", want, said)
 	}
+	ids := filepath.Join(work, "subuid") // what the container's user namespace does not have
+	must(t, os.WriteFile(ids, []byte("samforge:4294967290:65536\n"), 0o644))
+	if said := docker("--volume", ids+":/etc/subuid:ro", image, "doctor", "--try"); !strings.Contains(said, "warning  user ids: the ids 4294967290 to ") || !strings.Contains(said, "hostUsers: true") || !strings.Contains(said, "ok       a build: ") {
+		t.Errorf("doctor without the ids of /etc/subuid says:\n%s", said)
+	}
 	said := docker("--security-opt", "no-new-privileges", image, "doctor", "--try", "--registry", b.repo("ci/doctor"))
 	for _, want := range []string{
 		"ok       user namespaces: ", "warning  user ids: privileges must not escalate here", "allowPrivilegeEscalation: true",

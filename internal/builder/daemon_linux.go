@@ -36,11 +36,12 @@ func (d *daemon) socket() string  { return filepath.Join(d.run, "buildkitd.sock"
 // logDelay limits the wait for the log of the processes that a killed keeper left behind.
 const logDelay = 500 * time.Millisecond
 
-// start runs argv under a keeper, in a user namespace with one id if oneID is true. The keeper gets its own process group, so that the Ctrl-C of a
-// terminal reaches only samforge, which can then cancel builds in order. It also gets a
-// parent-death signal, so that it ends when samforge is killed. The kernel sends that signal when
-// the thread that forked ends, so a goroutine keeps its thread until the daemon has ended. keeper
-// and rootlesskit pass SIGTERM on and set the same signal for their children.
+// start runs argv under a keeper, in a user namespace with one id if oneID is true. The keeper gets
+// its own process group, so that the Ctrl-C of a terminal reaches only samforge, which can then
+// cancel builds in order. It also gets a parent-death signal, so that it ends when samforge is
+// killed. The kernel sends that signal when the thread that forked ends, so a goroutine keeps its
+// thread until the daemon has ended. keeper and rootlesskit pass SIGTERM on and set the same signal
+// for their children.
 func (d *daemon) start(argv, env []string, oneID bool) error {
 	if err := adopt(); err != nil {
 		return err
