@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"github.com/samforge/samforge/integration/testenv"
 )
 
@@ -161,5 +164,56 @@ func TestInvokeLimits(t *testing.T) {
 				t.Errorf("exit code %d, want 2 and %q\n%s%s", r.code, c.want, r.stdout, r.stderr)
 			}
 		})
+	}
+}
+
+// A function that does not answer its event is not pushed; one that does is invoked again only when
+// something has changed.
+func TestVerifyEvent(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	template := limitedApplication(t, b)
+	events := filepath.Join(filepath.Dir(template), "events")
+	must(t, os.MkdirAll(events, 0o755))
+	write := func(name, text string) {
+		t.Helper()
+		must(t, os.WriteFile(filepath.Join(events, name), []byte(text), 0o600))
+	}
+	write("good.json", `{"a": 1}`)
+	write("throws.json", `{}`)
+	build := func(repo string, more ...string) result {
+		args := []string{"build", "--progress", "plain", "--builder", b.Buildkitd.Addr, "-f", template, "--repo", b.repo(repo), "--push", "--verify=event", "--no-skip"}
+		return run(t, b.env, append(args, more...)...)
+	}
+	first := build("proof/app", "--target", "good")
+	if lines := first.ok(t); len(lines) != 1 || !strings.Contains(first.stderr, "working in /var/task") || !strings.Contains(first.stderr, "REPORT RequestId: ") {
+		t.Errorf("stdout is %q\n%s", lines, first.stderr)
+	}
+	again := build("proof/app", "--target", "good")
+	wantDigests(t, again.ok(t), first.ok(t))
+	if strings.Contains(again.stderr, "REPORT RequestId: ") {
+		t.Errorf("the function was invoked again:\n%s", again.stderr)
+	}
+	write("good.response.json", `{"calls": 1, "event": {"a": 1}, "color": "blue", "uid": 993, "memory": "160", "name": "good"}`)
+	if r := build("proof/app", "--target", "good"); r.code != 0 || !strings.Contains(r.stderr, "REPORT RequestId: ") {
+		t.Errorf("exit code %d\n%s", r.code, r.stderr)
+	}
+	write("good.response.json", `{"calls": 2}`)
+	for function, want := range map[string]string{"good": "and not with\n{\"calls\": 2}", "throws": `the function does not answer its event: {"errorType":"TypeError"`} {
+		r := build("unproven/app", "--target", function)
+		if r.code != 1 || !strings.Contains(r.stderr, want) || r.stdout != "" {
+			t.Errorf("%s: exit code %d, want 1 and %q\n%s%s", function, r.code, want, r.stdout, r.stderr)
+		}
+	}
+	repository, err := name.NewRepository(b.repo("unproven/app"))
+	must(t, err)
+	if tags, err := remote.List(repository, remote.WithContext(t.Context())); err == nil {
+		t.Errorf("images of functions that fail were pushed: %q", tags)
+	}
+	write("good.json", `{"a": `)
+	for _, c := range []struct{ target, want string }{{"good", "the event is no JSON"}} {
+		if r := build("unproven/app", "--target", c.target); r.code != 2 || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("exit code %d, want 2 and %q\n%s", r.code, c.want, r.stderr)
+		}
 	}
 }

@@ -84,6 +84,8 @@ type Build struct {
 	Args []Variable
 	// Target is DockerBuildTarget, the stage to build.
 	Target Text
+	// Event is SamforgeEvent, the path of an event that the function must answer.
+	Event Text
 	// Extra are the flags of DockerBuildExtraParams.
 	Extra Extra
 	// SkipBuild is true if the template says so.

@@ -39,6 +39,7 @@ func (r *reader) readBuild(f *Function, res resource) {
 	}
 	f.Image = r.dockerKey(metadata, "DockerImage")
 	f.Target = r.dockerKey(metadata, "DockerBuildTarget")
+	f.Event = r.dockerKey(metadata, "SamforgeEvent")
 	f.ContextDir = r.contextDir(f.Context.Reveal())
 	r.checkTag(f, metadata["DockerTag"])
 	f.Args = r.buildArgs(metadata["DockerBuildArgs"])

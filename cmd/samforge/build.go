@@ -69,6 +69,9 @@ func (f *buildFlags) run(c *cobra.Command, args []string) error {
 	if f.create && !f.build.Push {
 		return &usageError{errors.New("--create-repository is for a push: add --push")}
 	}
+	if err := f.prove(c, p); err != nil {
+		return err
+	}
 	f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, registry.RepositorySettings{})
 	if f.output.Output != "" {
 		return f.buildTemplate(c.Context(), p)

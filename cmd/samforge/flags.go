@@ -138,12 +138,12 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringVar(&f.kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the kind of the images has from the environment")
-	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static)")
+	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static); for a SAM template event: each function must answer events/FUNCTION.json")
 	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock, template.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 
 	completeFlag(c, "kind", llbgen.KindNames()...)
-	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
+	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff, verifyEvent)
 }
 
 // registerInput registers the flags that describe the images, independent of the builder.
@@ -265,7 +265,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	o.BuildMode = os.Getenv(project.BuildModeArg)
 	o.Repo = f.repo
 	for _, name := range recipeFlags() {
-		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed {
+		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed && !(name == "verify" && f.verify == verifyEvent) {
 			o.RecipeFlags = append(o.RecipeFlags, name)
 		}
 	}
@@ -312,7 +312,7 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 		args[name] = value
 	}
 	for name, value := range map[string]string{"SAMFORGE_KIND": f.kind, "SAMFORGE_VERIFY": f.verify} {
-		if value != "" {
+		if value != "" && value != verifyEvent {
 			args[name] = value
 		}
 	}

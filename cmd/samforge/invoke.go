@@ -13,13 +13,13 @@ import (
 	"github.com/samforge/samforge/internal/invoke"
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 	"github.com/samforge/samforge/internal/project"
-	"github.com/samforge/samforge/internal/userfile"
 )
 
 // invokeFlags are the flags of samforge invoke.
 type invokeFlags struct {
 	buildFlags
 	event       string
+	envVars     string
 	network     bool
 	invocations int
 }
@@ -51,6 +51,7 @@ Exit codes: 0 done, 1 the function or the build failed, 2 the input is wrong.`,
 	flags.StringVarP(&f.input.File, "template-file", "t", "", "SAM template (default template.yaml)")
 	flags.StringVarP(&f.input.File, "file", "f", "", "")
 	_ = flags.MarkHidden("file")
+	flags.StringVarP(&f.envVars, "env-vars", "n", "", "`file` with variables of functions, as JSON: {\"FUNCTION\": {\"NAME\": \"VALUE\"}}, or Parameters for all")
 	flags.BoolVar(&f.network, "network", false, "let the function reach the network of the builder")
 	flags.IntVar(&f.invocations, "invocations", 1, "invoke one instance this `number` of times")
 	f.registerTemplate(c)
@@ -90,13 +91,15 @@ func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 	for _, warning := range warnings {
 		fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+warning)
 	}
-	region := f.input.Region
-	if region == "" {
-		region = "us-east-1"
+	if f.envVars != "" {
+		if err := function.SetVariables(f.envVars, of); err != nil {
+			return &usageError{fmt.Errorf("--env-vars: %w", err)}
+		}
 	}
+	call := &invoke.Call{Function: function, Event: event, Invocations: f.invocations}
 	invoker, err := invoke.New(invoke.Options{
-		Function: func(project.Target) invoke.Function { return function }, Event: event, Invocations: f.invocations,
-		Region: region, Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
+		Call:   func(project.Target) *invoke.Call { return call },
+		Region: f.region(), Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
 	})
 	if err != nil {
 		return err
@@ -119,7 +122,10 @@ func (f *invokeFlags) readEvent(c *cobra.Command) (event []byte, err error) {
 	case "-":
 		event, err = io.ReadAll(io.LimitReader(c.InOrStdin(), runtimeapi.MaxPayload+1))
 	default:
-		event, err = userfile.Read(f.event, runtimeapi.MaxPayload)
+		if event, err = invoke.ReadEvent(f.event); err != nil {
+			err = fmt.Errorf("--event: %w", err)
+		}
+		return event, err
 	}
 	switch {
 	case err != nil:

@@ -71,6 +71,7 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of every function: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.StringArrayVar(&o.BuildContexts, "build-context", nil, "named context, which can replace an image: `NAME=SOURCE`")
 	flags.BoolVar(&f.locked, "locked", false, "refuse an image that is not in the lock file (template.lock)")
+	flags.StringVar(&f.verify, "verify", "", "event: each function must answer events/FUNCTION.json before its image is pushed")
 	flags.StringVar(&o.TagTemplate, "tag-template", "", "`template` of the tags (default "+project.FunctionTag+")")
 	f.registerSettings(c)
 	f.registerBuilder(c)
@@ -82,6 +83,7 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	}
 	registerSAM(c, packageSAMFlags())
 	completeFlag(c, "image-uri", "tag", "digest")
+	completeFlag(c, "verify", verifyEvent)
 }
 
 func (f *packageFlags) run(c *cobra.Command) error {
@@ -122,6 +124,9 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	}
 	if err := packaging.Check(p, f.output); err != nil {
 		return project.BadInput(err)
+	}
+	if err := f.prove(c, p); err != nil {
+		return err
 	}
 	f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, settings)
 	if err := f.packageImages(c, p); err != nil {

@@ -71,11 +71,11 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		},
 	}
 	r.pushMembers(&job, t)
-	if r.opt.Push && t.Lambda != nil {
-		job.Build = r.guard.before(t, job.Build)
-	}
 	if r.opt.Step != nil {
 		job.Build = withStep(r.opt.Step, t, job.Build)
+	}
+	if r.opt.Push && t.Lambda != nil {
+		job.Build = r.guard.before(t, job.Build)
 	}
 	job.Build = r.together.join(job.Build)
 	return job, nil

@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/samforge/samforge/internal/lambda/instance"
+	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/samtemplate"
 )
 
@@ -125,3 +127,27 @@ func (f Function) spec(image ocispecs.ImageConfig, region string) instance.Spec 
 	}
 	return s
 }
+
+// SetVariables sets variables from a file as sam local invoke --env-vars reads it: those of Parameters,
+// or those under the name of the function. Only variables count that the function has in the template.
+func (f Function) SetVariables(path string, of *samtemplate.Function) error {
+	data, err := userfile.Read(path, maxVariables)
+	if err != nil {
+		return err
+	}
+	var all map[string]map[string]any
+	if err := json.Unmarshal(data, &all); err != nil {
+		return fmt.Errorf("%s is not of the form {\"FUNCTION\": {\"NAME\": \"VALUE\"}}: %w", path, err)
+	}
+	for _, name := range []string{"Parameters", of.LogicalID, of.ResourceID, of.Path} {
+		for variable, value := range all[name] {
+			if slices.ContainsFunc(of.Environment, func(v samtemplate.Variable) bool { return v.Name == variable }) {
+				f.Environment[variable] = fmt.Sprint(value)
+			}
+		}
+	}
+	return nil
+}
+
+// maxVariables is the most that a file of variables has, in bytes.
+const maxVariables = 1 << 20

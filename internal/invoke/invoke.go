@@ -7,9 +7,8 @@
 package invoke
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,17 +35,29 @@ import (
 
 // Options say how functions are invoked.
 type Options struct {
-	// Function is what the image of a target is run with.
-	Function func(t project.Target) Function
-	// Event is what the function gets, and Invocations how often one instance gets it.
-	Event       []byte
-	Invocations int
-	Region      string
+	// Call is what the image of a target is invoked with; nil for an image that is not invoked.
+	Call   func(t project.Target) *Call
+	Region string
 	// Network lets the function reach what the steps of a build reach, and not only itself.
 	Network bool
 	// Stdout gets the responses, and Stderr the logs.
 	Stdout, Stderr io.Writer
 }
+
+// Call says how a function is invoked.
+type Call struct {
+	Function
+	// Event is what the function gets, and Invocations how often one instance gets it; 0 means once.
+	Event       []byte
+	Invocations int
+	// Proof makes a function that fails an error of the build, and a step that is not run again when
+	// nothing has changed. Its response is not written to Stdout.
+	Proof bool
+	// Response is what a proof compares the response with, as JSON; nil compares nothing.
+	Response []byte
+}
+
+func (c *Call) times() int { return max(c.Invocations, 1) }
 
 // Invoker invokes functions: a [build.Step].
 type Invoker struct {
@@ -66,8 +77,8 @@ type programOf struct {
 
 // running is an instance on a builder.
 type running struct {
+	*Call
 	spec    instance.Spec
-	of      Function
 	reports []*instance.Report
 	err     error
 }
@@ -118,21 +129,21 @@ const (
 
 // Run invokes the function of a target.
 func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, res *gateway.Result) error {
+	call := i.opt.Call(t)
+	if call == nil {
+		return nil
+	}
 	var image ocispecs.Image
 	if err := json.Unmarshal(res.Metadata[exptypes.ExporterImageConfigKey], &image); err != nil {
 		return fmt.Errorf("read the configuration of the image: %w", err)
 	}
-	id := make([]byte, 8)
-	if _, err := rand.Read(id); err != nil {
-		return err
-	}
-	socket := "samforge-" + hex.EncodeToString(id)
-	function := i.opt.Function(t)
-	in := &running{of: function, spec: function.spec(image.Config, i.opt.Region)}
+	// A step is the same again only with the same name of its socket.
+	socket := "samforge-" + digest.FromString(t.Name).Encoded()[:16]
+	in := &running{Call: call, spec: call.spec(image.Config, i.opt.Region)}
 	i.mu.Lock()
 	i.instances[socket] = in
 	i.mu.Unlock()
-	def, err := i.definition(ctx, t, res, socket, function)
+	def, err := i.definition(ctx, t, res, socket, in)
 	if err != nil {
 		return err
 	}
@@ -142,7 +153,7 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 	switch {
 	case in.err != nil:
 		return in.err
-	case len(in.reports) < max(i.opt.Invocations, 1) && err == nil:
+	case len(in.reports) < in.times() && err == nil && !in.Proof: // a proof may be in the cache
 		return errors.New("the instance ended before it answered")
 	case len(in.reports) > 0 && in.reports[len(in.reports)-1].Err != nil:
 		return nil // the report says so
@@ -159,7 +170,7 @@ func explain(err error, t project.Target) error {
 }
 
 // definition returns the build step that is the instance.
-func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway.Result, socket string, f Function) (*pb.Definition, error) {
+func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway.Result, socket string, in *running) (*pb.Definition, error) {
 	ref, err := res.SingleRef()
 	if err != nil {
 		return nil, err
@@ -180,11 +191,15 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 	if i.opt.Network {
 		network = pb.NetMode_UNSET
 	}
+	again := llb.RunOption(llb.IgnoreCache)
+	if in.Proof {
+		again = llb.AddEnv("SAMFORGE_PROOF", in.inputs(of.hash).String())
+	}
 	run := root.Run(
 		llb.Args([]string{programFolder + "/instance", socketPath}),
-		llb.Dir("/"), llb.User("0:0"), llb.ReadonlyRootFS(), llb.IgnoreCache, llb.Network(network), llb.Platform(platform),
+		llb.Dir("/"), llb.User("0:0"), llb.ReadonlyRootFS(), again, llb.Network(network), llb.Platform(platform),
 		llb.AddMount(programFolder, source, llb.Readonly),
-		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(f.Storage<<20))),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(in.Storage<<20))),
 		llb.AddSSHSocket(llb.SSHID(socket), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
 		llb.WithCustomName("invoke "+t.Name),
 	)
@@ -205,7 +220,7 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 	if err := i.talk(in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		in.err = fmt.Errorf("the connection to the instance: %w", err)
+		in.err = err
 	}
 	return true, nil
 }
@@ -213,35 +228,46 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 // talk sends the instance its events, one after the other.
 func (i *Invoker) talk(in *running, to *json.Encoder, from *json.Decoder) error {
 	if err := to.Encode(instance.Request{Spec: &in.spec}); err != nil {
-		return err
+		return fmt.Errorf("the connection to the instance: %w", err)
 	}
-	for range max(i.opt.Invocations, 1) {
+	for range in.times() {
 		invocation := runtimeapi.Invocation{
-			ID: newID(), Event: i.opt.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
-			ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.of.Name,
+			ID: newID(), Event: in.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
+			ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.Name,
 		}
 		fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
 		if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {
-			return err
+			return fmt.Errorf("the connection to the instance: %w", err)
 		}
-		report, err := i.listen(from)
+		var response bytes.Buffer
+		out := i.opt.Stdout
+		if in.Proof {
+			out = &response
+		}
+		report, err := i.listen(from, out)
 		if err != nil {
 			return err
 		}
-		i.print(invocation.ID, in.of, report)
+		if report.Err != nil {
+			_, _ = out.Write(report.Err.Body) // in place of a response
+		}
+		i.print(invocation.ID, in.Function, report)
 		i.mu.Lock()
 		in.reports = append(in.reports, report)
 		i.mu.Unlock()
+		if err := in.judge(report, response.Bytes()); err != nil {
+			return errors.Join(err, to.Encode(instance.Request{Fail: true}))
+		}
 	}
 	return nil
 }
 
 // listen passes on what an instance says until an invocation is over.
-func (i *Invoker) listen(from *json.Decoder) (*instance.Report, error) {
+func (i *Invoker) listen(from *json.Decoder, out io.Writer) (*instance.Report, error) {
 	for {
 		var m instance.Message
 		if err := from.Decode(&m); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the connection to the instance: %w", err)
 		}
 		var err error
 		switch {
@@ -252,7 +278,7 @@ func (i *Invoker) listen(from *json.Decoder) (*instance.Report, error) {
 		case len(m.Log) > 0:
 			_, err = i.opt.Stderr.Write(m.Log)
 		default:
-			_, err = i.opt.Stdout.Write(m.Chunk)
+			_, err = out.Write(m.Chunk)
 		}
 		if err != nil {
 			return nil, err

@@ -17,11 +17,8 @@ func newID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// print writes the end of an invocation as Lambda logs it: the error to Stdout, in place of a response.
+// print writes the end of an invocation as Lambda logs it.
 func (i *Invoker) print(id string, f Function, report *instance.Report) {
-	if report.Err != nil {
-		_, _ = i.opt.Stdout.Write(report.Err.Body)
-	}
 	if report.OutOfMemory {
 		fmt.Fprintf(i.opt.Stderr, "RequestId: %s Error: the function had more memory than its MemorySize of %d MB\n", id, f.Memory)
 	}

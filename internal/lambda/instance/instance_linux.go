@@ -29,6 +29,8 @@ func Run(ctx context.Context, conn io.ReadWriter) error {
 			return errors.Join(fmt.Errorf("read a request: %w", err), in.stop())
 		}
 		switch {
+		case request.Fail:
+			return errors.Join(errors.New("the function failed"), in.stop())
 		case request.Spec != nil:
 			in.spec = *request.Spec
 		case request.Invoke != nil:

@@ -28,6 +28,8 @@ type Spec struct {
 type Request struct {
 	Spec   *Spec                  `json:",omitempty"`
 	Invoke *runtimeapi.Invocation `json:",omitempty"`
+	// Fail ends the instance with an error, so that no builder keeps it as done.
+	Fail bool `json:",omitempty"`
 }
 
 // Message is a message from an instance. One of its fields is set.
