@@ -134,6 +134,32 @@ func TestInvokeLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("variables of a file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "env.json")
+		must(t, os.WriteFile(file, []byte(`{"good": {"COLOR": "red", "OTHER": "x"}, "writes": {"COLOR": "green"}}`), 0o600))
+		if r := b.invoked(template, "good", "-n", file); r.code != 0 || !strings.Contains(r.stdout, `"color":"red"`) {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+	})
+	t.Run("an image", func(t *testing.T) {
+		ref := b.repo("invoked/good:1")
+		run(t, b.env, "build", "-q", "--builder", b.Buildkitd.Addr, "-f", template, "--target", "good", "--push", "-t", ref).ok(t)
+		for _, c := range []struct {
+			args []string
+			code int
+			want string
+		}{
+			{[]string{"--image", ref}, 0, `"memory":"128"`},
+			{[]string{"--image", ref, "--memory", "256", "--timeout", "10"}, 0, `"memory":"256"`},
+			{[]string{"--image", b.repo("invoked/nowhere:1")}, 1, ""},
+			{[]string{"--image", "upper/Case"}, 2, ""},
+			{[]string{"--image", ref, "good"}, 2, ""},
+		} {
+			if r := run(t, b.env, append([]string{"invoke", "-q", "--builder", b.Buildkitd.Addr}, c.args...)...); r.code != c.code || !strings.Contains(r.stdout, c.want) {
+				t.Errorf("%q: exit code %d, stdout %s\n%s", c.args, r.code, r.stdout, r.stderr)
+			}
+		}
+	})
 	t.Run("no network unless asked", func(t *testing.T) {
 		for want, args := range map[string][]string{`"ECONNREFUSED"`: nil, `"reached"`: {"--network"}} {
 			if r := b.invoked(template, append(args, "out")...); r.code != 0 || r.stdout != want {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +22,9 @@ type invokeFlags struct {
 	buildFlags
 	event       string
 	envVars     string
+	image       string
+	timeout     int
+	memory      int64
 	network     bool
 	invocations int
 }
@@ -36,7 +41,8 @@ no network but its own. It needs no Docker engine, and works on a remote and a r
 The response goes to standard output, and the logs to standard error.
 Exit codes: 0 done, 1 the function or the build failed, 2 the input is wrong.`,
 		Example: `  samforge invoke HelloWorld --event events/hello.json
-  echo '{"name": "world"}' | samforge invoke HelloWorld -e -`,
+  echo '{"name": "world"}' | samforge invoke HelloWorld -e -
+  samforge invoke --image registry.example.com/app:1 --timeout 30 -e event.json`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return &usageError{fmt.Errorf("%s takes one function, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
@@ -52,6 +58,10 @@ Exit codes: 0 done, 1 the function or the build failed, 2 the input is wrong.`,
 	flags.StringVarP(&f.input.File, "file", "f", "", "")
 	_ = flags.MarkHidden("file")
 	flags.StringVarP(&f.envVars, "env-vars", "n", "", "`file` with variables of functions, as JSON: {\"FUNCTION\": {\"NAME\": \"VALUE\"}}, or Parameters for all")
+	flags.StringVar(&f.image, "image", "", "run this `image` as it is, from a registry or as oci-layout://FOLDER, and no function of a template")
+	flags.IntVar(&f.timeout, "timeout", 3, "time of an invocation of --image, in `seconds`")
+	flags.Int64Var(&f.memory, "memory", 128, "memory of --image, in `megabytes`")
+	flags.StringSliceVar(&f.input.Platforms, "platform", nil, "`platform` of --image (default that of the builder)")
 	flags.BoolVar(&f.network, "network", false, "let the function reach the network of the builder")
 	flags.IntVar(&f.invocations, "invocations", 1, "invoke one instance this `number` of times")
 	f.registerTemplate(c)
@@ -71,30 +81,13 @@ func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	f.input.Targets = args
-	p, err := f.load(c, nil)
+	find := f.ofTemplate
+	if f.image != "" {
+		find = f.ofImage
+	}
+	p, function, err := find(c, args)
 	if err != nil {
 		return err
-	}
-	if !p.IsTemplate() {
-		return &usageError{fmt.Errorf("%s is no SAM template: name one with --template-file", p.File.Name)}
-	}
-	name := ""
-	if len(args) > 0 {
-		name = args[0]
-	}
-	of, err := frontend.FunctionNamed(p.Template(), name)
-	if err != nil {
-		return project.BadInput(err)
-	}
-	function, warnings := invoke.Of(of)
-	for _, warning := range warnings {
-		fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+warning)
-	}
-	if f.envVars != "" {
-		if err := function.SetVariables(f.envVars, of); err != nil {
-			return &usageError{fmt.Errorf("--env-vars: %w", err)}
-		}
 	}
 	call := &invoke.Call{Function: function, Event: event, Invocations: f.invocations}
 	invoker, err := invoke.New(invoke.Options{
@@ -112,6 +105,66 @@ func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 		return errFindings // Lambda's error is on standard output
 	}
 	return nil
+}
+
+// ofTemplate returns the function of a template, with what the template sets for it.
+func (f *invokeFlags) ofTemplate(c *cobra.Command, args []string) (*project.Project, invoke.Function, error) {
+	for _, name := range []string{"timeout", "memory"} {
+		if c.Flags().Changed(name) {
+			return nil, invoke.Function{}, &usageError{fmt.Errorf("--%s is for --image: the template has the limits of its functions", name)}
+		}
+	}
+	f.input.Targets = args
+	p, err := f.load(c, nil)
+	if err != nil {
+		return nil, invoke.Function{}, err
+	}
+	if !p.IsTemplate() {
+		return nil, invoke.Function{}, &usageError{fmt.Errorf("%s is no SAM template: name one with --template-file, or an image with --image", p.File.Name)}
+	}
+	of, err := frontend.FunctionNamed(p.Template(), strings.Join(args, ""))
+	if err != nil {
+		return nil, invoke.Function{}, project.BadInput(err)
+	}
+	function, warnings := invoke.Of(of)
+	for _, warning := range warnings {
+		fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+warning)
+	}
+	if f.envVars != "" {
+		if err := function.SetVariables(f.envVars, of); err != nil {
+			return nil, invoke.Function{}, &usageError{fmt.Errorf("--env-vars: %w", err)}
+		}
+	}
+	return p, function, nil
+}
+
+// ofImage returns an image as it is, with the limits of the flags.
+func (f *invokeFlags) ofImage(c *cobra.Command, args []string) (*project.Project, invoke.Function, error) {
+	function := invoke.Default("function")
+	function.Timeout, function.Memory = time.Duration(f.timeout)*time.Second, f.memory
+	switch {
+	case len(args) > 0 || c.Flags().Changed("template-file"):
+		return nil, function, &usageError{errors.New("--image names the image, so that there is no function of a template: leave one of them out")}
+	case f.timeout < 1 || f.memory < 1:
+		return nil, function, &usageError{errors.New("--timeout and --memory are at least 1")}
+	}
+	if f.envVars != "" {
+		if err := function.AddVariables(f.envVars); err != nil {
+			return nil, function, &usageError{fmt.Errorf("--env-vars: %w", err)}
+		}
+	}
+	opt, err := f.options(c, nil)
+	if err != nil {
+		return nil, function, err
+	}
+	d := project.Dockerfile{Name: "function", Context: ".", Text: "FROM " + f.image + "\n", Platforms: opt.Platforms, BuildContexts: opt.BuildContexts}
+	if strings.HasPrefix(f.image, project.LayoutScheme) {
+		d.Text, d.BuildContexts = "FROM image\n", append(d.BuildContexts, "image="+f.image)
+	} else if err := project.CheckReference(f.image); err != nil {
+		return nil, function, &usageError{fmt.Errorf("--image: %w", err)}
+	}
+	p, err := project.LoadDockerfile(d)
+	return p, function, err
 }
 
 // readEvent returns the event.

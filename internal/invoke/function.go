@@ -131,13 +131,9 @@ func (f Function) spec(image ocispecs.ImageConfig, region string) instance.Spec 
 // SetVariables sets variables from a file as sam local invoke --env-vars reads it: those of Parameters,
 // or those under the name of the function. Only variables count that the function has in the template.
 func (f Function) SetVariables(path string, of *samtemplate.Function) error {
-	data, err := userfile.Read(path, maxVariables)
+	all, err := readVariables(path)
 	if err != nil {
 		return err
-	}
-	var all map[string]map[string]any
-	if err := json.Unmarshal(data, &all); err != nil {
-		return fmt.Errorf("%s is not of the form {\"FUNCTION\": {\"NAME\": \"VALUE\"}}: %w", path, err)
 	}
 	for _, name := range []string{"Parameters", of.LogicalID, of.ResourceID, of.Path} {
 		for variable, value := range all[name] {
@@ -147,6 +143,27 @@ func (f Function) SetVariables(path string, of *samtemplate.Function) error {
 		}
 	}
 	return nil
+}
+
+// AddVariables sets the variables of Parameters in such a file.
+func (f Function) AddVariables(path string) error {
+	all, err := readVariables(path)
+	for name, value := range all["Parameters"] {
+		f.Environment[name] = fmt.Sprint(value)
+	}
+	return err
+}
+
+// readVariables reads the variables of functions, by their names.
+func readVariables(path string) (all map[string]map[string]any, err error) {
+	data, err := userfile.Read(path, maxVariables)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, fmt.Errorf("%s is not of the form {\"FUNCTION\": {\"NAME\": \"VALUE\"}}: %w", path, err)
+	}
+	return all, nil
 }
 
 // maxVariables is the most that a file of variables has, in bytes.
