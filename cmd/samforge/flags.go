@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -35,6 +36,7 @@ type buildFlags struct {
 	kind, repo, provenance string
 	sbom, verify           string
 	envArgs, quiet, locked bool
+	mayProve               bool // --verify=event
 	config                 configFlags
 	profile                string            // of AWS
 	create                 bool              // the repositories
@@ -84,6 +86,7 @@ func variablesHelp() string {
 
 func (f *buildFlags) register(c *cobra.Command) {
 	f.registerInput(c)
+	f.registerProof(c)
 	c.Flags().StringVar(&f.input.File, "template-file", "", "") // of sam build
 	_ = c.Flags().MarkHidden("template-file")
 	f.registerConfig(c)
@@ -138,12 +141,12 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.StringVar(&f.kind, "kind", "", "kind of the images: "+strings.Join(llbgen.KindNames(), " or "))
 	flags.StringArrayVar(&f.args, "build-arg", nil, "override a value of the build file: `NAME=VALUE`, or NAME to take it from the environment")
 	flags.BoolVar(&f.envArgs, "env-args", false, "take every build argument that the kind of the images has from the environment")
-	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static); for a SAM template event: each function must answer events/FUNCTION.json")
+	flags.StringVar(&f.verify, "verify", "", "which checks to run: static (what is known about runtime and node image), full (the finished image too), off (default static)")
 	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock, template.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 
 	completeFlag(c, "kind", llbgen.KindNames()...)
-	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff, verifyEvent)
+	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
 }
 
 // registerInput registers the flags that describe the images, independent of the builder.
@@ -249,6 +252,9 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	o.Stdin = c.InOrStdin()
 	if len(args) > 0 {
 		o.Context = args[0]
+	}
+	if f.verify == verifyEvent && !f.mayProve {
+		return o, errors.New("--verify=event is for samforge build and samforge package")
 	}
 	if f.envArgs {
 		o.Environment = os.Getenv

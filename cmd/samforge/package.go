@@ -66,6 +66,7 @@ func (f *packageFlags) registerPackage(c *cobra.Command) {
 	flags.StringVar(&f.output.Output, "output-template-file", "", "write the template to this `file` (default standard output)")
 	flags.BoolVar(&f.output.JSON, "use-json", false, "write the template as JSON")
 	flags.StringVar(&f.imageURI, "image-uri", "tag", "`form` of the images in the template: tag or digest")
+	f.mayProve = true
 	f.registerTemplate(c)
 	f.registerConfig(c)
 	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of every function: `NAME=VALUE`, or NAME to take it from the environment")

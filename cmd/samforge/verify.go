@@ -13,6 +13,13 @@ import (
 // verifyEvent is the value of --verify that invokes functions.
 const verifyEvent = "event"
 
+// registerProof adds --verify=event to the flag of a command that builds.
+func (f *buildFlags) registerProof(c *cobra.Command) {
+	f.mayProve = true
+	flag := c.Flags().Lookup("verify")
+	flag.Usage += "; for a SAM template event: each function must answer events/FUNCTION.json before its image goes anywhere"
+}
+
 // prove makes each function of a template answer its event before its image is exported, with
 // --verify=event.
 func (f *buildFlags) prove(c *cobra.Command, p *project.Project) error {
