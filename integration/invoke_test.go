@@ -2,6 +2,8 @@ package integration
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -53,6 +55,7 @@ export const eats = async () => { const all = []; for (;;) { all.push(Buffer.all
 export const throws = async () => { throw new TypeError('this is no number'); };
 export const exits = async () => process.exit(3);
 export const calls_out = async () => { try { await fetch('http://' + process.env.TO); return 'reached'; } catch (e) { return e.cause.code; } };
+export const hangs = async (event) => fetch(event.address);
 export const large = async () => 'x'.repeat(7 << 20);
 `
 
@@ -75,6 +78,7 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 	add("fills", "Timeout: 60, MemorySize: 256, ImageConfig: {Command: [app.fills]}", "")
 	add("eats", "Timeout: 60, MemorySize: 160, ImageConfig: {Command: [app.eats]}", "")
 	add("out", "ImageConfig: {Command: [app.calls_out]}, Environment: {Variables: {TO: "+b.Registry.Addr+"}}", "")
+	add("hangs", "Timeout: 600, ImageConfig: {Command: [app.hangs]}", "")
 	add("nowhere", "ImageConfig: {EntryPoint: [/var/task/nowhere]}", "")
 	add("nobit", "ImageConfig: {EntryPoint: [/var/task/app.mjs]}", "")
 	add("nodir", "ImageConfig: {Command: [app.good], WorkingDirectory: /nowhere}", "")
@@ -166,6 +170,23 @@ func TestInvokeLimits(t *testing.T) {
 				t.Errorf("%q: exit code %d, stdout %s, want %s\n%s", args, r.code, r.stdout, want, r.stderr)
 			}
 		}
+	})
+	t.Run("Ctrl-C leaves nothing running", func(t *testing.T) {
+		called, gone := make(chan struct{}), make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(called)
+			<-r.Context().Done() // the function's process has ended
+			close(gone)
+		}))
+		defer server.Close()
+		must(t, os.WriteFile(event, []byte(`{"address": "`+server.URL+`"}`), 0o600))
+		p := start(t, b.env, "invoke", "-q", "--builder", b.Buildkitd.Addr, "-t", template, "hangs", "--network", "-e", event)
+		waitFor(t, "a call of the function", called)
+		must(t, p.cmd.Process.Signal(os.Interrupt))
+		if r := p.wait(t); r.code != 1 || !strings.Contains(r.stderr, "cancelled") {
+			t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+		waitFor(t, "the end of the function", gone)
 	})
 	t.Run("a warm instance", func(t *testing.T) {
 		r := b.invoked(template, "good", "--invocations", "3")
