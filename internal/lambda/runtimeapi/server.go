@@ -5,6 +5,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -236,19 +237,10 @@ func reported(h http.Header, body []byte) *Error {
 		Type string `json:"errorType"`
 	}
 	if err := json.Unmarshal(body, &text); err != nil {
-		return NewError(or(e.Type, "Runtime.Unknown"), "%s", body)
+		return NewError(cmp.Or(e.Type, "Runtime.Unknown"), "%s", body)
 	}
-	e.Type = or(e.Type, text.Type, "Runtime.Unknown")
+	e.Type = cmp.Or(e.Type, text.Type, "Runtime.Unknown")
 	return e
-}
-
-func or(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // answering returns the invocation with this ID, which is answered from now on.
