@@ -61,12 +61,15 @@ func TestReachOfAStep(t *testing.T) {
 			"PLUGIN_REGISTRY_MIRRORS=http://"+b.Registry.Addr+"/hub", "PLUGIN_CUSTOM_DNS=192.0.2.53", "PLUGIN_CUSTOM_DNS_SEARCH=corp.example.com"), settings...)...)
 	}
 	authority := "PLUGIN_REGISTRY_CERTIFICATE=" + secure.Addr + "=" + secure.CAFile + "," + mutual.Addr + "=" + mutual.CAFile
+	toml := filepath.Join(files, "buildkitd.toml")
+	must(t, os.WriteFile(toml, fmt.Appendf(nil, "[registry.%q]\n  http = false\n  ca = [%q]\n", secure.Addr, secure.CAFile), 0o600))
 	for name, c := range map[string]struct {
 		host     string
 		settings []string
 	}{
 		"certificate":        {secure.Addr, []string{authority}},
 		"any-certificate":    {secure.Addr, []string{"PLUGIN_SKIP_TLS_VERIFY=true"}},
+		"buildkitd.toml":     {secure.Addr, []string{"PLUGIN_BUILDER_CONFIG=" + toml}},
 		"any-by-name":        {secure.Addr, []string{"PLUGIN_SKIP_TLS_VERIFY_REGISTRY=" + secure.Addr}},
 		"insecure-tls":       {secure.Addr, []string{"PLUGIN_INSECURE_REGISTRY=" + secure.Addr}},
 		"client-certificate": {mutual.Addr, []string{authority, "PLUGIN_REGISTRY_CLIENT_CERT=" + mutual.Addr + "=" + filepath.Join(files, "cert.pem") + "," + filepath.Join(files, "key.pem")}},

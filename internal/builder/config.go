@@ -16,6 +16,8 @@ type Config struct {
 	Registries map[string]resolverconfig.RegistryConfig `toml:"registry"`
 	// DNS is what the steps of a build ask for addresses.
 	DNS DNS `toml:"dns"`
+	// File is the file that the rest adds to; empty means the one that buildkitd would read by itself.
+	File string `toml:"-"`
 	// For names the settings that the user asked for this with, for messages.
 	For []string `toml:"-"`
 }
@@ -92,12 +94,18 @@ func merged(into, table map[string]any) map[string]any {
 			all[key] = merged(before, value)
 		case []any:
 			before, _ := all[key].([]any)
-			all[key] = slices.Concat(value, before)
+			all[key] = slices.Concat(value, slices.DeleteFunc(slices.Clone(before), func(item any) bool { return isIn(value, item) }))
 		default:
 			all[key] = value
 		}
 	}
 	return all
+}
+
+// isIn reports whether a list has a text in it.
+func isIn(list []any, item any) bool {
+	text, ok := item.(string)
+	return ok && slices.ContainsFunc(list, func(other any) bool { return other == text })
 }
 
 // warnOfConfig says what a builder that samforge did not start has to be configured with.

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,12 +21,12 @@ const maxConfig = 1 << 20
 // command line, if there is something to configure. The file adds to the one that buildkitd would
 // read by itself. It is in the folder run, which is removed with the daemon.
 func (o Options) configured(argv []string, t tools, run string) ([]string, error) {
-	if text, err := o.Config.TOML(); text == "" || err != nil {
+	if text, err := o.Config.TOML(); text == "" && o.Config.File == "" || err != nil {
 		return argv, err
 	}
-	before := o.defaultConfig(t)
+	before := cmp.Or(o.Config.File, o.defaultConfig(t))
 	data, err := userfile.Read(before, maxConfig)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && (o.Config.File != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, fmt.Errorf("read the configuration of the private buildkitd: %w", err)
 	}
 	text, err := o.Config.MergedInto(data)

@@ -12,11 +12,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
 	resolverconfig "github.com/moby/buildkit/util/resolver/config"
+	"github.com/pelletier/go-toml/v2"
 
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // reach says how registries are reached, and what build steps ask for addresses.
@@ -28,6 +30,7 @@ type reach struct {
 	insecureHosts, unverifiedHosts   []string
 	certificates, clientCertificates []string
 	dns, dnsSearch                   []string
+	file                             string
 	pushRetries, pullRetries         *int
 }
 
@@ -59,6 +62,7 @@ func reachSettings() []Setting {
 		commas("PLUGIN_CUSTOM_DNS_SEARCH", "those of this pod or machine", "Domains that the steps of the build look for names in", func(s *Step) *[]string { return &s.reach.dnsSearch }),
 		number("PLUGIN_PUSH_RETRY", "2", "How often the push is tried again after a connection that broke off, or an answer such as 429 or 503. Each request is tried again before that", func(s *Step) **int { return &s.reach.pushRetries }),
 		number("PLUGIN_IMAGE_DOWNLOAD_RETRY", "2", "As PLUGIN_PUSH_RETRY for what is pulled. The higher number counts for both", func(s *Step) **int { return &s.reach.pullRetries }),
+		text("PLUGIN_BUILDER_CONFIG", "that of the builder", "buildkitd.toml of the builder that samforge starts. The settings above add to it", func(s *Step) *string { return &s.reach.file }),
 		boolean("PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", "false", "Pull images of Docker Hub from the mirror alone. It is for one mirror", func(s *Step) *bool { return &s.reach.onlyMirror }),
 	}
 }
@@ -66,7 +70,10 @@ func reachSettings() []Setting {
 // config returns what the builder is configured with, which samforge's own client follows too. p is
 // the project of the Dockerfile; nil if nothing is built.
 func (s *Step) config(p *project.Project, refs []string) (builder.Config, error) {
-	hosts := hostConfigs{}
+	hosts, err := s.configured()
+	if err != nil {
+		return builder.Config{}, err
+	}
 	image, bases := s.imageHosts(refs), s.baseHosts(p)
 	if err := s.mirror(hosts); err != nil {
 		return builder.Config{}, err
@@ -81,8 +88,29 @@ func (s *Step) config(p *project.Project, refs []string) (builder.Config, error)
 		return builder.Config{}, err
 	}
 	return builder.Config{
-		Registries: hosts, DNS: builder.DNS{Nameservers: s.reach.dns, SearchDomains: s.reach.dnsSearch}, For: s.reachGiven(),
+		Registries: hosts, DNS: builder.DNS{Nameservers: s.reach.dns, SearchDomains: s.reach.dnsSearch}, For: s.reachGiven(), File: s.reach.file,
 	}, nil
+}
+
+// configured returns how registries are reached by PLUGIN_BUILDER_CONFIG.
+func (s *Step) configured() (hostConfigs, error) {
+	if s.reach.file == "" {
+		return hostConfigs{}, nil
+	}
+	data, err := userfile.Read(s.reach.file, 1<<20)
+	if err != nil {
+		return nil, project.BadInput(fmt.Errorf("PLUGIN_BUILDER_CONFIG: %w", err))
+	}
+	var file struct {
+		Registries hostConfigs `toml:"registry"`
+	}
+	if err := toml.Unmarshal(data, &file); err != nil {
+		return nil, project.BadInput(fmt.Errorf("PLUGIN_BUILDER_CONFIG: %s is no buildkitd.toml: %w", s.reach.file, err))
+	}
+	if file.Registries == nil {
+		file.Registries = hostConfigs{}
+	}
+	return file.Registries, nil
 }
 
 // reachGiven returns the variables that settings of a builder are given with.

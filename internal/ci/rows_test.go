@@ -111,6 +111,7 @@ func rows() map[string]row {
 		"PLUGIN_REPOSITORY_POLICY": {settings: []string{"PLUGIN_REPOSITORY_POLICY=policy.json"}, with: ecr, want: []string{"step.repositoryPolicy: policy.json"}},
 
 		"PLUGIN_JSON_KEY":                         {settings: []string{"PLUGIN_JSON_KEY={}"}, want: []string{"logins: registry.example.com/team/app=_json_key:{} registry.example.com=_json_key:{}"}},
+		"PLUGIN_BUILDER_CONFIG":                   {settings: []string{"PLUGIN_BUILDER_CONFIG=buildkitd.toml"}, want: []string{"config.File: buildkitd.toml", "config.For: [PLUGIN_BUILDER_CONFIG]", "config.Mirrors: docker.io=[mirror.example.com]"}},
 		"PLUGIN_PUSH_RETRY":                       {settings: []string{"PLUGIN_PUSH_RETRY=5"}, want: []string{"step.tries: 6"}},
 		"PLUGIN_IMAGE_DOWNLOAD_RETRY":             {settings: []string{"PLUGIN_IMAGE_DOWNLOAD_RETRY=6"}, with: []string{"PLUGIN_PUSH_RETRY=5"}, want: []string{"step.tries: 7"}},
 		"CLIENT_CERTIFICATE":                      {settings: []string{"CLIENT_CERTIFICATE=cert"}, online: true, want: []string{"azure.Certificate: cert"}},
@@ -175,6 +176,7 @@ func TestRows(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"Dockerfile": "FROM scratch AS tests\nFROM scratch\n", "sub/Other": "FROM scratch\n", "sub/Dockerfile": "FROM scratch\n", "policy.json": "{}",
+		"buildkitd.toml": "debug = true\n[registry.\"docker.io\"]\n  mirrors = [\"mirror.example.com\"]\n",
 		"bake.json": `{"group": {"default": {"targets": ["one"]}}, "target": {
 			"one": {"args": {"A": "1"}, "tags": ["registry.example.com/one:1"]}, "two": {"inherits": ["one"], "tags": ["registry.example.com/two:1"]}}}`,
 	} {
@@ -258,7 +260,10 @@ func effects(t *testing.T, settings []string, logins bool) map[string]string {
 	flatten(found, "options", reflect.ValueOf(opt))
 	config, err := s.config(p, references(images))
 	must(err)
-	flatten(found, "config", reflect.ValueOf(config))
+	found["config.File"], found["config.For"] = config.File, fmt.Sprint(config.For)
+	for host, registry := range config.Registries {
+		found["config.Mirrors"] += host + "=" + fmt.Sprint(registry.Mirrors)
+	}
 	flatten(found, "aws", reflect.ValueOf(s.aws))
 	flatten(found, "repositories", reflect.ValueOf(s.repositories))
 	flatten(found, "azure", reflect.ValueOf(s.azure))

@@ -104,7 +104,7 @@ func otherSettings() []Setting {
 			return nil
 		}},
 		text("HARNESS_CA_PATH", "", "File with certificates of authorities, in PEM, that registries and the APIs of clouds are trusted by too", func(s *Step) *string { return &s.caPath }),
-		ignored("PLUGIN_BUILDER_NAME PLUGIN_BUILDER_CONFIG PLUGIN_BUILDER_DRIVER PLUGIN_BUILDER_DRIVER_OPTS PLUGIN_BUILDER_DRIVER_OPTS_NEW", "samforge finds or starts a builder: name one with PLUGIN_BUILDER_REMOTE_CONN"),
+		ignored("PLUGIN_BUILDER_NAME PLUGIN_BUILDER_DRIVER PLUGIN_BUILDER_DRIVER_OPTS PLUGIN_BUILDER_DRIVER_OPTS_NEW", "samforge finds or starts a builder: name one with PLUGIN_BUILDER_REMOTE_CONN"),
 		ignored("PLUGIN_USE_LOADED_BUILDKIT PLUGIN_BUILDKIT_ASSETS_DIR PLUGIN_BUILDKIT_VERSION PLUGIN_BUILDX_LOAD", "BuildKit is in the image of samforge"),
 		{Names: names("PLUGIN_BUILDKIT_RESPONSE_HEADER_TIMEOUT"), Type: typeText, Default: "SAMFORGE_SILENCE, else 1m", Does: "How long a registry may send nothing before it is given up, such as 30s", set: func(s *Step, value string) (err error) {
 			if s.silence, err = time.ParseDuration(value); err != nil || s.silence < time.Second {
