@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 )
 
@@ -37,6 +39,10 @@ func (a AWS) explain(err error, doing string) error {
 		if slices.Contains(rule.codes, f.code) || rule.text != nil && rule.text.MatchString(err.Error()) {
 			return &CloudError{Sentence: doing + ": " + rule.sentence(a, f), Input: true, Err: cause(err)}
 		}
+	}
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusInternalServerError {
+		return &CloudError{Sentence: fmt.Sprintf("%s: AWS failed (%s answers %d); run it again, and look at https://health.aws.amazon.com", doing, failureOf(err).action, response.HTTPStatusCode()), Err: cause(err)}
 	}
 	return fmt.Errorf("%s: %w", doing, cause(err))
 }

@@ -69,7 +69,7 @@ var rules = []rule{
 	{
 		text: tagTaken,
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s already exists with another image, and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, for a function of a SAM template without --no-skip", s.ref)
+			return fmt.Sprintf("%s already exists with another image, and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, in a CI step with PLUGIN_SKIP_PUSH_IF_TAG_EXISTS=true, for a function of a SAM template without --no-skip", s.ref)
 		},
 	},
 	{
@@ -114,14 +114,14 @@ var rules = []rule{
 		status: http.StatusForbidden,
 		text:   regexp.MustCompile(`403 forbidden|(^|[\s:])denied($|[\s:])|requested access to the resource is denied|not authorized to perform`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("these credentials do not allow access to %s; ask its owner, or log in as another user with `%s`", s.repo, s.login())
+			return fmt.Sprintf("these credentials do not allow access to %s; ask its owner, or log in as another user with `%s` (%s)", s.repo, s.login(), s.settings())
 		},
 	},
 	{
 		status: http.StatusUnauthorized,
 		text:   regexp.MustCompile(`401 unauthorized|(^|[\s:])unauthorized($|[\s:])|no basic auth credentials|access denied|authorization failed|insufficient_scope|authentication required`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s wants credentials for %s, or has no such repository; run `%s`", s.host, s.repo, s.login())
+			return fmt.Sprintf("%s wants credentials for %s, or has no such repository; run `%s` (%s)", s.host, s.repo, s.login(), s.settings())
 		},
 	},
 	{
@@ -228,6 +228,14 @@ func (s subject) login() string {
 		login = fmt.Sprintf(aws, "ecr", m[1], s.host)
 	}
 	return login
+}
+
+// settings returns which settings of a CI step are the credentials for the registry.
+func (s subject) settings() string {
+	if s.host == publicECR || privateECR.MatchString(s.host) {
+		return "in a CI step set PLUGIN_ACCESS_KEY and PLUGIN_SECRET_KEY, or PLUGIN_ASSUME_ROLE"
+	}
+	return "in a CI step set PLUGIN_USERNAME and PLUGIN_PASSWORD, for a base image PLUGIN_BASE_IMAGE_USERNAME and PLUGIN_BASE_IMAGE_PASSWORD"
 }
 
 // create returns what creates a repository, if one command or setting does.

@@ -24,7 +24,7 @@ func TestExplain(t *testing.T) {
 		},
 		"immutable tag on ECR": {
 			`failed to push registry.example.com/ci/plugin:1: unexpected status from PUT request: 400 Bad Request: tag invalid: The image tag '1' already exists in the 'ci/plugin' repository and cannot be overwritten because the tag is immutable.`,
-			"registry.example.com/ci/plugin:1 already exists with another image, and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, for a function of a SAM template without --no-skip",
+			"registry.example.com/ci/plugin:1 already exists with another image, and its repository does not allow tags to be overwritten; use another tag, or keep the image that is there: with --skip-existing, in a CI step with PLUGIN_SKIP_PUSH_IF_TAG_EXISTS=true, for a function of a SAM template without --no-skip",
 		},
 		"immutable tag by its code": {
 			`failed to push registry.example.com/ci/plugin:1: ImageTagAlreadyExistsException: words of next year`,

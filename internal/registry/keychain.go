@@ -37,6 +37,7 @@ import (
 type Keychain struct {
 	warn           func(sentence string)
 	clouds         []cloud
+	amazon         amazon
 	helperPatience time.Duration
 	logins         []Login
 
@@ -82,6 +83,7 @@ func NewKeychain(warn func(sentence string), identity AWS) *Keychain {
 	return &Keychain{
 		warn:           warn,
 		helperPatience: helperPatience,
+		amazon:         amazon{identity},
 		clouds: []cloud{
 			{"Google Cloud", google.Keychain},
 			{"GitHub", github.Keychain},
@@ -100,19 +102,9 @@ func (k *Keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 
 // ResolveContext returns the credentials for a registry or a repository. It never fails.
 func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
-	k.read.Do(func() { k.docker, k.podman = k.readDocker(), k.readPodman() })
-	host := target.RegistryStr()
-	if login := k.fromLogins(target); login != (authn.AuthConfig{}) {
-		secrets := printer.FromContext(ctx)
-		secrets.AddLogin(login.Username, login.Password)
-		return authn.FromConfig(login), nil
-	}
-	found := k.kept("docker "+host, func() authn.AuthConfig { return k.fromDocker(ctx, target) })
+	found := k.given(ctx, target)
 	if found == (authn.AuthConfig{}) {
-		found = k.fromPodman(target)
-	}
-	if found == (authn.AuthConfig{}) {
-		found = k.kept("cloud "+host, func() authn.AuthConfig { return k.fromClouds(context.WithoutCancel(ctx), target) })
+		found = k.kept("cloud "+target.RegistryStr(), func() authn.AuthConfig { return k.fromClouds(context.WithoutCancel(ctx), target) })
 	}
 	if found == (authn.AuthConfig{}) {
 		return authn.Anonymous, nil
@@ -121,6 +113,48 @@ func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 	secrets.AddLogin(found.Username, found.Password)
 	secrets.Add(found.Auth, found.IdentityToken, found.RegistryToken)
 	return authn.FromConfig(found), nil
+}
+
+// given returns the credentials for a registry or a repository that are on this machine.
+func (k *Keychain) given(ctx context.Context, target authn.Resource) authn.AuthConfig {
+	k.read.Do(func() { k.docker, k.podman = k.readDocker(), k.readPodman() })
+	if login := k.fromLogins(target); login != (authn.AuthConfig{}) {
+		return login
+	}
+	found := k.kept("docker "+target.RegistryStr(), func() authn.AuthConfig { return k.fromDocker(ctx, target) })
+	if found == (authn.AuthConfig{}) {
+		found = k.fromPodman(target)
+	}
+	return found
+}
+
+// Require returns why AWS gives no credentials for the repository of a reference. It returns nil if
+// there are some, or if the repository is not in a private registry of Amazon ECR, which nobody uses
+// without. Mistakes in the settings are a [*CloudError].
+func (k *Keychain) Require(ctx context.Context, ref string) error {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return nil // which is no reference
+	}
+	target := parsed.Context()
+	host, ok := parseECR(target.RegistryStr())
+	if !ok || host.public() || k.given(ctx, target) != (authn.AuthConfig{}) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cloudPatience)
+	defer cancel()
+	k.kept("cloud "+target.RegistryStr(), func() (found authn.AuthConfig) {
+		var auth authn.Authenticator
+		if auth, err = k.amazon.ResolveContext(ctx, target); err != nil {
+			return authn.AuthConfig{}
+		}
+		var config *authn.AuthConfig
+		if config, err = auth.Authorization(); err != nil {
+			return authn.AuthConfig{}
+		}
+		return *config
+	})
+	return err
 }
 
 // kept returns what find found a short while ago, or else calls find.

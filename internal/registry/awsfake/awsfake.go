@@ -119,7 +119,11 @@ func (s *Server) serveECR(w http.ResponseWriter, r *http.Request, call Call) {
 	s.calls = append(s.calls, call)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	if code != "" {
-		w.WriteHeader(http.StatusBadRequest)
+		status := http.StatusBadRequest
+		if code == "ServerException" {
+			status = http.StatusInternalServerError
+		}
+		w.WriteHeader(status)
 		answer = map[string]string{"__type": code, "message": message(code, call.Action)}
 	}
 	_ = json.NewEncoder(w).Encode(answer) // the client notices what is missing
