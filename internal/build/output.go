@@ -27,6 +27,9 @@ type output struct {
 	attrs map[string]string
 }
 
+// outputTypes are the types of an output: https://docs.docker.com/build/exporters/
+var outputTypes = []string{"image", "registry", bkclient.ExporterLocal, bkclient.ExporterTar, bkclient.ExporterOCI, bkclient.ExporterDocker}
+
 // parseOutput reads one value: a list of KEY=VALUE, the path of a folder, or "-" for a tar archive
 // on standard output.
 func parseOutput(value string) (output, error) {
@@ -61,6 +64,9 @@ func parseOutput(value string) (output, error) {
 	}
 	if o.kind == "" {
 		return o, fmt.Errorf("--output %s: name a type, such as type=oci", value)
+	}
+	if !slices.Contains(outputTypes, o.kind) {
+		return o, fmt.Errorf("--output %s: there is no type %q: use one of %s", value, o.kind, strings.Join(outputTypes, ", "))
 	}
 	if o.kind == "registry" {
 		o.kind, o.attrs["push"] = bkclient.ExporterImage, "true"

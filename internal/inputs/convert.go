@@ -1,7 +1,6 @@
 package inputs
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,6 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -246,19 +244,6 @@ func (e *UnreachableError) Error() string { return e.Err.Error() }
 
 // Unwrap returns why.
 func (e *UnreachableError) Unwrap() error { return e.Err }
-
-// Parse returns the mistake, at its line, of a Dockerfile that does not parse. One with a foreign
-// `# syntax=` is not judged.
-func Parse(name string, data []byte) error {
-	if _, _, _, foreign := parser.DetectSyntax(data); foreign {
-		return nil
-	}
-	parsed, err := parser.Parse(bytes.NewReader(data))
-	if err == nil {
-		_, _, err = instructions.Parse(parsed.AST, nil)
-	}
-	return atLines(err, name, data)
-}
 
 // atLines ties an error about a Dockerfile to its lines.
 func atLines(err error, name string, data []byte) error {

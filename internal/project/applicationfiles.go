@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -114,4 +115,17 @@ func nearestIn(folder, name string) string {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	return ""
+}
+
+// CheckFolder returns an error if there is no folder of the name, with the nearest one.
+func CheckFolder(name string) error { return sentence(missing(name, true)) }
+
+// CheckFile returns an error if there is no file of the name, with the nearest one.
+func CheckFile(name string) error { return sentence(missing(name, false)) }
+
+func sentence(text string) error {
+	if text == "" {
+		return nil
+	}
+	return errors.New(text)
 }

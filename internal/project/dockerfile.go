@@ -88,7 +88,7 @@ func (p *Project) readDockerfile(d Dockerfile) (err error) {
 	}
 	if d.Text != "" {
 		p.File.Name, p.File.Data = "Dockerfile", []byte(d.Text)
-		return nil
+		return p.checkStage(d)
 	}
 	if p.Context.Address != "" {
 		p.File.Name = opt.File
@@ -104,8 +104,20 @@ func (p *Project) readDockerfile(d Dockerfile) (err error) {
 	if p.File.Data, err = userfile.Read(d.File, inputs.MaxDockerfile); err != nil {
 		return fmt.Errorf("read the Dockerfile: %w", err)
 	}
+	if err := p.checkStage(d); err != nil {
+		return err
+	}
 	p.File.IgnoreData, err = readOptional(d.File + ".dockerignore")
 	return err
+}
+
+// checkStage refuses a Dockerfile that does not parse, or that does not have the stage, unless
+// another frontend reads it.
+func (p *Project) checkStage(d Dockerfile) error {
+	if d.Args["BUILDKIT_SYNTAX"] != "" {
+		return nil
+	}
+	return inputs.CheckStage(p.File.Name, p.File.Data, d.Stage)
 }
 
 // anyDockerfile is a Dockerfile as the origin of one target.
