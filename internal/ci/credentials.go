@@ -152,7 +152,7 @@ func (s *Step) logins(ctx context.Context) ([]registry.Login, error) {
 func withRegistry(repo string) string { return registry.Repository(repo + ":latest") }
 
 // Forget takes the settings out of the environment of this process, with all passwords and keys that a
-// setting can be, so that no program that it starts has them. Variables that secrets of the build come
+// setting can be, so that no program that it starts has them, and no file the passwords that they get. Variables that secrets of the build come
 // from are there afterwards, also those of PLUGIN_ENV_FILE. So are the ones that programs of a cloud
 // read by themselves, such as AWS_ACCESS_KEY_ID: a cache or a credential helper may need them.
 func (s *Step) Forget() {
@@ -176,6 +176,7 @@ func (s *Step) Forget() {
 			_ = os.Setenv(name, value)
 		}
 	}
+	_ = os.Setenv("AWS_ECR_DISABLE_CACHE", "true") // or the password of ECR would be in a file
 }
 
 // secretVariables returns the variables that secrets of the build come from.

@@ -2,11 +2,13 @@ package ci
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
-	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/userfile"
@@ -46,6 +48,7 @@ func called(setting string) string {
 // ECR alone are given.
 func (s *Step) findRegistry(ctx context.Context) error {
 	s.aws.Called = called
+	s.oneIdentity()
 	if s.poolID == "" && !s.tokenForAzure() {
 		s.aws.IDToken = s.oidcToken
 	}
@@ -55,9 +58,12 @@ func (s *Step) findRegistry(ctx context.Context) error {
 	if err := s.aws.Check(); err != nil {
 		return project.BadInput(err)
 	}
-	ofECR := s.account != "" || s.createRepository || s.aws.Role != "" || s.environment["PLUGIN_ACCESS_KEY"] != ""
+	ofECR := s.account != "" || s.createRepository || s.aws.Role != "" || s.environment["PLUGIN_ACCESS_KEY"] != "" || s.environment["PLUGIN_REGION"] != "" && s.push == login{}
 	if s.registry != "" || !ofECR || s.repo == "" || namesRegistry(s.repo) {
 		return nil
+	}
+	if s.aws.Region != "" && !region.MatchString(s.aws.Region) {
+		return project.BadInput(fmt.Errorf("PLUGIN_REGION: %q is no region of AWS, such as eu-central-1", s.aws.Region))
 	}
 	if s.account != "" {
 		if s.aws.Region == "" {
@@ -77,49 +83,105 @@ func (s *Step) findRegistry(ctx context.Context) error {
 	return err
 }
 
+// region matches a region of AWS.
+var region = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-\d+$`)
+
+// oneIdentity takes keys that belong together: of this step, of drone-ecr, or of AWS's programs. The
+// session token of a pod's environment is no part of a key that lasts, which begins with AKIA:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+func (s *Step) oneIdentity() {
+	for _, names := range [][3]string{
+		{"PLUGIN_ACCESS_KEY", "PLUGIN_SECRET_KEY", "PLUGIN_SESSION_TOKEN"},
+		{"ECR_ACCESS_KEY", "ECR_SECRET_KEY", ""},
+		{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
+	} {
+		key, secret, token := s.environment[names[0]], s.environment[names[1]], s.environment[names[2]]
+		if key == "" && secret == "" {
+			continue
+		}
+		s.aws.AccessKey, s.aws.SecretKey = key, secret
+		if token != "" || strings.HasPrefix(key, "AKIA") {
+			s.aws.SessionToken = token
+		}
+		return
+	}
+}
+
+// checkLogin returns why AWS gives no credentials for the repositories of the references.
+func (s *Step) checkLogin(ctx context.Context, client *registry.Client, refs []string) error {
+	if !s.pushes() {
+		return nil
+	}
+	for _, ref := range refs {
+		err := client.Keychain().Require(ctx, ref)
+		if registry.BadSettings(err) {
+			err = project.BadInput(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // namesRegistry reports whether a repository has its registry in front.
 func namesRegistry(repo string) bool {
 	first, _, ok := strings.Cut(repo, "/")
 	return ok && (strings.ContainsAny(first, ".:") || first == "localhost")
 }
 
-// prepareRepositories makes the repositories on Amazon ECR of images and caches ready for the push.
-func (s *Step) prepareRepositories(ctx context.Context, images []project.Dockerfile, note func(sentence string)) error {
-	if !s.pushes() || !s.createRepository && s.lifecyclePolicy == "" && s.repositoryPolicy == "" {
-		return nil
+// preparation returns what makes the repositories on Amazon ECR of images and caches ready for the
+// push. It is called when no mistake was found in the settings.
+func (s *Step) preparation(images []project.Dockerfile, o Options) func(context.Context, []string, []registry.Cache) error {
+	refs := references(images) // also those that turn out to exist: their policies are set anew
+	return func(ctx context.Context, _ []string, caches []registry.Cache) error {
+		if s.pushes() && s.repositories.ScanOnPush && !s.createRepository {
+			o.say("PLUGIN_SCAN_ON_PUSH does nothing: it is for repositories that PLUGIN_CREATE_REPOSITORY creates")
+		}
+		if !s.pushes() || !s.createRepository && s.lifecyclePolicy == "" && s.repositoryPolicy == "" {
+			return nil
+		}
+		if !slices.ContainsFunc(refs, registry.IsECR) {
+			o.say("PLUGIN_CREATE_REPOSITORY, PLUGIN_LIFECYCLE_POLICY and PLUGIN_REPOSITORY_POLICY do nothing: they are for Amazon ECR")
+			return nil
+		}
+		settings, err := s.repositorySettings()
+		if err != nil {
+			return project.BadInput(err)
+		}
+		repositories := registry.Repositories{AWS: s.aws, Settings: settings, Create: s.createRepository, Note: func(sentence string) { o.say("%s", sentence) }}
+		if err = repositories.Prepare(ctx, refs...); err == nil {
+			err = repositories.PrepareCaches(ctx, refs, caches)
+		}
+		if registry.BadSettings(err) {
+			err = project.BadInput(err)
+		}
+		return err
 	}
+}
+
+// repositorySettings returns the settings of repositories, with the policies in their files.
+func (s *Step) repositorySettings() (registry.RepositorySettings, error) {
 	settings := s.repositories
-	for name, policy := range map[string]struct {
-		path string
-		text *string
+	for _, policy := range []struct {
+		name, path string
+		text       *string
 	}{
-		"PLUGIN_LIFECYCLE_POLICY":  {s.lifecyclePolicy, &settings.LifecyclePolicy},
-		"PLUGIN_REPOSITORY_POLICY": {s.repositoryPolicy, &settings.Policy},
+		{"PLUGIN_LIFECYCLE_POLICY", s.lifecyclePolicy, &settings.LifecyclePolicy},
+		{"PLUGIN_REPOSITORY_POLICY", s.repositoryPolicy, &settings.Policy},
 	} {
 		if policy.path == "" {
 			continue
 		}
 		data, err := userfile.Read(policy.path, 1<<20)
 		if err != nil {
-			return project.BadInput(fmt.Errorf("%s: %w", name, err))
+			return settings, fmt.Errorf("%s is the path of a file: %w", policy.name, err)
+		}
+		var object map[string]any
+		if err := json.Unmarshal(data, &object); err != nil {
+			return settings, fmt.Errorf("%s: %s is no JSON object: %w", policy.name, policy.path, err)
 		}
 		*policy.text = string(data)
 	}
-	repositories := registry.Repositories{AWS: s.aws, Settings: settings, Create: s.createRepository, Note: note}
-	refs := references(images)
-	err := repositories.Prepare(ctx, refs...)
-	if err == nil {
-		_, to, cacheErr := s.caches()
-		if cacheErr != nil {
-			return project.BadInput(cacheErr)
-		}
-		for _, image := range images {
-			to = append(to, image.Own.CacheTo...)
-		}
-		err = repositories.PrepareCaches(ctx, refs, build.RegistryCaches(to))
-	}
-	if registry.BadSettings(err) {
-		err = project.BadInput(err)
-	}
-	return err
+	return settings, nil
 }

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry/awsfake"
 )
@@ -33,7 +35,12 @@ func TestCreateRepositories(t *testing.T) {
 	}
 	baked := project.Settings{CacheTo: []string{"type=registry,ref=" + host + "/team/baked"}}
 	images := []project.Dockerfile{{Refs: []string{host + "/team/app:1"}, Own: baked}}
-	if err := s.prepareRepositories(t.Context(), images, func(string) {}); err != nil {
+	_, caches, err := s.caches()
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepare := s.preparation(images, Options{Stderr: io.Discard})
+	if err := prepare(t.Context(), nil, build.RegistryCaches(append(caches, baked.CacheTo...))); err != nil {
 		t.Fatal(err)
 	}
 	var names []string

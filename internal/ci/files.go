@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/moby/sys/atomicwriter"
 )
@@ -40,6 +41,9 @@ func mayWrite(path string) error {
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s: %w", path, syscall.EISDIR)
 	}
 	if writableInPlace(path) {
 		return nil

@@ -9,11 +9,10 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/imagefile"
 	"github.com/samforge/samforge/internal/project"
-	"github.com/samforge/samforge/internal/registry"
 )
 
 // pushTar pushes the image in PLUGIN_SOURCE_TAR_PATH.
-func (s *Step) pushTar(ctx context.Context, client *registry.Client, refs []string, o Options) (pushed []build.Ref, err error) {
+func (s *Step) pushTar(ctx context.Context, refs []string, opt build.Options, o Options) (pushed []build.Ref, err error) {
 	folder, err := os.MkdirTemp("", "samforge-push-")
 	if err != nil {
 		return nil, err
@@ -27,8 +26,11 @@ func (s *Step) pushTar(ctx context.Context, client *registry.Client, refs []stri
 	if err != nil {
 		return nil, project.BadInput(fmt.Errorf("PLUGIN_SOURCE_TAR_PATH: the image in %s: %w", s.sourceTar, err))
 	}
+	if err := opt.Prepare(ctx, nil, nil); err != nil {
+		return nil, err
+	}
 	for _, ref := range refs {
-		digest, err := client.Push(ctx, image, ref)
+		digest, err := opt.Registries.Push(ctx, image, ref)
 		if err != nil {
 			return pushed, err
 		}

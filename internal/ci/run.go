@@ -47,7 +47,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	var p *project.Project
 	if !s.pushOnly {
 		if p, err = project.LoadDockerfiles(images); err != nil {
-			return err
+			return s.inSettings(err)
 		}
 	}
 	refs := references(images)
@@ -62,12 +62,29 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.prepareRepositories(ctx, images, func(sentence string) { o.say("%s", sentence) }); err != nil {
+	agent, err := s.serveSSHKey()
+	if err != nil {
+		return project.BadInput(err)
+	}
+	defer agent.close()
+	opt, err := s.options(ctx, agent)
+	if err != nil {
+		return project.BadInput(err)
+	}
+	if err := s.checkLogin(ctx, client, refs); err != nil {
 		return err
 	}
+	opt.Builder.Config, opt.Registries = config, client
+	opt.Prepare = s.preparation(images, o)
+	return s.finish(ctx, images, opt, signer, o)
+}
+
+// finish builds and pushes the images whose settings are right.
+func (s *Step) finish(ctx context.Context, images []project.Dockerfile, opt build.Options, signer *signer, o Options) error {
 	var existing []build.Ref
 	if s.skipIfExists && s.pushes() {
-		if existing, err = absent(ctx, client, images); err != nil {
+		var err error
+		if existing, err = absent(ctx, opt.Registries, images); err != nil {
 			return err
 		}
 		for _, ref := range existing {
@@ -75,24 +92,27 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 			fmt.Fprintln(o.Stdout, ref)
 		}
 		if images = unfinished(images); len(images) == 0 {
+			if err := opt.Prepare(ctx, nil, nil); err != nil { // its policies may be new
+				return err
+			}
 			return s.writeOutputs(nil, existing)
 		}
 	}
-	built, pushed, err := s.produce(ctx, images, config, client, o)
+	built, pushed, err := s.produce(ctx, images, opt, o)
 	if err != nil {
 		return err
 	}
-	s.writeCard(ctx, client, pushed, o)
-	return errors.Join(signer.sign(ctx, client, pushed, o), s.writeOutputs(built, append(existing, pushed...)))
+	s.writeCard(ctx, opt.Registries, pushed, o)
+	return errors.Join(signer.sign(ctx, opt.Registries, pushed, o), s.writeOutputs(built, append(existing, pushed...)))
 }
 
 // produce builds the images, or reads one from a file, and pushes them.
-func (s *Step) produce(ctx context.Context, images []project.Dockerfile, config builder.Config, client *registry.Client, o Options) (built []build.Built, pushed []build.Ref, err error) {
+func (s *Step) produce(ctx context.Context, images []project.Dockerfile, opt build.Options, o Options) (built []build.Built, pushed []build.Ref, err error) {
 	if s.pushOnly {
-		pushed, err = s.pushTar(ctx, client, images[0].Refs, o)
+		pushed, err = s.pushTar(ctx, images[0].Refs, opt, o)
 		return nil, pushed, err
 	}
-	built, err = s.build(ctx, images, config, client, o)
+	built, err = s.build(ctx, images, opt, o)
 	for _, image := range built {
 		if s.pushes() && !image.Target.NoPush {
 			pushed = append(pushed, image.Refs...)
@@ -134,7 +154,7 @@ func references(images []project.Dockerfile) (refs []string) {
 }
 
 // build builds the images.
-func (s *Step) build(ctx context.Context, images []project.Dockerfile, config builder.Config, client *registry.Client, o Options) ([]build.Built, error) {
+func (s *Step) build(ctx context.Context, images []project.Dockerfile, opt build.Options, o Options) ([]build.Built, error) {
 	for n := range images {
 		if err := s.identify(ctx, &images[n].Own); err != nil {
 			return nil, err
@@ -144,22 +164,14 @@ func (s *Step) build(ctx context.Context, images []project.Dockerfile, config bu
 	if err != nil {
 		return nil, err
 	}
-	agent, err := s.serveSSHKey()
-	if err != nil {
-		return nil, project.BadInput(err)
-	}
-	defer agent.close()
-	opt, err := s.options(ctx, agent)
-	if err != nil {
-		return nil, project.BadInput(err)
-	}
 	if err := s.identify(ctx, &opt.Settings); err != nil {
 		return nil, err
 	}
-	opt.Registries, opt.Silence, opt.Stdout, opt.Stderr = client, o.Silence, o.Stdout, o.Stderr
-	opt.Builder.Config, opt.SourcePolicy, opt.Tries = config, s.policy(), s.reach.tries()
+	opt.Silence, opt.Stdout, opt.Stderr = o.Silence, o.Stdout, o.Stderr
+	opt.SourcePolicy, opt.Tries = s.policy(), s.reach.tries()
 	opt.Builder.Log = func(sentence string) { o.say("%s", sentence) }
-	return build.Build(ctx, p, opt)
+	built, err := build.Build(ctx, p, opt)
+	return built, s.inSettings(err)
 }
 
 // client returns a client for registries with the credentials of the settings.
@@ -240,6 +252,11 @@ func (s *Step) check() error {
 	case s.accessToken != "" && s.push.password != "":
 		return errors.New("ACCESS_TOKEN and PLUGIN_PASSWORD contradict each other: set one of them")
 	}
+	for name, of := range map[string]string{"PLUGIN_REGISTRY": s.registry, "PLUGIN_BASE_IMAGE_REGISTRY": s.base.registry} {
+		if err := checkRegistry(name, of); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -282,31 +299,6 @@ func (s *Step) outputs() (outputs []string) {
 		outputs = append(outputs, "type=oci,tar=false,dest="+s.layoutPath)
 	}
 	return append(outputs, s.furtherOutputs...)
-}
-
-// secrets returns the secrets of the build.
-func (s *Step) secrets() (secrets []string, err error) {
-	for name, list := range map[string][]string{"PLUGIN_SECRETS_FROM_ENV": s.secretsFromEnv, "PLUGIN_SECRETS_FROM_FILE": s.secretsFromFile} {
-		kind := "env"
-		if name == "PLUGIN_SECRETS_FROM_FILE" {
-			kind = "src"
-		}
-		for _, item := range list {
-			id, value, ok := strings.Cut(item, "=")
-			if !ok || id == "" || value == "" {
-				return nil, fmt.Errorf("%s: %q is not of the form ID=VALUE", name, id)
-			}
-			if _, set := s.environment[value]; kind == "env" && !set {
-				return nil, fmt.Errorf("%s: there is no variable %s, for the secret %s", name, value, id)
-			}
-			secrets = append(secrets, "id="+id+","+kind+"="+value)
-		}
-	}
-	if s.secret != "" {
-		secrets = append(secrets, s.secret)
-	}
-	slices.Sort(secrets)
-	return append(secrets, s.furtherSecrets...), nil
 }
 
 // allLabels returns the labels of the image.

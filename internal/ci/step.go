@@ -134,8 +134,10 @@ func (s *Step) Dockerfile(ctx context.Context) (project.Dockerfile, error) {
 			d.Args[llbgen.EpochArg] = fmt.Sprint(at.Unix())
 		}
 	}
-	d.Refs, err = s.references()
-	return d, err
+	if d.Refs, err = s.references(); err != nil || s.pushOnly {
+		return d, err
+	}
+	return d, s.checkFolders(d)
 }
 
 // inRepository returns the address of a folder in a git repository: what follows the sign # is
@@ -207,6 +209,12 @@ func (s *Step) repository() (string, error) {
 	if repo == "" {
 		return "", nil
 	}
+	if err := checkAddress("PLUGIN_REPO", repo); err != nil {
+		return "", err
+	}
+	if strings.Contains(repo, "://") {
+		return "", fmt.Errorf("PLUGIN_REPO: %q has a scheme: leave it out, as in registry.example.com/team/app", repo)
+	}
 	repo = s.below(repo)
 	named, err := reference.ParseNormalizedNamed(repo)
 	if err != nil {
@@ -263,19 +271,22 @@ func (s *Step) references() ([]string, error) {
 		return nil, err
 	}
 	if repo == "" {
+		if s.pushOnly {
+			return nil, errors.New("PLUGIN_REPO is missing: name the repository that the image is pushed to")
+		}
 		if s.pushes() {
 			return nil, errors.New("PLUGIN_REPO is missing: name the repository of the image, or set PLUGIN_NO_PUSH")
 		}
 		return nil, nil
 	}
-	tags, err := s.allTags()
+	tags, from, err := s.allTags()
 	if err != nil {
 		return nil, err
 	}
 	var refs []string
 	for _, tag := range tags {
 		if !reference.TagRegexp.MatchString(tag) || reference.TagRegexp.FindString(tag) != tag {
-			return nil, fmt.Errorf("the tag %q is not legal: at most 128 letters, digits, dots, dashes and underscores, with a letter, a digit or an underscore first", tag)
+			return nil, fmt.Errorf("%s: the tag %q is not legal: at most 128 letters, digits, dots, dashes and underscores, with a letter, a digit or an underscore first", from, tag)
 		}
 		if ref := repo + ":" + tag; !slices.Contains(refs, ref) {
 			refs = append(refs, ref)
@@ -298,31 +309,33 @@ func (s *Step) pushes() bool { return !s.noPush }
 // tagsFile is a file with tags, separated by commas or lines, that earlier steps write.
 const tagsFile = ".tags"
 
-// allTags returns the tags of the image.
-func (s *Step) allTags() ([]string, error) {
+// allTags returns the tags of the image, and what they are from: a setting, or a file.
+func (s *Step) allTags() (tags []string, from string, err error) {
 	if s.autoTag && s.expandTag {
-		return nil, errors.New("PLUGIN_AUTO_TAG and PLUGIN_EXPAND_TAG contradict each other: set one of them")
+		return nil, "", errors.New("PLUGIN_AUTO_TAG and PLUGIN_EXPAND_TAG contradict each other: set one of them")
 	}
 	if s.autoTag {
-		return autoTags(s.commitRef, s.defaultBranch, s.autoTagSuffix)
+		tags, err = autoTags(s.commitRef, s.defaultBranch, s.autoTagSuffix)
+		return tags, "PLUGIN_AUTO_TAG and PLUGIN_AUTO_TAG_SUFFIX", err
 	}
-	tags := s.tags
+	tags, from = s.tags, "PLUGIN_TAGS"
 	if len(tags) == 0 {
 		data, err := userfile.Read(tagsFile, 1<<20)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("read the file %s: %w", tagsFile, err)
+			return nil, "", fmt.Errorf("read the file %s: %w", tagsFile, err)
 		}
+		from = "the file " + tagsFile
 		tags = strings.FieldsFunc(string(data), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' || r == ' ' })
 	}
 	if len(tags) == 0 {
 		tags = []string{"latest"}
 	}
 	if !s.expandTag {
-		return tags, nil
+		return tags, from, nil
 	}
 	var expanded []string
 	for _, tag := range tags {
 		expanded = append(expanded, versionTags(tag)...)
 	}
-	return expanded, nil
+	return expanded, from, nil
 }

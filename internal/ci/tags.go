@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -18,6 +19,8 @@ func autoTags(ref, defaultBranch, suffix string) ([]string, error) {
 		if !version.MatchString(tag) {
 			return nil, fmt.Errorf("PLUGIN_AUTO_TAG: the tag %s is no version such as v1.2.3: name the tags with PLUGIN_TAGS", tag)
 		}
+	case defaultBranch == "":
+		return nil, errors.New("PLUGIN_AUTO_TAG needs the default branch, whose tag is latest: set DRONE_REPO_BRANCH")
 	case strings.TrimPrefix(ref, "refs/heads/") == defaultBranch:
 		tags = []string{"latest"}
 	default:
