@@ -173,6 +173,13 @@ func FunctionNamed(t *samtemplate.Template, name string) (*samtemplate.Function,
 	case len(named) > 1:
 		return nil, fmt.Errorf("several functions are called %s: name one by its path (%s)", name, strings.Join(names, ", "))
 	}
+	for nested := range t.All() {
+		for _, zip := range nested.ZipFunctions {
+			if zip.LogicalID == name {
+				return nil, fmt.Errorf("the code of %s is no image: sam build, sam local invoke and sam package take it", name)
+			}
+		}
+	}
 	hint := ""
 	if near := suggest.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf(": did you mean %q?", near)

@@ -83,12 +83,13 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 	add("nobit", "ImageConfig: {EntryPoint: [/var/task/app.mjs]}", "")
 	add("nodir", "ImageConfig: {Command: [app.good], WorkingDirectory: /nowhere}", "")
 	add("scratch", "MemorySize: 128", ", DockerBuildTarget: empty")
-	text += "  Topic: {Type: AWS::SNS::Topic}\n"
+	add("nothing", "MemorySize: 128", ", DockerBuildTarget: nothing")
+	text += "  Topic: {Type: AWS::SNS::Topic}\n  zip: {Type: AWS::Serverless::Function, Properties: {InlineCode: x, Runtime: python3.13, Handler: app.handler}}\n"
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"template.yaml":  text,
 		"app/app.mjs":    limited,
-		"app/Dockerfile": "FROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs ./\nRUN echo secret >secret && chmod 600 secret\nCMD [\"app.good\"]\n",
+		"app/Dockerfile": "FROM scratch AS nothing\nFROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs ./\nRUN echo secret >secret && chmod 600 secret\nCMD [\"app.good\"]\n",
 	} {
 		path := filepath.Join(dir, name)
 		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -130,6 +131,7 @@ func TestInvokeLimits(t *testing.T) {
 		"nobit":   {`/var/task/app.mjs: permission denied"}`, ""},
 		"nodir":   {`{"errorType":"Runtime.InvalidWorkingDir",`, ""},
 		"scratch": {`{"errorType":"Runtime.InvalidEntrypoint",`, ""},
+		"nothing": {`the image has neither ENTRYPOINT nor CMD`, ""},
 	} {
 		t.Run(function, func(t *testing.T) {
 			r := b.invoked(template, function)
@@ -203,6 +205,7 @@ func TestInvokeLimits(t *testing.T) {
 		"which one":    {nil, "the template has several functions"},
 		"no function":  {[]string{"goood"}, `did you mean "good"?`},
 		"no template":  {[]string{"good", "-t", event}, ""},
+		"a zip file":   {[]string{"zip"}, "the code of zip is no image: sam build, sam local invoke"},
 		"two of them":  {[]string{"good", "writes"}, "takes one function"},
 		"a wrong flag": {[]string{"good", "--nope"}, "unknown flag"},
 	} {

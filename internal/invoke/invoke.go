@@ -181,6 +181,9 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 			return nil, err
 		}
 	}
+	if root.Output() == nil { // an image without files
+		root = llb.Scratch().File(llb.Mkdir("/tmp", 0o755))
+	}
 	platform := t.Platforms[0]
 	of := i.programs[platform.Architecture]
 	if of == nil {
