@@ -57,6 +57,10 @@ target "outside" {
   context = "/etc"
   tags    = ["${REPO}outside:1"]
 }
+target "missing" {
+  context = "nowhere"
+  tags    = ["${REPO}missing:1"]
+}
 target "linked" {
   contexts          = { base = "target:web" }
   dockerfile-inline = "FROM base\nCOPY web/app.txt /more\n"
@@ -108,6 +112,7 @@ target "linked" {
 		want    string
 	}{
 		"a target that fails":        {"web;broken;--set=web.tags=" + repo + "unpushed:1", 1, "the image is built, and not exported, because broken failed"},
+		"a folder that is not there": {"missing", 2, "PLUGIN_BAKE_FILE: missing: the context nowhere is no folder"},
 		"a folder outside":           {"outside", 2, "additional privileges requested"},
 		"a target that is not there": {"wev", 2, "PLUGIN_BAKE_FILE: "},
 		"a flag that is none":        {"--nope", 2, "PLUGIN_BAKE_OPTIONS: unknown flag: --nope"},

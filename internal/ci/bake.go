@@ -41,6 +41,9 @@ func (s *Step) baked(ctx context.Context, o Options) ([]project.Dockerfile, erro
 		return nil, fmt.Errorf("PLUGIN_BAKE_FILE: %w", err)
 	}
 	for n, image := range images {
+		if err := s.checkProxies(image.Own.Attests); err != nil {
+			return nil, err
+		}
 		s.addProxies(image.Args)
 		if image.Args[llbgen.EpochArg] == "" {
 			if epoch := s.environment[llbgen.EpochArg]; epoch != "" {

@@ -3,6 +3,7 @@ package ci
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/project"
 )
@@ -67,6 +69,35 @@ func (s *Step) checkFolders(d project.Dockerfile) error {
 	return nil
 }
 
+// checkProxies refuses a proxy with a password if an attestation would record it: it is a build
+// argument.
+func (s *Step) checkProxies(attests []string) error {
+	records := slices.ContainsFunc(attests, func(attest string) bool {
+		fields := strings.Split(attest, ",")
+		return slices.Contains(fields, "type=provenance") && slices.Contains(fields, "mode=max")
+	})
+	for name, value := range s.proxies() {
+		if records && credentials.In(value) {
+			return fmt.Errorf("%s has a password, which provenance with mode=max would record: leave mode=max out, or name a proxy without a password", name)
+		}
+	}
+	return nil
+}
+
+// withoutUser returns the address of a web page or of a repository without a user and a password,
+// which CI systems put into the addresses that they clone from.
+func withoutUser(address string) string {
+	if !credentials.In(address) {
+		return address
+	}
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	parsed.User = nil
+	return parsed.String()
+}
+
 // settingOf are the settings for flags that mistakes name.
 var settingOf = map[string]string{
 	"--platform": "PLUGIN_PLATFORM", "--add-host": "PLUGIN_ADD_HOST", "--secret": "PLUGIN_SECRET", "--cache-from": "PLUGIN_CACHE_FROM", "--cache-to": "PLUGIN_CACHE_TO",
@@ -79,8 +110,11 @@ func (s *Step) inSettings(err error) error {
 	if !errors.As(err, &input) {
 		return err
 	}
+	if len(s.bakeFiles) > 0 {
+		return project.BadInput(fmt.Errorf("PLUGIN_BAKE_FILE: %w", err))
+	}
 	var stage *inputs.StageError
-	if errors.As(err, &stage) && len(s.bakeFiles) == 0 {
+	if errors.As(err, &stage) {
 		return project.BadInput(fmt.Errorf("PLUGIN_TARGET: %w", err))
 	}
 	flag, rest, _ := strings.Cut(err.Error(), " ")
@@ -89,8 +123,6 @@ func (s *Step) inSettings(err error) error {
 	switch setting := settingOf[flag]; {
 	case !strings.HasPrefix(flag, "--"):
 		return err
-	case len(s.bakeFiles) > 0:
-		return project.BadInput(fmt.Errorf("PLUGIN_BAKE_FILE: %w", err))
 	case setting == "" || slices.ContainsFunc(s.buildxOptions, byFlag):
 		return project.BadInput(fmt.Errorf("PLUGIN_BUILDX_OPTIONS: %w", err))
 	default:

@@ -237,3 +237,33 @@ func TestForget(t *testing.T) {
 	}
 	_ = os.Unsetenv("OF_THE_FILE")
 }
+
+// What CI systems put into addresses is in no label and in no attestation.
+func TestNoPasswordIsRecorded(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"https://ci:canary@git.example.com/app.git": "https://git.example.com/app.git",
+		"https://canary@git.example.com/app":        "https://git.example.com/app",
+		"https://git.example.com/app":               "https://git.example.com/app",
+		"git@git.example.com:team/app.git":          "git@git.example.com:team/app.git",
+	} {
+		s, _, err := Read([]string{"PLUGIN_REPO=a/b", "DRONE_REMOTE_URL=" + address, "DRONE_REPO_LINK=" + address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels, err := s.allLabels(t.Context())
+		if err != nil || labels["org.opencontainers.image.source"] != want || labels["org.opencontainers.image.url"] != want {
+			t.Errorf("%s: the labels are %v, %v", address, labels, err)
+		}
+	}
+	for options, want := range map[string]bool{"--provenance=mode=max": true, "--provenance=true": false, "": false} {
+		s, _, err := Read([]string{"PLUGIN_REPO=a/b", "HTTPS_PROXY=http://ci:canary@proxy:3128", "PLUGIN_BUILDX_OPTIONS_SEMICOLON=" + options})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.options(t.Context(), nil)
+		if (err != nil) != want || err != nil && (!strings.Contains(err.Error(), "HTTPS_PROXY has a password") || strings.Contains(err.Error(), "canary")) {
+			t.Errorf("%s: %v", options, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -204,6 +205,12 @@ func (s *Step) SecretValues() []string {
 	}
 	for _, name := range s.secretVariables() {
 		values = append(values, s.environment[name])
+	}
+	for _, proxy := range s.proxies() {
+		if parsed, err := url.Parse(proxy); err == nil && parsed.User != nil {
+			password, _ := parsed.User.Password()
+			values = append(values, password)
+		}
 	}
 	return append(values, s.secretsOfCaches()...)
 }

@@ -286,6 +286,9 @@ func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, err
 	}
 	opt.Outputs = s.outputs()
 	opt.Annotations, opt.Attests = s.annotations, s.attests
+	if err := s.checkProxies(s.attests); err != nil {
+		return opt, err
+	}
 	opt.CacheFrom, opt.CacheTo, err = s.caches()
 	return opt, err
 }
@@ -309,7 +312,7 @@ func (s *Step) allLabels(ctx context.Context) (map[string]string, error) {
 		if at, ok := s.commitTime(ctx); ok {
 			labels[prefix+"created"] = at.UTC().Format("2006-01-02T15:04:05Z")
 		}
-		for name, value := range map[string]string{"revision": s.commit, "source": s.remoteURL, "url": s.repoLink} {
+		for name, value := range map[string]string{"revision": s.commit, "source": withoutUser(s.remoteURL), "url": withoutUser(s.repoLink)} {
 			if value != "" {
 				labels[prefix+name] = value
 			}

@@ -182,10 +182,18 @@ func (s *Step) args() (map[string]string, error) {
 	return args, nil
 }
 
+// proxies returns the proxies of the environment, by the names of their variables.
+func (s *Step) proxies() map[string]string {
+	found := map[string]string{}
+	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		found[proxy] = cmp.Or(s.environment[proxy], s.environment[strings.ToLower(proxy)], s.environment["HARNESS_"+proxy])
+	}
+	return found
+}
+
 // addProxies adds the proxies of the environment to build arguments that have none.
 func (s *Step) addProxies(args map[string]string) {
-	for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
-		value := cmp.Or(s.environment[proxy], s.environment[strings.ToLower(proxy)], s.environment["HARNESS_"+proxy])
+	for proxy, value := range s.proxies() {
 		if _, given := args[proxy]; value != "" && !given {
 			args[proxy], args[strings.ToLower(proxy)] = value, value
 		}

@@ -15,7 +15,11 @@ import (
 // [*InputError].
 func LoadDockerfiles(all []Dockerfile) (*Project, error) {
 	if len(all) == 1 {
-		return LoadDockerfile(all[0])
+		p, err := LoadDockerfile(all[0])
+		if name := all[0].Name; err != nil && name != "" {
+			err = BadInput(fmt.Errorf("%s: %w", name, err))
+		}
+		return p, err
 	}
 	d := dockerfiles{links: map[string]map[string]string{}, linked: map[string]bool{}}
 	for _, one := range all {
