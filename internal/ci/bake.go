@@ -44,6 +44,7 @@ func (s *Step) baked(ctx context.Context, o Options) ([]project.Dockerfile, erro
 		if err := s.checkProxies(image.Own.Attests); err != nil {
 			return nil, err
 		}
+		images[n].Own.CacheTo = s.written(image.Own.CacheTo)
 		s.addProxies(image.Args)
 		if image.Args[llbgen.EpochArg] == "" {
 			if epoch := s.environment[llbgen.EpochArg]; epoch != "" {

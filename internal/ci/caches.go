@@ -1,6 +1,11 @@
 package ci
 
-import "errors"
+import (
+	"errors"
+	"slices"
+
+	"github.com/samforge/samforge/internal/build"
+)
 
 // cacheSettings are the settings of caches.
 func cacheSettings() []Setting {
@@ -27,8 +32,11 @@ func (s *Step) caches() (from, to []string, err error) {
 	if from, err = s.completed("PLUGIN_CACHE_FROM", s.cacheFrom); err != nil {
 		return nil, nil, err
 	}
-	if to, err = s.completed("PLUGIN_CACHE_TO", s.cacheTo); err != nil || !s.enableCache {
-		return from, to, err
+	if to, err = s.completed("PLUGIN_CACHE_TO", s.cacheTo); err != nil {
+		return nil, nil, err
+	}
+	if to = s.written(to); !s.enableCache {
+		return from, to, nil
 	}
 	cache := s.cacheRepository()
 	if cache == "" {
@@ -46,6 +54,14 @@ func (s *Step) caches() (from, to []string, err error) {
 		to = append(to, "type=registry,mode=max,ignore-error=true,ref="+cache)
 	}
 	return from, to, nil
+}
+
+// written returns the caches that are written: where nothing is pushed, those in registries are not.
+func (s *Step) written(to []string) []string {
+	if s.pushes() {
+		return to
+	}
+	return slices.DeleteFunc(slices.Clone(to), func(cache string) bool { return len(build.RegistryCaches([]string{cache})) > 0 })
 }
 
 // cacheRepository returns PLUGIN_CACHE_REPO, which is in PLUGIN_REGISTRY unless it names another

@@ -69,6 +69,12 @@ func (s *Step) checkFolders(d project.Dockerfile) error {
 	return nil
 }
 
+// pushing reports whether an output pushes an image.
+func pushing(output string) bool {
+	fields := strings.Split(output, ",")
+	return slices.Contains(fields, "type=registry") || slices.Contains(fields, "push=true")
+}
+
 // checkProxies refuses a proxy with a password if an attestation would record it: it is a build
 // argument.
 func (s *Step) checkProxies(attests []string) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/samforge/samforge/internal/build"
@@ -29,12 +30,17 @@ type artifactImage struct {
 	Digest string `json:"digest"`
 }
 
-// writeOutputs writes the files that tell other steps of the image. refs are the references in the
-// registry: those that were there before, and then those that were pushed.
-func (s *Step) writeOutputs(built []build.Built, refs []build.Ref) error {
+// writeOutputs writes the files that tell other steps of the image. existing are the references that
+// were in the registry before, maybe of other images. Only if nothing was built or pushed, they are
+// the image.
+func (s *Step) writeOutputs(built []build.Built, existing, pushed []build.Ref) error {
+	refs, images := slices.Concat(existing, pushed), pushed
+	if len(pushed) == 0 {
+		images = existing
+	}
 	digest := ""
-	if len(refs) > 0 {
-		digest = refs[0].Digest
+	if len(images) > 0 {
+		digest = images[len(images)-1].Digest
 	}
 	for _, image := range built {
 		for _, ref := range image.Refs {
@@ -45,11 +51,13 @@ func (s *Step) writeOutputs(built []build.Built, refs []build.Ref) error {
 		return fmt.Errorf("PLUGIN_ARTIFACT_FILE: %w", err)
 	}
 	var names, tagged strings.Builder
-	for n, ref := range refs {
-		if n == 0 {
-			fmt.Fprintf(&names, "%s@%s\n", registry.Repository(ref.Name), ref.Digest)
-		}
+	for _, ref := range refs {
 		fmt.Fprintln(&tagged, ref)
+	}
+	for _, ref := range images {
+		if line := registry.Repository(ref.Name) + "@" + ref.Digest + "\n"; !strings.Contains(names.String(), line) {
+			names.WriteString(line)
+		}
 	}
 	for name, file := range map[string]struct{ path, text string }{
 		"PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE":     {s.digestFile, names.String()},

@@ -283,7 +283,7 @@ func effects(t *testing.T, settings []string, logins bool) map[string]string {
 		found["step."+name] = fmt.Sprint(value)
 	}
 	must(os.MkdirAll("written", 0o755))
-	must(s.writeOutputs([]build.Built{built}, built.Refs))
+	must(s.writeOutputs([]build.Built{built}, nil, built.Refs))
 	written, err := os.ReadDir("written")
 	must(err)
 	for _, file := range written {

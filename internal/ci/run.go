@@ -95,15 +95,34 @@ func (s *Step) finish(ctx context.Context, images []project.Dockerfile, opt buil
 			if err := opt.Prepare(ctx, nil, nil); err != nil { // its policies may be new
 				return err
 			}
-			return s.writeOutputs(nil, existing)
+			s.sayOthers(existing, nil, o)
+			return s.writeOutputs(nil, existing, nil)
 		}
 	}
 	built, pushed, err := s.produce(ctx, images, opt, o)
 	if err != nil {
 		return err
 	}
+	s.sayOthers(existing, pushed, o)
 	s.writeCard(ctx, opt.Registries, pushed, o)
-	return errors.Join(signer.sign(ctx, opt.Registries, pushed, o), s.writeOutputs(built, append(existing, pushed...)))
+	return errors.Join(signer.sign(ctx, opt.Registries, pushed, o), s.writeOutputs(built, existing, pushed))
+}
+
+// sayOthers says which tags that exist are not of the image of this step: the one that was pushed,
+// else the one of the last tag.
+func (s *Step) sayOthers(existing, pushed []build.Ref, o Options) {
+	if len(s.bakeFiles) > 0 || len(existing) == 0 {
+		return
+	}
+	image := existing[len(existing)-1]
+	if len(pushed) > 0 {
+		image = pushed[0]
+	}
+	for _, ref := range existing {
+		if ref.Digest != image.Digest {
+			o.say("%s is another image than %s, and stays as it is: PLUGIN_SKIP_PUSH_IF_TAG_EXISTS moves no tag", ref.Name, image.Name)
+		}
+	}
 }
 
 // produce builds the images, or reads one from a file, and pushes them.
@@ -249,6 +268,10 @@ func (s *Step) check() error {
 		return errors.New("PLUGIN_BAKE_OPTIONS is given without PLUGIN_BAKE_FILE: name the bake file")
 	case s.pushOnly != (s.sourceTar != ""):
 		return errors.New("PLUGIN_PUSH_ONLY and PLUGIN_SOURCE_TAR_PATH belong together, and one of them is missing")
+	case len(s.platforms) > 1 && s.tarPath != "" && s.tarFormat == "docker" && !s.pushOnly && len(s.bakeFiles) == 0:
+		return errors.New("PLUGIN_TAR_PATH: an archive of docker save has one platform, and PLUGIN_PLATFORM has several: set PLUGIN_BUILDX_OUTPUT_FORMAT=oci, or name one platform")
+	case s.noPush && slices.ContainsFunc(s.furtherOutputs, pushing):
+		return errors.New("PLUGIN_NO_PUSH and an output in PLUGIN_BUILDX_OPTIONS that pushes contradict each other: leave one of them out")
 	case s.accessToken != "" && s.push.password != "":
 		return errors.New("ACCESS_TOKEN and PLUGIN_PASSWORD contradict each other: set one of them")
 	}

@@ -56,17 +56,17 @@ func buildSettings() []Setting {
 // pushSettings are the settings of where the image goes.
 func pushSettings() []Setting {
 	return []Setting{
-		boolean("PLUGIN_DRY_RUN PLUGIN_NO_PUSH", "false", "Build, and push nothing", func(s *Step) *bool { return &s.noPush }),
+		boolean("PLUGIN_DRY_RUN PLUGIN_NO_PUSH", "false", "Build, and push nothing: no image, and no cache in a registry", func(s *Step) *bool { return &s.noPush }),
 		text("PLUGIN_TAR_PATH PLUGIN_DESTINATION_TAR_PATH", "", "File that gets the image as docker save writes it, beside a push too", func(s *Step) *string { return &s.tarPath }),
 		text("PLUGIN_BUILDX_OUTPUT_FORMAT", "docker", "Format of PLUGIN_TAR_PATH: docker or oci", func(s *Step) *string { return &s.tarFormat }),
 		text("PLUGIN_OCI_LAYOUT_PATH", "", "Folder that gets the image as an OCI layout", func(s *Step) *string { return &s.layoutPath }),
 		text("PLUGIN_ARTIFACT_FILE", "", "File that gets the images and their digests as JSON, in the form docker/v1", func(s *Step) *string { return &s.artifactFile }),
 		text("PLUGIN_REGISTRY_TYPE ARTIFACT_REGISTRY", "by the registry", "registryType in PLUGIN_ARTIFACT_FILE: Docker, ECR, GCR, GAR or ACR", func(s *Step) *string { return &s.registryType }),
 		text("PLUGIN_METADATA_FILE", "", "File that gets the metadata of the build, as docker buildx writes it", func(s *Step) *string { return &s.metadataFile }),
-		text("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "", "File that gets a line REPOSITORY@DIGEST", func(s *Step) *string { return &s.digestFile }),
+		text("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "", "File that gets a line REPOSITORY@DIGEST for each image", func(s *Step) *string { return &s.digestFile }),
 		text("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "", "File that gets a line REPOSITORY:TAG@DIGEST for each tag", func(s *Step) *string { return &s.tagDigestFile }),
 		text("DRONE_OUTPUT HARNESS_OUTPUT_FILE", "", "File for the outputs of the step, which gets digest, and IMAGE_TAR_PATH with a tar file", func(s *Step) *string { return &s.outputFile }),
-		boolean("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS", "false", "Build nothing if all tags exist in the registry", func(s *Step) *bool { return &s.skipIfExists }),
+		boolean("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS", "false", "Build nothing if all tags exist in the registry, else push the missing ones. Tags of another image are named, and stay", func(s *Step) *bool { return &s.skipIfExists }),
 		boolean("PLUGIN_PUSH_ONLY", "false", "Build nothing, and push the image in PLUGIN_SOURCE_TAR_PATH", func(s *Step) *bool { return &s.pushOnly }),
 		text("PLUGIN_SOURCE_TAR_PATH", "", "Archive of docker save, or an OCI layout in a tar archive, to push with PLUGIN_PUSH_ONLY", func(s *Step) *string { return &s.sourceTar }),
 		refused("PLUGIN_SOURCE_IMAGE", "there is no Docker engine with images: save the image with docker save, and name the file with PLUGIN_SOURCE_TAR_PATH"),
