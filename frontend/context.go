@@ -58,6 +58,9 @@ func explainGit(err error) error {
 
 // GitLogin returns what to do if git could not log in; "" for any other error of a builder.
 func GitLogin(err error) string {
+	if strings.Contains(err.Error(), `no SSH key "default" forwarded from the client`) {
+		return "the git repository is used with SSH, which needs a key: pass an agent with --ssh default (in a step the key with PLUGIN_SSH_AGENT_KEY)"
+	}
 	if !gitLogin.MatchString(err.Error()) {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,19 @@ func TestReadContextFile(t *testing.T) {
 	} {
 		if _, err := ReadContextFile(files, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want one that tells %q", name, err, want)
+		}
+	}
+}
+
+// A repository that needs a key, or a token, has a sentence about it.
+func TestGitLogin(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`failed to load cache key: no SSH key "default" forwarded from the client`: "PLUGIN_SSH_AGENT_KEY",
+		"exit code 1": "",
+	} {
+		if got := GitLogin(errors.New(text)); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s: %q", text, got)
 		}
 	}
 }

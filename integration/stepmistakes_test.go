@@ -18,7 +18,7 @@ func TestStepMistakes(t *testing.T) {
 	aws, err := testenv.StartAWS()
 	must(t, err)
 	t.Cleanup(func() { must(t, aws.Close()) })
-	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch AS app\nCOPY app /app\n", "broken": "FROM scratch\nCOPIE a b\n", "app": "app\n", "list.json": "[1]"})
+	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch AS app\nCOPY app /app\n", "broken": "FROM scratch\nCOPIE a b\n", "empty": "", "app": "app\n", "list.json": "[1]"})
 	env := []string{
 		"HTTPS_PROXY=" + aws.ProxyURL, "SSL_CERT_FILE=" + aws.CAFile, "AWS_CA_BUNDLE=" + aws.CAFile, "AWS_EC2_METADATA_DISABLED=true", "HOME=" + t.TempDir(),
 		"AWS_ACCESS_KEY_ID=AKIAPOD", "AWS_SECRET_ACCESS_KEY=canary-of-the-pod", "BUILDKIT_HOST=tcp://127.0.0.1:1",
@@ -42,6 +42,9 @@ func TestStepMistakes(t *testing.T) {
 		"no account and no credentials":   {[]string{"PLUGIN_REGISTRY=", "PLUGIN_REGION=" + testenv.AWSRegion, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}, nil, "there are no credentials of AWS"},
 		"no Dockerfile":                   {[]string{"PLUGIN_DOCKERFILE=Dockerfil"}, nil, `PLUGIN_DOCKERFILE: there is no Dockerfil: did you mean "Dockerfile"?`},
 		"a Dockerfile that is a mistake":  {[]string{"PLUGIN_DOCKERFILE=broken"}, nil, "broken:2"},
+		"an empty Dockerfile":             {[]string{"PLUGIN_DOCKERFILE=empty"}, nil, "empty has no instructions"},
+		"a context with a token":          {[]string{"PLUGIN_CONTEXT=https://canary@git.example.com/app.git"}, nil, "PLUGIN_CONTEXT has a user or a password in its address"},
+		"authorities that are none":       {[]string{"HARNESS_CA_PATH=app"}, nil, "HARNESS_CA_PATH: app has no certificate in PEM"},
 		"no context":                      {[]string{"PLUGIN_CONTEXT=nowhere"}, nil, "PLUGIN_CONTEXT: there is no nowhere"},
 		"no folder in the context":        {[]string{"PLUGIN_CONTEXT_SUB_PATH=nowhere"}, nil, "PLUGIN_CONTEXT_SUB_PATH: there is no nowhere"},
 		"no stage":                        {[]string{"PLUGIN_TARGET=ap"}, nil, `PLUGIN_TARGET: Dockerfile has no stage "ap": did you mean "app"?`},

@@ -100,10 +100,14 @@ func (s *Step) applyBakeOptions(d *bake.Definition) error {
 	return nil
 }
 
-// words splits a flag and its value, as in "--set *.platform=linux/amd64".
+// words splits a flag and its value, as in "--set *.platform=linux/amd64". In "--set=a.args.B=c d" the
+// space is in the value.
 func words(options []string) (words []string) {
 	for _, option := range options {
 		flag, value, ok := strings.Cut(option, " ")
+		if strings.Contains(flag, "=") {
+			flag, ok = option, false
+		}
 		if words = append(words, flag); ok && strings.HasPrefix(flag, "-") {
 			words = append(words, strings.TrimSpace(value))
 		}

@@ -43,7 +43,7 @@ func (s *Step) applyBuildxOptions() error {
 	}
 	flags.String("progress", "", "")
 	flags.String("builder", "", "")
-	if err := flags.Parse(s.buildxOptions); err != nil {
+	if err := flags.Parse(words(s.buildxOptions)); err != nil {
 		return fmt.Errorf("PLUGIN_BUILDX_OPTIONS: %w", err)
 	}
 	if rest := flags.Args(); len(rest) > 0 {

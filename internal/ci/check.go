@@ -46,11 +46,11 @@ func checkAddress(setting, value string) error {
 
 // checkFolders refuses a build context or a Dockerfile that is not there.
 func (s *Step) checkFolders(d project.Dockerfile) error {
+	if credentials.In(d.Context) {
+		return errors.New("PLUGIN_CONTEXT has a user or a password in its address, which would be recorded with the image: leave it out, and give the token with PLUGIN_SECRETS_FROM_ENV=GIT_AUTH_TOKEN=VARIABLE")
+	}
 	if project.IsAddress(d.Context) {
 		return nil
-	}
-	if strings.Contains(d.Context, "://") {
-		return nil // which has a sentence of its own
 	}
 	name := "PLUGIN_CONTEXT"
 	if s.subPath != "" {

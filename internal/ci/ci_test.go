@@ -267,3 +267,15 @@ func TestNoPasswordIsRecorded(t *testing.T) {
 		}
 	}
 }
+
+// A flag and its value may be in one entry, and values may have spaces.
+func TestFlagsWithValues(t *testing.T) {
+	t.Parallel()
+	s, _, err := Read([]string{"PLUGIN_BUILDX_OPTIONS_SEMICOLON=--label a=b c;--label=d=e f;--pull"})
+	if err != nil || !slices.Equal(s.labels, []string{"a=b c", "d=e f"}) {
+		t.Errorf("the labels are %q, %v", s.labels, err)
+	}
+	if got, want := words([]string{"--set *.args.A=b c", "--set=web.args.D=e f", "web"}), []string{"--set", "*.args.A=b c", "--set=web.args.D=e f", "web"}; !slices.Equal(got, want) {
+		t.Errorf("the words are %q, want %q", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,9 @@ func (s *Step) trust() (forget func() error, err error) {
 	data, err := userfile.Read(s.caPath, maxAuthorities)
 	if err != nil {
 		return nil, project.BadInput(fmt.Errorf("HARNESS_CA_PATH: %w", err))
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(data) {
+		return nil, project.BadInput(fmt.Errorf("HARNESS_CA_PATH: %s has no certificate in PEM", s.caPath))
 	}
 	folder, err := os.MkdirTemp("", "samforge-ca-")
 	if err != nil {

@@ -22,6 +22,9 @@ func Parse(name string, data []byte) error {
 // CheckStage returns the mistake of a Dockerfile that does not parse, as [Parse], or that has no stage
 // of a name. An empty name is the last stage.
 func CheckStage(name string, data []byte, stage string) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return fmt.Errorf("%s has no instructions", name)
+	}
 	all, err := parsed(name, data)
 	if err != nil || len(all) == 0 || stage == "" {
 		return err

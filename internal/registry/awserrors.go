@@ -31,7 +31,7 @@ func (a AWS) explain(err error, doing string) error {
 			Input: true, Err: cause(err)}
 	case silent:
 		return &CloudError{Sentence: fmt.Sprintf("%s: AWS does not answer (%s); check %s, the network and its proxy (HTTPS_PROXY), and an endpoint of your own (AWS_ENDPOINT_URL)",
-			doing, cmp.Or(host, failureOf(err).action), a.called(SettingRegion)), Err: cause(err)}
+			doing, cmp.Or(host, failureOf(err).action, "within "+cloudPatience.String()), a.called(SettingRegion)), Err: cause(err)}
 	}
 
 	f := failureOf(err)
