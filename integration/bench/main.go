@@ -8,7 +8,7 @@
 //
 // main.go runs the sections and bed.go is their test bed. Each section has its own file:
 // oneimage.go, again.go, matrix.go, digests.go, memory.go, serverless.go, doors.go, changes.go,
-// application.go.
+// application.go, step.go, invoke.go.
 package main
 
 import (
@@ -44,6 +44,7 @@ func sections() []section {
 		{"changes", (*bench).changes},
 		{"application", (*bench).applications},
 		{"step", (*bench).steps},
+		{"invoke", (*bench).invocations},
 	}
 }
 
