@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/samforge/samforge/internal/lambda/instance"
 )
@@ -20,9 +21,16 @@ func main() {
 	}
 }
 
+// prSetChildSubreaper is PR_SET_CHILD_SUBREAPER: prctl(2).
+const prSetChildSubreaper = 36
+
 func run() error {
 	if len(os.Args) != 2 {
 		return fmt.Errorf("expected a socket, found %q", os.Args[1:])
+	}
+	// Processes whose parent has ended are this one's then, and not those of the builder.
+	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
+		return fmt.Errorf("become the parent of all processes: %w", errno)
 	}
 	conn, err := net.Dial("unix", os.Args[1])
 	if err != nil {

@@ -59,6 +59,9 @@ func (s Settings) With(targets ...Target) (Settings, error) {
 			with.SSH, err = add(with.SSH, "--ssh", t.Own.SSH)
 		}
 		if err != nil {
+			if t.Lambda != nil {
+				err = fmt.Errorf("DockerBuildExtraParams: %w", err)
+			}
 			return s, fmt.Errorf("%s: %w", t.Name, err)
 		}
 	}

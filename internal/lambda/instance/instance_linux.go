@@ -17,7 +17,8 @@ import (
 
 // Run runs an instance until the connection ends.
 func Run(ctx context.Context, conn io.ReadWriter) error {
-	in := &instance{encoder: json.NewEncoder(conn)}
+	in := &instance{encoder: json.NewEncoder(conn), starter: newStarter()}
+	defer in.starter.close()
 	decoder := json.NewDecoder(conn)
 	for {
 		var request Request
@@ -46,6 +47,7 @@ type instance struct {
 	sending sync.Mutex
 	encoder *json.Encoder
 
+	starter *starter
 	runtime *runtime // nil if none runs
 	most    int64    // of memory, of the runtimes before
 }
@@ -90,6 +92,7 @@ func (in *instance) invoke(ctx context.Context, of runtimeapi.Invocation) *Repor
 	defer cancel()
 	err := in.runtime.api.Invoke(limited, of, chunks{in})
 	report.Duration = time.Since(begin)
+	in.runtime.memory.look() // it may have been too short for one
 	in.runtime.logs.flush()
 	report.Memory = max(in.most, in.runtime.memory.most())
 	in.fail(report, of, err)

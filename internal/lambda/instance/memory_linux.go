@@ -12,9 +12,11 @@ import (
 // memoryInterval is how often the memory of the processes is looked at.
 const memoryInterval = 5 * time.Millisecond
 
-// memory watches how much memory the processes of a container have, but this one. A control group would
-// do so more exactly, but a rootless builder often may not set one.
+// memory watches how much memory the processes have that this one started. A control group would do so
+// more exactly, but a rootless builder often may not set one.
 type memory struct {
+	limit      int64
+	kill       func()
 	over, seen atomic.Int64 // 1 if the limit was exceeded; the most bytes
 	end        chan struct{}
 	once       sync.Once
@@ -23,7 +25,7 @@ type memory struct {
 
 // watchMemory calls kill when the processes have more than limit bytes. A limit of 0 is none.
 func watchMemory(limit int64, kill func()) *memory {
-	m := &memory{end: make(chan struct{})}
+	m := &memory{limit: limit, kill: kill, end: make(chan struct{})}
 	m.watching.Go(func() {
 		tick := time.NewTicker(memoryInterval)
 		defer tick.Stop()
@@ -32,17 +34,28 @@ func watchMemory(limit int64, kill func()) *memory {
 			case <-m.end:
 				return
 			case <-tick.C:
-			}
-			now := resident()
-			if now > m.seen.Load() {
-				m.seen.Store(now)
-			}
-			if limit > 0 && now > limit && m.over.CompareAndSwap(0, 1) {
-				kill()
+				m.look()
 			}
 		}
 	})
 	return m
+}
+
+// look looks at the memory once.
+func (m *memory) look() {
+	var now int64
+	for _, pid := range descendants(os.Getpid()) {
+		now += resident(pid)
+	}
+	for {
+		most := m.seen.Load()
+		if now <= most || m.seen.CompareAndSwap(most, now) {
+			break
+		}
+	}
+	if m.limit > 0 && now > m.limit && m.over.CompareAndSwap(0, 1) {
+		m.kill()
+	}
 }
 
 func (m *memory) most() int64    { return m.seen.Load() }
@@ -53,34 +66,41 @@ func (m *memory) stop() {
 	m.watching.Wait()
 }
 
-// resident returns the memory of all processes that are seen but this one, in bytes, without what a
-// kernel can take back at any time, such as the pages of a program's file: proc_pid_status(5).
-func resident() (sum int64) {
-	folder, err := os.Open("/proc")
+// descendants returns the processes that a process started, and those that they started, as the kernel
+// lists them: proc_pid_task_tid_children(5). Where a builder has no process sandbox, processes of others
+// are seen beside them.
+func descendants(pid int) (all []int) {
+	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
 	if err != nil {
-		return 0
+		return nil // it has ended
 	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
-	if err != nil {
-		return 0
-	}
-	self := strconv.Itoa(os.Getpid())
-	for _, name := range names {
-		if name[0] < '0' || name[0] > '9' || name == self {
+	for _, task := range tasks {
+		list, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + task.Name() + "/children")
+		if err != nil {
 			continue
 		}
-		data, err := os.ReadFile("/proc/" + name + "/status")
-		if err != nil {
-			continue // it has ended
-		}
-		for line := range bytes.Lines(data) {
-			key, value, _ := bytes.Cut(line, []byte(":"))
-			switch string(key) {
-			case "RssAnon", "RssShmem", "VmSwap":
-				kib, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
-				sum += kib << 10
+		for field := range bytes.FieldsSeq(list) {
+			if child, err := strconv.Atoi(string(field)); err == nil {
+				all = append(append(all, child), descendants(child)...)
 			}
+		}
+	}
+	return all
+}
+
+// resident returns the memory of a process in bytes, without what a kernel can take back at any time,
+// such as the pages of a program's file: proc_pid_status(5).
+func resident(pid int) (sum int64) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0 // it has ended
+	}
+	for line := range bytes.Lines(data) {
+		key, value, _ := bytes.Cut(line, []byte(":"))
+		switch string(key) {
+		case "RssAnon", "RssShmem", "VmSwap":
+			kib, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
+			sum += kib << 10
 		}
 	}
 	return sum

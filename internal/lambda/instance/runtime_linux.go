@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,12 +73,12 @@ func (r *runtime) startProcess(in *instance, env, args []string, ended func(erro
 	if in.spec.UID != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: in.spec.UID, Gid: in.spec.GID}
 	}
-	err = cmd.Start()
+	err = in.starter.start(cmd)
 	if errors.Is(err, syscall.EINVAL) && cmd.SysProcAttr.Credential != nil {
 		in.send(Message{Warning: "the builder's user namespace has one id: the function runs as root in it, and reads files that Lambda's user may not"})
 		cmd = &exec.Cmd{Path: path, Args: args, Env: env, Dir: in.spec.Dir, Stdout: r.logs.pipe, Stderr: r.logs.pipe}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-		err = cmd.Start()
+		err = in.starter.start(cmd)
 	}
 	if err != nil {
 		return err
@@ -132,10 +133,13 @@ func lookPath(name string, env []string, dir string) (string, error) {
 	return "", fmt.Errorf("%s: %w in PATH=%s", name, found, folders)
 }
 
-// killAll kills all processes with what they started.
+// killAll kills all processes with what they started, also what has a group of its own by now.
 func (r *runtime) killAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, pid := range descendants(os.Getpid()) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 	for _, group := range r.started {
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
@@ -203,3 +207,29 @@ func (l *logs) close() {
 	_ = l.pipe.Close()
 	<-l.over
 }
+
+// starter starts processes that end with this one, also where a builder has no process sandbox: the
+// kernel ends them with the thread that started them, which is therefore always the same. See
+// PR_SET_PDEATHSIG in prctl(2), and https://go.dev/issue/27505.
+type starter struct {
+	commands chan *exec.Cmd
+	started  chan error
+}
+
+func newStarter() *starter {
+	s := &starter{make(chan *exec.Cmd), make(chan error)}
+	go func() {
+		goruntime.LockOSThread()
+		for cmd := range s.commands {
+			s.started <- cmd.Start()
+		}
+	}()
+	return s
+}
+
+func (s *starter) start(cmd *exec.Cmd) error {
+	s.commands <- cmd
+	return <-s.started
+}
+
+func (s *starter) close() { close(s.commands) }
