@@ -70,4 +70,8 @@ func TestStepSkipsTagsOfAnotherImage(t *testing.T) {
 			t.Errorf("%s is %q, %v; want %q", path, data, err, want)
 		}
 	}
+	full := b.stepBy(dir, []string{"sh", "-c", samforgeBinary + " plugin >/dev/full"}, append(settings, "PLUGIN_TAGS=1.2.4")...)
+	if full.code != 1 || !strings.Contains(full.stderr, "write the result: ") {
+		t.Errorf("exit code %d where the result cannot be written:\n%s", full.code, full.stderr)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/samforge/samforge/integration/testenv"
@@ -24,6 +25,8 @@ func TestStepMistakes(t *testing.T) {
 		"AWS_ACCESS_KEY_ID=AKIAPOD", "AWS_SECRET_ACCESS_KEY=canary-of-the-pod", "BUILDKIT_HOST=tcp://127.0.0.1:1",
 		"PLUGIN_CREATE_REPOSITORY=true", "PLUGIN_REGISTRY=" + testenv.AWSHost, "PLUGIN_REPO=team/app", "MY_SECRET=canary-of-the-secret",
 	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	must(t, syscall.Mkfifo(pipe, 0o600))
 	const role = "PLUGIN_ASSUME_ROLE=arn:aws:iam::" + awsfake.Account + ":role/ci"
 	keys := []string{"PLUGIN_ACCESS_KEY=AKIAEXAMPLE", "PLUGIN_SECRET_KEY=canary-of-the-key"}
 	for name, c := range map[string]struct {
@@ -45,6 +48,12 @@ func TestStepMistakes(t *testing.T) {
 		"an empty Dockerfile":             {[]string{"PLUGIN_DOCKERFILE=empty"}, nil, "empty has no instructions"},
 		"a context with a token":          {[]string{"PLUGIN_CONTEXT=https://canary@git.example.com/app.git"}, nil, "PLUGIN_CONTEXT has a user or a password in its address"},
 		"authorities that are none":       {[]string{"HARNESS_CA_PATH=app"}, nil, "HARNESS_CA_PATH: app has no certificate in PEM"},
+		"a time in milliseconds":          {[]string{"SOURCE_DATE_EPOCH=1700000000000"}, nil, "SOURCE_DATE_EPOCH: \"1700000000000\" is after the year 9999"},
+		"settings in a pipe":              {[]string{"PLUGIN_ENV_FILE=" + pipe}, nil, "PLUGIN_ENV_FILE: " + pipe + " is a pipe, not a file"},
+		"a secret in a pipe":              {[]string{"PLUGIN_SECRETS_FROM_FILE=A=" + pipe}, nil, "what is given for the secret A is the path of no file"},
+		"an image in a pipe":              {[]string{"PLUGIN_PUSH_ONLY=true", "PLUGIN_SOURCE_TAR_PATH=" + pipe}, nil, pipe + " is a pipe, not a file"},
+		"a bake file without end":         {[]string{"PLUGIN_BAKE_FILE=/dev/zero"}, nil, "PLUGIN_BAKE_FILE: /dev/zero is or leads to a device, not a file"},
+		"outputs into a pipe":             {[]string{"DRONE_OUTPUT=" + pipe}, nil, "DRONE_OUTPUT: "},
 		"no context":                      {[]string{"PLUGIN_CONTEXT=nowhere"}, nil, "PLUGIN_CONTEXT: there is no nowhere"},
 		"no folder in the context":        {[]string{"PLUGIN_CONTEXT_SUB_PATH=nowhere"}, nil, "PLUGIN_CONTEXT_SUB_PATH: there is no nowhere"},
 		"no stage":                        {[]string{"PLUGIN_TARGET=ap"}, nil, `PLUGIN_TARGET: Dockerfile has no stage "ap": did you mean "app"?`},

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // Definition says what docker buildx bake would build.
@@ -51,8 +52,16 @@ func (d Definition) Read(ctx context.Context) ([]project.Dockerfile, error) {
 	return images, nil
 }
 
+// maxFile is the maximum size in bytes of a bake file.
+const maxFile = 4 << 20
+
 // read returns the targets by their names, each with what buildx makes of it.
 func (d Definition) read(ctx context.Context) (map[string]*buildx.Target, map[string]build.Options, error) {
+	for _, file := range d.Files {
+		if _, err := userfile.Read(file, maxFile); err != nil {
+			return nil, nil, err
+		}
+	}
 	files, err := buildx.ReadLocalFiles(d.Files, nil, nil)
 	if err != nil {
 		return nil, nil, err

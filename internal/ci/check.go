@@ -178,5 +178,5 @@ func (s *Step) isSet(variable string) bool {
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
+	return err == nil && info.Mode().IsRegular()
 }

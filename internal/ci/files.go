@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"github.com/moby/sys/atomicwriter"
+
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // checkFiles returns an error if the user may not write a file or a folder of the settings, before
@@ -42,8 +44,12 @@ func mayWrite(path string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
 		return fmt.Errorf("%s: %w", path, syscall.EISDIR)
+	case err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0:
+		return fmt.Errorf("%s is %s", path, userfile.KindOf(info.Mode())) // which could wait for ever
 	}
 	if writableInPlace(path) {
 		return nil

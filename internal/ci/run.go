@@ -89,7 +89,9 @@ func (s *Step) finish(ctx context.Context, images []project.Dockerfile, opt buil
 		}
 		for _, ref := range existing {
 			o.say("%s exists, and is %s", ref, signer.left())
-			fmt.Fprintln(o.Stdout, ref)
+			if _, err := fmt.Fprintln(o.Stdout, ref); err != nil {
+				return fmt.Errorf("write the result: %w", err)
+			}
 		}
 		if images = unfinished(images); len(images) == 0 {
 			if err := opt.Prepare(ctx, nil, nil); err != nil { // its policies may be new

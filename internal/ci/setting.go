@@ -5,6 +5,7 @@
 package ci
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/docker/cli/pkg/kvfile"
 
 	"github.com/samforge/samforge/internal/suggest"
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // Setting is one setting of a step.
@@ -195,10 +197,14 @@ const envFile = "PLUGIN_ENV_FILE"
 
 // addFile adds the variables of a file, which is read as docker run --env-file does.
 func addFile(values map[string]string, path string) error {
-	if path == "" {
+	if path == "" || path == os.DevNull {
 		return nil
 	}
-	lines, err := kvfile.Parse(path, func(name string) (string, bool) {
+	data, err := userfile.Read(path, 1<<20)
+	if err != nil {
+		return err
+	}
+	lines, err := kvfile.ParseFromReader(bytes.NewReader(data), func(name string) (string, bool) {
 		value, ok := values[name]
 		return value, ok
 	})

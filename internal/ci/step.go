@@ -179,6 +179,11 @@ func (s *Step) args() (map[string]string, error) {
 	if epoch := s.environment[llbgen.EpochArg]; epoch != "" && args[llbgen.EpochArg] == "" {
 		args[llbgen.EpochArg] = epoch
 	}
+	if epoch := args[llbgen.EpochArg]; epoch != "" && epoch != "context" {
+		if _, err := llbgen.ParseEpoch(epoch); err != nil {
+			return nil, err
+		}
+	}
 	return args, nil
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/cache"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/samforge/samforge/internal/userfile"
 )
 
 // Open opens the image in a file. An OCI layout may have several: platform, such as linux/amd64, says
@@ -25,6 +27,9 @@ import (
 // stay as long as the image is used. A file that is cut short, or no image, is an error that says what
 // to do.
 func Open(name, platform, folder string) (v1.Image, error) {
+	if err := userfile.CheckRegular(name); err != nil {
+		return nil, err
+	}
 	own, err := os.MkdirTemp(folder, "")
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package userfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -63,6 +64,19 @@ func open(name string) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// CheckRegular returns an error if there is something of the name that is no regular file: reading a
+// pipe could wait for ever, and a device may have no end. It returns nil if there is nothing.
+func CheckRegular(name string) error {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return regular(name, info)
 }
 
 func regular(name string, info fs.FileInfo) error {
