@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,19 +77,18 @@ func (l linking) add(ctx context.Context, name string, res *client.Result) error
 		if platform != "" {
 			key, config = name+"::"+platform, config+"/"+platform
 		}
-		if ref == nil { // an image without files
-			l.inputs[key] = &pb.Definition{}
-		} else {
-			state, err := ref.ToState()
-			if err != nil {
-				return err
-			}
-			def, err := state.Marshal(ctx)
-			if err != nil {
-				return err
-			}
-			l.inputs[key] = def.ToPB()
+		if ref == nil {
+			return errors.New("it has no files, and no such image can be a context: let its Dockerfile copy something")
 		}
+		state, err := ref.ToState()
+		if err != nil {
+			return err
+		}
+		def, err := state.Marshal(ctx)
+		if err != nil {
+			return err
+		}
+		l.inputs[key] = def.ToPB()
 		l.opts["context:"+key] = "input:" + key
 		if data, ok := res.Metadata[config]; ok {
 			metadata, err := json.Marshal(map[string][]byte{exptypes.ExporterImageConfigKey: data})

@@ -55,8 +55,9 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		Name:  t.Name,
 		Group: t.Entry,
 		Build: run,
+		// Also if the builder is lost: the others would wait for this one without end.
+		Failed: func(failed builder.Result) { r.together.fail(failed) },
 		Retry: func(ctx context.Context, failed builder.Result) bool {
-			r.together.fail(failed)
 			return r.pushedMeanwhile(ctx, t, failed) || base.uploadUnmounted(ctx, failed)
 		},
 		Ready: func(ctx context.Context) { r.waitForRegistry(ctx, t) },

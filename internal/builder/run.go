@@ -24,6 +24,9 @@ type Job struct {
 	// Opt is the input of Build and the destination of its result. Run sets Session, LocalMounts,
 	// OCIStores, SharedKey and the shared session.
 	Opt client.SolveOpt
+	// Failed gets the result of a failed job, also if the builder was lost, before Retry does. It may be
+	// nil.
+	Failed func(failed Result)
 	// Retry gets the result of a failed job; if it returns true, the job is solved once more. It
 	// may be nil.
 	Retry func(ctx context.Context, failed Result) bool
@@ -111,6 +114,9 @@ func (b *Builder) watchDaemon(ctx context.Context, lost func(error)) (wait func(
 func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	defer out.close()
 	res := b.solveAgain(ctx, so, shared, job, out)
+	if res.Err != nil && job.Failed != nil {
+		job.Failed(res)
+	}
 	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res) {
 		res = b.solveAgain(ctx, so, shared, job, out)
 	}
