@@ -84,10 +84,12 @@ type Server struct {
 // call is an invocation on its way.
 type call struct {
 	Invocation
-	out      io.Writer
-	answered bool
-	err      *Error
-	done     chan struct{}
+	out  io.Writer
+	done chan struct{} // closed when it is complete
+
+	// The fields below are under the lock of the server.
+	answered, whole bool // the response has begun, and has ended
+	err             *Error
 }
 
 // NewServer returns a server for an instance that starts now.
@@ -131,8 +133,8 @@ func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error
 	}
 }
 
-// End says that the runtime has ended: the invocation that it works on fails with err, unless it was
-// answered before.
+// End says that the runtime has ended: the invocation that it works on fails with err, unless its
+// response was whole before.
 func (s *Server) End(err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +148,7 @@ func (s *Server) End(err *Error) {
 	}
 	close(s.ended)
 	if c := s.current; c != nil {
-		if !c.answered {
+		if !c.whole {
 			c.err = err
 		}
 		close(c.done)
@@ -180,7 +182,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if c := s.current; c != nil {
-		if !c.answered {
+		if !c.whole {
 			s.mu.Unlock()
 			refuse(w, http.StatusForbidden, "InvalidStateTransition", "the invocation has no response yet")
 			return
@@ -223,8 +225,12 @@ func (s *Server) initError(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	if s.err == nil {
-		s.err = reported(r.Header, body)
+	select {
+	case <-s.ended:
+	default:
+		if s.err == nil {
+			s.err = reported(r.Header, body)
+		}
 	}
 	s.mu.Unlock()
 	accepted(w)
@@ -260,6 +266,15 @@ func (s *Server) answering(w http.ResponseWriter, id string) *call {
 	return c
 }
 
+// finish says that a response is whole, or why it is none.
+func (s *Server) finish(c *call, err *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == c { // otherwise the runtime has ended
+		c.whole, c.err = true, err
+	}
+}
+
 func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
 	mode := r.Header.Get("Lambda-Runtime-Function-Response-Mode")
 	if mode != "" && mode != "streaming" && mode != "buffered" {
@@ -270,25 +285,31 @@ func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
 	if c == nil {
 		return
 	}
+	truncated := func(err error) *Error {
+		return NewError("Runtime.TruncatedResponse", "RequestId: %s Error: the response ended before its end: %v", id, err)
+	}
 	if mode == "streaming" {
+		var failed *Error
 		if _, err := io.Copy(c.out, r.Body); err != nil {
-			c.err = NewError("Runtime.TruncatedResponse", "RequestId: %s Error: the response ended before its end: %v", id, err)
+			failed = truncated(err)
 		} else if kind := r.Trailer.Get("Lambda-Runtime-Function-Error-Type"); kind != "" {
-			c.err = &Error{Type: kind, Body: trailer(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))}
+			failed = &Error{Type: kind, Body: trailer(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))}
 		}
+		s.finish(c, failed)
 		accepted(w)
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse+1))
 	switch {
 	case err != nil:
-		c.err = NewError("Runtime.TruncatedResponse", "RequestId: %s Error: the response ended before its end: %v", id, err)
+		s.finish(c, truncated(err))
 		refuse(w, http.StatusBadRequest, "InvalidRequest", err.Error())
 	case len(body) > maxResponse:
-		c.err = NewError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)
+		s.finish(c, NewError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload))
 		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the response has more than 6 MB")
 	default:
 		_, _ = c.out.Write(body)
+		s.finish(c, nil)
 		accepted(w)
 	}
 }
@@ -308,7 +329,7 @@ func (s *Server) functionError(w http.ResponseWriter, r *http.Request, id string
 		return
 	}
 	if c := s.answering(w, id); c != nil {
-		c.err = reported(r.Header, body)
+		s.finish(c, reported(r.Header, body))
 		accepted(w)
 	}
 }
