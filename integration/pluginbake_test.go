@@ -53,6 +53,11 @@ target "broken" {
   dockerfile-inline = "FROM scratch\nCOPY nothing /\n"
   tags              = ["${REPO}broken:1"]
 }
+target "agent" {
+  dockerfile-inline = "FROM scratch\nCOPY shared /\n"
+  ssh               = ["default"]
+  tags              = ["${REPO}agent:1"]
+}
 target "outside" {
   context = "/etc"
   tags    = ["${REPO}outside:1"]
@@ -75,7 +80,7 @@ target "linked" {
 	})
 	metadata := filepath.Join(t.TempDir(), "metadata.json")
 	artifact := filepath.Join(t.TempDir(), "artifact.json")
-	settings := []string{"PLUGIN_BAKE_FILE=docker-bake.hcl", "PLUGIN_REGISTRY=" + b.Registry.Addr, "REPO=" + repo, "VERSION=1.2"}
+	settings := []string{"PLUGIN_BAKE_FILE=docker-bake.hcl", "SSH_AUTH_SOCK=", "PLUGIN_REGISTRY=" + b.Registry.Addr, "REPO=" + repo, "VERSION=1.2"}
 	bake := b.step(dir, append(settings, "PLUGIN_METADATA_FILE="+metadata, "PLUGIN_ARTIFACT_FILE="+artifact, "PLUGIN_TAGS=ignored")...)
 	lines := bake.ok(t)
 	if len(lines) != 4 || !strings.Contains(bake.stderr, "PLUGIN_TAGS does nothing with PLUGIN_BAKE_FILE") {
@@ -115,6 +120,7 @@ target "linked" {
 		"a folder that is not there": {"missing", 2, "PLUGIN_BAKE_FILE: missing: the context nowhere is no folder"},
 		"a folder outside":           {"outside", 2, "additional privileges requested"},
 		"a target that is not there": {"wev", 2, "PLUGIN_BAKE_FILE: "},
+		"no SSH agent":               {"agent", 2, "target agent asks for an SSH agent: set PLUGIN_SSH_AGENT_KEY"},
 		"a flag that is none":        {"--nope", 2, "PLUGIN_BAKE_OPTIONS: unknown flag: --nope"},
 		"an address":                 {"https://example.com/bake.git", 2, "a bake file of an address is not read"},
 	} {

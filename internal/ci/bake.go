@@ -53,8 +53,11 @@ func (s *Step) baked(ctx context.Context, o Options) ([]project.Dockerfile, erro
 				image.Args[llbgen.EpochArg] = fmt.Sprint(at.Unix())
 			}
 		}
-		if s.sshKey != "" { // which is the agent default
+		switch asked := slices.Contains(image.Own.SSH, "default"); {
+		case asked && s.sshKey != "":
 			images[n].Own.SSH = slices.DeleteFunc(image.Own.SSH, func(agent string) bool { return agent == "default" })
+		case asked && s.environment["SSH_AUTH_SOCK"] == "":
+			return nil, fmt.Errorf("PLUGIN_BAKE_FILE: target %s asks for an SSH agent: set PLUGIN_SSH_AGENT_KEY to the text of a private key", image.Name)
 		}
 	}
 	return images, nil
