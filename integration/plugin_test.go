@@ -73,11 +73,7 @@ func TestPlugin(t *testing.T) {
 			"puller": {Password: "canary-of-the-puller", Only: "base/"},
 		},
 	}})
-	root, err := testenv.DebianRoot(t.Context(), "bookworm")
-	must(t, err)
-	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
-	must(t, err)
-	b.push(b.Registry.Addr+"/base/tools:1", debian)
+	b.pushTools(b.Registry.Addr + "/base/tools:1")
 	_, private, err := ed25519.GenerateKey(nil)
 	must(t, err)
 	block, err := ssh.MarshalPrivateKey(private, "")

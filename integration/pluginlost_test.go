@@ -16,11 +16,7 @@ import (
 func TestPluginBakeLosesTheBuilder(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
-	root, err := testenv.DebianRoot(t.Context(), "bookworm")
-	must(t, err)
-	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
-	must(t, err)
-	b.push(b.Registry.Addr+"/base/tools:1", debian)
+	b.pushTools(b.Registry.Addr + "/base/tools:1")
 	dir := checkout(t, map[string]string{"app": "app\n", "docker-bake.hcl": `
 group "default" { targets = ["quick", "slow"] }
 target "quick" {
@@ -39,7 +35,7 @@ target "slow" {
 	cmd.Env = append(os.Environ(), "BUILDKIT_HOST="+b.Buildkitd.Addr, "DOCKER_CONFIG="+t.TempDir(), "PLUGIN_BAKE_FILE=docker-bake.hcl")
 	log := &watched{text: "is-running", seen: b.Buildkitd.Kill}
 	cmd.Stderr = log
-	err = cmd.Run()
+	err := cmd.Run()
 	if ctx.Err() != nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log.String(), "slow: lost the connection") {
 		t.Errorf("exit code %d, %v, %v:\n%s", cmd.ProcessState.ExitCode(), err, ctx.Err(), log.String())
 	}

@@ -146,11 +146,7 @@ func wantSignature(t *testing.T, verifier signature.Verifier, repository, digest
 func TestStepCaches(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, testenv.Options{})
-	root, err := testenv.DebianRoot(t.Context(), "bookworm")
-	must(t, err)
-	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
-	must(t, err)
-	b.push(b.Registry.Addr+"/base/tools:1", debian)
+	b.pushTools(b.Registry.Addr + "/base/tools:1")
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM " + b.Registry.Addr + "/base/tools:1 AS tools\nRUN head -c 32 /dev/urandom >/random\nFROM scratch\nCOPY --from=tools /random /random\n"})
 	store, err := testenv.StartS3(aws.Credentials{AccessKeyID: "canary-of-the-access", SecretAccessKey: "canary-of-the-secret"}, testenv.AWSRegion)
 	must(t, err)

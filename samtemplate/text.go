@@ -53,6 +53,14 @@ func (t Text) Reveal() string {
 	return t.plain
 }
 
+// RevealAll returns the texts themselves, even secret ones; nil for none.
+func RevealAll(texts []Text) (plain []string) {
+	for _, text := range texts {
+		plain = append(plain, text.Reveal())
+	}
+	return plain
+}
+
 // String returns the text, or asterisks if it is secret.
 func (t Text) String() string {
 	if t.secret != nil {

@@ -56,7 +56,7 @@ func Of(f *samtemplate.Function) (of Function, warnings []string) {
 		of.Storage = int64(f.EphemeralStorage.N)
 	}
 	if !unknown("ImageConfig", f.ImageConfig.Unresolved) {
-		of.EntryPoint, of.Command = revealed(f.ImageConfig.EntryPoint), revealed(f.ImageConfig.Command)
+		of.EntryPoint, of.Command = samtemplate.RevealAll(f.ImageConfig.EntryPoint), samtemplate.RevealAll(f.ImageConfig.Command)
 		of.Dir = f.ImageConfig.WorkingDirectory.Reveal()
 	}
 	for _, variable := range f.Environment {
@@ -67,13 +67,6 @@ func Of(f *samtemplate.Function) (of Function, warnings []string) {
 		of.Environment[variable.Name] = variable.Value.Reveal()
 	}
 	return of, warnings
-}
-
-func revealed(texts []samtemplate.Text) (plain []string) {
-	for _, text := range texts {
-		plain = append(plain, text.Reveal())
-	}
-	return plain
 }
 
 // initTimeout is how long a runtime may take to start:

@@ -246,7 +246,7 @@ func platformOf(f *samtemplate.Function) (ocispecs.Platform, error) {
 func onLambda(f *samtemplate.Function) *lambda.Function {
 	set := &lambda.Function{
 		Architecture: f.Architecture.Reveal(),
-		EntryPoint:   revealed(f.ImageConfig.EntryPoint), Command: revealed(f.ImageConfig.Command),
+		EntryPoint:   samtemplate.RevealAll(f.ImageConfig.EntryPoint), Command: samtemplate.RevealAll(f.ImageConfig.Command),
 		WorkingDirectory: f.ImageConfig.WorkingDirectory.Reveal(),
 		Unresolved:       f.ImageConfig.Unresolved != nil,
 	}
@@ -256,17 +256,10 @@ func onLambda(f *samtemplate.Function) *lambda.Function {
 	return set
 }
 
-func revealed(texts []samtemplate.Text) (plain []string) {
-	for _, text := range texts {
-		plain = append(plain, text.Reveal())
-	}
-	return plain
-}
-
 // ownSettings returns the settings of DockerBuildExtraParams.
 func ownSettings(f *samtemplate.Function) Settings {
 	return Settings{
-		Secrets: revealed(f.Extra.Secrets), SSH: revealed(f.Extra.SSH),
-		CacheFrom: revealed(f.Extra.CacheFrom), CacheTo: revealed(f.Extra.CacheTo),
+		Secrets: samtemplate.RevealAll(f.Extra.Secrets), SSH: samtemplate.RevealAll(f.Extra.SSH),
+		CacheFrom: samtemplate.RevealAll(f.Extra.CacheFrom), CacheTo: samtemplate.RevealAll(f.Extra.CacheTo),
 	}
 }

@@ -15,12 +15,13 @@ const memoryInterval = 5 * time.Millisecond
 // memory watches how much memory the processes have that this one started. A control group would do so
 // more exactly, but a rootless builder often may not set one.
 type memory struct {
-	limit      int64
-	kill       func()
-	over, seen atomic.Int64 // 1 if the limit was exceeded; the most bytes
-	end        chan struct{}
-	once       sync.Once
-	watching   sync.WaitGroup
+	limit    int64
+	kill     func()
+	over     atomic.Bool  // the limit was exceeded
+	seen     atomic.Int64 // the most bytes
+	end      chan struct{}
+	once     sync.Once
+	watching sync.WaitGroup
 }
 
 // watchMemory calls kill when the processes have more than limit bytes. A limit of 0 is none.
@@ -53,13 +54,13 @@ func (m *memory) look() {
 			break
 		}
 	}
-	if m.limit > 0 && now > m.limit && m.over.CompareAndSwap(0, 1) {
+	if m.limit > 0 && now > m.limit && m.over.CompareAndSwap(false, true) {
 		m.kill()
 	}
 }
 
 func (m *memory) most() int64    { return m.seen.Load() }
-func (m *memory) exceeded() bool { return m.over.Load() == 1 }
+func (m *memory) exceeded() bool { return m.over.Load() }
 
 func (m *memory) stop() {
 	m.once.Do(func() { close(m.end) })

@@ -68,17 +68,15 @@ func (r *runtime) startProcess(in *instance, env, args []string, ended func(erro
 	if err != nil {
 		return err
 	}
-	cmd := &exec.Cmd{Path: path, Args: args, Env: env, Dir: in.spec.Dir, Stdout: r.logs.pipe, Stderr: r.logs.pipe}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if in.spec.UID != 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: in.spec.UID, Gid: in.spec.GID}
+	start := func(user *syscall.Credential) (*exec.Cmd, error) {
+		cmd := &exec.Cmd{Path: path, Args: args, Env: env, Dir: in.spec.Dir, Stdout: r.logs.pipe, Stderr: r.logs.pipe}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: user}
+		return cmd, in.starter.start(cmd)
 	}
-	err = in.starter.start(cmd)
-	if errors.Is(err, syscall.EINVAL) && cmd.SysProcAttr.Credential != nil {
+	cmd, err := start(&syscall.Credential{Uid: in.spec.UID, Gid: in.spec.GID})
+	if errors.Is(err, syscall.EINVAL) {
 		in.send(Message{Warning: "the builder's user namespace has one id: the function runs as root in it, and reads files that Lambda's user may not"})
-		cmd = &exec.Cmd{Path: path, Args: args, Env: env, Dir: in.spec.Dir, Stdout: r.logs.pipe, Stderr: r.logs.pipe}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-		err = in.starter.start(cmd)
+		cmd, err = start(nil)
 	}
 	if err != nil {
 		return err
