@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"sync"
 
@@ -55,6 +56,19 @@ type Call struct {
 	Proof bool
 	// Response is what a proof compares the response with, as JSON; nil compares nothing.
 	Response []byte
+	// Requests takes the place of Event and Invocations: one instance answers them one after the other,
+	// until the builds are cancelled.
+	Requests <-chan *Request
+}
+
+// Request is an event on its way to a function.
+type Request struct {
+	Event []byte
+	// Out gets the response as it comes.
+	Out io.Writer
+	// Done is called when the invocation is over. The report says whether the function failed; err says
+	// why there is no report. An error that it returns ends the instance.
+	Done func(report *instance.Report, err error) error
 }
 
 func (c *Call) times() int { return max(c.Invocations, 1) }
@@ -78,9 +92,12 @@ type programOf struct {
 // running is an instance on a builder.
 type running struct {
 	*Call
-	spec    instance.Spec
-	reports []*instance.Report
-	err     error
+	spec     instance.Spec
+	over     <-chan struct{} // closed when the step has ended
+	answered int
+	last     *runtimeapi.Error // of the last invocation
+	failed   *runtimeapi.Error // of the last one that failed
+	err      error
 }
 
 // New returns an invoker. The error says that samforge was built without the program for functions.
@@ -139,7 +156,9 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 	}
 	// A step is the same again only with the same name of its socket.
 	socket := "samforge-" + digest.FromString(t.Name).Encoded()[:16]
-	in := &running{Call: call, spec: call.spec(image.Config, i.opt.Region)}
+	over, end := context.WithCancel(ctx)
+	defer end()
+	in := &running{Call: call, spec: call.spec(image.Config, i.opt.Region), over: over.Done()}
 	i.mu.Lock()
 	i.instances[socket] = in
 	i.mu.Unlock()
@@ -153,9 +172,11 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 	switch {
 	case in.err != nil:
 		return in.err
-	case len(in.reports) < in.times() && err == nil && !in.Proof: // a proof may be in the cache
+	case in.Requests != nil && err == nil:
+		return errors.New("the instance ended")
+	case in.answered < in.times() && err == nil && !in.Proof: // a proof may be in the cache
 		return errors.New("the instance ended before it answered")
-	case len(in.reports) > 0 && in.reports[len(in.reports)-1].Err != nil:
+	case in.last != nil && in.Requests == nil:
 		return nil // the report says so
 	}
 	return explain(err, t)
@@ -220,7 +241,7 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 	if in == nil {
 		return false, nil
 	}
-	if err := i.talk(in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
+	if err := i.talk(ctx, in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		in.err = err
@@ -229,40 +250,91 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 }
 
 // talk sends the instance its events, one after the other.
-func (i *Invoker) talk(in *running, to *json.Encoder, from *json.Decoder) error {
+func (i *Invoker) talk(ctx context.Context, in *running, to *json.Encoder, from *json.Decoder) error {
 	if err := to.Encode(instance.Request{Spec: &in.spec}); err != nil {
 		return fmt.Errorf("the connection to the instance: %w", err)
 	}
-	for range in.times() {
-		invocation := runtimeapi.Invocation{
-			ID: newID(), Event: in.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
-			ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.Name,
+	for request := range in.requests(ctx, i.opt.Stdout) {
+		report, err := i.exchange(in, request, to, from)
+		if err == nil {
+			i.note(in, report)
 		}
-		fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
-		if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {
-			return fmt.Errorf("the connection to the instance: %w", err)
-		}
-		var response bytes.Buffer
-		out := i.opt.Stdout
-		if in.Proof {
-			out = &response
-		}
-		report, err := i.listen(from, out)
-		if err != nil {
-			return err
-		}
-		if report.Err != nil {
-			_, _ = out.Write(report.Err.Body) // in place of a response
-		}
-		i.print(invocation.ID, in.Function, report)
-		i.mu.Lock()
-		in.reports = append(in.reports, report)
-		i.mu.Unlock()
-		if err := in.judge(report, response.Bytes()); err != nil {
-			return errors.Join(err, to.Encode(instance.Request{Fail: true}))
+		if ended := request.Done(report, err); ended != nil && err == nil {
+			return errors.Join(ended, to.Encode(instance.Request{Fail: true}))
+		} else if ended != nil {
+			return ended
 		}
 	}
 	return nil
+}
+
+// note keeps how an invocation ended.
+func (i *Invoker) note(in *running, report *instance.Report) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	in.answered++
+	if in.last = report.Err; report.Err != nil {
+		in.failed = report.Err
+	}
+}
+
+// requests are the events of a call: the same one again and again, or those that come until the step or
+// the connection has ended.
+func (in *running) requests(ctx context.Context, out io.Writer) iter.Seq[*Request] {
+	return func(yield func(*Request) bool) {
+		for range in.times() {
+			if in.Requests == nil && !yield(in.own(out)) {
+				return
+			}
+		}
+		for in.Requests != nil {
+			select {
+			case request := <-in.Requests:
+				if !yield(request) {
+					return
+				}
+			case <-in.over:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// own returns the request with the event of the call itself.
+func (in *running) own(out io.Writer) *Request {
+	if !in.Proof {
+		return &Request{Event: in.Event, Out: out, Done: func(_ *instance.Report, err error) error { return err }}
+	}
+	var response bytes.Buffer
+	return &Request{Event: in.Event, Out: &response, Done: func(report *instance.Report, err error) error {
+		if err != nil {
+			return err
+		}
+		return in.judge(report, response.Bytes())
+	}}
+}
+
+// exchange sends the instance one event, and passes on what it says until the invocation is over.
+func (i *Invoker) exchange(in *running, request *Request, to *json.Encoder, from *json.Decoder) (*instance.Report, error) {
+	invocation := runtimeapi.Invocation{
+		ID: newID(), Event: request.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
+		ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.Name,
+	}
+	fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
+	if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {
+		return nil, fmt.Errorf("the connection to the instance: %w", err)
+	}
+	report, err := i.listen(from, request.Out)
+	if err != nil {
+		return nil, err
+	}
+	if report.Err != nil && in.Requests == nil {
+		_, _ = request.Out.Write(report.Err.Body) // in place of a response
+	}
+	i.print(invocation.ID, in.Function, report)
+	return report, nil
 }
 
 // listen passes on what an instance says until an invocation is over.
@@ -294,10 +366,8 @@ func (i *Invoker) Failed() (last *runtimeapi.Error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, in := range i.instances {
-		for _, report := range in.reports {
-			if report.Err != nil {
-				last = report.Err
-			}
+		if in.failed != nil {
+			last = in.failed
 		}
 	}
 	return last
