@@ -7,13 +7,11 @@
 package invoke
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strings"
 	"sync"
 
@@ -233,142 +231,4 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 		return nil, err
 	}
 	return def.ToPB(), nil
-}
-
-// serve speaks with an instance.
-func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (known bool, err error) {
-	in := i.instance(id)
-	if in == nil {
-		return false, nil
-	}
-	if err := i.talk(ctx, in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		in.err = err
-	}
-	return true, nil
-}
-
-// talk sends the instance its events, one after the other.
-func (i *Invoker) talk(ctx context.Context, in *running, to *json.Encoder, from *json.Decoder) error {
-	if err := to.Encode(instance.Request{Spec: &in.spec}); err != nil {
-		return fmt.Errorf("the connection to the instance: %w", err)
-	}
-	for request := range in.requests(ctx, i.opt.Stdout) {
-		report, err := i.exchange(in, request, to, from)
-		if err == nil {
-			i.note(in, report)
-		}
-		if ended := request.Done(report, err); ended != nil && err == nil {
-			return errors.Join(ended, to.Encode(instance.Request{Fail: true}))
-		} else if ended != nil {
-			return ended
-		}
-	}
-	return nil
-}
-
-// note keeps how an invocation ended.
-func (i *Invoker) note(in *running, report *instance.Report) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	in.answered++
-	if in.last = report.Err; report.Err != nil {
-		in.failed = report.Err
-	}
-}
-
-// requests are the events of a call: the same one again and again, or those that come until the step or
-// the connection has ended.
-func (in *running) requests(ctx context.Context, out io.Writer) iter.Seq[*Request] {
-	return func(yield func(*Request) bool) {
-		for range in.times() {
-			if in.Requests == nil && !yield(in.own(out)) {
-				return
-			}
-		}
-		for in.Requests != nil {
-			select {
-			case request := <-in.Requests:
-				if !yield(request) {
-					return
-				}
-			case <-in.over:
-				return
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// own returns the request with the event of the call itself.
-func (in *running) own(out io.Writer) *Request {
-	if !in.Proof {
-		return &Request{Event: in.Event, Out: out, Done: func(_ *instance.Report, err error) error { return err }}
-	}
-	var response bytes.Buffer
-	return &Request{Event: in.Event, Out: &response, Done: func(report *instance.Report, err error) error {
-		if err != nil {
-			return err
-		}
-		return in.judge(report, response.Bytes())
-	}}
-}
-
-// exchange sends the instance one event, and passes on what it says until the invocation is over.
-func (i *Invoker) exchange(in *running, request *Request, to *json.Encoder, from *json.Decoder) (*instance.Report, error) {
-	invocation := runtimeapi.Invocation{
-		ID: newID(), Event: request.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
-		ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.Name,
-	}
-	fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
-	if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {
-		return nil, fmt.Errorf("the connection to the instance: %w", err)
-	}
-	report, err := i.listen(from, request.Out)
-	if err != nil {
-		return nil, err
-	}
-	if report.Err != nil && in.Requests == nil {
-		_, _ = request.Out.Write(report.Err.Body) // in place of a response
-	}
-	i.print(invocation.ID, in.Function, report)
-	return report, nil
-}
-
-// listen passes on what an instance says until an invocation is over.
-func (i *Invoker) listen(from *json.Decoder, out io.Writer) (*instance.Report, error) {
-	for {
-		var m instance.Message
-		if err := from.Decode(&m); err != nil {
-			return nil, fmt.Errorf("the connection to the instance: %w", err)
-		}
-		var err error
-		switch {
-		case m.Done != nil:
-			return m.Done, nil
-		case m.Warning != "":
-			_, err = fmt.Fprintln(i.opt.Stderr, m.Warning)
-		case len(m.Log) > 0:
-			_, err = i.opt.Stderr.Write(m.Log)
-		default:
-			_, err = out.Write(m.Chunk)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// Failed returns the error of the last invocation that failed; nil if none did.
-func (i *Invoker) Failed() (last *runtimeapi.Error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, in := range i.instances {
-		if in.failed != nil {
-			last = in.failed
-		}
-	}
-	return last
 }
