@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry c
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo-deps demo test unit integration lint golden bench fuzz frontend-image image clean
+.PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image clean
 
 build: ## bin/samforge and bin/samforge-frontend
 	for arch in amd64 arm64; do \
@@ -73,6 +73,9 @@ fuzz: ## every parser for a minute
 bench: deps build tools ## side by side with what users do today
 	sh integration/deps.sh curl
 	$(GO) run ./integration/bench $(BENCH)
+
+soak: deps build tools ## builds and invocations for 17 minutes while everything fails at random
+	$(GO) run ./integration/soak $(SOAK)
 
 frontend-image: bin/buildkitd bin/buildctl bin/runc ## build and push the frontend's image: FRONTEND_IMAGE=ref [BUILDKIT_HOST=address]
 	@test -n "$(FRONTEND_IMAGE)" || { echo "say what it is to be called: make frontend-image FRONTEND_IMAGE=registry.example.com/samforge-frontend:1" >&2; exit 2; }

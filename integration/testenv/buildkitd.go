@@ -45,6 +45,8 @@ type BuildkitdOptions struct {
 	// RootSize, if above 0, limits the state to a tmpfs of that many bytes. It cannot be combined
 	// with Rootless.
 	RootSize int64
+	// Debug serves what [Buildkitd.Heap] reads.
+	Debug bool
 }
 
 // Buildkitd is a running buildkitd with an empty state of its own.
@@ -56,6 +58,7 @@ type Buildkitd struct {
 	TCPAddr string // tcp://127.0.0.1:…, with TLS
 	TLSDir  string // the client's ca.pem, cert.pem and key.pem
 
+	options BuildkitdOptions
 	dir     *workDir
 	memory  *workDir // has Root, if that is in memory
 	process *process
@@ -80,7 +83,9 @@ func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd
 	b := &Buildkitd{
 		Addr: "unix://" + dir.join("buildkitd.sock"),
 		Root: dir.join("root"),
-		dir:  dir,
+
+		options: options,
+		dir:     dir,
 	}
 	defer func() {
 		if err != nil {
@@ -101,26 +106,35 @@ func StartBuildkitd(ctx context.Context, options BuildkitdOptions) (_ *Buildkitd
 			return nil, err
 		}
 	}
+	if err := b.Start(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Start starts buildkitd again after [Buildkitd.Kill], at the same address and with the state that
+// it had. It waits until there is a worker. With RootSize the state is empty.
+func (b *Buildkitd) Start(ctx context.Context) (err error) {
 	var cmd *exec.Cmd
-	if options.Rootless {
-		cmd, err = b.rootlessCommand(options)
+	if b.options.Rootless {
+		cmd, err = b.rootlessCommand(b.options)
 	} else {
-		cmd, err = b.rootfulCommand(options)
+		cmd, err = b.rootfulCommand(b.options)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if options.Proxy != "" {
-		cmd.Env = append(cmd.Env, "HTTP_PROXY="+options.Proxy, "HTTPS_PROXY="+options.Proxy)
+	if proxy := b.options.Proxy; proxy != "" {
+		cmd.Env = append(cmd.Env, "HTTP_PROXY="+proxy, "HTTPS_PROXY="+proxy)
 	}
 	if b.process, err = startProcess(cmd); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.process.waitReady(ctx, 30*time.Second, b.hasWorker); err != nil {
-		return nil, err
+		return err
 	}
 	b.PID = descendant(cmd.Process.Pid, "buildkitd")
-	return b, nil
+	return nil
 }
 
 // writeConfig writes the configuration
@@ -177,7 +191,7 @@ func (b *Buildkitd) rootfulCommand(options BuildkitdOptions) (*exec.Cmd, error) 
 		return nil, err
 	}
 	for _, dir := range append([]string{b.Root}, b.workDirs()...) {
-		if err := os.Mkdir(dir, 0o711); err != nil {
+		if err := os.MkdirAll(dir, 0o711); err != nil {
 			return nil, fmt.Errorf("making a directory for buildkitd: %w", err)
 		}
 	}
@@ -200,6 +214,9 @@ func (b *Buildkitd) flags(options BuildkitdOptions, runc string) []string {
 	flags := []string{
 		"--config", b.dir.join("buildkitd.toml"), "--root", b.Root, "--addr", b.Addr,
 		"--oci-worker", "true", "--oci-worker-binary", runc, "--containerd-worker=false",
+	}
+	if options.Debug {
+		flags = append(flags, "--debugaddr", "unix://"+b.debugSocket())
 	}
 	if options.TLS {
 		flags = append(flags, "--addr", b.TCPAddr, "--tlscacert", filepath.Join(b.TLSDir, "ca.pem"),
@@ -299,7 +316,7 @@ func (b *Buildkitd) cgroups() []string {
 }
 
 // Kill ends buildkitd and everything that it started at once, as a crash does. The state stays
-// until Close.
+// until Close; see [Buildkitd.Start].
 func (b *Buildkitd) Kill() {
 	select {
 	case <-b.process.done: // its id may already belong to another process

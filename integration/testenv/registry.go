@@ -71,10 +71,6 @@ func StartRegistry(ctx context.Context, options RegistryOptions) (*Registry, err
 	if options.BasicAuth && options.TokenAuth {
 		return nil, errors.New("a registry has either BasicAuth or TokenAuth: set one of them")
 	}
-	program, err := Tool("registry")
-	if err != nil {
-		return nil, err
-	}
 	dir, err := newWorkDir()
 	if err != nil {
 		return nil, err
@@ -96,13 +92,23 @@ func StartRegistry(ctx context.Context, options RegistryOptions) (*Registry, err
 	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
 
-	if err := r.start(ctx, program); err != nil {
+	if err := r.Start(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-func (r *Registry) start(ctx context.Context, program string) error {
+// Kill ends the registry at once, as a crash does, and cuts the connections to it. Clients get 502
+// until [Registry.Start].
+func (r *Registry) Kill() { r.process.kill() }
+
+// Start starts the registry again after Kill, at the same address and with the same storage, and
+// waits until it answers.
+func (r *Registry) Start(ctx context.Context) error {
+	program, err := Tool("registry")
+	if err != nil {
+		return err
+	}
 	config, err := r.config()
 	if err != nil {
 		return err

@@ -170,14 +170,17 @@ func ownedDir(path string, uid, gid int) error {
 	return nil
 }
 
-// copyProgram makes a program readable for another user. A hard link does where it is possible: a
-// copy for each buildkitd would be most of what the tests write to the disk.
+// copyProgram makes a program readable for another user, unless that was done. A hard link does
+// where it is possible: a copy for each buildkitd would be most of what the tests write to the disk.
 func copyProgram(from, to string) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("copying %s for the rootless buildkitd: %w", filepath.Base(from), err)
 		}
 	}()
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
 	if from, err = filepath.EvalSymlinks(from); err != nil {
 		return err
 	}
