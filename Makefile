@@ -38,8 +38,8 @@ bin/%: integration/tools/go.mod
 bin/golangci-lint: integration/lint/go.mod
 	cd integration/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool)
 
-deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine
-	sh integration/deps.sh uidmap docker.io
+deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine, a compiler
+	sh integration/deps.sh uidmap docker.io cmake g++ python3
 
 demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
 	sh integration/deps.sh libseccomp-dev pkg-config debootstrap

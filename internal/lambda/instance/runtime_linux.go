@@ -1,8 +1,6 @@
 package instance
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
@@ -35,7 +34,7 @@ type runtime struct {
 // run starts the processes.
 func (r *runtime) run(in *instance, address string, extensions []string) (err error) {
 	r.memory = watchMemory(in.spec.Memory, r.killAll)
-	if r.logs, err = newLogs(in); err != nil {
+	if r.logs, err = newLogs(func(text []byte) { in.send(Message{Log: text}) }); err != nil {
 		return err
 	}
 	env := append(in.spec.Env[:len(in.spec.Env):len(in.spec.Env)], "AWS_LAMBDA_RUNTIME_API="+address)
@@ -148,63 +147,28 @@ func (r *runtime) kill() {
 	r.killAll()
 	r.waiting.Wait()
 	r.memory.stop()
-	if r.logs != nil {
-		r.logs.close()
-	}
-}
-
-// logs are the output of a runtime, which goes to samforge line by line or as it comes.
-type logs struct {
-	pipe *os.File // the end that the processes write to
-
-	marker  []byte
-	flushed chan struct{}
-	over    chan struct{}
-}
-
-// newLogs starts to read the output.
-func newLogs(in *instance) (*logs, error) {
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	l := &logs{pipe: writer, marker: []byte("\x00samforge: flush\x00\n"), flushed: make(chan struct{}), over: make(chan struct{})}
-	go func() {
-		defer close(l.over)
-		defer reader.Close()
-		lines := bufio.NewReaderSize(reader, 64<<10)
-		for {
-			line, err := lines.ReadSlice('\n')
-			rest, marked := bytes.CutSuffix(line, l.marker)
-			if len(rest) > 0 {
-				in.send(Message{Log: rest})
-			}
-			if marked {
-				l.flushed <- struct{}{}
-			}
-			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-				return
-			}
-		}
-	}()
-	return l, nil
-}
-
-// flush waits until all output of before has been sent.
-func (l *logs) flush() {
-	if _, err := l.pipe.Write(l.marker); err != nil {
+	if r.logs == nil {
 		return
 	}
-	select {
-	case <-l.flushed:
-	case <-l.over:
+	_ = r.logs.pipe.Close()
+	given := time.After(killTimeout)
+	for {
+		select {
+		case <-r.logs.over:
+			return
+		case <-given: // a process that nothing can find or end
+			return
+		case <-time.After(killInterval):
+			r.killAll() // what was being started
+		}
 	}
 }
 
-func (l *logs) close() {
-	_ = l.pipe.Close()
-	<-l.over
-}
+// Processes are killed until none has the log, for as long as killTimeout.
+const (
+	killInterval = 10 * time.Millisecond
+	killTimeout  = 2 * time.Second
+)
 
 // starter starts processes that end with this one, also where a builder has no process sandbox: the
 // kernel ends them with the thread that started them, which is therefore always the same. See

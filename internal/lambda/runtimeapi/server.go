@@ -292,8 +292,8 @@ func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
 		var failed *Error
 		if _, err := io.Copy(c.out, r.Body); err != nil {
 			failed = truncated(err)
-		} else if kind := r.Trailer.Get("Lambda-Runtime-Function-Error-Type"); kind != "" {
-			failed = &Error{Type: kind, Body: trailer(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))}
+		} else {
+			failed = trailing(r.Trailer)
 		}
 		s.finish(c, failed)
 		accepted(w)
@@ -307,19 +307,26 @@ func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
 	case len(body) > maxResponse:
 		s.finish(c, NewError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload))
 		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the response has more than 6 MB")
-	default:
-		_, _ = c.out.Write(body)
-		s.finish(c, nil)
+	default: // aws-lambda-go has a trailer without saying that it streams
+		failed := trailing(r.Trailer)
+		if failed == nil {
+			_, _ = c.out.Write(body)
+		}
+		s.finish(c, failed)
 		accepted(w)
 	}
 }
 
-// trailer decodes the text of an error in a trailer, which runtimes encode with base64.
-func trailer(text string) []byte {
-	if data, err := base64.StdEncoding.DecodeString(text); err == nil {
-		return data
+// trailing returns the error in the trailers of a response; nil if there is none.
+func trailing(trailers http.Header) *Error {
+	kind, text := trailers.Get("Lambda-Runtime-Function-Error-Type"), trailers.Get("Lambda-Runtime-Function-Error-Body")
+	if kind == "" {
+		return nil
 	}
-	return []byte(text)
+	if body, err := base64.StdEncoding.DecodeString(text); err == nil { // as runtimes encode it
+		text = string(body)
+	}
+	return &Error{Type: kind, Body: []byte(text)}
 }
 
 func (s *Server) functionError(w http.ResponseWriter, r *http.Request, id string) {
