@@ -110,7 +110,7 @@ func TestFunctionsRun(t *testing.T) {
 	for function, answer := range answers {
 		event, err := os.ReadFile(example(t, "application/events/"+function+".json"))
 		must(t, err)
-		f, err := engine.StartFunction(t.Context(), strings.ToLower(function)+":v1")
+		f, err := engine.StartFunction(t.Context(), strings.ToLower(function)+":v1", testenv.FunctionOptions{})
 		must(t, err)
 		t.Cleanup(func() { must(t, f.Close()) })
 		said, err := f.Invoke(t.Context(), event)

@@ -20,7 +20,7 @@ func (a *exampleApplication) initRuns(t *testing.T, engine *testenv.Dockerd) {
 			run(t, nil, "init", "--kind", "application", "--runtime", runtime, "-f", own.template).ok(t)
 			lines := own.run([]string{"DOCKER_HOST=" + engine.Host}, "build", own.Buildkitd.Addr, "--load").ok(t)
 			tag, _, _ := strings.Cut(lines[0], "@")
-			f, err := engine.StartFunction(t.Context(), tag)
+			f, err := engine.StartFunction(t.Context(), tag, testenv.FunctionOptions{})
 			must(t, err)
 			t.Cleanup(func() { must(t, f.Close()) })
 			said, err := f.Invoke(t.Context(), []byte(`{"name": "Ada"}`))

@@ -47,11 +47,11 @@ export const good = async (event) => {
   console.log('working in', process.cwd());
   return { event, calls: ++calls, color: process.env.COLOR, uid: process.getuid(), memory: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE, name: process.env.AWS_LAMBDA_FUNCTION_NAME };
 };
-export const writes = async () => fs.writeFileSync('/var/task/file', 'x');
-export const fills = async () => { const part = Buffer.alloc(8 << 20); for (let i = 0; i < 80; i++) fs.appendFileSync('/tmp/file', part); };
+export const writes = async () => { fs.writeFileSync('/var/task/file', 'x'); return 'written'; };
+export const fills = async () => { const part = Buffer.alloc(8 << 20); for (let i = 0; i < 80; i++) fs.appendFileSync('/tmp/file', part); return fs.statSync('/tmp/file').size >> 20; };
 export const reads = async () => fs.readFileSync('/var/task/secret', 'utf8');
-export const sleeps = async () => { console.log('going to sleep'); await until(60000); };
-export const eats = async () => { const all = []; for (;;) { all.push(Buffer.alloc(8 << 20, 1)); await until(1); } };
+export const sleeps = async (event) => { console.log('going to sleep'); await until(event.milliseconds ?? 60000); return 'awake'; };
+export const eats = async (event) => { const all = []; for (let i = 0; i < (event.megabytes ?? 100000) / 8; i++) { all.push(Buffer.alloc(8 << 20, 1)); await until(1); } return 'full'; };
 export const throws = async () => { throw new TypeError('this is no number'); };
 export const exits = async () => process.exit(3);
 export const calls_out = async () => { try { await fetch('http://' + process.env.TO); return 'reached'; } catch (e) { return e.cause.code; } };

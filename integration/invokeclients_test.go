@@ -55,9 +55,7 @@ func (b *bed) wantInvocations(template string, all map[string]invocation) {
 	b.t.Helper()
 	for name, c := range all {
 		b.t.Run(name, func(t *testing.T) {
-			event := filepath.Join(t.TempDir(), "event.json")
-			must(t, os.WriteFile(event, []byte(c.event), 0o600))
-			r := b.invoked(template, c.function, "-e", event)
+			r := b.invoked(template, c.function, "-e", eventFile(t, c.event))
 			var got, want any
 			same := r.stdout == c.stdout ||
 				json.Unmarshal([]byte(r.stdout), &got) == nil && json.Unmarshal([]byte(c.stdout), &want) == nil && reflect.DeepEqual(got, want)
@@ -69,6 +67,14 @@ func (b *bed) wantInvocations(template string, all map[string]invocation) {
 			}
 		})
 	}
+}
+
+// eventFile writes an event to a file.
+func eventFile(t *testing.T, event string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "event.json")
+	must(t, os.WriteFile(path, []byte(event), 0o600))
+	return path
 }
 
 // AWS's client for Go in an image that has nothing else.

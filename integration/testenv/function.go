@@ -22,14 +22,22 @@ type Function struct {
 	process *process
 }
 
-// StartFunction runs an image that the engine has, as Lambda does: as an unprivileged user, with
-// nothing but /tmp to write to. It listens on loopback.
-func (d *Dockerd) StartFunction(ctx context.Context, image string) (*Function, error) {
+// FunctionOptions says how a function runs in an engine.
+type FunctionOptions struct {
+	// Command takes the place of the image's.
+	Command []string
+	// Unlimited runs it as `docker run` does without options, and not as Lambda: as an unprivileged
+	// user, with nothing but /tmp to write to.
+	Unlimited bool
+}
+
+// StartFunction runs an image that the engine has. It listens on loopback.
+func (d *Dockerd) StartFunction(ctx context.Context, image string, options FunctionOptions) (*Function, error) {
 	emulator, err := Tool("aws-lambda-rie")
 	if err != nil {
 		return nil, err
 	}
-	command, err := d.command(ctx, image)
+	command, err := d.command(ctx, image, options.Command)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +45,12 @@ func (d *Dockerd) StartFunction(ctx context.Context, image string) (*Function, e
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--host", d.Host, "run", "--rm", "--network", "host", "--read-only", "--tmpfs", "/tmp", "--user", "993:990",
-		"--volume", emulator + ":/aws-lambda-rie:ro", "--entrypoint", "/aws-lambda-rie", image,
-		"--runtime-interface-emulator-address", addresses[0], "--runtime-api-address", addresses[1]}
+	args := []string{"--host", d.Host, "run", "--rm", "--network", "host"} // it has no bridge
+	if !options.Unlimited {
+		args = append(args, "--read-only", "--tmpfs", "/tmp", "--user", "993:990")
+	}
+	args = append(args, "--volume", emulator+":/aws-lambda-rie:ro", "--entrypoint", "/aws-lambda-rie", image,
+		"--runtime-interface-emulator-address", addresses[0], "--runtime-api-address", addresses[1])
 	f := &Function{url: "http://" + addresses[0]}
 	if f.process, err = startProcess(exec.Command("docker", append(args, command...)...)); err != nil {
 		return nil, err
@@ -57,8 +68,8 @@ func (d *Dockerd) StartFunction(ctx context.Context, image string) (*Function, e
 	return f, nil
 }
 
-// command returns the entrypoint and the command of an image.
-func (d *Dockerd) command(ctx context.Context, image string) ([]string, error) {
+// command returns the entrypoint and the command of an image, or the given one.
+func (d *Dockerd) command(ctx context.Context, image string, command []string) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "docker", "--host", d.Host, "image", "inspect", "--format", "{{json .Config}}", image).Output()
 	if err != nil {
 		return nil, fmt.Errorf("docker image inspect %s: %w", image, err)
@@ -67,7 +78,10 @@ func (d *Dockerd) command(ctx context.Context, image string) ([]string, error) {
 	if err := json.Unmarshal(output, &config); err != nil {
 		return nil, fmt.Errorf("docker image inspect %s: %w", image, err)
 	}
-	return append(config.Entrypoint, config.Cmd...), nil
+	if command == nil {
+		command = config.Cmd
+	}
+	return append(config.Entrypoint, command...), nil
 }
 
 // Invoke sends an event to the function and returns what it answers: its response, or the error
