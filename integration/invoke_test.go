@@ -114,7 +114,7 @@ func TestInvokeLimits(t *testing.T) {
 	must(t, os.WriteFile(event, []byte(`{"a": [1]}`), 0o600))
 	r := b.invoked(template, "good", "-e", event)
 	if want := `{"event":{"a":[1]},"calls":1,"color":"blue","uid":993,"memory":"160","name":"good"}`; r.code != 0 || r.stdout != want ||
-		!strings.Contains(r.stderr, "working in /var/task\n") || !strings.Contains(r.stderr, "WARNING: the variable TOPIC is not set: ") {
+		!strings.Contains(r.stderr, "working in /var/task\n") || !strings.Contains(r.stderr, "WARNING: good: the variable TOPIC is not set: ") {
 		t.Errorf("exit code %d, stdout %q\n%s", r.code, r.stdout, r.stderr)
 	}
 	for function, c := range map[string]struct{ stdout, stderr string }{

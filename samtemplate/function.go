@@ -49,6 +49,10 @@ type Function struct {
 	EphemeralStorage Number
 	// Environment are the environment variables, in the order of the template.
 	Environment []Variable
+	// Routes are the requests of APIs that the function answers, in the order of the template.
+	Routes []Route
+	// HasURL is true if the function has an address of its own, FunctionUrlConfig.
+	HasURL bool
 
 	template *Template
 	keys     []string // the way from the template's root to the resource

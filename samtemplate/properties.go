@@ -56,6 +56,7 @@ func (r *reader) readFunction(res resource) {
 	f.Architecture = r.architecture(res)
 	r.readSettings(f, res)
 	f.Environment = r.environment(own, globals)
+	r.readRoutes(f, res)
 }
 
 // isImage reports whether the code of a function is an image. The second result is false if that is

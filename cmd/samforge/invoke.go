@@ -15,17 +15,23 @@ import (
 	"github.com/samforge/samforge/internal/invoke"
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/samtemplate"
 )
+
+// runFlags are the flags of the commands that run functions.
+type runFlags struct {
+	buildFlags
+	envVars string
+	network bool
+}
 
 // invokeFlags are the flags of samforge invoke.
 type invokeFlags struct {
-	buildFlags
+	runFlags
 	event       string
-	envVars     string
 	image       string
 	timeout     int
 	memory      int64
-	network     bool
 	invocations int
 }
 
@@ -54,16 +60,23 @@ Exit codes: 0 done, 1 the function or the build failed, 2 the input is wrong.`,
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&f.event, "event", "e", "", "`file` with the event, - for standard input (default {})")
-	flags.StringVarP(&f.input.File, "template-file", "t", "", "SAM template (default template.yaml)")
-	flags.StringVarP(&f.input.File, "file", "f", "", "")
-	_ = flags.MarkHidden("file")
-	flags.StringVarP(&f.envVars, "env-vars", "n", "", "`file` with variables of functions, as JSON: {\"FUNCTION\": {\"NAME\": \"VALUE\"}}, or Parameters for all")
 	flags.StringVar(&f.image, "image", "", "run this `image` as it is, from a registry or as oci-layout://FOLDER, and no function of a template")
 	flags.IntVar(&f.timeout, "timeout", 3, "time of an invocation of --image, in `seconds`")
 	flags.Int64Var(&f.memory, "memory", 128, "memory of --image, in `megabytes`")
 	flags.StringSliceVar(&f.input.Platforms, "platform", nil, "`platform` of --image (default that of the builder)")
-	flags.BoolVar(&f.network, "network", false, "let the function reach the network of the builder")
 	flags.IntVar(&f.invocations, "invocations", 1, "invoke one instance this `number` of times")
+	f.register(c)
+	return c
+}
+
+// register registers the flags for the template, for how its functions run, and for the builder.
+func (f *runFlags) register(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVarP(&f.input.File, "template-file", "t", "", "SAM template (default template.yaml)")
+	flags.StringVarP(&f.input.File, "file", "f", "", "")
+	_ = flags.MarkHidden("file")
+	flags.StringVarP(&f.envVars, "env-vars", "n", "", "`file` with variables of functions, as JSON: {\"FUNCTION\": {\"NAME\": \"VALUE\"}}, or Parameters for all")
+	flags.BoolVar(&f.network, "network", false, "let the function reach the network of the builder")
 	f.registerTemplate(c)
 	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of the Dockerfile: `NAME=VALUE`, or NAME to take it from the environment")
 	f.registerContexts(c)
@@ -73,7 +86,20 @@ Exit codes: 0 done, 1 the function or the build failed, 2 the input is wrong.`,
 	f.registerTLS(c)
 	flags.StringVar(&f.build.Progress, "progress", "plain", "`type` of progress output: plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
-	return c
+}
+
+// function returns what the template and --env-vars set for a function.
+func (f *runFlags) function(c *cobra.Command, of *samtemplate.Function) (invoke.Function, error) {
+	function, warnings := invoke.Of(of)
+	for _, warning := range warnings {
+		fmt.Fprintf(c.ErrOrStderr(), "WARNING: %s: %s\n", of.Path, warning)
+	}
+	if f.envVars != "" {
+		if err := function.SetVariables(f.envVars, of); err != nil {
+			return function, &usageError{fmt.Errorf("--env-vars: %w", err)}
+		}
+	}
+	return function, nil
 }
 
 func (f *invokeFlags) run(c *cobra.Command, args []string) error {
@@ -126,16 +152,8 @@ func (f *invokeFlags) ofTemplate(c *cobra.Command, args []string) (*project.Proj
 	if err != nil {
 		return nil, invoke.Function{}, project.BadInput(err)
 	}
-	function, warnings := invoke.Of(of)
-	for _, warning := range warnings {
-		fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+warning)
-	}
-	if f.envVars != "" {
-		if err := function.SetVariables(f.envVars, of); err != nil {
-			return nil, invoke.Function{}, &usageError{fmt.Errorf("--env-vars: %w", err)}
-		}
-	}
-	return p, function, nil
+	function, err := f.function(c, of)
+	return p, function, err
 }
 
 // ofImage returns an image as it is, with the limits of the flags.

@@ -124,7 +124,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(initCommand(), buildCommand(), invokeCommand(), packageCommand(), bakeCommand(), checkCommand(), doctorCommand(), lockCommand(), outdatedCommand(), pluginCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(initCommand(), buildCommand(), invokeCommand(), startAPICommand(), packageCommand(), bakeCommand(), checkCommand(), doctorCommand(), lockCommand(), outdatedCommand(), pluginCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
 	return root
 }
 

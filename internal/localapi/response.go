@@ -1,0 +1,88 @@
+package localapi
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/samforge/samforge/samtemplate"
+)
+
+// response is what a function answers a request with.
+type response struct {
+	StatusCode        json.Number         `json:"statusCode"`
+	Headers           map[string]any      `json:"headers"`
+	MultiValueHeaders map[string][]string `json:"multiValueHeaders"`
+	Cookies           []string            `json:"cookies"`
+	Body              string              `json:"body"`
+	IsBase64Encoded   bool                `json:"isBase64Encoded"`
+}
+
+// respond writes the response of a function. The error says why it is none, and nothing is written.
+func (e *endpoint) respond(w http.ResponseWriter, text []byte) error {
+	answer, err := e.parse(text)
+	if err != nil {
+		return err
+	}
+	status, err := strconv.Atoi(answer.StatusCode.String())
+	if err != nil || status < 200 || status > 599 {
+		return fmt.Errorf("its statusCode is %q", answer.StatusCode)
+	}
+	body := []byte(answer.Body)
+	if answer.IsBase64Encoded {
+		if body, err = base64.StdEncoding.DecodeString(answer.Body); err != nil {
+			return err
+		}
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	for name, value := range answer.Headers {
+		h.Set(name, fmt.Sprint(value))
+	}
+	for name, values := range answer.MultiValueHeaders {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	for _, cookie := range answer.Cookies {
+		h.Add("Set-Cookie", cookie)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone
+	return nil
+}
+
+// parse reads a response. In the format 2.0 one without a status is the body itself. One that was streamed
+// has eight NUL between what is about the body and the body.
+func (e *endpoint) parse(text []byte) (answer response, err error) {
+	head, body, streamed := bytes.Cut(text, make([]byte, 8))
+	err = json.Unmarshal(head, &answer)
+	if streamed && err == nil {
+		answer.Body = string(body)
+	}
+	if e.Payload == "2.0" && (err != nil || answer.StatusCode == "") {
+		answer, err = response{StatusCode: "200", Body: string(text)}, nil
+		var plain string
+		if json.Unmarshal(text, &plain) == nil {
+			answer.Body = plain
+		}
+	}
+	return answer, err
+}
+
+// fail tells the client that the function failed.
+func (e *endpoint) fail(w http.ResponseWriter) {
+	if e.API == samtemplate.HTTPAPI {
+		refuse(w, http.StatusInternalServerError, "Internal Server Error")
+		return
+	}
+	refuse(w, http.StatusBadGateway, "Internal server error")
+}
+
+// refuse answers a request for which there is no response, as an API does.
+func refuse(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}
