@@ -2,6 +2,7 @@ package builder
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -102,10 +103,9 @@ func merged(into, table map[string]any) map[string]any {
 	return all
 }
 
-// isIn reports whether a list has a text in it.
+// isIn reports whether a list has a text or a table in it.
 func isIn(list []any, item any) bool {
-	text, ok := item.(string)
-	return ok && slices.ContainsFunc(list, func(other any) bool { return other == text })
+	return slices.ContainsFunc(list, func(other any) bool { return reflect.DeepEqual(other, item) })
 }
 
 // warnOfConfig says what a builder that samforge did not start has to be configured with.
