@@ -38,11 +38,11 @@ func parseCacheSpec(text string) (cacheSpec, error) {
 	if err != nil {
 		return spec, errors.New("the cache is no list of NAME=VALUE with commas") // the text may have keys
 	}
-	for _, field := range fields {
+	for n, field := range fields {
 		name, value, ok := strings.Cut(field, "=")
 		name = strings.ToLower(strings.TrimSpace(name))
-		if !ok {
-			return spec, fmt.Errorf("%.20q in a cache is not of the form NAME=VALUE", field)
+		if !ok { // it may be the rest of a key with a comma
+			return spec, fmt.Errorf(`part %d of %d of a cache is not of the form NAME=VALUE: write a value with a comma as "NAME=VALUE", in quotes`, n+1, len(fields))
 		}
 		spec.set(name, value)
 	}
