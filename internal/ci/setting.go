@@ -7,7 +7,9 @@ package ci
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -116,6 +118,9 @@ func mapping(text string) (pairs []string, err error) {
 	var values map[string]any
 	if err := decoder.Decode(&values); err != nil {
 		return nil, fmt.Errorf("the value begins as a mapping, and is no JSON: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the value begins as a mapping in JSON, and goes on after it")
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch value := values[key].(type) {
