@@ -17,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/cache"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/samforge/samforge/internal/userfile"
@@ -174,6 +175,9 @@ func imageOf(index v1.ImageIndex, platform string) (v1.Image, error) {
 		switch {
 		case desc.MediaType.IsIndex() && len(manifest.Manifests) == 1:
 			inner, err := index.ImageIndex(desc.Digest)
+			if err == nil {
+				err = checkDigest(inner, desc)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -185,5 +189,19 @@ func imageOf(index v1.ImageIndex, platform string) (v1.Image, error) {
 	if len(images) != 1 {
 		return nil, fmt.Errorf("it has %d images%s, and must have one", len(images), strings.TrimSuffix(" for "+platform, " for "))
 	}
-	return index.Image(images[0].Digest)
+	image, err := index.Image(images[0].Digest)
+	if err != nil {
+		return nil, err
+	}
+	return image, checkDigest(image, images[0])
+}
+
+// checkDigest returns an error unless a document has the digest that it is named by. So no index can be
+// in itself.
+func checkDigest(document partial.WithRawManifest, desc v1.Descriptor) error {
+	got, err := partial.Digest(document)
+	if err == nil && got != desc.Digest {
+		err = fmt.Errorf("the file is damaged, because %s in it has the digest %s: make it again", desc.Digest, got)
+	}
+	return err
 }
