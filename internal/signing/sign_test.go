@@ -24,7 +24,7 @@ import (
 )
 
 // keyPair returns a private key in PEM, encrypted as cosign does and plain.
-func keyPair(t *testing.T, password string) (cosigns, plain []byte) {
+func keyPair(t testing.TB, password string) (cosigns, plain []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
