@@ -162,3 +162,34 @@ func FuzzLockfile(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseLockfile: whatever the file, there is a lock that can be written and read again, or there
+// are mistakes, none of them outside of the file.
+func FuzzParseLockfile(f *testing.F) {
+	sum := digest.FromString("content").String()
+	for _, seed := range []string{
+		"version: 1\nimages:\n  docker.io/library/docker:28-cli:\n    digest: " + sum + "\n    linux/amd64: " + sum + "\ndownloads:\n  https://files.example.com/a: " + sum + "\n",
+		"version: 1\npackages:\n  serverless@3.39.0: " + sum + "\n", "version: 2\n", "version: 1\nimages: {a: {b: c}}\n", "{}", "", "images: &a {<<: *a}\n",
+		"version: 1\nimages: {a: [" + sum + "]}\n", "version: 1\ndownloads: {a: " + strings.ToUpper(sum) + "}\n", "version: 1\npackages: {? [a] : b}\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		lock, err := llbgen.ParseLockfile("samforge.lock", data)
+		if err != nil {
+			var mistakes source.Diagnostics
+			if !errors.As(err, &mistakes) || len(mistakes) == 0 || err.Error() == "" {
+				t.Fatalf("%T is no list of mistakes: %v", err, err)
+			}
+			checkPlaces(t, data, mistakes)
+			return
+		}
+		again, err := llbgen.ParseLockfile("samforge.lock", lock.Marshal())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, lock.Marshal())
+		}
+		if changes := lock.Diff(again); len(changes) > 0 {
+			t.Errorf("it is read again with the changes %v\n%s", changes, lock.Marshal())
+		}
+	})
+}

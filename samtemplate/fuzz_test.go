@@ -2,6 +2,8 @@ package samtemplate_test
 
 import (
 	"errors"
+	"maps"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -117,6 +119,32 @@ func FuzzLintDockerfile(f *testing.F) {
 			if d.Line < 1 || d.Line > len(source.Lines(data)) || d.Rule == "" {
 				t.Errorf("%+v", d)
 			}
+		}
+	})
+}
+
+// FuzzOverrides: parameters can be read again after they are written, and no mistake shows a value.
+func FuzzOverrides(f *testing.F) {
+	for _, seed := range []string{
+		"Stage=prod Name=\"two words\"", "ParameterKey=Stage,ParameterValue=prod", "A='it\\'s' B=\\", "A=b\\ c\nD=", "A=\"b", "A=b c", "a", "\"A\"='\u2028'\t'B'=\\\\",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		// No name can be like the canary.
+		if _, err := samtemplate.ParseOverrides(text + "ca-nary" + text); err != nil && strings.Contains(err.Error(), "ca-nary") {
+			t.Errorf("the mistake shows a value: %v", err)
+		}
+		parameters, err := samtemplate.ParseOverrides(text)
+		if err != nil {
+			return
+		}
+		written, err := samtemplate.FormatOverrides(parameters)
+		if err != nil {
+			return
+		}
+		if again, err := samtemplate.ParseOverrides(written); err != nil || !maps.Equal(again, parameters) {
+			t.Errorf("%q is written as %q, and read as %q, %v", parameters, written, again, err)
 		}
 	})
 }
