@@ -55,6 +55,7 @@ export const eats = async (event) => { const all = []; for (let i = 0; i < (even
 export const throws = async () => { throw new TypeError('this is no number'); };
 export const exits = async () => process.exit(3);
 export const calls_out = async () => { try { await fetch('http://' + process.env.TO); return 'reached'; } catch (e) { return e.cause.code; } };
+export const keys = async () => [process.env.AWS_ACCESS_KEY_ID, process.env.AWS_SECRET_ACCESS_KEY, process.env.AWS_SESSION_TOKEN, process.env.AWS_REGION];
 export const hangs = async (event) => fetch(event.address);
 export const large = async () => 'x'.repeat(7 << 20);
 `
@@ -78,6 +79,7 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 	add("fills", "Timeout: 60, MemorySize: 256, ImageConfig: {Command: [app.fills]}", "")
 	add("eats", "Timeout: 60, MemorySize: 160, ImageConfig: {Command: [app.eats]}", "")
 	add("out", "ImageConfig: {Command: [app.calls_out]}, Environment: {Variables: {TO: "+b.Registry.Addr+"}}", "")
+	add("keys", "ImageConfig: {Command: [app.keys]}", "")
 	add("hangs", "Timeout: 600, ImageConfig: {Command: [app.hangs]}", "")
 	add("nowhere", "ImageConfig: {EntryPoint: [/var/task/nowhere]}", "")
 	add("nobit", "ImageConfig: {EntryPoint: [/var/task/app.mjs]}", "")
@@ -164,6 +166,51 @@ func TestInvokeLimits(t *testing.T) {
 			if r := run(t, b.env, append([]string{"invoke", "-q", "--builder", b.Buildkitd.Addr}, c.args...)...); r.code != c.code || !strings.Contains(r.stdout, c.want) {
 				t.Errorf("%q: exit code %d, stdout %s\n%s", c.args, r.code, r.stdout, r.stderr)
 			}
+		}
+	})
+	t.Run("an image that the template names", func(t *testing.T) {
+		ref := b.repo("invoked/named:1")
+		run(t, b.env, "build", "-q", "--builder", b.Buildkitd.Addr, "-f", template, "--target", "good", "--push", "-t", ref).ok(t)
+		named := filepath.Join(t.TempDir(), "template.yaml")
+		must(t, os.WriteFile(named, []byte("Transform: AWS::Serverless-2016-10-31\nResources:\n"+
+			"  named: {Type: AWS::Serverless::Function, Properties: {PackageType: Image, MemorySize: 200, ImageUri: '"+ref+"'}}\n"+
+			"  later: {Type: AWS::Serverless::Function, Properties: {PackageType: Image, ImageUri: !Ref Image}}\n"), 0o600))
+		if r := b.invoked(named, "named"); r.code != 0 || !strings.Contains(r.stdout, `"memory":"200","name":"named"`) {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+		if r := b.invoked(named, "later"); r.code != 2 || !strings.Contains(r.stderr, named+":4") || !strings.Contains(r.stderr, "the image of the function is not known") {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+	})
+	t.Run("credentials when asked", func(t *testing.T) {
+		env := append(b.env, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=canary", "AWS_SESSION_TOKEN=token", "AWS_REGION=eu-west-3", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+		for want, args := range map[string][]string{
+			`[null,null,null,"us-east-1"]`:                      {"keys"},
+			`["AKIDEXAMPLE","canary","token","eu-west-3"]`:      {"keys", "--credentials", "--network"},
+			`["AKIDEXAMPLE","canary","token","ap-southeast-2"]`: {"keys", "--credentials", "--region", "ap-southeast-2"},
+		} {
+			r := run(t, env, append([]string{"invoke", "--builder", b.Buildkitd.Addr, "-t", template}, args...)...)
+			unreachable := len(args) == 4
+			if r.code != 0 || r.stdout != want || strings.Contains(r.stderr, "canary") || strings.Contains(r.stderr, "WARNING: --credentials: ") != unreachable {
+				t.Errorf("%q: exit code %d, stdout %s, want %s\n%s", args, r.code, r.stdout, want, r.stderr)
+			}
+		}
+		if r := run(t, env, "invoke", "--builder", b.Buildkitd.Addr, "-t", template, "keys", "--credentials", "--profile", "nobody"); r.code == 0 || !strings.Contains(r.stderr, "--credentials: ") || !strings.Contains(r.stderr, "--profile") {
+			t.Errorf("exit code %d\n%s", r.code, r.stderr)
+		}
+	})
+	t.Run("the configuration of SAM CLI", func(t *testing.T) {
+		dir := t.TempDir()
+		config := filepath.Join(dir, "samconfig.toml")
+		for name, text := range map[string]string{
+			"samconfig.toml": "[default.build.parameters]\nparameter_overrides = 'Color=green'\n[default.local_invoke.parameters]\nevent = '" + dir + "/event.json'\nenv_vars = '" + dir + "/env.json'\n",
+			"event.json":     "[7]", "env.json": `{"Parameters": {"TOPIC": "t"}}`,
+		} {
+			must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		}
+		r := b.invoked(template, "good", "--config-file", config)
+		if r.code != 0 || !strings.Contains(r.stdout, `"event":[7]`) || !strings.Contains(r.stdout, `"color":"green"`) {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
 		}
 	})
 	t.Run("no network unless asked", func(t *testing.T) {

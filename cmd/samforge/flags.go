@@ -38,9 +38,11 @@ type buildFlags struct {
 	envArgs, quiet, locked bool
 	mayProve               bool // --verify=event
 	config                 configFlags
-	profile                string            // of AWS
-	create                 bool              // the repositories
-	output                 packaging.Options // of the SAM template with the images in it
+	sections               []string             // of the configuration of SAM CLI, beside that of build
+	sam                    samconfig.Parameters // what it says
+	profile                string               // of AWS
+	create                 bool                 // the repositories
+	output                 packaging.Options    // of the SAM template with the images in it
 }
 
 // silence reads from the environment how long builders, registries and download servers may send

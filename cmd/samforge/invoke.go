@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"strings"
 	"time"
 
@@ -21,8 +24,9 @@ import (
 // runFlags are the flags of the commands that run functions.
 type runFlags struct {
 	buildFlags
-	envVars string
-	network bool
+	envVars     string
+	network     bool
+	credentials bool
 }
 
 // invokeFlags are the flags of samforge invoke.
@@ -37,6 +41,7 @@ type invokeFlags struct {
 
 func invokeCommand() *cobra.Command {
 	var f invokeFlags
+	f.sections = []string{"local_invoke"}
 	c := &cobra.Command{
 		Use:   "invoke [flags] [FUNCTION]",
 		Short: "Build a function of a SAM template, and run it under the limits of Lambda",
@@ -77,6 +82,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	_ = flags.MarkHidden("file")
 	flags.StringVarP(&f.envVars, "env-vars", "n", "", "`file` with variables of functions, as JSON: {\"FUNCTION\": {\"NAME\": \"VALUE\"}}, or Parameters for all")
 	flags.BoolVar(&f.network, "network", false, "let the function reach the network of the builder")
+	flags.BoolVar(&f.credentials, "credentials", false, "give the function the credentials of AWS that the AWS CLI would use here, or those of --profile")
 	f.registerTemplate(c)
 	flags.StringArrayVar(&f.args, "build-arg", nil, "build argument of the Dockerfile: `NAME=VALUE`, or NAME to take it from the environment")
 	f.registerContexts(c)
@@ -84,6 +90,7 @@ func (f *runFlags) register(c *cobra.Command) {
 	f.registerSettings(c)
 	flags.StringArrayVar(&f.build.Builders, "builder", nil, "`address` of a buildkitd (default $BUILDKIT_HOST, else one that samforge finds or starts)")
 	f.registerTLS(c)
+	registerSAM(c, localSAMFlags())
 	flags.StringVar(&f.build.Progress, "progress", "plain", "`type` of progress output: plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 }
@@ -94,19 +101,38 @@ func (f *runFlags) function(c *cobra.Command, of *samtemplate.Function) (invoke.
 	for _, warning := range warnings {
 		fmt.Fprintf(c.ErrOrStderr(), "WARNING: %s: %s\n", of.Path, warning)
 	}
-	if f.envVars != "" {
-		if err := function.SetVariables(f.envVars, of); err != nil {
+	if path := cmp.Or(f.envVars, f.sam.EnvVars); path != "" {
+		if err := function.SetVariables(path, of); err != nil {
 			return function, &usageError{fmt.Errorf("--env-vars: %w", err)}
 		}
 	}
 	return function, nil
 }
 
-func (f *invokeFlags) run(c *cobra.Command, args []string) error {
-	event, err := f.readEvent(c)
-	if err != nil {
-		return &usageError{err}
+// keys returns the credentials for functions as variables, and the region that they run in.
+func (f *runFlags) keys(c *cobra.Command) (variables map[string]string, region string, err error) {
+	if !f.credentials {
+		return nil, f.region(), nil
 	}
+	if !f.network {
+		fmt.Fprintln(c.ErrOrStderr(), "WARNING: --credentials: without --network a function reaches nothing that they are for")
+	}
+	identity := f.aws()
+	if identity.Region == "" {
+		identity.Region = cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
+	}
+	keys, err := identity.Keys(c.Context())
+	if err != nil {
+		return nil, "", fmt.Errorf("--credentials: %w", err)
+	}
+	variables = map[string]string{"AWS_ACCESS_KEY_ID": keys.AccessKey, "AWS_SECRET_ACCESS_KEY": keys.SecretKey}
+	if keys.SessionToken != "" {
+		variables["AWS_SESSION_TOKEN"] = keys.SessionToken
+	}
+	return variables, keys.Region, nil
+}
+
+func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 	find := f.ofTemplate
 	if f.image != "" {
 		find = f.ofImage
@@ -115,10 +141,19 @@ func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	event, err := f.readEvent(c)
+	if err != nil {
+		return &usageError{err}
+	}
+	keys, region, err := f.keys(c)
+	if err != nil {
+		return err
+	}
+	maps.Copy(function.Environment, keys)
 	call := &invoke.Call{Function: function, Event: event, Invocations: f.invocations}
 	invoker, err := invoke.New(invoke.Options{
 		Call:   func(project.Target) *invoke.Call { return call },
-		Region: f.region(), Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
+		Region: region, Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
 	})
 	if err != nil {
 		return err
@@ -140,7 +175,7 @@ func (f *invokeFlags) ofTemplate(c *cobra.Command, args []string) (*project.Proj
 			return nil, invoke.Function{}, &usageError{fmt.Errorf("--%s is for --image: the template has the limits of its functions", name)}
 		}
 	}
-	f.input.Targets = args
+	f.input.Targets, f.input.Images = args, true
 	p, err := f.load(c, nil)
 	if err != nil {
 		return nil, invoke.Function{}, err
@@ -153,6 +188,13 @@ func (f *invokeFlags) ofTemplate(c *cobra.Command, args []string) (*project.Proj
 		return nil, invoke.Function{}, project.BadInput(err)
 	}
 	function, err := f.function(c, of)
+	if err != nil || of.Origin != samtemplate.FromRegistry {
+		return p, function, err
+	}
+	if u := of.ImageUri.Unresolved; u != nil {
+		return nil, function, project.BadInput(of.Diagnostic(u.At, "the image of the function is not known: %s", u.Reason))
+	}
+	p, err = project.LoadDockerfile(project.Dockerfile{Name: of.Path, Context: ".", Text: "FROM " + of.ImageUri.Reveal() + "\n", Platforms: []string{of.Platform()}})
 	return p, function, err
 }
 
@@ -187,13 +229,13 @@ func (f *invokeFlags) ofImage(c *cobra.Command, args []string) (*project.Project
 
 // readEvent returns the event.
 func (f *invokeFlags) readEvent(c *cobra.Command) (event []byte, err error) {
-	switch f.event {
+	switch path := cmp.Or(f.event, f.sam.Event); path {
 	case "":
 		return []byte("{}"), nil
 	case "-":
 		event, err = io.ReadAll(io.LimitReader(c.InOrStdin(), runtimeapi.MaxPayload+1))
 	default:
-		if event, err = invoke.ReadEvent(f.event); err != nil {
+		if event, err = invoke.ReadEvent(path); err != nil {
 			err = fmt.Errorf("--event: %w", err)
 		}
 		return event, err
@@ -204,7 +246,7 @@ func (f *invokeFlags) readEvent(c *cobra.Command) (event []byte, err error) {
 	case len(event) > runtimeapi.MaxPayload:
 		return nil, errors.New("--event: the event has more than 6 MB, which Lambda refuses")
 	case !json.Valid(event):
-		return nil, fmt.Errorf("--event %s: the event is no JSON", f.event)
+		return nil, errors.New("--event -: the event is no JSON")
 	}
 	return event, nil
 }

@@ -67,7 +67,7 @@ func (f *buildFlags) configureBuild(c *cobra.Command, args []string) error {
 	template, err := f.readsTemplate(folder)
 	if err != nil || template {
 		if err == nil {
-			_, err = f.configure(c, folder, "build")
+			f.sam, err = f.configure(c, folder, append([]string{"build"}, f.sections...)...)
 		}
 		return err
 	}
@@ -135,6 +135,38 @@ func buildSAMFlags() []samFlag {
 		{"manifest", false, zip},
 		{"mount-with", false, zip},
 		{"hook-name", false, "samforge reads SAM templates only: build the functions of Terraform and others with sam build"},
+	}
+}
+
+// localSAMFlags are the flags of `sam local invoke` and `sam local start-api` that are about a Docker
+// engine, or about what samforge does not do.
+func localSAMFlags() []samFlag {
+	const debugger = "no debugger reaches an instance on a builder: debug with sam local"
+	return []samFlag{
+		{"skip-pull-image", true, ""},
+		{"force-image-build", true, ""},
+		{"no-event", true, ""},
+		{"shutdown", true, ""},
+		{"disable-authorizer", true, ""}, // there are none
+		{"debug", true, ""},
+		{"docker-volume-basedir", false, ""},
+		{"layer-cache-basedir", false, ""},
+		{"container-host", false, ""},
+		{"container-host-interface", false, ""},
+		{"warm-containers", false, ""}, // they always are
+		{"docker-network", false, "a function reaches the network of the builder with --network"},
+		{"log-file", false, "logs are on standard error: redirect it, 2>FILE"},
+		{"invoke-image", false, "an image without a template is --image"},
+		{"no-memory-limit", true, "the limit is MemorySize of the template, as on Lambda: raise it there"},
+		{"add-host", false, "a function finds the hosts that the builder finds, with --network"},
+		{"debug-port", false, debugger},
+		{"debug-function", false, debugger},
+		{"debugger-path", false, debugger},
+		{"debug-args", false, debugger},
+		{"container-env-vars", false, debugger},
+		{"static-dir", false, "samforge serves what functions answer, and no files"},
+		{"ssl-cert-file", false, "samforge serves HTTP on the loopback: put a proxy in front of it"},
+		{"ssl-key-file", false, "samforge serves HTTP on the loopback: put a proxy in front of it"},
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -26,6 +27,7 @@ type apiFlags struct {
 
 func startAPICommand() *cobra.Command {
 	var f apiFlags
+	f.sections = []string{"local_start_api"}
 	c := &cobra.Command{
 		Use:   "start-api [flags]",
 		Short: "Serve the APIs of a SAM template, answered by its functions under the limits of Lambda",
@@ -59,6 +61,10 @@ func (f *apiFlags) run(c *cobra.Command, _ []string) error {
 		return &usageError{fmt.Errorf("--host, --port: %w", err)}
 	}
 	defer listener.Close()
+	keys, region, err := f.keys(c)
+	if err != nil {
+		return err
+	}
 	api, calls := &localapi.API{Stderr: c.ErrOrStderr()}, map[string]*invoke.Call{}
 	for _, of := range p.Template().AllFunctions() {
 		if of.Origin != samtemplate.FromDockerfile || len(of.Routes) == 0 && !of.HasURL {
@@ -68,6 +74,7 @@ func (f *apiFlags) run(c *cobra.Command, _ []string) error {
 		if err != nil {
 			return err
 		}
+		maps.Copy(function.Environment, keys)
 		requests := make(chan *invoke.Request)
 		calls[of.Path] = &invoke.Call{Function: function, Requests: requests}
 		f.input.Targets = append(f.input.Targets, of.Path)
@@ -81,7 +88,7 @@ func (f *apiFlags) run(c *cobra.Command, _ []string) error {
 	}
 	invoker, err := invoke.New(invoke.Options{
 		Call:   func(t project.Target) *invoke.Call { return calls[t.Name] },
-		Region: f.region(), Network: f.network, Stdout: io.Discard, Stderr: c.ErrOrStderr(),
+		Region: region, Network: f.network, Stdout: io.Discard, Stderr: c.ErrOrStderr(),
 	})
 	if err != nil {
 		return err

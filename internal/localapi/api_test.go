@@ -50,7 +50,7 @@ func TestFind(t *testing.T) {
 		}
 	}
 	a.endpoints = a.endpoints[2:4]
-	if e, _ := a.find(httptest.NewRequest("GET", "http://h/other", http.NoBody)); e != nil {
+	if e, _ := a.find(httptest.NewRequest(http.MethodGet, "http://h/other", http.NoBody)); e != nil {
 		t.Errorf("a path that no route has: got %+v", e)
 	}
 }
@@ -59,7 +59,7 @@ func TestFind(t *testing.T) {
 func TestEvent(t *testing.T) {
 	t.Parallel()
 	request := func(body, kind string) *http.Request {
-		r := httptest.NewRequest("POST", "http://127.0.0.1:3000/users/7?a=1&a=2&b=x", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:3000/users/7?a=1&a=2&b=x", strings.NewReader(body))
 		r.Header = http.Header{"Content-Type": {kind}, "X-Two": {"1", "2"}, "Cookie": {"c=1; d=2"}}
 		return r
 	}
@@ -80,7 +80,7 @@ func TestEvent(t *testing.T) {
 	decode(t, &e, request(`{"x": 1}`, "application/json; charset=utf-8"), `{"x": 1}`, &v2)
 	if v2.Version != "2.0" || v2.RouteKey != "POST /users/{id}" || v2.RawPath != "/users/7" || v2.RawQueryString != "a=1&a=2&b=x" || v2.QueryStringParameters["a"] != "1,2" ||
 		v2.Headers["x-two"] != "1,2" || v2.Headers["cookie"] != "" || !reflect.DeepEqual(v2.Cookies, []string{"c=1", "d=2"}) || v2.Body != `{"x": 1}` || v2.IsBase64Encoded ||
-		v2.RequestContext.HTTP.Method != "POST" || v2.RequestContext.HTTP.Path != "/users/7" || v2.RequestContext.Stage != "$default" {
+		v2.RequestContext.HTTP.Method != http.MethodPost || v2.RequestContext.HTTP.Path != "/users/7" || v2.RequestContext.Stage != "$default" {
 		t.Errorf("got %+v", v2)
 	}
 	decode(t, &e, request("a=b", "application/x-www-form-urlencoded"), "a=b", &v2)
@@ -134,7 +134,7 @@ func TestRespond(t *testing.T) {
 			}()
 			w := httptest.NewRecorder()
 			var stderr strings.Builder
-			(&API{Stderr: &stderr, endpoints: []endpoint{c.e}}).ServeHTTP(w, httptest.NewRequest("GET", "/", http.NoBody))
+			(&API{Stderr: &stderr, endpoints: []endpoint{c.e}}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 			if w.Code != c.status || c.status != 502 && w.Body.String() != c.body || (c.status == 502) != strings.Contains(stderr.String(), "is none for an API: ") {
 				t.Errorf("got %d, %q, %s", w.Code, w.Body, &stderr)
 			}
@@ -166,7 +166,7 @@ func TestFailures(t *testing.T) {
 		status     int
 	}{{"/", "", 500}, {"/", "", 500}, {"/other", "", 403}, {"/", strings.Repeat("x", runtimeapi.MaxPayload), 413}, {"/", strings.Repeat("x", runtimeapi.MaxPayload+1), 413}} {
 		w := httptest.NewRecorder()
-		a.ServeHTTP(w, httptest.NewRequest("POST", c.path, strings.NewReader(c.body)))
+		a.ServeHTTP(w, httptest.NewRequest(http.MethodPost, c.path, strings.NewReader(c.body)))
 		if w.Code != c.status || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s with %d bytes: got %d, %s", c.path, len(c.body), w.Code, w.Body)
 		}

@@ -108,7 +108,7 @@ func (a *application) choose(opt Options) error {
 		if err != nil {
 			return err
 		}
-		if f.Origin != samtemplate.FromDockerfile {
+		if f.Origin != samtemplate.FromDockerfile && (f.Origin != samtemplate.FromRegistry || !opt.Images) {
 			return f.Diagnostic(f.At, "the image of the function is not built: %s", cmp.Or(f.Reason, "it is in the file "+f.Archive+", which samforge package pushes"))
 		}
 		chosen[f] = true
@@ -135,7 +135,7 @@ func (a *application) choose(opt Options) error {
 			return err
 		}
 	}
-	if len(a.withImages()) == 0 {
+	if len(a.withImages()) == 0 && !opt.Images {
 		return errors.New("there is nothing to build: no function of the template has PackageType Image, and Metadata with Dockerfile and DockerContext")
 	}
 	return nil

@@ -55,6 +55,8 @@ type Options struct {
 	RepoOf func(function string) string
 	// Archives says that functions whose image is in a file count, too: see [Project.Archives].
 	Archives bool
+	// Images says that functions whose image is in a registry may be chosen. Nothing is built for them.
+	Images bool
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.
 	RecipeFlags []string
 

@@ -47,6 +47,8 @@ type Parameters struct {
 	TemplateFile, BaseDir, OutputTemplateFile string
 	Region, Profile                           string
 	ImageRepository                           string
+	// EnvVars and Event are files of sam local invoke.
+	EnvVars, Event string
 	// ResolveImageRepos says to use a repository for each function, which belongs to the stack StackName.
 	ResolveImageRepos bool
 	StackName         string
@@ -128,7 +130,7 @@ func (p *Parameters) add(ctx context.Context, section value) error {
 	texts := map[string]*string{
 		"template": &p.TemplateFile, "template_file": &p.TemplateFile, "base_dir": &p.BaseDir, "region": &p.Region,
 		"profile": &p.Profile, "image_repository": &p.ImageRepository, "output_template_file": &p.OutputTemplateFile,
-		"stack_name": &p.StackName,
+		"stack_name": &p.StackName, "env_vars": &p.EnvVars, "event": &p.Event,
 	}
 	switches := map[string]*bool{"use_json": &p.UseJSON, "resolve_image_repos": &p.ResolveImageRepos}
 	lists := map[string]*[]string{"exclude": &p.Exclude, "image_repositories": &p.ImageRepositories}
