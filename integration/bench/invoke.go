@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +69,12 @@ func (b *bench) invocations(ctx context.Context) error {
 		b.claimBelow("what an invocation adds to the handler's own time", added.median(), time.Second)
 		over := quotient(ten.median(), once.median())
 		b.claim(over <= 1.5, "ten invocations take at most 1.5x one", fmt.Sprintf("%.2fx", over))
+		requests, err := b.served(ctx, d.Addr, template)
+		if err != nil {
+			return err
+		}
+		b.say("a request to samforge start-api, answered by a warm instance, takes %.1f ms (%.1f to %.1f)",
+			1000*requests.median().Seconds(), 1000*slices.Min(requests).Seconds(), 1000*slices.Max(requests).Seconds())
 		pulled := 0
 		for _, pull := range b.registry.Pulls() {
 			if pull.Kind == "layer" {
@@ -83,7 +94,7 @@ func (b *bench) functionToInvoke() (string, error) {
 	}
 	dir := filepath.Join(b.dir, "invoke")
 	for name, text := range map[string]string{
-		"template.yaml": "Transform: AWS::Serverless-2016-10-31\nResources:\n  App:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, MemorySize: 512}\n" +
+		"template.yaml": "Transform: AWS::Serverless-2016-10-31\nResources:\n  App:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, MemorySize: 512, Events: {Any: {Type: HttpApi}}}\n" +
 			"    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app}\n",
 		"app/Dockerfile": "FROM " + base + "\nCOPY app.mjs ./\nCMD [\"app.handler\"]\n",
 		"app/app.mjs":    "export const handler = async () => 'done';\n",
@@ -94,6 +105,46 @@ func (b *bench) functionToInvoke() (string, error) {
 		}
 	}
 	return filepath.Join(dir, "template.yaml"), nil
+}
+
+// servedRequests is how many requests are measured, after the one that starts the instance.
+const servedRequests = 100
+
+// served returns the times of requests to samforge start-api.
+func (b *bench) served(ctx context.Context, builder, template string) (times samples, err error) {
+	cmd := exec.CommandContext(ctx, b.samforge, "start-api", "-q", "--port", "0", "--builder", builder, "-t", template)
+	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+b.dir)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, cmd.Process.Signal(os.Interrupt), cmd.Wait()) }()
+	logs := bufio.NewReader(stderr)
+	line, err := logs.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	go func() { _, _ = io.Copy(io.Discard, logs) }()
+	address, _, _ := strings.Cut(line, " ")
+	for i := range servedRequests + 1 {
+		begin := time.Now()
+		response, err := http.Get(address)
+		if err != nil {
+			return nil, err
+		}
+		text, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil || string(text) != "done" {
+			return nil, fmt.Errorf("start-api answered %s, %q: %w", response.Status, text, err)
+		}
+		if i > 0 {
+			times = append(times, time.Since(begin))
+		}
+	}
+	return times, nil
 }
 
 var reportedTime = regexp.MustCompile(`\tDuration: ([\d.]+) ms`)
