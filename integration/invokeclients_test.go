@@ -11,13 +11,17 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// clientApplication writes a template with a function for each of the names, whose properties are
-// given, and a folder with the files.
-func clientApplication(t *testing.T, functions map[string]string, files map[string]string) (template string) {
+// clientFunction is a function of a clientApplication: what it has beside its context, and its stage of
+// the Dockerfile.
+type clientFunction struct{ properties, stage string }
+
+// clientApplication writes a template with functions, and a folder with the files.
+func clientApplication(t *testing.T, functions map[string]clientFunction, files map[string]string) (template string) {
 	t.Helper()
 	text := "Transform: AWS::Serverless-2016-10-31\nResources:\n"
-	for name, properties := range functions {
-		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, " + properties + "}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app}\n"
+	for name, f := range functions {
+		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, " + f.properties + "}\n" +
+			"    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app, DockerBuildTarget: '" + f.stage + "'}\n"
 	}
 	dir := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(dir, "app"), 0o755))
@@ -33,12 +37,12 @@ func goApplication(t *testing.T, handlers ...string) (template string) {
 	t.Helper()
 	program, err := testenv.GoFunction(t.Context())
 	must(t, err)
-	functions := map[string]string{}
+	functions := map[string]clientFunction{}
 	for _, handler := range handlers {
-		functions[handler] = "Timeout: 5, MemorySize: 256, ImageConfig: {Command: [" + handler + "]}"
+		functions[handler] = clientFunction{"Timeout: 5, MemorySize: 256, ImageConfig: {Command: [" + handler + "]}", "function"}
 	}
 	return clientApplication(t, functions, map[string]string{
-		"function": string(program), "Dockerfile": "FROM scratch\nCOPY function /\nENTRYPOINT [\"/function\"]\n",
+		"function": string(program), "Dockerfile": "FROM scratch AS function\nCOPY function /\nENTRYPOINT [\"/function\"]\n",
 	})
 }
 
@@ -122,14 +126,14 @@ func TestInvokeNodeClient(t *testing.T) {
 	must(t, b.Registry.PublishAll(image))
 	base, err := b.Registry.Ref(testenv.NodeClientBase)
 	must(t, err)
-	functions := map[string]string{}
+	functions := map[string]clientFunction{}
 	for _, handler := range []string{"answers", "fails", "exits", "rejects", "streams", "breaks", "http", "missing"} {
-		functions[handler] = "Timeout: 5, MemorySize: 256, ImageConfig: {Command: [app." + handler + "]}"
+		functions[handler] = clientFunction{"Timeout: 5, MemorySize: 256, ImageConfig: {Command: [app." + handler + "]}", "function"}
 	}
-	functions["broken"] = "MemorySize: 256, ImageConfig: {Command: [broken.handler]}"
-	functions["other"] = functions["answers"] + ", Environment: {Variables: {AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true'}}"
+	functions["broken"] = clientFunction{"MemorySize: 256, ImageConfig: {Command: [broken.handler]}", "function"}
+	functions["other"] = clientFunction{functions["answers"].properties + ", Environment: {Variables: {AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1: 'true'}}", "function"}
 	template := clientApplication(t, functions, map[string]string{
-		"app.mjs": clientHandlers, "broken.mjs": "throw new TypeError('no start today');\n", "Dockerfile": "FROM " + base + "\nCOPY *.mjs ./\n",
+		"app.mjs": clientHandlers, "broken.mjs": "throw new TypeError('no start today');\n", "Dockerfile": "FROM " + base + " AS function\nCOPY *.mjs ./\n",
 	})
 	const answer = `{"event": {"say": "€"}, "name": "NAME", "memory": "256", "soon": true, "id": 36}`
 	b.wantInvocations(template, map[string]invocation{

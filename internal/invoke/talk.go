@@ -38,12 +38,24 @@ func (i *Invoker) talk(ctx context.Context, in *running, to *json.Encoder, from 
 			i.note(in, report)
 		}
 		if ended := request.Done(report, err); ended != nil && err == nil {
-			return errors.Join(ended, to.Encode(instance.Request{Fail: true}))
+			return errors.Join(ended, i.end(true, to, from))
 		} else if ended != nil {
 			return ended
 		}
 	}
-	return nil
+	if in.Requests != nil { // the step or the connection has ended
+		return nil
+	}
+	return i.end(false, to, from)
+}
+
+// end ends an instance, and passes on what its runtime and its extensions log until then.
+func (i *Invoker) end(fail bool, to *json.Encoder, from *json.Decoder) error {
+	if err := to.Encode(instance.Request{End: true, Fail: fail}); err != nil {
+		return fmt.Errorf("the connection to the instance: %w", err)
+	}
+	_, err := i.listen(from, io.Discard)
+	return err
 }
 
 // note keeps how an invocation ended.
@@ -98,7 +110,7 @@ func (in *running) own(out io.Writer) *Request {
 func (i *Invoker) exchange(in *running, request *Request, to *json.Encoder, from *json.Decoder) (*instance.Report, error) {
 	invocation := runtimeapi.Invocation{
 		ID: newID(), Event: request.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
-		ARN: "arn:aws:lambda:" + i.opt.Region + ":012345678912:function:" + in.Name,
+		ARN: "arn:aws:lambda:" + i.opt.Region + ":" + runtimeapi.AccountID + ":function:" + in.Name,
 	}
 	fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
 	if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {

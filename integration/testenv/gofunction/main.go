@@ -20,9 +20,17 @@ import (
 )
 
 func main() {
+	if name, ok := strings.CutPrefix(os.Args[0], "/opt/extensions/"); ok {
+		os.Exit(extend(name))
+	}
 	switch handler := os.Getenv("_HANDLER"); handler {
 	case "answers":
 		lambda.Start(answers)
+	case "ends": // with an internal extension
+		lambda.StartWithOptions(answers, lambda.WithEnableSIGTERM(func() {
+			fmt.Println("the runtime got SIGTERM")
+			os.Exit(0)
+		}))
 	case "streams":
 		lambda.Start(func(context.Context, struct{}) (io.Reader, error) {
 			return strings.NewReader(strings.Repeat("stream ", 3)), nil

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,14 +23,19 @@ func Run(ctx context.Context, conn io.ReadWriter) error {
 		var request Request
 		err := decoder.Decode(&request)
 		if errors.Is(err, io.EOF) {
-			return in.stop()
+			return in.kill()
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("read a request: %w", err), in.stop())
+			return errors.Join(fmt.Errorf("read a request: %w", err), in.kill())
 		}
 		switch {
-		case request.Fail:
-			return errors.Join(errors.New("the function failed"), in.stop())
+		case request.End:
+			err := in.stop(spindown)
+			if request.Fail {
+				err = errors.Join(errors.New("the function failed"), err)
+			}
+			in.send(Message{Done: &Report{}})
+			return err
 		case request.Spec != nil:
 			in.spec = *request.Spec
 		case request.Invoke != nil:
@@ -105,14 +109,15 @@ func (in *instance) fail(report *Report, of runtimeapi.Invocation, err error) {
 	if err == nil {
 		return
 	}
-	ended := in.runtime != nil && in.runtime.ended.Load()
+	ended := in.runtime != nil && in.runtime.api.Ended()
 	if failed, ok := runtimeapi.IsError(err); ok {
 		report.Err = failed.Of(of.ID)
 	} else {
 		ended = true
 	}
+	reason := failure
 	if errors.Is(err, errTimeout) {
-		report.TimedOut = true
+		report.TimedOut, reason = true, timeout
 		report.Err = runtimeapi.NewError("Sandbox.Timedout", "RequestId: %s Error: Task timed out after %.2f seconds", of.ID, in.spec.Timeout.Seconds())
 	} else if report.Err == nil {
 		report.Err = runtimeapi.NewError("Runtime.Unknown", "RequestId: %s Error: %v", of.ID, err)
@@ -121,29 +126,40 @@ func (in *instance) fail(report *Report, of runtimeapi.Invocation, err error) {
 		return
 	}
 	report.OutOfMemory = in.runtime.memory.exceeded()
-	_ = in.stop()
+	_ = in.stop(reason)
 	report.Memory = in.most
 }
 
-// start starts the runtime, and waits until it is ready.
+// start starts the runtime, and waits until it and its extensions are ready.
 func (in *instance) start(ctx context.Context, limit time.Duration) error {
-	r := &runtime{api: runtimeapi.NewServer()}
+	paths, names := externalExtensions()
+	r := &runtime{api: runtimeapi.NewServer(in.spec.metadata(), names...)}
+	var err error
+	if r.logs, err = newLogs(func(text []byte) { in.send(Message{Log: text}) }); err != nil {
+		return fmt.Errorf("read the output of the function: %w", err)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("serve the Runtime API: %w", err)
 	}
+	r.memory = watchMemory(in.spec.Memory, r.killAll)
 	r.server = &http.Server{Handler: r.api, ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
 	in.runtime = r
-	extensions, _ := filepath.Glob("/opt/extensions/*") // the pattern is right
-	if err := r.run(in, listener.Addr().String(), extensions); err != nil {
-		return err
-	}
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	defer cancel()
-	err = r.api.WaitReady(limited)
+	if err = r.run(limited, in, listener.Addr().String(), paths); err == nil {
+		err = r.api.WaitReady(limited)
+	}
+	r.logs.flush()
+	for _, line := range r.api.Extensions() {
+		in.send(Message{Warning: line})
+	}
 	if errors.Is(err, errTimeout) {
-		return errors.Join(errTimeout, in.stop())
+		return errors.Join(errTimeout, in.stop(timeout))
+	}
+	if failed, ok := runtimeapi.IsError(err); ok {
+		r.api.End(failed) // if it has not ended by it
 	}
 	if reported := r.api.InitError(); err == nil && reported != nil {
 		return reported // and it asked for an invocation all the same
@@ -151,8 +167,16 @@ func (in *instance) start(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// stop ends the runtime, if one runs.
-func (in *instance) stop() error {
+// stop ends the runtime, if one runs, and gives its extensions the time that Lambda gives them.
+func (in *instance) stop(reason string) error {
+	if in.runtime != nil {
+		in.runtime.shutdown(reason)
+	}
+	return in.kill()
+}
+
+// kill ends the runtime at once, if one runs.
+func (in *instance) kill() error {
 	if in.runtime == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@
 package instance
 
 import (
+	"strings"
 	"time"
 
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
@@ -23,21 +24,40 @@ type Spec struct {
 	Timeout, InitTimeout time.Duration
 }
 
-// Request is a message to an instance: its Spec first, then invocations one after the other. The end of
-// the connection ends the instance.
+// metadata returns what extensions hear of the function.
+func (s Spec) metadata() runtimeapi.Metadata {
+	of := runtimeapi.Metadata{AccountID: runtimeapi.AccountID}
+	for _, variable := range s.Env {
+		switch name, value, _ := strings.Cut(variable, "="); name {
+		case "AWS_LAMBDA_FUNCTION_NAME":
+			of.Name = value
+		case "AWS_LAMBDA_FUNCTION_VERSION":
+			of.Version = value
+		case "_HANDLER":
+			of.Handler = value
+		}
+	}
+	return of
+}
+
+// Request is a message to an instance: its Spec first, then invocations one after the other, and the end.
+// The end of the connection ends the instance too, but at once.
 type Request struct {
 	Spec   *Spec                  `json:",omitempty"`
 	Invoke *runtimeapi.Invocation `json:",omitempty"`
-	// Fail ends the instance with an error, so that no builder keeps it as done.
+	// End ends the instance. Its extensions get the time that Lambda gives them. With Fail it ends with
+	// an error, so that no builder keeps it as done.
+	End  bool `json:",omitempty"`
 	Fail bool `json:",omitempty"`
 }
 
 // Message is a message from an instance. One of its fields is set.
 type Message struct {
 	// Log is output of the function, and Chunk a part of the response.
-	Log, Chunk []byte  `json:",omitempty"`
-	Warning    string  `json:",omitempty"`
-	Done       *Report `json:",omitempty"`
+	Log, Chunk []byte `json:",omitempty"`
+	Warning    string `json:",omitempty"`
+	// Done is the end of an invocation, or of the instance.
+	Done *Report `json:",omitempty"`
 }
 
 // Report is the end of an invocation.

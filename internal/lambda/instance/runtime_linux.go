@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,11 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
@@ -25,30 +26,53 @@ type runtime struct {
 	logs   *logs
 	memory *memory
 
-	mu      sync.Mutex
-	started []int // the process groups
-	waiting sync.WaitGroup
-	ended   atomic.Bool // the runtime itself has ended, or never started
+	mu       sync.Mutex
+	started  []*process
+	waiting  sync.WaitGroup
+	stopping atomic.Bool // the end of a process is expected
 }
 
-// run starts the processes.
-func (r *runtime) run(in *instance, address string, extensions []string) (err error) {
-	r.memory = watchMemory(in.spec.Memory, r.killAll)
-	if r.logs, err = newLogs(func(text []byte) { in.send(Message{Log: text}) }); err != nil {
-		return err
+// process is a process with a group of its own.
+type process struct {
+	name string // that of an extension, or "" for the runtime itself
+	pid  int
+	over chan struct{} // closed when it has ended
+}
+
+// externalExtensions returns the programs that Lambda starts beside a runtime.
+func externalExtensions() (paths, names []string) {
+	entries, _ := os.ReadDir(extensionFolder) // an image without extensions has none
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			paths = append(paths, filepath.Join(extensionFolder, entry.Name()))
+			names = append(names, entry.Name())
+		}
+	}
+	return paths, names
+}
+
+const extensionFolder = "/opt/extensions"
+
+// run starts the extensions and, when they have registered, the runtime.
+func (r *runtime) run(ctx context.Context, in *instance, address string, extensions []string) error {
+	if len(extensions) > runtimeapi.MaxExtensions {
+		return runtimeapi.NewError("Extension.LaunchError", "Error: the image has %d extensions, and Lambda starts %d", len(extensions), runtimeapi.MaxExtensions)
 	}
 	env := append(in.spec.Env[:len(in.spec.Env):len(in.spec.Env)], "AWS_LAMBDA_RUNTIME_API="+address)
 	for _, extension := range extensions {
-		if err := r.startProcess(in, env, []string{extension}, nil); err != nil {
+		ended := func(err error) {
+			if !r.memory.exceeded() { // which ends all of them
+				r.api.End(runtimeapi.NewError("Extension.Crash", "Error: %s", exitText(err)))
+			}
+		}
+		if err := r.startProcess(in, extensionEnv(env), []string{extension}, filepath.Base(extension), ended); err != nil {
 			return runtimeapi.NewError("Extension.LaunchError", "Error: %v", err)
 		}
 	}
-	ended := func(err error) {
-		r.ended.Store(true)
-		r.api.End(exitError(err))
+	if err := r.api.WaitRegistered(ctx); err != nil {
+		return err
 	}
-	if err := r.startProcess(in, env, in.spec.Args, ended); err != nil {
-		r.ended.Store(true)
+	if err := r.startProcess(in, env, in.spec.Args, "", func(err error) { r.api.End(exitError(err)) }); err != nil {
 		kind := "Runtime.InvalidEntrypoint"
 		if info, stat := os.Stat(in.spec.Dir); in.spec.Dir != "" && (stat != nil || !info.IsDir()) {
 			kind = "Runtime.InvalidWorkingDir"
@@ -58,8 +82,22 @@ func (r *runtime) run(in *instance, address string, extensions []string) (err er
 	return nil
 }
 
-// startProcess starts a process as the function's user. ended is called when it has ended.
-func (r *runtime) startProcess(in *instance, env, args []string, ended func(error)) error {
+// extensionEnv returns the environment without the variables that only a runtime has:
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+func extensionEnv(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		switch name {
+		case "_HANDLER", "AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR":
+			return true
+		}
+		return false
+	})
+}
+
+// startProcess starts a process as the function's user. ended is called when it has ended before the
+// instance does.
+func (r *runtime) startProcess(in *instance, env, args []string, name string, ended func(error)) error {
 	if len(args) == 0 {
 		return errors.New("the image has neither ENTRYPOINT nor CMD")
 	}
@@ -80,17 +118,27 @@ func (r *runtime) startProcess(in *instance, env, args []string, ended func(erro
 	if err != nil {
 		return err
 	}
+	p := &process{name: name, pid: cmd.Process.Pid, over: make(chan struct{})}
 	r.mu.Lock()
-	r.started = append(r.started, cmd.Process.Pid)
+	r.started = append(r.started, p)
 	r.mu.Unlock()
 	r.waiting.Go(func() {
 		err := cmd.Wait()
-		if ended != nil {
+		close(p.over)
+		if !r.stopping.Load() {
 			r.logs.flush()
 			ended(err)
 		}
 	})
 	return nil
+}
+
+// exitText is how a process ended.
+func exitText(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
 }
 
 // exitError is what Lambda says of a runtime that ended.
@@ -129,46 +177,6 @@ func lookPath(name string, env []string, dir string) (string, error) {
 	}
 	return "", fmt.Errorf("%s: %w in PATH=%s", name, found, folders)
 }
-
-// killAll kills all processes with what they started, also what has a group of its own by now.
-func (r *runtime) killAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, pid := range descendants(os.Getpid()) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	for _, group := range r.started {
-		_ = syscall.Kill(-group, syscall.SIGKILL)
-	}
-}
-
-// kill kills all processes, and waits for them.
-func (r *runtime) kill() {
-	r.killAll()
-	r.waiting.Wait()
-	r.memory.stop()
-	if r.logs == nil {
-		return
-	}
-	_ = r.logs.pipe.Close()
-	given := time.After(killTimeout)
-	for {
-		select {
-		case <-r.logs.over:
-			return
-		case <-given: // a process that nothing can find or end
-			return
-		case <-time.After(killInterval):
-			r.killAll() // what was being started
-		}
-	}
-}
-
-// Processes are killed until none has the log, for as long as killTimeout.
-const (
-	killInterval = 10 * time.Millisecond
-	killTimeout  = 2 * time.Second
-)
 
 // starter starts processes that end with this one, also where a builder has no process sandbox: the
 // kernel ends them with the thread that started them, which is therefore always the same. See

@@ -44,6 +44,8 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Type + ": " + string(e.Body) }
 
+func (e *Error) isOfExtension() bool { return strings.HasPrefix(e.Type, "Extension.") }
+
 // NewError returns an error that Lambda itself makes.
 func NewError(kind, format string, args ...any) *Error {
 	message := fmt.Sprintf(format, args...)
@@ -92,26 +94,15 @@ type call struct {
 	err             *Error
 }
 
-// NewServer returns a server for an instance that starts now.
-func NewServer() *Server {
-	return &Server{queue: make(chan *call), ready: make(chan struct{}), ended: make(chan struct{})}
-}
-
-// WaitReady returns when the runtime asks for an invocation. The error is an [*Error] if the runtime
-// could not start, or the cause of the end of ctx.
-func (s *Server) WaitReady(ctx context.Context) error {
-	select {
-	case <-s.ready:
-		return nil
-	case <-s.ended:
-		return s.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// NewServer returns a server for an instance that starts now, with external extensions of these names.
+func NewServer(of Metadata, external ...string) *Server {
+	s := &Server{queue: make(chan *call), ready: make(chan struct{}), ended: make(chan struct{})}
+	s.extensions = extensions{metadata: of, external: external, end: s.End, changed: make(chan struct{})}
+	return s
 }
 
 // Invoke hands an invocation to the runtime, and writes the response to out. It returns when the
-// runtime is ready for the next invocation. The error is an [*Error] if the function or the runtime
+// runtime and the extensions are ready for the next one. The error is an [*Error] if the function or the runtime
 // failed, or the cause of the end of ctx.
 func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error {
 	c := &call{Invocation: of, out: out, done: make(chan struct{})}
@@ -124,6 +115,11 @@ func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error
 	}
 	select {
 	case <-c.done:
+		if !s.Ended() {
+			if err := s.waitExtensions(ctx, func() bool { return s.extensions.done(invokeEvent) }); err != nil {
+				return err
+			}
+		}
 		if c.err != nil {
 			return c.err
 		}
@@ -133,8 +129,8 @@ func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error
 	}
 }
 
-// End says that the runtime has ended: the invocation that it works on fails with err, unless its
-// response was whole before.
+// End says that the runtime or an extension has ended: the invocation that it works on fails with err. If
+// the runtime ended after its response was whole, the invocation does not.
 func (s *Server) End(err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +144,7 @@ func (s *Server) End(err *Error) {
 	}
 	close(s.ended)
 	if c := s.current; c != nil {
-		if !c.whole {
+		if !c.whole || err.isOfExtension() {
 			c.err = err
 		}
 		close(c.done)
@@ -192,6 +188,7 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.isReady {
 		s.isReady = true
+		s.extensions.close()
 		close(s.ready)
 	}
 	s.mu.Unlock()
@@ -200,7 +197,7 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.current = c
 		s.mu.Unlock()
-		s.extensions.tell(c.Invocation)
+		s.extensions.tell(invokeEvent, map[string]any{"deadlineMs": c.Deadline.UnixMilli(), "requestId": c.ID, "invokedFunctionArn": c.ARN})
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Lambda-Runtime-Aws-Request-Id", c.ID)

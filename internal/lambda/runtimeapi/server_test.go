@@ -76,7 +76,7 @@ func invoke(t *testing.T, s *Server, id, event string) (string, error) {
 // AWS's client for Go answers several invocations, says why one failed, and ends after a panic.
 func TestGoRuntime(t *testing.T) {
 	t.Parallel()
-	s := NewServer()
+	s := NewServer(Metadata{})
 	startFunction(t, s, "echo")
 	for _, word := range []string{"one", "two"} {
 		if got, err := invoke(t, s, word, `{"Say": "`+word+`"}`); err != nil || got != `{"said":"`+word+`"}` {
@@ -100,7 +100,7 @@ func TestGoRuntime(t *testing.T) {
 func TestGoStreams(t *testing.T) {
 	t.Parallel()
 	for handler, want := range map[string]string{"stream": "stream stream stream ", "extension": `"with an extension"`} {
-		s := NewServer()
+		s := NewServer(Metadata{})
 		startFunction(t, s, handler)
 		if got, err := invoke(t, s, "one", `{}`); err != nil || got != want {
 			t.Errorf("%s: got %q, %v", handler, got, err)
@@ -111,7 +111,7 @@ func TestGoStreams(t *testing.T) {
 // The statuses of the Runtime API for requests that a runtime should not make.
 func TestStates(t *testing.T) {
 	t.Parallel()
-	s := NewServer()
+	s := NewServer(Metadata{})
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	request := func(method, path, body string, header ...string) int {
