@@ -43,6 +43,9 @@ func TestStartAPI(t *testing.T) {
 	} {
 		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, Timeout: 2, MemorySize: 256, ImageConfig: {Command: [app." + name + "]}, " + properties + "}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app}\n"
 	}
+	for _, n := range strings.Split("abcdefgh", "") { // more than a builder builds at once
+		text += "  many" + n + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, ImageConfig: {Command: [app.own]}, Events: {A: {Type: HttpApi, Properties: {Path: /many/" + n + ", Method: get}}}}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app}\n"
+	}
 	text += "  Queue: {Type: AWS::SQS::Queue}\n"
 	dir := t.TempDir()
 	template := filepath.Join(dir, "template.yaml")
@@ -90,6 +93,8 @@ func TestStartAPI(t *testing.T) {
 			{"GET", "/http/fail", "", "", 500, `{"message":"Internal Server Error"}` + "\n"},
 			{"GET", "/http/exit", "", "", 500, `{"message":"Internal Server Error"}` + "\n"},
 			{"GET", "/http/sleep", "", "", 500, `{"message":"Internal Server Error"}` + "\n"},
+			{"GET", "/many/a", "", "", 200, "hello GET/many/a"},
+			{"GET", "/many/h", "", "", 200, "hello GET/many/h"},
 			{"GET", "/nowhere", "", "", 403, `{"message":"Missing Authentication Token"}` + "\n"},
 		} {
 			if status, text, _ := ask(c.method, c.path, c.host, c.body); status != c.status || text != c.want {
@@ -109,6 +114,23 @@ func TestStartAPI(t *testing.T) {
 	}
 	if r.code != 0 || r.stdout != "" || strings.Contains(r.stderr, "unused") {
 		t.Errorf("exit code %d, stdout %q\n%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// One function that cannot be built ends all of it.
+func TestStartAPIThatCannotBuild(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	dir := t.TempDir()
+	text := "Transform: AWS::Serverless-2016-10-31\nResources:\n"
+	for name, stage := range map[string]string{"good": "good", "bad": "bad"} {
+		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, FunctionUrlConfig: {AuthType: NONE}}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ., DockerBuildTarget: " + stage + "}\n"
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "template.yaml"), []byte(text), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch AS good\nCMD [\"/x\"]\nFROM scratch AS bad\nCOPY missing /\nCMD [\"/x\"]\n"), 0o600))
+	r := run(t, b.env, "start-api", "-q", "--port", "0", "--builder", b.Buildkitd.Addr, "-t", filepath.Join(dir, "template.yaml"))
+	if r.code != 1 || !strings.Contains(r.stderr, "bad: the build context "+dir+" has no missing") || strings.Contains(r.stderr, "good: ") {
+		t.Errorf("exit code %d\n%s", r.code, r.stderr)
 	}
 }
 

@@ -96,7 +96,7 @@ func (f *apiFlags) run(c *cobra.Command, _ []string) error {
 	server := &http.Server{Handler: api, ReadHeaderTimeout: time.Minute}
 	defer server.Close()
 	go func() { _ = server.Serve(listener) }()
-	f.build.Step, f.build.BuildOnly, f.build.Registries = invoker, true, f.registries(c)
+	f.build.Step, f.build.Serve, f.build.BuildOnly, f.build.Registries = invoker, true, true, f.registries(c)
 	f.build.Silence.Limit = 0 // nobody may call for hours
 	if _, err = build.Build(c.Context(), p, f.build); c.Context().Err() != nil {
 		return nil

@@ -89,6 +89,7 @@ type request struct {
 	guard   *guard
 
 	together *together // nil if each image is exported as soon as it is built
+	stop     func()    // ends all builds
 }
 
 // prepare checks all that can be checked without a builder, and returns the targets too. They are
@@ -157,6 +158,9 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 	if r.opt.Together {
 		r.together = newTogether(len(targets))
 	}
+	building, stop := context.WithCancel(ctx)
+	defer stop()
+	r.stop = stop
 	jobs, err := r.jobs(targets, inEngine)
 	if err != nil {
 		return nil, project.BadInput(err)
@@ -166,16 +170,20 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 			return nil, err
 		}
 	}
-	results := pool.Run(ctx, builder.SessionOptions{
+	results := pool.Run(building, builder.SessionOptions{
 		Attachables: r.session,
 		LocalMounts: r.served.mounts,
 		OCIStores:   r.served.stores,
 		Contexts:    r.served.contexts,
 		Silence:     r.opt.Silence,
-		AtOnce:      r.opt.Together,
+		AtOnce:      r.opt.Together || r.opt.Serve,
 		Tries:       r.opt.Tries,
 	}, jobs, r.display)
 	err = report.finish(ctx, targets, results)
+	var failed *FailedError
+	if r.opt.Serve && errors.As(err, &failed) && failed.Remaining() != nil {
+		err = failed.Remaining()
+	}
 	return report.built, err
 }
 

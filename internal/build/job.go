@@ -56,7 +56,12 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		Group: t.Entry,
 		Build: run,
 		// Also if the builder is lost: the others would wait for this one without end.
-		Failed: func(failed builder.Result) { r.together.fail(failed) },
+		Failed: func(failed builder.Result) {
+			r.together.fail(failed)
+			if r.opt.Serve {
+				r.stop()
+			}
+		},
 		Retry: func(ctx context.Context, failed builder.Result) bool {
 			return r.pushedMeanwhile(ctx, t, failed) || base.uploadUnmounted(ctx, failed)
 		},

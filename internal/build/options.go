@@ -47,6 +47,9 @@ type Options struct {
 	NoSkip bool
 	// Step runs with the image of each target when it is built, before it is exported. It may be nil.
 	Step Step
+	// Serve says that Step goes on until the context ends: the steps of all targets at the same time, and
+	// all of them end when one fails.
+	Serve bool
 	// BuildOnly exports nothing: the image is in the builder's cache.
 	BuildOnly bool
 	// Outputs are further exports, in the form of --output.
