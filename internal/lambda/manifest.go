@@ -47,8 +47,9 @@ func parse(image Image) (document, error) {
 
 // atLeast returns the sum of the sizes of the layers as they are stored. Uncompressed they are larger.
 func (d document) atLeast() (size int64) {
+	const enough = 1 << 50 // a manifest may have any numbers, whose sum is none
 	for _, layer := range d.Layers {
-		size += layer.Size
+		size = min(size+min(max(layer.Size, 0), enough), enough)
 	}
 	return size
 }
