@@ -82,7 +82,8 @@ func retryAfter(res *http.Response, pause time.Duration) (time.Duration, bool) {
 	}
 	value := res.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
-		pause = time.Duration(seconds) * time.Second
+		const tooLong = maxRetryAfter/time.Second + 1 // more could be no duration
+		pause = min(time.Duration(max(seconds, 0)), tooLong) * time.Second
 	} else if date, err := http.ParseTime(value); err == nil {
 		pause = time.Until(date)
 	}
