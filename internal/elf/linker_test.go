@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func filesWith(t *testing.T, contents map[string]string) fs.FS {
 }
 
 // compile builds a shared library, or a program that uses one, with gcc.
-func compile(t *testing.T, output, source string, args ...string) {
+func compile(t testing.TB, output, source string, args ...string) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(output), 0o755))
 	code := filepath.Join(t.TempDir(), "code.c")
@@ -59,7 +59,7 @@ func compile(t *testing.T, output, source string, args ...string) {
 
 // library builds libgreet.so.1 with the versions GREET_1.0 to GREET_1.<last>, each of which adds a
 // function.
-func library(t *testing.T, output string, last int) {
+func library(t testing.TB, output string, last int) {
 	t.Helper()
 	var code, versions strings.Builder
 	for n := range last + 1 {
