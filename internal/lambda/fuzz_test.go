@@ -21,11 +21,14 @@ func FuzzCheck(f *testing.F) {
 		{`{"manifests": [{"platform": {"os": "linux", "architecture": "arm64"}, "digest": "sha256:a"}, {"annotations": {"vnd.docker.reference.type": "x"}}]}`, "null"},
 		{strings.Replace(manifest, `[{`, `[{"size": 9223372036854775807}, {"size": 9223372036854775807}, {`, 1), config}, {"null", "[]"}, {"", ""},
 	} {
-		f.Add([]byte(seed[0]), []byte(seed[1]), "x86_64", "app.handler")
-		f.Add([]byte(seed[0]), []byte(seed[1]), "", "")
+		f.Add([]byte(seed[0]), []byte(seed[1]), true, "app.handler")
+		f.Add([]byte(seed[0]), []byte(seed[1]), false, "")
 	}
-	f.Fuzz(func(t *testing.T, manifest, config []byte, architecture, command string) {
-		of := lambda.Function{Architecture: architecture}
+	f.Fuzz(func(t *testing.T, manifest, config []byte, arm bool, command string) {
+		of := lambda.Function{}
+		if arm {
+			of.Architecture = "arm64"
+		}
 		if command != "" {
 			of.Command = []string{command}
 		}
