@@ -131,7 +131,7 @@ func (f Function) SetVariables(path string, of *samtemplate.Function) error {
 	for _, name := range []string{"Parameters", of.LogicalID, of.ResourceID, of.Path} {
 		for variable, value := range all[name] {
 			if slices.ContainsFunc(of.Environment, func(v samtemplate.Variable) bool { return v.Name == variable }) {
-				f.Environment[variable] = fmt.Sprint(value)
+				f.Environment[variable] = string(value)
 			}
 		}
 	}
@@ -142,21 +142,43 @@ func (f Function) SetVariables(path string, of *samtemplate.Function) error {
 func (f Function) AddVariables(path string) error {
 	all, err := readVariables(path)
 	for name, value := range all["Parameters"] {
-		f.Environment[name] = fmt.Sprint(value)
+		f.Environment[name] = string(value)
 	}
 	return err
 }
 
 // readVariables reads the variables of functions, by their names.
-func readVariables(path string) (all map[string]map[string]any, err error) {
+func readVariables(path string) (map[string]map[string]variable, error) {
 	data, err := userfile.Read(path, maxVariables)
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &all); err != nil {
+	all, err := parseVariables(data)
+	if err != nil {
 		return nil, fmt.Errorf("%s is not of the form {\"FUNCTION\": {\"NAME\": \"VALUE\"}}: %w", path, err)
 	}
 	return all, nil
+}
+
+func parseVariables(data []byte) (all map[string]map[string]variable, err error) {
+	return all, json.Unmarshal(data, &all)
+}
+
+// variable is the value of a variable: a text, or a number or a truth value as it is written. As in SAM
+// CLI, everything else is empty.
+type variable string
+
+// UnmarshalJSON never fails for what is JSON.
+func (v *variable) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case '"':
+		return json.Unmarshal(data, (*string)(v))
+	case 'n', '{', '[':
+		*v = ""
+	default:
+		*v = variable(data)
+	}
+	return nil
 }
 
 // maxVariables is the most that a file of variables has, in bytes.

@@ -60,7 +60,7 @@ Resources:
 // all.
 func TestSpec(t *testing.T) {
 	t.Parallel()
-	template := load(t, map[string]string{"template.yaml": functions, "env.json": `{"Parameters": {"COLOR": "red", "NEW": "x"}, "One": {"QUEUE": "q"}}`})
+	template := load(t, map[string]string{"template.yaml": functions, "env.json": `{"Parameters": {"COLOR": "red", "NEW": "x"}, "One": {"QUEUE": 12345678}}`})
 	f, warnings := Of(template.AllFunctions()[0])
 	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "the variable QUEUE is not set: ") {
 		t.Errorf("the warnings are %q", warnings)
@@ -78,7 +78,7 @@ func TestSpec(t *testing.T) {
 	if err := f.SetVariables(filepath.Join(filepath.Dir(template.Name), "env.json"), template.AllFunctions()[0]); err != nil {
 		t.Fatal(err)
 	}
-	if f.Environment["COLOR"] != "red" || f.Environment["QUEUE"] != "q" || f.Environment["NEW"] != "" {
+	if f.Environment["COLOR"] != "red" || f.Environment["QUEUE"] != "12345678" || f.Environment["NEW"] != "" {
 		t.Errorf("the variables are %q", f.Environment)
 	}
 	other, _ := Of(template.AllFunctions()[1])
