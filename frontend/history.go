@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,6 +50,9 @@ func withHistoryOf(base, config []byte, epoch time.Time) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(config, &fields); err != nil {
 		return nil, err
+	}
+	if fields == nil {
+		return nil, errors.New("it is null")
 	}
 	var history []ocispecs.History
 	if len(fields["history"]) > 0 {
