@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/solver/errdefs"
 
 	"github.com/samforge/samforge/internal/suggest"
 )
@@ -62,8 +63,16 @@ func parsed(name string, data []byte) ([]instructions.Stage, error) {
 	}
 	tree, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
-		return nil, atLines(err, name, data)
+		return nil, inFile(err, name, data)
 	}
 	all, _, err := instructions.Parse(tree.AST, nil)
-	return all, atLines(err, name, data)
+	return all, inFile(err, name, data)
+}
+
+// inFile is atLines for a mistake in the text of a Dockerfile, which names the file if it has no line.
+func inFile(err error, name string, data []byte) error {
+	if err = atLines(err, name, data); err != nil && len(errdefs.Sources(err)) == 0 {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return err
 }
