@@ -33,13 +33,13 @@ func clientApplication(t *testing.T, functions map[string]clientFunction, files 
 }
 
 // goApplication is a clientApplication of the function in Go, as the only file of its image.
-func goApplication(t *testing.T, handlers ...string) (template string) {
+func goApplication(t *testing.T, arch string, handlers ...string) (template string) {
 	t.Helper()
-	program, err := testenv.GoFunction(t.Context())
+	program, err := testenv.GoFunction(t.Context(), arch)
 	must(t, err)
 	functions := map[string]clientFunction{}
 	for _, handler := range handlers {
-		functions[handler] = clientFunction{"Timeout: 5, MemorySize: 256, ImageConfig: {Command: [" + handler + "]}", "function"}
+		functions[handler] = clientFunction{"Architectures: [" + strings.Replace(arch, "amd64", "x86_64", 1) + "], Timeout: 5, MemorySize: 256, ImageConfig: {Command: [" + handler + "]}", "function"}
 	}
 	return clientApplication(t, functions, map[string]string{
 		"function": string(program), "Dockerfile": "FROM scratch AS function\nCOPY function /\nENTRYPOINT [\"/function\"]\n",
@@ -90,7 +90,7 @@ func TestInvokeGoClient(t *testing.T) {
 		all[i] = byte(i)
 	}
 	const arn = "arn:aws:lambda:us-east-1:012345678912:function:answers"
-	b.wantInvocations(goApplication(t, "answers", "streams", "breaks", "bytes", "panics"), map[string]invocation{
+	b.wantInvocations(goApplication(t, "amd64", "answers", "streams", "breaks", "bytes", "panics"), map[string]invocation{
 		"a response": {"answers", `{"Do": "it"}`, 0, `"did it"`, "END RequestId: "},
 		"its environment": {"answers", `{"Do": "environment"}`, 0,
 			`{"concurrent": false, "name": "answers", "memory": 256, "id": 36, "arn": "` + arn + `", "soon": true}`, ""},

@@ -13,7 +13,7 @@ import (
 func TestInvokeExtensions(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)
-	program, err := testenv.GoFunction(t.Context())
+	program, err := testenv.GoFunction(t.Context(), "amd64")
 	must(t, err)
 	functions := map[string]clientFunction{}
 	dockerfile := "FROM scratch AS function\nCOPY function /\nENTRYPOINT [\"/function\"]\n"

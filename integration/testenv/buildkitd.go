@@ -45,6 +45,9 @@ type BuildkitdOptions struct {
 	// RootSize, if above 0, limits the state to a tmpfs of that many bytes. It cannot be combined
 	// with Rootless.
 	RootSize int64
+	// Setup are shell commands that run before a rootless one, in its namespaces. Emulator is the
+	// program of [Emulator], with which it runs programs for arm64.
+	Setup, Emulator string
 	// Debug serves what [Buildkitd.Heap] reads.
 	Debug bool
 }

@@ -18,8 +18,8 @@ import (
 // NodeClientBase is the name of the image that [NodeClient] makes.
 const NodeClientBase = "docker.io/standin/node-client:1"
 
-// GoFunction returns the function in the folder gofunction, a static program for amd64.
-func GoFunction(ctx context.Context) ([]byte, error) {
+// GoFunction returns the function in the folder gofunction, a static program for an architecture.
+func GoFunction(ctx context.Context, arch string) ([]byte, error) {
 	root, err := repositoryRoot()
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func GoFunction(ctx context.Context) ([]byte, error) {
 	defer work.remove()
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", work.join("function"), ".")
 	cmd.Dir = filepath.Join(root, "integration", "testenv", "gofunction")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the function in Go: %w: %s", err, output)
 	}

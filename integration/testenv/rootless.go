@@ -54,8 +54,19 @@ func (b *Buildkitd) rootlessCommand(options BuildkitdOptions) (*exec.Cmd, error)
 		}
 	}
 
-	args := []string{"--net=host", "--copy-up=/etc", "--copy-up=/run", "--pidns", b.dir.join("bin", "buildkitd"),
-		"--oci-worker-snapshotter", "overlayfs", "--oci-worker-no-process-sandbox"}
+	args := []string{"--net=host", "--copy-up=/etc", "--copy-up=/run", "--pidns"}
+	setup := options.Setup
+	if options.Emulator != "" {
+		program := b.dir.join("bin", "qemu-aarch64")
+		if err := copyProgram(options.Emulator, program); err != nil {
+			return nil, err
+		}
+		setup += registerEmulator(program)
+	}
+	if setup != "" {
+		args = append(args, "sh", "-ec", setup+"\nexec \"$@\"", "sh")
+	}
+	args = append(args, b.dir.join("bin", "buildkitd"), "--oci-worker-snapshotter", "overlayfs", "--oci-worker-no-process-sandbox")
 	cmd := exec.Command(b.dir.join("bin", "rootlesskit"), append(args, b.flags(options, b.dir.join("bin", "runc"))...)...)
 	cmd.Dir = b.dir.path
 	cmd.Env = append(b.environment(b.dir.join("bin")+":"+os.Getenv("PATH")), "USER="+account.Username)

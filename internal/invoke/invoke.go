@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -90,12 +89,13 @@ type programOf struct {
 // running is an instance on a builder.
 type running struct {
 	*Call
-	spec     instance.Spec
-	over     <-chan struct{} // closed when the step has ended
-	answered int
-	last     *runtimeapi.Error // of the last invocation
-	failed   *runtimeapi.Error // of the last one that failed
-	err      error
+	spec      instance.Spec
+	over      <-chan struct{} // closed when the step has ended
+	connected bool            // the instance has started
+	answered  int
+	last      *runtimeapi.Error // of the last invocation
+	failed    *runtimeapi.Error // of the last one that failed
+	err       error
 }
 
 // New returns an invoker. The error says that samforge was built without the program for functions.
@@ -148,6 +148,10 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 	if call == nil {
 		return nil
 	}
+	caps := c.BuildOpts().LLBCaps
+	if err := checkBuilder(caps); err != nil {
+		return err
+	}
 	var image ocispecs.Image
 	if err := json.Unmarshal(res.Metadata[exptypes.ExporterImageConfigKey], &image); err != nil {
 		return fmt.Errorf("read the configuration of the image: %w", err)
@@ -160,7 +164,11 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 	i.mu.Lock()
 	i.instances[socket] = in
 	i.mu.Unlock()
-	def, err := i.definition(ctx, t, res, socket, in)
+	tmp, warning := temporary(caps, call.Storage)
+	if warning != "" {
+		fmt.Fprintln(i.opt.Stderr, "WARNING: "+warning)
+	}
+	def, err := i.definition(ctx, t, res, socket, in, tmp)
 	if err != nil {
 		return err
 	}
@@ -176,20 +184,14 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 		return errors.New("the instance ended before it answered")
 	case in.last != nil && in.Requests == nil:
 		return nil // the report says so
+	case in.connected:
+		return err
 	}
-	return explain(err, t)
-}
-
-// explain adds to the error of a builder why the function did not run.
-func explain(err error, t project.Target) error {
-	if err != nil && strings.Contains(err.Error(), "exec format error") {
-		return fmt.Errorf("the builder cannot run programs for %s/%s: name a builder of that architecture, or let it emulate one (binfmt_misc): %w", t.Platforms[0].OS, t.Platforms[0].Architecture, err)
-	}
-	return err
+	return explain(err, t, c.BuildOpts().Workers)
 }
 
 // definition returns the build step that is the instance.
-func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway.Result, socket string, in *running) (*pb.Definition, error) {
+func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway.Result, socket string, in *running, tmp llb.MountOption) (*pb.Definition, error) {
 	ref, err := res.SingleRef()
 	if err != nil {
 		return nil, err
@@ -221,7 +223,7 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 		llb.Args([]string{programFolder + "/instance", socketPath}),
 		llb.Dir("/"), llb.User("0:0"), llb.ReadonlyRootFS(), again, llb.Network(network), llb.Platform(platform),
 		llb.AddMount(programFolder, source, llb.Readonly),
-		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(in.Storage<<20))),
+		llb.AddMount("/tmp", llb.Scratch(), tmp),
 		llb.AddSSHSocket(llb.SSHID(socket), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
 		llb.WithCustomName("invoke "+t.Name),
 	)

@@ -19,6 +19,9 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 	if in == nil {
 		return false, nil
 	}
+	i.mu.Lock()
+	in.connected = true
+	i.mu.Unlock()
 	if err := i.talk(ctx, in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()

@@ -3,9 +3,11 @@ package instance
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -40,6 +42,19 @@ func watchMemory(limit int64, kill func()) *memory {
 		}
 	})
 	return m
+}
+
+// procFolder is where the kernel shows the processes: proc(5).
+const procFolder = "/proc"
+
+// shows reports whether a kernel shows the processes that this one starts, of which pid is one: it may
+// be built without their lists (CONFIG_PROC_CHILDREN), or hide those of other users (hidepid).
+func shows(proc string, self, pid int) bool {
+	if _, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(self), "task", strconv.Itoa(self), "children")); err != nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(proc, strconv.Itoa(pid)))
+	return err == nil || syscall.Kill(pid, 0) != nil // it has ended
 }
 
 // look looks at the memory once.

@@ -79,6 +79,9 @@ func (r *runtime) run(ctx context.Context, in *instance, address string, extensi
 		}
 		return runtimeapi.NewError(kind, "Error: %v", err)
 	}
+	if !shows(procFolder, os.Getpid(), r.started[len(r.started)-1].pid) {
+		in.send(Message{Warning: "WARNING: the builder does not show how much memory a function has: its MemorySize is no limit here"})
+	}
 	return nil
 }
 
