@@ -90,12 +90,14 @@ func (in *instance) invoke(ctx context.Context, of runtimeapi.Invocation) *Repor
 			return report
 		}
 	}
+	in.runtime.memory.wake()
 	begin := time.Now()
 	of.Deadline = begin.Add(in.spec.Timeout)
 	limited, cancel := context.WithTimeoutCause(ctx, in.spec.Timeout, errTimeout)
 	defer cancel()
 	err := in.runtime.api.Invoke(limited, of, chunks{in})
 	report.Duration = time.Since(begin)
+	in.runtime.memory.rest()
 	in.runtime.memory.look() // it may have been too short for one
 	in.runtime.logs.flush()
 	report.Memory = max(in.most, in.runtime.memory.most())

@@ -11,8 +11,14 @@ import (
 	"time"
 )
 
-// memoryInterval is how often the memory of the processes is looked at.
-const memoryInterval = 5 * time.Millisecond
+// The memory of the processes is looked at every memoryInterval while the runtime starts or answers, and
+// every restInterval in between. A look costs much less than to find the processes, which happens at each
+// of listEvery looks.
+const (
+	memoryInterval = 5 * time.Millisecond
+	restInterval   = 250 * time.Millisecond
+	listEvery      = 4
+)
 
 // memory watches how much memory the processes have that this one started. A control group would do so
 // more exactly, but a rootless builder often may not set one.
@@ -21,6 +27,8 @@ type memory struct {
 	kill     func()
 	over     atomic.Bool  // the limit was exceeded
 	seen     atomic.Int64 // the most bytes
+	rests    atomic.Bool
+	woken    chan struct{}
 	end      chan struct{}
 	once     sync.Once
 	watching sync.WaitGroup
@@ -28,20 +36,47 @@ type memory struct {
 
 // watchMemory calls kill when the processes have more than limit bytes. A limit of 0 is none.
 func watchMemory(limit int64, kill func()) *memory {
-	m := &memory{limit: limit, kill: kill, end: make(chan struct{})}
-	m.watching.Go(func() {
-		tick := time.NewTicker(memoryInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-m.end:
-				return
-			case <-tick.C:
-				m.look()
-			}
-		}
-	})
+	m := &memory{limit: limit, kill: kill, woken: make(chan struct{}, 1), end: make(chan struct{})}
+	m.watching.Go(m.watch)
 	return m
+}
+
+func (m *memory) watch() {
+	timer := time.NewTimer(m.interval())
+	defer timer.Stop()
+	var pids []int
+	for looks := 0; ; looks++ {
+		select {
+		case <-m.end:
+			return
+		case <-m.woken:
+			looks = 0
+		case <-timer.C:
+		}
+		if looks%listEvery == 0 || m.rests.Load() {
+			pids = descendants(os.Getpid())
+		}
+		m.note(pids)
+		timer.Reset(m.interval())
+	}
+}
+
+func (m *memory) interval() time.Duration {
+	if m.rests.Load() {
+		return restInterval
+	}
+	return memoryInterval
+}
+
+// rest says that no invocation runs, and wake that one does.
+func (m *memory) rest() { m.rests.Store(true) }
+
+func (m *memory) wake() {
+	m.rests.Store(false)
+	select {
+	case m.woken <- struct{}{}:
+	default: // it wakes already
+	}
 }
 
 // procFolder is where the kernel shows the processes: proc(5).
@@ -58,9 +93,12 @@ func shows(proc string, self, pid int) bool {
 }
 
 // look looks at the memory once.
-func (m *memory) look() {
+func (m *memory) look() { m.note(descendants(os.Getpid())) }
+
+// note keeps the most that the processes have had, and ends them if that is too much.
+func (m *memory) note(pids []int) {
 	var now int64
-	for _, pid := range descendants(os.Getpid()) {
+	for _, pid := range pids {
 		now += resident(pid)
 	}
 	for {

@@ -6,7 +6,46 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
+
+// Processes with too much memory are ended while an invocation runs, and while none does.
+func TestWatchMemory(t *testing.T) {
+	t.Parallel()
+	for name, rests := range map[string]bool{"an invocation runs": false, "none runs": true} {
+		t.Run(name, func(t *testing.T) {
+			// tail keeps the last line, which ends with the input.
+			cmd := exec.Command("sh", "-c", "(head -c 64M /dev/zero; cat) | tail -n 1 >/dev/null")
+			input, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			killed := make(chan struct{})
+			m := watchMemory(32<<20, func() { close(killed) })
+			m.rest()
+			if !rests {
+				m.wake()
+			}
+			if want := map[bool]time.Duration{false: memoryInterval, true: restInterval}[rests]; m.interval() != want {
+				t.Errorf("the interval is %s, want %s", m.interval(), want)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-killed
+			if !m.exceeded() || m.most() <= 32<<20 {
+				t.Errorf("exceeded: %t, at most %d bytes", m.exceeded(), m.most())
+			}
+			m.stop()
+			if err := input.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
 
 // Where the kernel has no lists of children, or hides a process that runs, memory cannot be watched.
 func TestShows(t *testing.T) {
