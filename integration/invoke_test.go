@@ -91,13 +91,13 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 	for name, text := range map[string]string{
 		"template.yaml":  text,
 		"app/app.mjs":    limited,
-		"app/Dockerfile": "FROM scratch AS nothing\nFROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs secret ./\nCMD [\"app.good\"]\n",
+		"app/secret":     "secret\n",
+		"app/Dockerfile": "FROM scratch AS nothing\nFROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs ./\nCOPY --chmod=600 secret ./\nCMD [\"app.good\"]\n",
 	} {
 		path := filepath.Join(dir, name)
 		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		must(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	must(t, os.WriteFile(filepath.Join(dir, "app/secret"), []byte("secret\n"), 0o600)) // for root alone
 	return filepath.Join(dir, "template.yaml")
 }
 
