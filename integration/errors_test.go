@@ -220,7 +220,7 @@ func TestImmutableTag(t *testing.T) {
 	b.build(push...).ok(t)
 	b.build(push...).ok(t)
 	r := b.build(append(push, "--label", "changed=yes")...)
-	b.wantFailure(r, "immutable", "1.1.2-nodejs22.x-1.144.0-linux-amd64 already exists with another image")
+	b.wantFailure(r, "immutable", "1.1.2-nodejs22.x-1.144.0-linux-amd64 already exists with another image", "nothing was pushed")
 	t.Run("another run pushed the same image meanwhile", func(t *testing.T) {
 		tag := "/v2/ci/sam/manifests/1.1.2-nodejs22.x-1.144.0-linux-amd64"
 		var looked, refused atomic.Bool

@@ -16,36 +16,58 @@ type FailedError struct {
 	// Failures are the errors by target.
 	Failures []builder.Result
 	// Pushed are the images that are in the registry.
-	Pushed  []Built
+	Pushed []Built
+	// Perhaps are references, as NAME@DIGEST, that may be in the registry though their image failed.
+	Perhaps []string
 	pushing bool
 }
 
 func (e *FailedError) Error() string {
-	var lines []string
-	for _, f := range e.Failures {
-		text := strings.TrimPrefix(f.Err.Error(), "failed to solve: ")
-		if mistakes := (source.Diagnostics)(nil); !errors.As(f.Err, &mistakes) { // which name the function
-			text = f.Name + ": " + text
-		}
-		lines = append(lines, text)
-	}
-	var pushed []string
+	lines := e.causes()
+	var pushed, perhaps []string
 	for _, image := range e.Pushed {
 		for _, ref := range image.Refs {
 			pushed = append(pushed, "  "+ref.String())
 		}
 	}
+	for _, ref := range e.Perhaps {
+		perhaps = append(perhaps, "  "+ref)
+	}
 	unsure := slices.ContainsFunc(e.Failures, func(f builder.Result) bool { return registry.CacheUnwritten(f.Err) })
+	if len(pushed) > 0 && e.pushing {
+		lines = append(append(lines, "already pushed (the same command pushes the rest):"), pushed...)
+	}
 	switch {
-	case !e.pushing:
-	case len(pushed) == 0 && unsure: // says it by itself
+	case !e.pushing || unsure: // the error says it
+	case len(perhaps) > 0:
+		lines = append(append(lines, "perhaps pushed, because it failed meanwhile:"), perhaps...)
 	case len(pushed) == 0:
 		lines = append(lines, "nothing was pushed")
-	default:
-		lines = append(lines, "already pushed (the same command pushes the rest):")
-		lines = append(lines, pushed...)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// causes returns a line for each failure, and one for targets that failed for the same reason.
+func (e *FailedError) causes() (lines []string) {
+	var texts []string
+	names := map[string][]string{}
+	for _, f := range e.Failures {
+		text := strings.TrimPrefix(f.Err.Error(), "failed to solve: ")
+		if len(names[text]) == 0 {
+			texts = append(texts, text)
+		}
+		names[text] = append(names[text], f.Name)
+		if mistakes := (source.Diagnostics)(nil); errors.As(f.Err, &mistakes) { // which name the function
+			names[text] = []string{""}
+		}
+	}
+	for _, text := range texts {
+		if of := strings.Join(names[text], ", "); of != "" {
+			text = of + ": " + text
+		}
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 // Remaining returns e without the images that were only cancelled, whose errors say no more than

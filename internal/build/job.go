@@ -47,6 +47,8 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		return builder.Job{}, err
 	}
 	base := r.newBaseLayers(t, all, exports)
+	files := &archives{}
+	files.of(exports)
 	run, err := r.buildOf(t, frontend.Frontend{Warn: r.opt.warn(t), Resolved: base.resolved})
 	if err != nil {
 		return builder.Job{}, err
@@ -58,6 +60,7 @@ func (r *request) job(t project.Target, all []project.Target, exports []bkclient
 		// Also if the builder is lost: the others would wait for this one without end.
 		Failed: func(failed builder.Result) {
 			r.together.fail(failed)
+			files.remove()
 			if r.opt.Serve {
 				r.stop()
 			}

@@ -114,6 +114,7 @@ func withDigests(refs []string, digests map[string]string) []Ref {
 
 // finish reports the results of the targets. Both are in the same order.
 func (r *report) finish(ctx context.Context, targets []project.Target, results []builder.Result) error {
+	var perhaps []string
 	for n, result := range results {
 		err := result.Err
 		if mistakes := (source.Diagnostics)(nil); errors.As(result.Cause, &mistakes) {
@@ -125,6 +126,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 			err = explain(err, targets[n], result)
 		}
 		if err != nil {
+			perhaps = append(perhaps, result.Pushed()...)
 			result.Err = err
 			r.failures = append(r.failures, result)
 		}
@@ -132,7 +134,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 	r.warn()
 	err := r.writeFiles()
 	if len(r.failures) > 0 {
-		return errors.Join(&FailedError{Failures: r.failures, Pushed: r.built, pushing: r.opt.Push}, err)
+		return errors.Join(&FailedError{Failures: r.failures, Pushed: r.built, Perhaps: perhaps, pushing: r.opt.Push}, err)
 	}
 	return err
 }

@@ -34,6 +34,28 @@ already pushed (the same command pushes the rest):
 	}
 }
 
+// A push that was under way when an image failed may have been the last thing that the builder did.
+// Targets that fail for the same reason share a line.
+func TestFailedErrorSaysWhatMayBePushed(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("lost the connection")
+	failed := &FailedError{
+		Failures: []builder.Result{{Name: "java21", Err: lost}, {Name: "ruby3.2", Err: errors.New("no")}, {Name: "python3.12", Err: lost}},
+		Perhaps:  []string{"registry.example.com/ci/sam:1@sha256:ab"},
+		pushing:  true,
+	}
+	const want = "java21, python3.12: lost the connection\nruby3.2: no\nperhaps pushed, because it failed meanwhile:\n  registry.example.com/ci/sam:1@sha256:ab"
+	if failed.Error() != want {
+		t.Errorf("the error is\n%s\nwant\n%s", failed, want)
+	}
+	for i := range failed.Failures {
+		failed.Failures[i].Err = context.Canceled
+	}
+	if got, want := failed.Remaining().Error(), "perhaps pushed, because it failed meanwhile:\n  registry.example.com/ci/sam:1@sha256:ab"; got != want {
+		t.Errorf("after Ctrl-C the error is\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestCancelledImagesAreNotListed(t *testing.T) {
 	t.Parallel()
 	failed := &FailedError{pushing: true, Failures: []builder.Result{

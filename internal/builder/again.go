@@ -23,8 +23,11 @@ const (
 // the registry.
 func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	pause, tries := time.Second, cmp.Or(so.Tries, defaultTries)
+	var pushing []string
 	for try := 1; ; try++ {
 		res := b.solveOne(ctx, so, shared, job, out)
+		pushing = append(pushing, res.pushing...)
+		res.pushing = pushing
 		if try == tries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || job.Once || ctx.Err() != nil {
 			return res
 		}

@@ -178,6 +178,8 @@ func rootlessAddress(env func(string) string) string {
 var (
 	grpcWrapping = regexp.MustCompile(`(?s)^.*connection error: desc = "(.*)"$`)
 	dialWrapping = regexp.MustCompile(`^transport: (?:[Ee]rror while dialing:? ?)+`)
+	// The words around the operating system's when a connection breaks off.
+	brokenWrapping = regexp.MustCompile(`^.*(?:error reading from server|error reading server preface|failed to write client preface): (?:(?:read|write) \S+ \S+: (?:(?:read|write): )?)?`)
 )
 
 // reason returns err without gRPC's layers of "connection error: desc = …", which hide the
@@ -186,6 +188,9 @@ func reason(err error) error {
 	text := err.Error()
 	if m := grpcWrapping.FindStringSubmatch(text); m != nil {
 		text = dialWrapping.ReplaceAllString(strings.ReplaceAll(m[1], `\"`, `"`), "")
+	}
+	if text = brokenWrapping.ReplaceAllString(text, ""); text == "EOF" {
+		text = "it closed the connection"
 	}
 	return &reasonError{text, err}
 }

@@ -182,6 +182,27 @@ func exported(st *client.SolveStatus, what string) (digests []digest.Digest) {
 	return digests
 }
 
+// pushing returns the references, as NAME@DIGEST, whose manifests a builder says it pushes.
+func pushing(st *client.SolveStatus) (refs []string) {
+	for _, status := range st.Statuses {
+		if ref, ok := strings.CutPrefix(status.ID, "pushing manifest for "); ok {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
+}
+
+// Pushed returns the references, as NAME@DIGEST, that the builder has pushed or may have pushed, even
+// if the job failed afterwards.
+func (r Result) Pushed() []string {
+	refs := slices.Compact(slices.Sorted(slices.Values(r.pushing)))
+	return slices.DeleteFunc(refs, func(ref string) bool {
+		name, _, _ := strings.Cut(ref, "@")
+		refused := r.Err != nil && strings.Contains(r.Err.Error(), "failed to push "+name) // BuildKit's words
+		return refused && !frontend.BrokeOff(r.Err)
+	})
+}
+
 // Exported reports whether the job exported an image or an index with this digest, even if the job
 // failed afterwards.
 func (r Result) Exported(dgst string) bool {

@@ -53,6 +53,7 @@ type Result struct {
 	After    []Result
 
 	manifests, indexes []digest.Digest // what was exported
+	pushing            []string        // see Pushed
 }
 
 // LostError says that the connection to the builder broke while it was building.
@@ -66,7 +67,7 @@ func (e *LostError) Error() string {
 	if e.Log != "" {
 		return fmt.Sprintf("the %s ended while it was building; the end of its log:\n%s", e.Builder, e.Log)
 	}
-	return fmt.Sprintf("lost the connection to the %s while it was building; see its log for why it ended, and run this again: %v", e.Builder, e.Err)
+	return fmt.Sprintf("lost the connection to the %s while it was building: %v; run this again (if it ended, its log says why)", e.Builder, e.Err)
 }
 
 func (e *LostError) Unwrap() error { return e.Err }
@@ -171,6 +172,7 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 			logs.add(st)
 			res.manifests = append(res.manifests, exported(st, "manifest")...)
 			res.indexes = append(res.indexes, exported(st, "manifest list")...)
+			res.pushing = append(res.pushing, pushing(st)...)
 			out.write(st)
 		}
 	}()
