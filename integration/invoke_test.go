@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -262,6 +263,44 @@ func TestInvokeLimits(t *testing.T) {
 				t.Errorf("exit code %d, want 2 and %q\n%s%s", r.code, c.want, r.stdout, r.stderr)
 			}
 		})
+	}
+}
+
+// Several clients can invoke the same function of the same builder at the same time, and each gets its
+// own answer, or learns why its proof failed.
+func TestInvokeAtOnce(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	template := limitedApplication(t, b)
+	const clients = 2
+	var called sync.WaitGroup
+	called.Add(clients)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		called.Done()
+		called.Wait() // until all functions run
+	}))
+	defer server.Close()
+	event := filepath.Join(t.TempDir(), "event.json")
+	must(t, os.WriteFile(event, []byte(`{"address": "`+server.URL+`"}`), 0o600))
+	var invoked, proved [clients]*process
+	for n := range clients {
+		invoked[n] = start(t, b.env, "invoke", "-q", "--builder", b.Buildkitd.Addr, "-t", template, "hangs", "--network", "-e", event)
+	}
+	for _, p := range invoked {
+		if r := p.wait(t); r.code != 0 || r.stdout != "{}" {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	events := filepath.Join(filepath.Dir(template), "events")
+	must(t, os.MkdirAll(events, 0o755))
+	must(t, os.WriteFile(filepath.Join(events, "sleeps.json"), []byte("{}"), 0o600)) // for as long as its time-out
+	for n := range clients {
+		proved[n] = start(t, b.env, "build", "--progress", "plain", "--builder", b.Buildkitd.Addr, "-f", template, "--target", "sleeps", "--verify=event")
+	}
+	for _, p := range proved {
+		if r := p.wait(t); r.code != 1 || !strings.Contains(r.stderr, "Task timed out after 2.00 seconds") {
+			t.Errorf("exit code %d\n%s", r.code, r.stderr)
+		}
 	}
 }
 

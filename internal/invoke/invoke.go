@@ -17,6 +17,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/solver/pb"
@@ -156,23 +157,18 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 	if err := json.Unmarshal(res.Metadata[exptypes.ExporterImageConfigKey], &image); err != nil {
 		return fmt.Errorf("read the configuration of the image: %w", err)
 	}
-	// A step is the same again only with the same name of its socket.
-	socket := "samforge-" + digest.FromString(t.Name).Encoded()[:16]
-	over, end := context.WithCancel(ctx)
-	defer end()
-	in := &running{Call: call, spec: call.spec(image.Config, i.opt.Region), over: over.Done()}
-	i.mu.Lock()
-	i.instances[socket] = in
-	i.mu.Unlock()
 	tmp, warning := temporary(caps, call.Storage)
 	if warning != "" {
 		fmt.Fprintln(i.opt.Stderr, "WARNING: "+warning)
 	}
-	def, err := i.definition(ctx, t, res, socket, in, tmp)
-	if err != nil {
-		return err
+	over, end := context.WithCancel(ctx)
+	defer end()
+	in := &running{Call: call, spec: call.spec(image.Config, i.opt.Region), over: over.Done()}
+	err := i.solve(ctx, c, t, res, in, tmp, call.Proof)
+	if exit := (*gatewaypb.ExitError)(nil); call.Proof && errors.As(err, &exit) && !i.connected(in) {
+		// Another client proves the same, and only that one knows why it failed.
+		err = i.solve(ctx, c, t, res, in, tmp, false)
 	}
-	_, err = c.Solve(ctx, gateway.SolveRequest{Definition: def, Evaluate: true})
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	switch {
@@ -188,6 +184,33 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 		return err
 	}
 	return explain(err, t, c.BuildOpts().Workers)
+}
+
+// solve runs the build step that is the instance. A builder runs equal steps once at a time, also for
+// several clients, and the step speaks with one of them. So each invocation is a step of its own, by the
+// ID of its socket, unless it is shared: a proof is not run again when nothing has changed.
+func (i *Invoker) solve(ctx context.Context, c gateway.Client, t project.Target, res *gateway.Result, in *running, tmp llb.MountOption, shared bool) error {
+	of := t.Name
+	if !shared {
+		of += newID()
+	}
+	socket := "samforge-" + digest.FromString(of).Encoded()[:16]
+	i.mu.Lock()
+	i.instances[socket] = in
+	i.mu.Unlock()
+	def, err := i.definition(ctx, t, res, socket, in, tmp)
+	if err != nil {
+		return err
+	}
+	_, err = c.Solve(ctx, gateway.SolveRequest{Definition: def, Evaluate: true})
+	return err
+}
+
+// connected reports whether the instance has started.
+func (i *Invoker) connected(in *running) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return in.connected
 }
 
 // definition returns the build step that is the instance.
