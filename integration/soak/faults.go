@@ -2,21 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"syscall"
 	"time"
-)
 
-// fault is something that goes wrong on purpose.
-type fault struct {
-	kind         *kind
-	builder      *builder // that it happens to, if it is one
-	victim       *run     // that it happens to, if it is one
-	began, ended time.Time
-}
+	"github.com/samforge/samforge/integration/testenv"
+)
 
 // kind is a kind of fault.
 type kind struct {
 	name   string
-	weight int
+	weight int // how often it happens in comparison
 	target target
 	// inject makes it happen, and returns when it is over.
 	inject func(s *soak, ctx context.Context, f *fault) error
@@ -26,28 +26,103 @@ type kind struct {
 type target int
 
 const (
-	toRegistry target = iota
-	toBuilder
-	toClient
+	registries target = iota // and the network to them
+	builders                 // one of them, and the network to it
+	clients                  // one of them
 )
 
-func kinds() []*kind {
-	return []*kind{
-		{"buildkitd is killed", 1, toBuilder, func(_ *soak, ctx context.Context, f *fault) error {
-			f.builder.Kill()
-			return f.builder.Start(ctx)
-		}},
+// kinds are the faults.
+var kinds = []*kind{
+	{"buildkitd is killed", 4, builders, killBuilder},
+	{"the network to the builder breaks", 3, builders, func(_ *soak, _ context.Context, f *fault) error {
+		f.builder.relay.Cut()
+		return nil
+	}},
+	{"the network to the builder stalls", 2, builders, func(_ *soak, ctx context.Context, f *fault) error {
+		return stall(ctx, f.builder.relay, f.length)
+	}},
+	{"the registry is killed", 3, registries, killRegistry},
+	{"the network to the registry breaks", 4, registries, func(s *soak, _ context.Context, _ *fault) error {
+		s.relay.Cut()
+		return nil
+	}},
+	{"the network to the registry stalls", 2, registries, func(s *soak, ctx context.Context, f *fault) error {
+		return stall(ctx, s.relay, f.length)
+	}},
+	{"a client gets SIGKILL", 3, clients, sends(syscall.SIGKILL)},
+	{"a client gets SIGTERM", 3, clients, sends(syscall.SIGTERM)},
+	{"a client gets SIGINT", 3, clients, sends(syscall.SIGINT)},
+	{privateKilled, 1, clients, func(s *soak, _ context.Context, f *fault) error {
+		for _, pid := range s.clientProcesses() {
+			if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(name)) == "buildkitd" {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // an error means that it has ended
+			}
+		}
+		return nil
+	}},
+}
+
+const privateKilled = "a client's private buildkitd is killed"
+
+// concernsVictim reports whether a fault that happens to a client can happen to its victim.
+func (f *fault) concernsVictim() bool {
+	return f.victim != nil && (f.name != privateKilled || strings.Contains(f.victim.name, "private"))
+}
+
+// fault is something that goes wrong on purpose.
+type fault struct {
+	*kind
+	length  time.Duration // how long it takes, if it takes time
+	builder *builder      // that it happens to, if it is one
+	victim  *run          // that it happens to, if it is one
+	sent    syscall.Signal
+
+	began, ended time.Time
+}
+
+func killBuilder(_ *soak, ctx context.Context, f *fault) error {
+	f.builder.Kill()
+	pause(ctx, f.length/4)
+	return f.builder.Start(ctx)
+}
+
+func killRegistry(s *soak, ctx context.Context, f *fault) error {
+	s.registry.Kill()
+	s.ecr.Kill()
+	pause(ctx, f.length)
+	return errors.Join(s.registry.Start(ctx), s.ecr.Start(ctx))
+}
+
+func stall(ctx context.Context, relay *testenv.Relay, d time.Duration) error {
+	relay.Stall()
+	pause(ctx, d)
+	relay.Flow()
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func sends(sent syscall.Signal) func(*soak, context.Context, *fault) error {
+	return func(_ *soak, _ context.Context, f *fault) error {
+		f.sent = sent
+		_ = f.victim.cmd.Process.Signal(sent) // an error means that it has ended
+		return nil
 	}
 }
 
 // gap is the number of events between two faults, on average.
-const gap = 150
+const gap = 80
 
-// tick counts an event: the time of the plan. r is the run that it comes from, or nil.
+// tick counts an event: the clock of the plan. r is the run that it comes from, or nil.
 func (s *soak) tick(r *run) {
 	select {
 	case s.events <- r:
-	default: // a fault goes on
+	default: // nothing is injected, or a fault goes on
 	}
 }
 
@@ -57,48 +132,49 @@ func (s *soak) inject(ctx, limit context.Context) {
 		<-s.events
 	}
 	for {
-		after, f := 1+s.plan.IntN(2*gap), s.next()
-		var last *run
-		for range after {
+		f, after := s.next(s.plan)
+		for after > 0 || f.target == clients && !f.concernsVictim() {
 			select {
-			case last = <-s.events:
+			case f.victim = <-s.events:
+				after--
 			case <-ctx.Done():
 				return
 			}
 		}
-		if f.kind.target == toClient && last == nil {
-			continue
-		}
-		f.victim = last
 		s.hit(f)
-		if err := f.kind.inject(s, limit, f); err != nil && limit.Err() == nil {
-			s.problem("after %q: %v", f.kind.name, err)
+		if err := f.inject(s, limit, f); err != nil && limit.Err() == nil {
+			s.problem("after %q: %v", f.name, err)
 		}
 		s.over(f)
 	}
 }
 
-// next draws a fault.
-func (s *soak) next() *fault {
-	all, total := kinds(), 0
-	for _, k := range all {
+// next draws a fault, and after how many events it happens.
+func (s *soak) next(plan *rand.Rand) (f *fault, after int) {
+	total := 0
+	for _, k := range kinds {
 		total += k.weight
 	}
-	draw := s.plan.IntN(total)
-	for _, k := range all {
+	draw := plan.IntN(total)
+	f = &fault{length: time.Duration(plan.Int64N(int64(3 * time.Second))), builder: s.builders[plan.IntN(len(s.builders))]}
+	for _, k := range kinds {
 		if draw -= k.weight; draw < 0 {
-			return &fault{kind: k, builder: s.builders[0]}
+			f.kind = k
+			break
 		}
 	}
-	return nil
+	if f.name == "buildkitd is killed" {
+		f.builder = s.builders[0] // the other is the steady one
+	}
+	return f, 1 + plan.IntN(2*gap)
 }
 
 // concerns reports whether a fault may change how a run ends.
 func (f *fault) concerns(r *run) bool {
-	switch f.kind.target {
-	case toClient:
+	switch f.target {
+	case clients:
 		return r == f.victim
-	case toBuilder:
+	case builders:
 		return r.builder == f.builder
 	}
 	return true

@@ -33,6 +33,7 @@ func main() {
 	flag.DurationVar(&o.duration, "for", 17*time.Minute, "how long new runs begin, after the set-up")
 	flag.IntVar(&o.rounds, "rounds", 0, "end after so many rounds; a round has every task once (default: as -for says)")
 	flag.IntVar(&o.atOnce, "at-once", 4, "how many runs go on at a time")
+	flag.BoolVar(&o.quick, "quick", false, "leave out the tasks that pull large images")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -54,6 +55,7 @@ type options struct {
 	duration time.Duration
 	rounds   int // 0 means no limit
 	atOnce   int
+	quick    bool
 	samforge string // the program
 
 	out, progress io.Writer

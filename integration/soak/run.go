@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,31 +25,38 @@ type run struct {
 	*task
 	number     int
 	builder    *builder
+	address    string // of the builder
 	repository string
-	cmd        *exec.Cmd
-	stdout     bytes.Buffer
-	stderr     *ticking
+	output     string // see task.writes
+	fresh      bool   // without the builder's cache
+
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	stderr *ticking
 
 	began, ended time.Time
-	code         int            // -1 if a signal ended it
-	endless      bool           // it was ended after the limit
-	peak         int64          // of its resident set, in bytes
-	hits         []*fault       // the faults that may have to do with how it ended
-	sent         syscall.Signal // by a fault
+	code         int      // -1 if a signal ended it
+	endless      bool     // it was ended after the limit
+	peak         int64    // of its resident set, in bytes
+	hits         []*fault // the faults that may have to do with how it ended
 }
 
-// run runs a task, and returns when it has ended.
-func (s *soak) run(ctx context.Context, t *task, b *builder, more []string) *run {
-	r := &run{task: t, builder: b}
+func (s *soak) newRun(t *task, b *builder) *run {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.number++
-	r.number = s.number
-	s.mu.Unlock()
-	r.repository = fmt.Sprintf("%s/soak/run-%d", s.relay.Addr, r.number)
-	args, env := t.command(b, r.repository)
+	return &run{
+		task: t, number: s.number, builder: b, address: b.relay.Addr,
+		repository: fmt.Sprintf("%s/soak/run-%d", s.relay.Addr, s.number), output: filepath.Join(s.dir, "out", fmt.Sprintf("run-%d", s.number)),
+	}
+}
+
+// do runs a run, and returns when it has ended.
+func (s *soak) do(ctx context.Context, r *run) {
+	args, env := r.command(r)
 	r.cmd = exec.Command(s.samforge, args...)
 	r.cmd.Dir = s.work("")
-	r.cmd.Env = append(s.environment(), append(env, more...)...)
+	r.cmd.Env = append(s.environment(), env...)
 	r.stderr = &ticking{tick: func() {
 		r.measure()
 		s.tick(r)
@@ -55,28 +64,33 @@ func (s *soak) run(ctx context.Context, t *task, b *builder, more []string) *run
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, r.stderr
 	r.cmd.WaitDelay = 5 * time.Second
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	r.began = time.Now()
-	err := r.cmd.Start()
-	if err == nil {
-		s.begin(r)
-		err = s.wait(ctx, r)
+	r.began, r.code = time.Now(), -1
+	if err := r.cmd.Start(); err != nil {
+		s.problem("run %d (%s) did not start: %v", r.number, r.name, err)
+		return
 	}
-	r.ended, r.code = time.Now(), -1
-	if r.cmd.ProcessState != nil {
-		r.code = r.cmd.ProcessState.ExitCode()
-	} else {
-		s.problem("run %d (%s) did not start: %v", r.number, t.name, err)
+	s.begin(r)
+	if err := s.wait(ctx, r); errors.Is(err, exec.ErrWaitDelay) {
+		s.problem("run %d (%s%s) ended, but something that it started still writes to its output", r.number, r.name, r.faultNames())
 	}
+	r.ended, r.code = time.Now(), r.cmd.ProcessState.ExitCode()
 	s.end(r)
-	return r
+}
+
+// failure returns an error unless the exit code is the one without faults.
+func (r *run) failure() error {
+	if r.code == r.exit {
+		return nil
+	}
+	return fmt.Errorf("without faults, %q ended with %d:\n%s", r.name, r.code, r.stderr)
 }
 
 // environment is that of all clients: nothing of this program's but PATH.
 func (s *soak) environment() []string {
 	home := filepath.Join(s.dir, "home")
 	return []string{
-		"PATH=" + filepath.Dir(s.samforge) + ":" + os.Getenv("PATH"), "HOME=" + home, "DOCKER_CONFIG=" + home,
-		"TMPDIR=" + filepath.Join(s.dir, "tmp"), "XDG_RUNTIME_DIR=" + filepath.Join(s.dir, "run"), marker + "=" + s.dir,
+		"PATH=" + s.tools + ":" + os.Getenv("PATH"), "HOME=" + home, "DOCKER_CONFIG=" + home,
+		"LANG=C.UTF-8", "TMPDIR=" + filepath.Join(s.dir, "tmp"), "XDG_RUNTIME_DIR=" + filepath.Join(s.dir, "run"),
 	}
 }
 
@@ -119,9 +133,11 @@ var peakLine = regexp.MustCompile(`(?m)^VmHWM:\s*(\d+) kB$`)
 // variable matches what differs from run to run in what a function answers.
 var variable = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z`)
 
-// printed returns what the run printed, without what differs from run to run.
+// printed returns what the run printed, without what differs from run to run: the images that a
+// registry has already come first.
 func (r *run) printed() string {
-	return variable.ReplaceAllString(strings.ReplaceAll(r.stdout.String(), r.repository, "REPOSITORY"), "…")
+	text := variable.ReplaceAllString(strings.ReplaceAll(r.stdout.String(), r.repository, "REPOSITORY"), "…")
+	return strings.Join(slices.Sorted(strings.SplitAfterSeq(text, "\n")), "")
 }
 
 // ticking is a log that calls tick for each write, which is about a line.
@@ -142,13 +158,4 @@ func (l *ticking) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
-}
-
-// message returns what the run said last, from the line on that says why it failed.
-func (r *run) message() string {
-	text := strings.TrimSpace(r.stderr.String())
-	if at := strings.LastIndex("\n"+text, "\nsamforge: "); at >= 0 {
-		return text[at:]
-	}
-	return ""
 }

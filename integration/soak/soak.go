@@ -4,23 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/internal/registry/awsfake"
 )
 
 // soak is the test bed and what happened in it.
 type soak struct {
 	options
-	dir      string // of clients
-	registry *testenv.Registry
-	relay    *testenv.Relay // that clients and builders reach the registry through
+	dir      string            // of clients
+	tools    string            // the folder of buildkitd, for clients that start one
+	registry *testenv.Registry // that all but Amazon's images are in
+	relay    *testenv.Relay    // that clients and builders reach the registry through
+	amazon   *testenv.AWS
+	ecr      *testenv.Registry // behind amazon
 	files    *testenv.Files
+	npm      *testenv.NPMRegistry
 	builders []*builder
 	tasks    []*task
 	order    *rand.Rand // of the runs
@@ -29,14 +36,12 @@ type soak struct {
 	round    int
 
 	mu       sync.Mutex
+	number   int    // of the last run
 	runs     []*run // that have ended
 	running  map[*run]bool
 	faults   []*fault
 	problems []string
-	pushed   []pushed
-	memory   []memory
-	peaks    []int64
-	number   int // of the last run
+	checks   checks
 }
 
 func newSoak(o options) *soak {
@@ -48,10 +53,13 @@ func newSoak(o options) *soak {
 
 // builder is a buildkitd behind a relay.
 type builder struct {
-	name string
 	*testenv.Buildkitd
+	name  string
 	relay *testenv.Relay
-	rest  rested // as it is after the references
+	// steady says that it is never killed, which shows what it keeps in memory.
+	steady bool
+	// files is the number of files that it did not remove, because it was killed.
+	files int
 }
 
 // start starts the servers and publishes what the tasks need.
@@ -59,40 +67,67 @@ func (s *soak) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "samforge-soak-"); err != nil {
 		return err
 	}
-	for _, name := range []string{"tmp", "home", "run", "work"} {
+	buildkitd, err := testenv.Tool("buildkitd")
+	if err != nil {
+		return err
+	}
+	s.tools = filepath.Dir(buildkitd)
+	for _, name := range []string{"tmp", "home", "run", "out", "work"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			return err
 		}
 	}
-	if s.registry, err = testenv.StartRegistry(ctx, testenv.RegistryOptions{}); err != nil {
-		return err
-	}
-	s.registry.Intercept(func(http.ResponseWriter, *http.Request) bool {
-		s.tick(nil)
-		return false
-	})
-	if s.relay, err = testenv.StartRelay(s.registry.Addr); err != nil {
-		return err
-	}
-	if s.files, err = testenv.StartFiles(ctx); err != nil {
-		return err
-	}
-	if err := s.startBuilder(ctx, "rootless", testenv.BuildkitdOptions{Rootless: true}); err != nil {
+	if err := s.startServers(ctx); err != nil {
 		return err
 	}
 	s.say("making stand-ins for the images")
-	return s.prepare(ctx)
-}
-
-func (s *soak) startBuilder(ctx context.Context, name string, options testenv.BuildkitdOptions) (err error) {
-	b := &builder{name: name}
-	s.builders = append(s.builders, b)
-	options.Debug = true
-	options.Mirrors = map[string]string{"public.ecr.aws": s.relay.Addr + "/ecr", "docker.io": s.relay.Addr + "/hub"}
-	if b.Buildkitd, err = testenv.StartBuildkitd(ctx, options); err != nil {
+	if err := errors.Join(s.writeFiles(), s.publish(ctx)); err != nil {
 		return err
 	}
-	b.relay, err = testenv.StartRelay(b.Addr)
+	proxied := testenv.BuildkitdOptions{
+		Debug: true, Proxy: s.amazon.ProxyURL, Authorities: map[string]string{testenv.AWSHost: s.amazon.CAFile},
+		Mirrors: map[string]string{"public.ecr.aws": s.relay.Addr + "/ecr", "docker.io": s.relay.Addr + "/hub"},
+	}
+	for _, b := range []*builder{{name: "rootless"}, {name: "steady", steady: true}} {
+		s.builders = append(s.builders, b)
+		proxied.Rootless = !b.steady
+		if b.Buildkitd, err = testenv.StartBuildkitd(ctx, proxied); err != nil {
+			return err
+		}
+		if b.relay, err = testenv.StartRelay(b.Addr); err != nil {
+			return err
+		}
+	}
+	s.tasks = slices.DeleteFunc(s.allTasks(), func(t *task) bool { return s.quick && t.large })
+	return s.publishFunction(ctx)
+}
+
+// startServers starts everything but the builders.
+func (s *soak) startServers(ctx context.Context) (err error) {
+	if s.registry, err = testenv.StartRegistry(ctx, testenv.RegistryOptions{}); err != nil {
+		return err
+	}
+	if s.relay, err = testenv.StartRelay(s.registry.Addr); err != nil {
+		return err
+	}
+	s.ecr, err = testenv.StartRegistry(ctx, testenv.RegistryOptions{BasicAuth: true, Users: map[string]testenv.Account{"AWS": {Password: awsfake.Password, Push: true}}})
+	if err != nil {
+		return err
+	}
+	for _, registry := range []*testenv.Registry{s.registry, s.ecr} {
+		registry.Intercept(func(http.ResponseWriter, *http.Request) bool {
+			s.tick(nil)
+			return false
+		})
+	}
+	if s.amazon, err = testenv.StartAWS(); err != nil {
+		return err
+	}
+	s.amazon.Serve(s.ecr)
+	if s.files, err = testenv.StartFiles(ctx); err != nil {
+		return err
+	}
+	s.npm, err = testenv.StartNPMRegistry(ctx)
 	return err
 }
 
@@ -106,14 +141,22 @@ func (s *soak) close() error {
 			errs = append(errs, b.Close())
 		}
 	}
+	if s.npm != nil {
+		errs = append(errs, s.npm.Close())
+	}
 	if s.files != nil {
 		errs = append(errs, s.files.Close())
+	}
+	if s.amazon != nil {
+		errs = append(errs, s.amazon.Close())
 	}
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
 	}
-	if s.registry != nil {
-		errs = append(errs, s.registry.Close())
+	for _, registry := range []*testenv.Registry{s.registry, s.ecr} {
+		if registry != nil {
+			errs = append(errs, registry.Close())
+		}
 	}
 	if s.dir != "" {
 		errs = append(errs, os.RemoveAll(s.dir))
@@ -135,21 +178,36 @@ func (s *soak) problem(format string, args ...any) {
 	s.say("PROBLEM: %s", text)
 }
 
-// references runs each task without faults. All later runs must give the same.
+// references runs each task without faults, on each builder. All later runs must give the same.
 func (s *soak) references(ctx context.Context) error {
-	for _, t := range s.tasks {
-		r := s.run(ctx, t, s.builders[0], nil)
-		if r.code != t.code {
-			return fmt.Errorf("%s without faults ended with %d:\n%s", t.name, r.code, r.stderr.String())
-		}
-		t.printed = r.printed()
-		s.say("%s: %q in %s", t.name, t.printed, r.ended.Sub(r.began).Round(time.Millisecond))
+	began := time.Now()
+	runs := make([][]*run, len(s.builders))
+	var g sync.WaitGroup
+	for i, b := range s.builders {
+		g.Go(func() {
+			for _, t := range s.tasks {
+				r := s.newRun(t, b)
+				s.do(ctx, r)
+				runs[i] = append(runs[i], r)
+			}
+		})
 	}
-	return s.rest(ctx)
+	g.Wait()
+	for i, t := range s.tasks {
+		if err := runs[0][i].failure(); err != nil {
+			return err
+		}
+		t.prints = runs[0][i].printed()
+		for _, of := range runs {
+			s.judge(of[i])
+		}
+	}
+	s.say("without faults, all tasks took %s", time.Since(began).Round(time.Second))
+	return s.check(ctx)
 }
 
 // roundsOfStage is the number of rounds between two rests.
-const roundsOfStage = 5
+const roundsOfStage = 4
 
 func (s *soak) goesOn(end time.Time) bool {
 	return (s.rounds == 0 || s.round < s.rounds) && time.Now().Before(end)
@@ -157,44 +215,72 @@ func (s *soak) goesOn(end time.Time) bool {
 
 // stage does a number of rounds with faults.
 func (s *soak) stage(ctx context.Context, end time.Time) {
-	queue := make(chan *task)
-	var g sync.WaitGroup
-	for range s.atOnce {
-		g.Go(func() {
-			for t := range queue {
-				r := s.run(ctx, t, s.builders[0], nil)
-				s.judge(r)
-			}
-		})
-	}
 	injecting, stop := context.WithCancel(ctx)
 	injected := make(chan struct{})
 	go func() {
 		defer close(injected)
 		s.inject(injecting, ctx)
 	}()
-	for range roundsOfStage {
-		if ctx.Err() != nil || !s.goesOn(end) {
-			break
+	s.all(ctx, func(yield func(*run) bool) {
+		for n := 0; n < roundsOfStage && ctx.Err() == nil && s.goesOn(end); n++ {
+			s.round++
+			for _, i := range s.order.Perm(len(s.tasks)) {
+				if !yield(s.drawnRun(s.tasks[i])) {
+					return
+				}
+			}
 		}
-		s.round++
-		for _, i := range s.order.Perm(len(s.tasks)) {
-			queue <- s.tasks[i]
-		}
-	}
-	close(queue)
-	g.Wait()
+	})
 	stop()
 	<-injected
 }
 
+// all does runs, several at a time, and judges them.
+func (s *soak) all(ctx context.Context, runs iter.Seq[*run]) {
+	queue := make(chan *run)
+	var g sync.WaitGroup
+	for range s.atOnce {
+		g.Go(func() {
+			for r := range queue {
+				s.do(ctx, r)
+				s.judge(r)
+			}
+		})
+	}
+	for r := range runs {
+		queue <- r
+	}
+	close(queue)
+	g.Wait()
+}
+
+// drawnRun draws how a task is run: a third on the steady builder, a quarter beside the relay of the
+// builder, half without its cache, and half into a repository that runs of the stage share.
+func (s *soak) drawnRun(t *task) *run {
+	r := s.newRun(t, s.builders[0])
+	if s.order.IntN(3) == 0 {
+		r = s.newRun(t, s.builders[1])
+	}
+	if s.order.IntN(4) == 0 {
+		r.address = r.builder.Addr
+	}
+	r.fresh = s.order.IntN(2) == 0
+	if s.order.IntN(2) == 0 {
+		r.repository = fmt.Sprintf("%s/soak/shared-%d", s.relay.Addr, s.round/roundsOfStage)
+	}
+	return r
+}
+
 // rest runs each task once without faults, and checks what is there when nothing runs.
 func (s *soak) rest(ctx context.Context) error {
-	for _, t := range s.tasks {
-		r := s.run(ctx, t, s.builders[0], nil)
-		s.judge(r)
-	}
-	s.checkPushed(ctx)
-	s.checkLeft(ctx)
-	return s.measure(ctx)
+	before := s.leftInFolders()
+	s.all(ctx, func(yield func(*run) bool) {
+		for i, t := range s.tasks {
+			if !yield(s.newRun(t, s.builders[i%len(s.builders)])) {
+				return
+			}
+		}
+	})
+	s.checkFolders(before)
+	return s.check(ctx)
 }

@@ -11,9 +11,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -39,19 +41,28 @@ type Stats struct {
 	Mounts        int   // blobs that were accepted from another repository without their bytes
 }
 
+// Upload is a blob that was accepted after its bytes were sent.
+type Upload struct {
+	Repository, Digest string
+	// Began is when the registry agreed to it, and Accepted when it had all.
+	Began, Accepted time.Time
+}
+
 type pullKey struct{ repository, digest string }
 
 type counter struct {
 	mu       sync.Mutex
 	pulls    map[pullKey]*Pull
-	uploaded map[string]bool // digests
-	accepted map[string]int  // see Accepted
+	uploaded map[string]bool      // digests
+	accepted map[string]int       // see Accepted
+	began    map[string]time.Time // by the registry's name of an upload
+	uploads  []Upload
 	stats    Stats
 	kinds    map[string]string // digest -> Kind, from the manifests that went by
 }
 
 func newCounter() *counter {
-	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, accepted: map[string]int{}, kinds: map[string]string{}}
+	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, accepted: map[string]int{}, began: map[string]time.Time{}, kinds: map[string]string{}}
 }
 
 // splitPath splits /v2/<repository>/{manifests,blobs}/<rest>.
@@ -98,8 +109,15 @@ func (c *counter) response(res *http.Response) error {
 		})
 	case upload && req.Method == http.MethodPost && created && query.Has("mount"):
 		c.add(func() { c.stats.Mounts++ })
+	case upload && req.Method == http.MethodPost && res.StatusCode == http.StatusAccepted:
+		if location, err := res.Location(); err == nil {
+			c.add(func() { c.began[path.Base(location.Path)] = time.Now() })
+		}
 	case upload && created:
 		c.add(func() {
+			name := path.Base(req.URL.Path)
+			c.uploads = append(c.uploads, Upload{repository, query.Get("digest"), c.began[name], time.Now()})
+			delete(c.began, name)
 			c.stats.Uploads++
 			c.uploaded[query.Get("digest")] = true
 			c.accepted[repository+"@"+query.Get("digest")]++
@@ -166,6 +184,7 @@ func (r *Registry) Reset() {
 		r.counter.pulls = map[pullKey]*Pull{}
 		r.counter.uploaded = map[string]bool{}
 		r.counter.accepted = map[string]int{}
+		r.counter.uploads = nil
 		r.counter.stats = Stats{}
 	})
 }
@@ -183,6 +202,14 @@ func (r *Registry) Accepted() map[string]int {
 	r.counter.mu.Lock()
 	defer r.counter.mu.Unlock()
 	return maps.Clone(r.counter.accepted)
+}
+
+// Uploads returns the blobs that were accepted after their bytes were sent, in the order of that,
+// since the last Reset.
+func (r *Registry) Uploads() []Upload {
+	r.counter.mu.Lock()
+	defer r.counter.mu.Unlock()
+	return slices.Clone(r.counter.uploads)
 }
 
 // Pulls returns the blobs that were fetched since the last Reset, by repository
