@@ -21,6 +21,7 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/ci"
+	"github.com/samforge/samforge/internal/lambda/instance"
 	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/project"
 )
@@ -38,6 +39,7 @@ const (
 const patience = 25 * time.Second
 
 func main() {
+	instance.Main()
 	builder.Keeper()
 	// Libraries log the same text as their errors: those of containerd, BuildKit and Docker, and
 	// Go's own HTTP/2.

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/samforge/samforge/internal/lambda/instance"
 	"github.com/samforge/samforge/internal/project"
 )
 
@@ -46,7 +47,7 @@ func temporary(caps apicaps.CapSet, size int64) (mount llb.MountOption, warning 
 // explain says why the step of an instance failed before the instance itself could say so. Other steps
 // explain themselves.
 func explain(err error, t project.Target, workers []gateway.WorkerInfo) error {
-	if err == nil || !strings.Contains(err.Error(), programFolder) {
+	if err == nil || !strings.Contains(err.Error(), instance.Program) {
 		return err
 	}
 	platform := t.Platforms[0]

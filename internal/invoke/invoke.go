@@ -7,11 +7,14 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"runtime"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -76,8 +79,9 @@ type Invoker struct {
 	opt Options
 
 	mu        sync.Mutex
-	instances map[string]*running // by the ID of the socket
-	programs  map[string]*programOf
+	instances map[string]*running   // by the ID of the socket
+	programs  map[string]*programOf // by architecture
+	missing   map[string]error      // why there is none
 }
 
 // programOf is the program of an instance for an architecture.
@@ -99,15 +103,19 @@ type running struct {
 	err       error
 }
 
-// New returns an invoker. The error says that samforge was built without the program for functions.
+// New returns an invoker. The error says why this samforge has no program for functions.
 func New(opt Options) (*Invoker, error) {
-	i := &Invoker{opt: opt, instances: map[string]*running{}, programs: map[string]*programOf{}}
+	i := &Invoker{opt: opt, instances: map[string]*running{}, programs: map[string]*programOf{}, missing: map[string]error{}}
 	for _, arch := range []string{"amd64", "arm64"} {
 		data, err := program(arch)
 		if err != nil {
-			return nil, err
+			i.missing[arch] = err
+			continue
 		}
 		i.programs[arch] = &programOf{"samforge-instance-" + arch, digest.FromBytes(data), data}
+	}
+	if len(i.programs) == 0 {
+		return nil, cmp.Or(i.missing[runtime.GOARCH], i.missing["amd64"])
 	}
 	return i, nil
 }
@@ -117,7 +125,7 @@ func (i *Invoker) Sources() map[string]fsutil.FS {
 	sources := map[string]fsutil.FS{}
 	for _, p := range i.programs {
 		files := staticfs.NewFS()
-		files.Add("instance", &types.Stat{Mode: 0o755, Size: int64(len(p.data))}, p.data)
+		files.Add(path.Base(instance.Program), &types.Stat{Mode: 0o755, Size: int64(len(p.data))}, p.data)
 		sources[p.name] = files
 	}
 	return sources
@@ -138,9 +146,8 @@ func (i *Invoker) instance(id string) *running {
 
 // Where things are in the container of an instance.
 const (
-	programFolder = "/.samforge"
-	socketPath    = "/.samforge-socket"
-	resultFolder  = "/.samforge-result"
+	socketPath   = "/.samforge-socket"
+	resultFolder = "/.samforge-result"
 )
 
 // Run invokes the function of a target.
@@ -230,6 +237,9 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 	}
 	platform := t.Platforms[0]
 	of := i.programs[platform.Architecture]
+	if of == nil && i.missing[platform.Architecture] != nil {
+		return nil, i.missing[platform.Architecture]
+	}
 	if of == nil {
 		return nil, fmt.Errorf("Lambda has no architecture %s", platform.Architecture)
 	}
@@ -243,9 +253,9 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 		again = llb.AddEnv("SAMFORGE_PROOF", in.inputs(of.hash).String())
 	}
 	run := root.Run(
-		llb.Args([]string{programFolder + "/instance", socketPath}),
+		llb.Args([]string{instance.Program, socketPath}),
 		llb.Dir("/"), llb.User("0:0"), llb.ReadonlyRootFS(), again, llb.Network(network), llb.Platform(platform),
-		llb.AddMount(programFolder, source, llb.Readonly),
+		llb.AddMount(path.Dir(instance.Program), source, llb.Readonly),
 		llb.AddMount("/tmp", llb.Scratch(), tmp),
 		llb.AddSSHSocket(llb.SSHID(socket), llb.SSHSocketOpt(socketPath, 0, 0, 0o600)),
 		llb.WithCustomName("invoke "+t.Name),

@@ -10,6 +10,9 @@ import (
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
 
+// Program is where the program of an instance is in its container.
+const Program = "/.samforge/instance"
+
 // Spec says how an instance runs.
 type Spec struct {
 	// Args is the entrypoint with the command; Env is the whole environment, as NAME=VALUE; Dir is the
