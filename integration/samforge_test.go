@@ -228,14 +228,37 @@ func (p *process) wait(t *testing.T) result {
 
 // syncBuffer is a buffer that can be read while a process writes to it.
 type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu    sync.Mutex
+	b     bytes.Buffer
+	grown chan struct{} // closed by the next Write; nil if nobody waits for it
 }
 
 func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.grown != nil {
+		close(s.grown)
+		s.grown = nil
+	}
 	return s.b.Write(p)
+}
+
+// waitFor returns when the text is there n times.
+func (s *syncBuffer) waitFor(t *testing.T, text string, n int) {
+	t.Helper()
+	for {
+		s.mu.Lock()
+		if strings.Count(s.b.String(), text) >= n {
+			s.mu.Unlock()
+			return
+		}
+		if s.grown == nil {
+			s.grown = make(chan struct{})
+		}
+		grown := s.grown
+		s.mu.Unlock()
+		waitFor(t, fmt.Sprintf("%q, %d times, in %q", text, n, s.String()), grown)
+	}
 }
 
 func (s *syncBuffer) String() string {

@@ -15,6 +15,7 @@ import (
 
 func buildCommand() *cobra.Command {
 	var f buildFlags
+	w := watchFlags{buildFlags: &f}
 	c := &cobra.Command{
 		Use:   "build [flags] [CONTEXT]",
 		Short: "Build the images of a build file or of a SAM template, and push them",
@@ -49,51 +50,59 @@ Exit codes: 0 done, 1 the build or the push failed, 2 the input is wrong.`,
 		Example: `  samforge build --push
   samforge build --push --target python3.12 --platform linux/amd64,linux/arm64
   samforge build --push --builder tcp://builder-1:1234 --builder tcp://builder-2:1234 --tlsdir certs
-  samforge build --output type=oci,dest=image.tar --target nodejs22.x`,
+  samforge build --output type=oci,dest=image.tar --target nodejs22.x
+  samforge build --file template.yaml --watch --invoke events/event.json`,
 		Args: oneContext,
-		RunE: f.run,
+		RunE: func(c *cobra.Command, args []string) error {
+			if w.on || w.event != "" {
+				return w.run(c, args)
+			}
+			p, err := f.load(c, args)
+			if err != nil {
+				return err
+			}
+			_, err = f.run(c, p)
+			return err
+		},
 	}
 	f.register(c)
+	w.register(c)
 	registerSAM(c, buildSAMFlags())
 	return c
 }
 
-func (f *buildFlags) run(c *cobra.Command, args []string) error {
-	p, err := f.load(c, args)
-	if err != nil {
-		return err
-	}
+// run builds a project.
+func (f *buildFlags) run(c *cobra.Command, p *project.Project) ([]build.Built, error) {
 	if err := refuseSAM(c, p, buildSAMFlags()); err != nil {
-		return err
+		return nil, err
 	}
 	if f.create && !f.build.Push {
-		return &usageError{errors.New("--create-repository is for a push: add --push")}
+		return nil, &usageError{errors.New("--create-repository is for a push: add --push")}
 	}
 	if err := f.prove(c, p); err != nil {
-		return err
+		return nil, err
 	}
 	f.build.Registries, f.build.Prepare = f.registries(c), f.prepare(c, registry.RepositorySettings{})
 	if f.output.Output != "" {
 		return f.buildTemplate(c.Context(), p)
 	}
-	_, err = build.Build(c.Context(), p, f.build)
-	return err
+	return build.Build(c.Context(), p, f.build)
 }
 
 // buildTemplate builds the images of a SAM template, and writes it with them in it.
-func (f *buildFlags) buildTemplate(ctx context.Context, p *project.Project) error {
+func (f *buildFlags) buildTemplate(ctx context.Context, p *project.Project) ([]build.Built, error) {
 	switch {
 	case !p.IsTemplate():
-		return &usageError{fmt.Errorf("--output-template-file is for a SAM template, and %s is none: leave it out", p.File.Name)}
+		return nil, &usageError{fmt.Errorf("--output-template-file is for a SAM template, and %s is none: leave it out", p.File.Name)}
 	case !f.build.Load && !f.build.Push:
-		return &usageError{errors.New("--output-template-file: the template names images that must be somewhere: add --load for the Docker engine, or --push")}
+		return nil, &usageError{errors.New("--output-template-file: the template names images that must be somewhere: add --load for the Docker engine, or --push")}
 	}
 	if err := packaging.Check(p, f.output); err != nil {
-		return project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
 	built, err := build.Build(ctx, p, f.build)
 	if err != nil {
-		return err
+		return built, err
 	}
-	return packaging.Write(p, built, nil, f.output)
+	return built, packaging.Write(p, built, nil, f.output)
 }

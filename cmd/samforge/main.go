@@ -83,11 +83,15 @@ func run(ctx context.Context, args []string) int {
 	if errors.Is(err, errFindings) {
 		return exitFailed
 	}
+	printError(stderr, err)
+	return exitCode(err)
+}
+
+func printError(stderr io.Writer, err error) {
 	fmt.Fprintln(stderr, "samforge: "+strings.TrimSpace(err.Error()))
 	if sources := errdefs.Sources(err); len(sources) > 0 {
 		_ = sources[0].Print(stderr) // the innermost is the most precise
 	}
-	return exitCode(err)
 }
 
 func exitCode(err error) int {

@@ -156,3 +156,14 @@ func fileOutput(dest string) (filesync.FileOutputFunc, error) {
 	}
 	return func(map[string]string) (io.WriteCloser, error) { return os.Create(dest) }, nil
 }
+
+// Written returns the files and the folders that values of --output are written to. Values that are none
+// are passed over.
+func Written(values []string) (paths []string) {
+	for _, value := range values {
+		if o, err := parseOutput(value); err == nil && o.dest != "" && o.dest != "-" {
+			paths = append(paths, o.dest)
+		}
+	}
+	return paths
+}

@@ -140,7 +140,7 @@ func (f *Finder) Find(ctx context.Context, b Build) (*Inputs, error) {
 	for _, setting := range b.Settings {
 		in.add("setting", "", setting)
 	}
-	ignored, err := ignorePatterns(b)
+	ignored, err := IgnorePatterns(b.Dockerfile+dockerui.DefaultDockerignoreName, filepath.Join(b.Folder, dockerui.DefaultDockerignoreName))
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (f *Finder) addFiles(ctx context.Context, in *Inputs, b Build, ignored []st
 		if name != mainContext {
 			folder, how = strings.TrimPrefix(b.Contexts[name], localPrefix), exact
 			var err error
-			if patterns, err = firstIgnoreFile(filepath.Join(folder, dockerui.DefaultDockerignoreName)); err != nil {
+			if patterns, err = IgnorePatterns(filepath.Join(folder, dockerui.DefaultDockerignoreName)); err != nil {
 				return err
 			}
 		}
@@ -258,14 +258,9 @@ func (f *Finder) addFiles(ctx context.Context, in *Inputs, b Build, ignored []st
 	return nil
 }
 
-// ignorePatterns returns those of the ignore file beside the Dockerfile, else of the one in the build
-// context.
-func ignorePatterns(b Build) ([]string, error) {
-	return firstIgnoreFile(b.Dockerfile+dockerui.DefaultDockerignoreName, filepath.Join(b.Folder, dockerui.DefaultDockerignoreName))
-}
-
-// firstIgnoreFile returns the patterns of the first ignore file that there is; none if there is none.
-func firstIgnoreFile(names ...string) ([]string, error) {
+// IgnorePatterns returns the patterns of the first ignore file that there is; none if there is none. That
+// beside a Dockerfile takes the place of the one in the build context.
+func IgnorePatterns(names ...string) ([]string, error) {
 	for _, name := range names {
 		patterns, err := readIgnoreFile(name)
 		if err == nil || !os.IsNotExist(err) {
