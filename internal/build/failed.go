@@ -31,7 +31,9 @@ func (e *FailedError) Error() string {
 		}
 	}
 	for _, ref := range e.Perhaps {
-		perhaps = append(perhaps, "  "+ref)
+		if line := "  " + ref; !slices.Contains(pushed, line) {
+			perhaps = append(perhaps, line)
+		}
 	}
 	unsure := slices.ContainsFunc(e.Failures, func(f builder.Result) bool { return registry.CacheUnwritten(f.Err) })
 	if len(pushed) > 0 && e.pushing {
@@ -40,7 +42,7 @@ func (e *FailedError) Error() string {
 	switch {
 	case !e.pushing || unsure: // the error says it
 	case len(perhaps) > 0:
-		lines = append(append(lines, "perhaps pushed, because it failed meanwhile:"), perhaps...)
+		lines = append(append(lines, "perhaps pushed already:"), perhaps...)
 	case len(pushed) == 0:
 		lines = append(lines, "nothing was pushed")
 	}

@@ -44,14 +44,14 @@ func TestFailedErrorSaysWhatMayBePushed(t *testing.T) {
 		Perhaps:  []string{"registry.example.com/ci/sam:1@sha256:ab"},
 		pushing:  true,
 	}
-	const want = "java21, python3.12: lost the connection\nruby3.2: no\nperhaps pushed, because it failed meanwhile:\n  registry.example.com/ci/sam:1@sha256:ab"
+	const want = "java21, python3.12: lost the connection\nruby3.2: no\nperhaps pushed already:\n  registry.example.com/ci/sam:1@sha256:ab"
 	if failed.Error() != want {
 		t.Errorf("the error is\n%s\nwant\n%s", failed, want)
 	}
 	for i := range failed.Failures {
 		failed.Failures[i].Err = context.Canceled
 	}
-	if got, want := failed.Remaining().Error(), "perhaps pushed, because it failed meanwhile:\n  registry.example.com/ci/sam:1@sha256:ab"; got != want {
+	if got, want := failed.Remaining().Error(), "perhaps pushed already:\n  registry.example.com/ci/sam:1@sha256:ab"; got != want {
 		t.Errorf("after Ctrl-C the error is\n%s\nwant\n%s", got, want)
 	}
 }

@@ -185,7 +185,7 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 		return errors.New("the instance ended")
 	case in.answered < in.times() && err == nil && !in.Proof: // a proof may be in the cache
 		return errors.New("the instance ended before it answered")
-	case in.last != nil && in.Requests == nil:
+	case in.last != nil && in.Requests == nil && !in.Proof:
 		return nil // the report says so
 	case in.connected:
 		return err

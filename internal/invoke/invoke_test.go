@@ -1,6 +1,8 @@
 package invoke
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,5 +122,38 @@ func TestAlike(t *testing.T) {
 		if got := alike([]byte(c.one), []byte(c.other)); got != c.want {
 			t.Errorf("%s and %s: got %t", c.one, c.other, got)
 		}
+	}
+}
+
+// failing is the connection to an instance whose function fails, and which ends with the connection as
+// soon as it hears that.
+type failing struct {
+	io.Reader
+	ended func()
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), `"End":true`) {
+		f.ended()
+	}
+	return len(p), nil
+}
+
+// The reason why a proof fails is there before the builder can say that the step has ended.
+func TestProofThatFails(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	i := &Invoker{opt: Options{Stderr: io.Discard}}
+	in := &running{Call: &Call{Proof: true}}
+	i.instances = map[string]*running{"socket": in}
+	conn := &failing{strings.NewReader(`{"Done": {"Err": {"Type": "TypeError", "Body": "e30="}}}`), func() {
+		if i.mu.Lock(); in.err == nil {
+			t.Error("the step ends, and nothing says that the proof failed")
+		}
+		i.mu.Unlock()
+		cancel()
+	}}
+	if known, err := i.serve(ctx, "socket", conn); !known || err != nil || in.err == nil || ctx.Err() == nil {
+		t.Errorf("got %t, %v, %v, %v", known, err, in.err, ctx.Err())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -23,11 +22,18 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 	in.connected = true
 	i.mu.Unlock()
 	if err := i.talk(ctx, in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		in.err = err
+		i.failed(in, err)
 	}
 	return true, nil
+}
+
+// failed keeps the first reason for which the step fails.
+func (i *Invoker) failed(in *running, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if in.err == nil {
+		in.err = err
+	}
 }
 
 // talk sends the instance its events, one after the other.
@@ -41,7 +47,8 @@ func (i *Invoker) talk(ctx context.Context, in *running, to *json.Encoder, from 
 			i.note(in, report)
 		}
 		if ended := request.Done(report, err); ended != nil && err == nil {
-			return errors.Join(ended, i.end(true, to, from))
+			i.failed(in, ended) // before the builder says that the step has ended
+			return i.end(true, to, from)
 		} else if ended != nil {
 			return ended
 		}

@@ -14,7 +14,8 @@ import (
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
 
-// Run runs an instance until the connection ends.
+// Run runs an instance until it gets its end. If the connection ends before, that is an error: nobody
+// knows then how the last invocation ended, and the step must not count as done.
 func Run(ctx context.Context, conn io.ReadWriter) error {
 	in := &instance{encoder: json.NewEncoder(conn), starter: newStarter()}
 	defer in.starter.close()
@@ -23,7 +24,7 @@ func Run(ctx context.Context, conn io.ReadWriter) error {
 		var request Request
 		err := decoder.Decode(&request)
 		if errors.Is(err, io.EOF) {
-			return in.kill()
+			return errors.Join(errors.New("samforge has ended"), in.kill())
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("read a request: %w", err), in.kill())
