@@ -42,6 +42,9 @@ func (s *soak) print() {
 			fmt.Fprintf(s.out, "%d files in the temporary and container folders of the %s builder are from when it was killed: BuildKit leaves them\n", b.files, b.name)
 		}
 	}
+	if s.checks.folders > 0 {
+		fmt.Fprintf(s.out, "%d empty folders in TMPDIR are from private builders that were killed\n", s.checks.folders)
+	}
 	messages, times := s.distinct()
 	fmt.Fprintf(s.out, "\nWhat the failed runs said:\n")
 	for _, m := range messages {

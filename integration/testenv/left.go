@@ -26,7 +26,7 @@ func (b *Buildkitd) Left(ctx context.Context) (left []string, err error) {
 			return nil, err
 		}
 		for _, entry := range entries {
-			if path := filepath.Join(dir, entry.Name()); !kept(path) {
+			if path := filepath.Join(dir, entry.Name()); !Kept(path) {
 				left = append(left, "file "+path)
 			}
 		}
@@ -57,9 +57,9 @@ func (b *Buildkitd) Left(ctx context.Context) (left []string, err error) {
 	}
 }
 
-// kept reports whether buildkitd keeps a file for all builds, or leaves it empty: the folder of each
-// socket of an SSH agent, and where it mounted something when it was killed.
-func kept(path string) bool {
+// Kept reports whether buildkitd keeps a temporary file for all builds, or leaves an empty folder: that
+// of each socket of an SSH agent, and where it mounted something when it was killed.
+func Kept(path string) bool {
 	for _, name := range []string{"rootlesskit*", "resolv*.conf", "hosts*", "runc-log.json"} {
 		if match, _ := filepath.Match(name, filepath.Base(path)); match {
 			return true
