@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/samforge/samforge/samtemplate"
 )
@@ -37,20 +39,38 @@ func (e *endpoint) respond(w http.ResponseWriter, text []byte) error {
 			return err
 		}
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	for name, value := range answer.Headers {
-		h.Set(name, fmt.Sprint(value))
+	header, err := answer.header()
+	if err != nil {
+		return err
 	}
-	for name, values := range answer.MultiValueHeaders {
-		h[http.CanonicalHeaderKey(name)] = values
-	}
-	for _, cookie := range answer.Cookies {
-		h.Add("Set-Cookie", cookie)
-	}
+	maps.Copy(w.Header(), header)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone
 	return nil
+}
+
+// header returns the headers of a response. Those about the connection, which is not the function's, are
+// left out.
+func (r response) header() (http.Header, error) {
+	h := http.Header{"Content-Type": {"application/json"}}
+	for name, value := range r.Headers {
+		h.Set(name, fmt.Sprint(value))
+	}
+	for name, values := range r.MultiValueHeaders {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	for _, cookie := range r.Cookies {
+		h.Add("Set-Cookie", cookie)
+	}
+	for _, name := range []string{"Connection", "Content-Length", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"} {
+		h.Del(name)
+	}
+	for name, values := range h {
+		if strings.ContainsFunc(strings.Join(values, ""), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return nil, fmt.Errorf("its header %s has a control character", name)
+		}
+	}
+	return h, nil
 }
 
 // parse reads a response. In the format 2.0 one without a status is the body itself. One that was streamed
