@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,13 +60,30 @@ func (f *watchFlags) run(c *cobra.Command, args []string) error {
 		Find:   func() ([]watch.Source, error) { return f.sources(c, args) },
 		Do:     func(changed []string) { f.report(c, f.again(c, args, changed)) },
 		Report: func(err error) { f.report(c, err) },
-	}
-	for _, path := range append(build.Written(f.build.Outputs), f.build.MetadataFile, f.build.IIDFile, f.output.Output) {
-		if folder, err := userfile.RealPath(filepath.Dir(path)); err == nil && path != "" {
-			loop.Except = append(loop.Except, filepath.Join(folder, filepath.Base(path)))
-		}
+		Except: f.writes,
 	}
 	return loop.Run(c.Context())
+}
+
+// writes reports whether a build writes a file, which is no change then.
+func (f *watchFlags) writes(name string) bool {
+	for _, path := range append(build.Written(f.build.Outputs), f.build.MetadataFile, f.build.IIDFile, f.output.Output) {
+		folder, err := userfile.RealPath(filepath.Dir(path))
+		if path == "" || err != nil {
+			continue
+		}
+		base := filepath.Base(path)
+		below := []string{base + "/", ".tmp-" + base} // which atomicwriter renames
+		if path == f.output.Output {                  // with nested templates, such as packaged-Child.yaml
+			stem := strings.TrimSuffix(base, filepath.Ext(base)) + "-"
+			below = append(below, stem, ".tmp-"+stem)
+		}
+		written := func(prefix string) bool { return strings.HasPrefix(name, folder+"/"+prefix) }
+		if name == filepath.Join(folder, base) || slices.ContainsFunc(below, written) {
+			return true
+		}
+	}
+	return false
 }
 
 // sources reads the template, and returns what is watched.

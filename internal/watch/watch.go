@@ -38,8 +38,8 @@ type Loop struct {
 	Do func(changed []string)
 	// Report gets the errors of Find after the first time. They end nothing.
 	Report func(error)
-	// Except are files and folders that Do itself writes.
-	Except []string
+	// Except reports whether Do itself writes a file or a folder; nil is no.
+	Except func(path string) bool
 }
 
 // pause is how long nothing must change before a change counts: editors and git write several files.
@@ -105,11 +105,13 @@ func (l Loop) wait(ctx context.Context, watcher *fsnotify.Watcher, sources []Sou
 			return changed
 		case <-quiet:
 			return changed
-		case <-watcher.Errors:
-			of = []string{""} // events were lost
+		case err := <-watcher.Errors:
+			if err != nil { // events were lost
+				of = []string{""}
+			}
 		case event := <-watcher.Events:
 			for _, s := range sources {
-				if s.counts(event.Name) && !slices.ContainsFunc(l.Except, func(path string) bool { return within(path, event.Name) }) {
+				if s.counts(event.Name) && (l.Except == nil || !l.Except(event.Name)) {
 					of = append(of, s.Of)
 				}
 			}
@@ -145,10 +147,10 @@ func (s Source) watch(watcher *fsnotify.Watcher) error {
 
 // counts reports whether a file or a folder counts.
 func (s Source) counts(path string) bool {
-	if path == s.Path || !s.Folder || !within(s.Path, path) {
+	below, ok := strings.CutPrefix(path, strings.TrimSuffix(s.Path, "/")+"/")
+	if !s.Folder || !ok {
 		return path == s.Path
 	}
-	below := filepath.ToSlash(strings.TrimPrefix(path, s.Path+string(filepath.Separator)))
 	if slices.ContainsFunc(strings.Split(below, "/"), func(part string) bool { return slices.Contains(leftOut, part) }) {
 		return false
 	}
@@ -157,9 +159,4 @@ func (s Source) counts(path string) bool {
 	}
 	out, err := s.ignored.MatchesOrParentMatches(below)
 	return err != nil || !out
-}
-
-// within reports whether a path is a file or a folder, or below it.
-func within(folder, path string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
