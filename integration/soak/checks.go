@@ -68,13 +68,13 @@ func (s *soak) checkLeft(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.files = 0
-		for _, what := range left {
-			if strings.HasPrefix(what, "file ") && !b.steady {
-				b.files++ // BuildKit does not remove what it had open when it was killed
+		b.known = 0
+		for _, l := range left {
+			if l.Known {
+				b.known++
 				continue
 			}
-			s.problem("the %s builder, which builds nothing, has the %s", b.name, what)
+			s.problem("the %s builder, which builds nothing, has the %s", b.name, l.What)
 		}
 	}
 	for _, pid := range s.clientProcesses() {
@@ -86,9 +86,11 @@ func (s *soak) checkLeft(ctx context.Context) error {
 
 // settled returns what a builder has left of builds. buildkitd ends some things after it has told the
 // client that a build is over, so it has a few seconds for that.
-func (s *soak) settled(ctx context.Context, b *builder) (left []string, err error) {
+func (s *soak) settled(ctx context.Context, b *builder) (left []testenv.Leftover, err error) {
 	for end := time.Now().Add(10 * time.Second); ; {
-		if left, err = b.Left(ctx); err != nil || len(left) <= b.files || time.Now().After(end) {
+		left, err = b.Left(ctx)
+		known := !slices.ContainsFunc(left, func(l testenv.Leftover) bool { return !l.Known })
+		if err != nil || known || time.Now().After(end) {
 			return left, err
 		}
 		pause(ctx, 100*time.Millisecond)
@@ -129,7 +131,7 @@ func (s *soak) checkFolders(before []string) {
 	killed := slices.ContainsFunc(s.faults, func(f *fault) bool { return f.name == privateKilled })
 	s.checks.folders = 0
 	for _, file := range s.leftInFolders() {
-		if killed && testenv.Kept(filepath.Join(s.dir, file)) {
+		if killed && testenv.EmptyLeft(filepath.Join(s.dir, file)) {
 			s.checks.folders++
 			continue
 		}

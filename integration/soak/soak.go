@@ -58,8 +58,8 @@ type builder struct {
 	relay *testenv.Relay
 	// steady says that it is never killed, which shows what it keeps in memory.
 	steady bool
-	// files is the number of files that it did not remove, because it was killed.
-	files int
+	// known is the number of things that it has left as BuildKit is known to.
+	known int
 }
 
 // start starts the servers and publishes what the tasks need.

@@ -68,5 +68,6 @@ func (s *soak) publishFunction(ctx context.Context) error {
 		return []string{"-f", template, "--target", "Good", "--push", "-t", s.relay.Addr + "/base/function:1"}
 	})}, s.builders[0])
 	s.do(ctx, r)
+	r.prints = r.printed()
 	return r.failure()
 }

@@ -38,9 +38,7 @@ func (s *soak) print() {
 	fmt.Fprintf(s.out, "%d blobs were uploaded, %d of them again: an answer was lost in a fault, or several uploads began at once\n",
 		len(s.registry.Uploads())+len(s.ecr.Uploads()), s.checks.doubled)
 	for _, b := range s.builders {
-		if b.files > 0 {
-			fmt.Fprintf(s.out, "%d files in the temporary and container folders of the %s builder are from when it was killed: BuildKit leaves them\n", b.files, b.name)
-		}
+		fmt.Fprintf(s.out, "the %s builder has %d files, ended processes and empty control groups that BuildKit is known to leave\n", b.name, b.known)
 	}
 	if s.checks.folders > 0 {
 		fmt.Fprintf(s.out, "%d empty folders in TMPDIR are from private builders that were killed\n", s.checks.folders)

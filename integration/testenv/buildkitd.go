@@ -65,6 +65,7 @@ type Buildkitd struct {
 	dir     *workDir
 	memory  *workDir // has Root, if that is in memory
 	process *process
+	killed  bool // once
 }
 
 // StartBuildkitd starts a buildkitd and waits until it has a worker.
@@ -326,6 +327,7 @@ func (b *Buildkitd) Kill() {
 		return
 	default:
 	}
+	b.killed = true
 	if b.PID > 0 {
 		_ = syscall.Kill(b.PID, syscall.SIGKILL)
 	}

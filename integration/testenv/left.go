@@ -16,26 +16,49 @@ import (
 	control "github.com/moby/buildkit/api/services/control"
 )
 
-// Left returns what is there of builds: a line for each process, mount, bundle of a container,
-// control group, temporary file and build. When nothing is built there should be none.
-func (b *Buildkitd) Left(ctx context.Context) (left []string, err error) {
-	left = append(b.processes(), b.mounts()...)
+// Leftover is something of builds that is still there.
+type Leftover struct {
+	What string
+	// Known says that BuildKit is known to leave it. When buildkitd is killed: temporary files, and the
+	// bundles of containers. When a build is cancelled while runc starts a container: an empty control
+	// group, and, as buildkitd is the first process here and waits for no others, an ended process. Of
+	// each socket of an SSH agent: an empty folder.
+	Known bool
+}
+
+// Left returns each process, mount, bundle of a container, control group, temporary file and build.
+// When nothing is built there should be none.
+func (b *Buildkitd) Left(ctx context.Context) (left []Leftover, err error) {
+	left = b.processes()
+	for _, mount := range b.mounts() {
+		left = append(left, Leftover{What: mount})
+	}
 	for _, dir := range []string{b.dir.join("tmp"), filepath.Join(b.Root, "runc-overlayfs", "executor")} {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		for _, entry := range entries {
-			if path := filepath.Join(dir, entry.Name()); !Kept(path) {
-				left = append(left, "file "+path)
+			if path := filepath.Join(dir, entry.Name()); !forAllBuilds(path) {
+				left = append(left, Leftover{"file " + path, b.killed || EmptyLeft(path)})
 			}
 		}
 	}
 	for _, group := range b.cgroups() {
 		if name := filepath.Base(group); name != b.cgroup() && name != "buildkit" {
-			left = append(left, "control group "+group)
+			running, _ := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+			left = append(left, Leftover{"control group " + group, len(running) == 0})
 		}
 	}
+	builds, err := b.builds(ctx)
+	for _, build := range builds {
+		left = append(left, Leftover{What: "build " + build})
+	}
+	return left, err
+}
+
+// builds returns the builds that go on.
+func (b *Buildkitd) builds(ctx context.Context) (refs []string, err error) {
 	c, err := b.Client(ctx)
 	if err != nil {
 		return nil, err
@@ -48,41 +71,41 @@ func (b *Buildkitd) Left(ctx context.Context) (left []string, err error) {
 	for {
 		event, err := active.Recv()
 		if errors.Is(err, io.EOF) {
-			return left, nil
+			return refs, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("asking buildkitd what it builds: %w", err)
 		}
-		left = append(left, "build "+event.GetRecord().GetRef())
+		refs = append(refs, event.GetRecord().GetRef())
 	}
 }
 
-// Kept reports whether buildkitd keeps a temporary file for all builds, or leaves an empty folder: that
-// of each socket of an SSH agent, and where it mounted something when it was killed.
-func Kept(path string) bool {
-	for _, name := range []string{"rootlesskit*", "resolv*.conf", "hosts*", "runc-log.json"} {
-		if match, _ := filepath.Match(name, filepath.Base(path)); match {
-			return true
-		}
-	}
-	for _, name := range []string{".buildkit-ssh-sock*", "buildkit-mount*"} {
-		entries, err := os.ReadDir(path)
-		if match, _ := filepath.Match(name, filepath.Base(path)); match && err == nil && len(entries) == 0 {
-			return true
-		}
-	}
-	return false
+// forAllBuilds reports whether buildkitd keeps a file until it ends.
+func forAllBuilds(path string) bool {
+	return slices.ContainsFunc([]string{"rootlesskit*", "resolv*.conf", "hosts*", "runc-log.json"}, func(pattern string) bool {
+		match, _ := filepath.Match(pattern, filepath.Base(path))
+		return match
+	})
+}
+
+// EmptyLeft reports whether a temporary file is an empty folder that a buildkitd is known to leave: that
+// of the socket of an SSH agent, or where it mounted something when it was killed.
+func EmptyLeft(path string) bool {
+	entries, err := os.ReadDir(path)
+	name := filepath.Base(path)
+	return err == nil && len(entries) == 0 && (strings.HasPrefix(name, ".buildkit-ssh-sock") || strings.HasPrefix(name, "buildkit-mount"))
 }
 
 // processes returns those that buildkitd has started.
-func (b *Buildkitd) processes() (left []string) {
+func (b *Buildkitd) processes() (left []Leftover) {
 	for _, pid := range descendants(b.process.cmd.Process.Pid) {
 		if pid == b.PID || slices.Contains(descendants(pid), b.PID) {
 			continue // started it
 		}
-		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // with its name, state and parent
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // PID (NAME) STATE …
 		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		left = append(left, fmt.Sprintf("process %.40s … %s", stat, strings.ReplaceAll(string(command), "\x00", " ")))
+		ended := strings.Contains(string(stat), ") Z ")
+		left = append(left, Leftover{fmt.Sprintf("process %.40s … %s", stat, strings.ReplaceAll(string(command), "\x00", " ")), ended})
 	}
 	return left
 }
