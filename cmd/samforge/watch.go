@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,6 +68,13 @@ func (f *watchFlags) run(c *cobra.Command, args []string) error {
 
 // writes reports whether a build writes a file, which is no change then.
 func (f *watchFlags) writes(name string) bool {
+	if info, err := os.Stat(name); err == nil {
+		for _, stream := range []*os.File{os.Stdout, os.Stderr} {
+			if own, err := stream.Stat(); err == nil && os.SameFile(info, own) {
+				return true
+			}
+		}
+	}
 	for _, path := range append(build.Written(f.build.Outputs), f.build.MetadataFile, f.build.IIDFile, f.output.Output) {
 		folder, err := userfile.RealPath(filepath.Dir(path))
 		if path == "" || err != nil {
