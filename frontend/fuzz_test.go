@@ -8,8 +8,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// FuzzHistory: whatever the configurations of an image and of its base are, there is one with an entry for
-// each layer of the base, and with everything else as it was, or a mistake.
+// FuzzHistory: whatever the configurations of an image and of its base are, there is one with an
+// entry for each layer of the base, and with everything else as it was, or a mistake.
 func FuzzHistory(f *testing.F) {
 	for _, seed := range [][2]string{
 		{`{"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}}`, `{"architecture": "amd64", "history": [{"created_by": "COPY"}], "extra": {"a": 1.10}}`},

@@ -9,7 +9,8 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
-// A function that changes is built and invoked again, and no other one. Mistakes end nothing, Ctrl-C does.
+// A function that changes is built and invoked again, and no other one. Mistakes end nothing,
+// Ctrl-C does.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)

@@ -163,8 +163,8 @@ func FuzzLockfile(f *testing.F) {
 	})
 }
 
-// FuzzParseLockfile: whatever the file, there is a lock that can be written and read again, or there
-// are mistakes, none of them outside of the file.
+// FuzzParseLockfile: whatever the file, there is a lock that can be written and read again, or
+// there are mistakes, none of them outside of the file.
 func FuzzParseLockfile(f *testing.F) {
 	sum := digest.FromString("content").String()
 	for _, seed := range []string{

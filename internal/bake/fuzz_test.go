@@ -11,7 +11,8 @@ import (
 	"github.com/samforge/samforge/internal/project"
 )
 
-// FuzzRead: whatever the bake file is, there are images, each with what its contexts link to, or a mistake.
+// FuzzRead: whatever the bake file is, there are images, each with what its contexts link to, or a
+// mistake.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"target \"default\" {\n context = \".\"\n tags = [\"a/b:1\"]\n contexts = {base = \"target:base\"}\n}\ntarget \"base\" { dockerfile-inline = \"FROM scratch\" }\n",

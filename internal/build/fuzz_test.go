@@ -8,8 +8,8 @@ import (
 	"github.com/samforge/samforge/internal/project"
 )
 
-// FuzzOutput: whatever the value of --output, it is an output of a known type, or there is a mistake that
-// shows the value.
+// FuzzOutput: whatever the value of --output, it is an output of a known type, or there is a
+// mistake that shows the value.
 func FuzzOutput(f *testing.F) {
 	for _, seed := range []string{
 		"type=oci,dest=image.tar", "-", "folder", "type=image,push=true,name=a/b:c", `"type=local","dest=a,b"`, "type=docker,tar=false,dest=d", "type=registry", "type=image,name=*", "type=oci,output=x", "TYPE =tar",
@@ -39,7 +39,8 @@ func FuzzOutput(f *testing.F) {
 	})
 }
 
-// FuzzAttest: whatever the value of --attest, it can be read again as it is passed on, or there is a mistake.
+// FuzzAttest: whatever the value of --attest, it can be read again as it is passed on, or there is
+// a mistake.
 func FuzzAttest(f *testing.F) {
 	for _, seed := range []string{
 		"type=provenance,mode=max", "type=sbom,generator=a/b:c", "type=sbom,disabled=true", "type=provenance,disabled=x", `type=provenance,"a=b,c"`, "mode=max", "type=x", "a", `"`, "type=sbom,a=\"b\"", "Type=sbom, x=y ",
@@ -64,8 +65,8 @@ func FuzzAttest(f *testing.F) {
 	})
 }
 
-// FuzzAnnotate: whatever the annotation, its value is in the attributes once for each of its types, or there
-// is a mistake.
+// FuzzAnnotate: whatever the annotation, its value is in the attributes once for each of its types,
+// or there is a mistake.
 func FuzzAnnotate(f *testing.F) {
 	for _, seed := range []string{"a=b", "manifest:a=b=c", "index,manifest[linux/amd64]:a=b", "manifest-descriptor[linux/arm/v7]:a=", "x:a=b", "manifest[]:a=b", "manifest[a/b/c/d]:x=y", "a", ":=", "index[linux/amd64]:a=b"} {
 		f.Add(seed)
@@ -90,7 +91,8 @@ func FuzzAnnotate(f *testing.F) {
 	})
 }
 
-// FuzzRegistryCaches: whatever a value of --cache-to is, a cache in a registry has a reference, or is none.
+// FuzzRegistryCaches: whatever a value of --cache-to is, a cache in a registry has a reference, or
+// is none.
 func FuzzRegistryCaches(f *testing.F) {
 	for _, seed := range []string{"type=registry,ref=a/b:c,ignore-error=true", "a/b:c", "type=inline", "type=s3,bucket=b", "", "type=registry", `"`, ",", "type=registry,ref=a,ref=b", "type=gha"} {
 		f.Add(seed)

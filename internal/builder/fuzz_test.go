@@ -10,8 +10,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// FuzzMergedInto: whatever the buildkitd.toml, what is added to it is in the result, which is the same
-// when it is added again, or there is a mistake.
+// FuzzMergedInto: whatever the buildkitd.toml, what is added to it is in the result, which is the
+// same when it is added again, or there is a mistake.
 func FuzzMergedInto(f *testing.F) {
 	for _, seed := range []string{
 		"debug = true\n[registry.\"docker.io\"]\n  mirrors = [\"m:5000\"]\n  http = true\n[dns]\n  nameservers = [\"1.1.1.1\"]\n", "registry = 1\n", "dns = [1]\n", "a = ", "",

@@ -25,7 +25,8 @@ const canary = "ca-nary"
 // variable matches the name of a setting that begins a message.
 var variable = regexp.MustCompile(`^(?:[A-Z][A-Z0-9_]+|the file \.tags)`)
 
-// checkMessage returns whether there is an error, which must name its setting, and not show the canary.
+// checkMessage returns whether there is an error, which must name its setting, and not show the
+// canary.
 func checkMessage(t *testing.T, err error) bool {
 	t.Helper()
 	switch {
@@ -121,8 +122,8 @@ func checkConfig(t *testing.T, config builder.Config) {
 	}
 }
 
-// FuzzCacheSpec: whatever the cache, it can be written and read again, or there is a mistake that shows
-// no key.
+// FuzzCacheSpec: whatever the cache, it can be written and read again, or there is a mistake that
+// shows no key.
 func FuzzCacheSpec(f *testing.F) {
 	for _, seed := range []string{
 		"type=s3,bucket=b,region=eu-west-1", `"type=registry","ref=a/b:c"`, "type=azure,account_name=acc,container_name=c,account_key=" + azurePlaceholder,
@@ -149,8 +150,8 @@ func FuzzCacheSpec(f *testing.F) {
 	})
 }
 
-// FuzzBuildxOptions: whatever the flags, they are taken or there is a mistake that names the setting. A
-// value arrives as it is.
+// FuzzBuildxOptions: whatever the flags, they are taken or there is a mistake that names the
+// setting. A value arrives as it is.
 func FuzzBuildxOptions(f *testing.F) {
 	for _, seed := range []string{
 		"--label=a=b,--build-arg A=b c,-t app:1", "--ulimit=nofile=1024:2048,--shm-size=1g,--allow=network.host", "--attest=type=sbom,--provenance=mode=max", "--no-cache=maybe",
@@ -209,7 +210,8 @@ func FuzzTags(f *testing.F) {
 	})
 }
 
-// FuzzMapping: a setting that begins as a mapping is one, or there is a mistake. What JSON says arrives.
+// FuzzMapping: a setting that begins as a mapping is one, or there is a mistake. What JSON says
+// arrives.
 func FuzzMapping(f *testing.F) {
 	for _, seed := range []string{`{"a": "b"}`, `{"a": 1.10, "b": true}`, `{"a": null}`, `{"a": {"b": "c"}}`, `{"a": "b"} c=d`, `{"a": "b"`, ` {"": "\u0000"}`, "{}"} {
 		f.Add(seed, "key", "value")
@@ -259,8 +261,8 @@ func FuzzCosignParams(f *testing.F) {
 	})
 }
 
-// FuzzConfigLogins: whatever Docker's configuration is, no message shows it, and what is written into
-// one is read.
+// FuzzConfigLogins: whatever Docker's configuration is, no message shows it, and what is written
+// into one is read.
 func FuzzConfigLogins(f *testing.F) {
 	for _, seed := range []string{
 		`"auths": {"https://index.docker.io/v1/": {"auth": "dTpw"}}}`, `"auths": {"a": {"username": "u", "password": "p"}}, "credsStore": "x"}`, `"auths": {"a": {"auth": "@"}}}`, `}`,
@@ -288,8 +290,8 @@ func FuzzConfigLogins(f *testing.F) {
 	})
 }
 
-// FuzzBuilderConfig: whatever PLUGIN_BUILDER_CONFIG is, a buildkitd could read what comes of it, or there
-// is a mistake that names the setting.
+// FuzzBuilderConfig: whatever PLUGIN_BUILDER_CONFIG is, a buildkitd could read what comes of it, or
+// there is a mistake that names the setting.
 func FuzzBuilderConfig(f *testing.F) {
 	for _, seed := range []string{
 		"debug = true\n[registry.\"docker.io\"]\n  mirrors = [\"m:5000\"]\n  http = true\n[dns]\n  nameservers = [\"1.1.1.1\"]\n", "[registry]\n", "[registry.a]\nca = 1\n", "a = ",

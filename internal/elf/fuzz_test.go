@@ -14,8 +14,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// FuzzMissing: whatever an image has as a program, a library and the configuration of the dynamic linker,
-// there are sentences about it, or a mistake.
+// FuzzMissing: whatever an image has as a program, a library and the configuration of the dynamic
+// linker, there are sentences about it, or a mistake.
 func FuzzMissing(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed.program, seed.library, []byte("include ld.so.conf.d/*.conf\n/opt/lib # ours\n"))

@@ -79,8 +79,8 @@ func seeds(f *testing.F) (all [][]byte) {
 	return append(all, []byte("\x1f\x8b"), nil)
 }
 
-// FuzzOpen: whatever the file, there is an image that can be described, or there is a mistake. Nothing is
-// written but below the folder for temporary files.
+// FuzzOpen: whatever the file, there is an image that can be described, or there is a mistake.
+// Nothing is written but below the folder for temporary files.
 func FuzzOpen(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed, "linux/amd64")

@@ -14,8 +14,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// FuzzFind: whatever the Dockerfile and the .dockerignore are, there are inputs with a digest, which is the
-// same the second time, or a mistake.
+// FuzzFind: whatever the Dockerfile and the .dockerignore are, there are inputs with a digest,
+// which is the same the second time, or a mistake.
 func FuzzFind(f *testing.F) {
 	for _, seed := range []string{
 		"ARG T=latest\nFROM --platform=$BUILDPLATFORM a:${T} AS b\nFROM b\nCOPY --from=0 /a /b\nCOPY --chown=1:1 src/*.go ./\nENTRYPOINT [\"/a\"]\n", "# check=skip=all\nFROM scratch\nRUN --mount=from=c,target=/d <<E\nE\n",

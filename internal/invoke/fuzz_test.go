@@ -11,8 +11,8 @@ import (
 	"github.com/samforge/samforge/internal/lambda/instance"
 )
 
-// FuzzVariables: whatever a file of variables is, there are texts or a mistake. A text and a number arrive
-// as they are written.
+// FuzzVariables: whatever a file of variables is, there are texts or a mistake. A text and a number
+// arrive as they are written.
 func FuzzVariables(f *testing.F) {
 	for _, seed := range []string{
 		`{"Parameters": {"A": "b", "N": 12345678, "F": 1.10, "T": true, "Z": null, "L": [1], "M": {"a": "b"}}}`, `{"Hello": {"A": "\u0000\ud800"}}`, `{"A": "b"}`, `null`, `[]`, `{"Parameters": null}`, `{"A": {"B": 1e400}}`, "{",
@@ -37,8 +37,8 @@ func FuzzVariables(f *testing.F) {
 	})
 }
 
-// FuzzListen: whatever comes from an instance, there is a report or a mistake. Logs and responses that come
-// before it are passed on, each to its place.
+// FuzzListen: whatever comes from an instance, there is a report or a mistake. Logs and responses
+// that come before it are passed on, each to its place.
 func FuzzListen(f *testing.F) {
 	for _, seed := range []string{
 		`{"Log": "bG9n"}{"Chunk": "Y2h1bms="}{"Warning": "w"}{"Done": {"Duration": 1}}`, `{"Done": null}`, `{"Done": {"Err": {"Type": "x", "Body": "e30="}}}`, `{"Log": 1}`, "{", "", "null", `{"Chunk": "?"}`,

@@ -9,8 +9,8 @@ import (
 	"github.com/samforge/samforge/internal/lambda"
 )
 
-// FuzzCheck: whatever a registry has as the manifest and the configuration of an image, there are findings
-// of known rules, a sentence each. An image that has more than Lambda takes is found.
+// FuzzCheck: whatever a registry has as the manifest and the configuration of an image, there are
+// findings of known rules, a sentence each. An image that has more than Lambda takes is found.
 func FuzzCheck(f *testing.F) {
 	const (
 		manifest = `{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {"mediaType": "application/vnd.oci.image.config.v1+json"}, "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 32}]}`

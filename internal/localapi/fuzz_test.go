@@ -14,8 +14,8 @@ import (
 	"github.com/samforge/samforge/samtemplate"
 )
 
-// FuzzRespond: whatever a function answers, a client gets a whole response, with the status and the body
-// that it says, or that it is none.
+// FuzzRespond: whatever a function answers, a client gets a whole response, with the status and the
+// body that it says, or that it is none.
 func FuzzRespond(f *testing.F) {
 	for _, seed := range []string{
 		`{"statusCode": 201, "headers": {"X-Calls": 1, "Set-Cookie": "a=b"}, "multiValueHeaders": {"A": ["b", "c"]}, "body": "text"}`, `{"statusCode": "200", "body": "dGV4dA==", "isBase64Encoded": true}`, `"hello"`, `{"a": 1}`, "",

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzStream: text that comes in pieces is printed as the whole text is, and has no secret and nothing that
-// cannot be printed.
+// FuzzStream: text that comes in pieces is printed as the whole text is, and has no secret and
+// nothing that cannot be printed.
 func FuzzStream(f *testing.F) {
 	for _, seed := range []string{"a secret-word b", "\x1b[31mred\x1b[0m\r\nsecret-wordsecret-word-2", "äöü secret-\xc3", "https://user:pass@host/ x\x1b[", "a\r", "secret-wo"} {
 		f.Add(seed, "secret-word", 1, 3)
@@ -69,12 +69,12 @@ func place(text string, n int) int {
 	return n % (len(text) + 1)
 }
 
-// secretless returns printed text without the marks of what was hidden, which could make a secret with
-// the text around them.
+// secretless returns printed text without the marks of what was hidden, which could make a secret
+// with the text around them.
 func secretless(text string) string { return strings.ReplaceAll(text, mask, "\x00") }
 
-// FuzzAddFile: whatever a file of secrets is, none of its lines is printed whole, unless the line is known
-// to be public.
+// FuzzAddFile: whatever a file of secrets is, none of its lines is printed whole, unless the line
+// is known to be public.
 func FuzzAddFile(f *testing.F) {
 	for _, seed := range []string{
 		"//registry.example.com/:_authToken=npm_0123456789\nregistry=https://registry.example.com/\n", `{"auths": {"a": {"auth": "dXNlcjpwYXNzd29yZA=="}}}`, "token-of-one-line",

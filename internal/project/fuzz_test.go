@@ -12,8 +12,8 @@ import (
 	"github.com/samforge/samforge/internal/credentials"
 )
 
-// FuzzLayout: whatever the documents of an OCI layout are, there is the configuration of an image, byte for
-// byte one of its blobs, or a mistake that names the layout.
+// FuzzLayout: whatever the documents of an OCI layout are, there is the configuration of an image,
+// byte for byte one of its blobs, or a mistake that names the layout.
 func FuzzLayout(f *testing.F) {
 	config := `{"architecture": "amd64", "os": "linux"}`
 	manifest := `{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "` + digest.FromString(config).String() + `", "size": 40}, "layers": []}`
@@ -60,8 +60,8 @@ func FuzzLayout(f *testing.F) {
 	})
 }
 
-// FuzzNamedContext: whatever the value of --build-context is, it has a name and a source, or there is a
-// mistake that shows no password.
+// FuzzNamedContext: whatever the value of --build-context is, it has a name and a source, or there
+// is a mistake that shows no password.
 func FuzzNamedContext(f *testing.F) {
 	for _, seed := range []string{
 		"a=docker-image://b:1", "docker.io/library/a:latest=oci-layout://x", "a=https://user:pass@host/x.git", "a=.", "A=.", "a", "=b", "a=docker-image://B", "a=git@github.com:a/b.git", "a=https://h/r.git#main:d", "a=target:b", "a@sha256:0=x",

@@ -19,8 +19,8 @@ func (p *Project) Functions() []string {
 	return nil
 }
 
-// Watched returns the files and the folders on this machine that the functions of a SAM template are made
-// from. A source is of the function with this path, or of all.
+// Watched returns the files and the folders on this machine that the functions of a SAM template
+// are made from. A source is of the function with this path, or of all.
 func (p *Project) Watched() ([]watch.Source, error) {
 	app, ok := p.origin.(*application)
 	if !ok || p.Context.Address != "" {

@@ -45,8 +45,8 @@ func FuzzExplain(f *testing.F) {
 	})
 }
 
-// FuzzHosts: whatever the name of a registry is, it has one normal form, and one on Amazon has an account
-// and a region.
+// FuzzHosts: whatever the name of a registry is, it has one normal form, and one on Amazon has an
+// account and a region.
 func FuzzHosts(f *testing.F) {
 	for _, seed := range []string{
 		"registry.example.com:5000/a", "docker.io/library/a", "index.docker.io", "012345678912.dkr.ecr.eu-west-1.amazonaws.com", "012345678912.dkr-ecr-fips.us-gov-west-1.on.aws", "public.ecr.aws/a", "[::1]:5000", "localhost", "", "/", "a.azurecr.io",
@@ -73,8 +73,8 @@ func FuzzHosts(f *testing.F) {
 	})
 }
 
-// FuzzEntraAnswer: whatever Microsoft Entra answers, there is one line about it, and the answer can be read
-// again.
+// FuzzEntraAnswer: whatever Microsoft Entra answers, there is one line about it, and the answer can
+// be read again.
 func FuzzEntraAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"error": "invalid_client", "error_description": "AADSTS700016: Application not found.\r\nTrace ID: x"}`, `{"error": "x"}`, "", "<html>", `{"error_description": "a Trace ID: b"}`, `{"error": 1}`, `{"error_description": "\nAADSTS1"}`,
@@ -96,8 +96,8 @@ func FuzzEntraAnswer(f *testing.F) {
 	})
 }
 
-// FuzzCertificates: files that are taken for certificates, and for a certificate with its key, can be used
-// for TLS.
+// FuzzCertificates: files that are taken for certificates, and for a certificate with its key, can
+// be used for TLS.
 func FuzzCertificates(f *testing.F) {
 	_, text, err := azurefake.NewCertificate()
 	if err != nil {

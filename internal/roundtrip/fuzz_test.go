@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// FuzzRetryAfter: whatever a registry answers, nobody waits longer than the limit, and a number of seconds
-// is waited for.
+// FuzzRetryAfter: whatever a registry answers, nobody waits longer than the limit, and a number of
+// seconds is waited for.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{"", "0", "5", "-5", "60", "3600", "9223372036854775807", "9223372037", "-9223372036854775808", "18446744074", "1.5", " 5", "Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "x"} {
 		f.Add(seed, http.StatusTooManyRequests)

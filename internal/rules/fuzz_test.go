@@ -8,8 +8,8 @@ import (
 	"github.com/samforge/samforge/source"
 )
 
-// FuzzRead: whatever the check directives of a file, there is a choice with findings at lines of the file,
-// or there are mistakes at lines of it.
+// FuzzRead: whatever the check directives of a file, there is a choice with findings at lines of
+// the file, or there are mistakes at lines of it.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"# check=skip=RuntimeEndOfLife;error=true\nkind: sam\n", "# a\n#check = experimental=all\n# check=skip=all\n", "kind: sam\n# check=skip=X\n", "# check=error=maybe", "\ufeff# CHECK=skip=A,,B\r\n",

@@ -59,8 +59,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// lineCount counts lines as TOML and YAML do. For YAML, a value that is missing at the end of the file
-// is on the line after it.
+// lineCount counts lines as TOML and YAML do. For YAML, a value that is missing at the end of the
+// file is on the line after it.
 func lineCount(data []byte) int {
 	return 2 + len(regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]").FindAllIndex(data, -1))
 }
@@ -92,8 +92,8 @@ func checkLines(t *testing.T, v value, lines int) {
 	}
 }
 
-// written reports whether flow can write a value: YAML has other numbers than TOML, and no text that
-// is not Unicode.
+// written reports whether flow can write a value: YAML has other numbers than TOML, and no text
+// that is not Unicode.
 func written(v value) bool {
 	if v.kind == kindFraction || v.kind == kindNumber && !regexp.MustCompile(`^-?(0|[1-9]\d*)$`).MatchString(v.text) || !utf8.ValidString(v.text) {
 		return false
@@ -135,8 +135,8 @@ func flow(v value) string {
 	return b.String()
 }
 
-// FuzzOverrides: whatever a value of parameter_overrides is, there are parameters, or a mistake that
-// does not show the values.
+// FuzzOverrides: whatever a value of parameter_overrides is, there are parameters, or a mistake
+// that does not show the values.
 func FuzzOverrides(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"Stage=", " Name=x"}, {"ParameterKey=A,ParameterValue=", ""}, {"A='", ""}, {"A=\"", "\" B"}, {"A= ", ""}, {"", "=b"}, {"\"A\"=", "\\ b"},

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzParseKey: whatever the text, it is a key that signs, or there is one of the known mistakes, none of
-// which shows the text.
+// FuzzParseKey: whatever the text, it is a key that signs, or there is one of the known mistakes,
+// none of which shows the text.
 func FuzzParseKey(f *testing.F) {
 	sealed, plain := keyPair(f, "secret")
 	other := bytes.Replace(sealed, []byte("SIGSTORE"), []byte("COSIGN"), 2)

@@ -34,7 +34,8 @@ type Source struct {
 type Loop struct {
 	// Find returns what is watched. It is called before each Do.
 	Find func() ([]Source, error)
-	// Do is told what has changed; everything at first. A change that comes meanwhile is the next one.
+	// Do is told what has changed; everything at first. A change that comes meanwhile is the next
+	// one.
 	Do func(changed []string)
 	// Report gets the errors of Find after the first time. They end nothing.
 	Report func(error)
@@ -42,7 +43,8 @@ type Loop struct {
 	Except func(path string) bool
 }
 
-// pause is how long nothing must change before a change counts: editors and git write several files.
+// pause is how long nothing must change before a change counts: editors and git write several
+// files.
 const pause = 100 * time.Millisecond
 
 // leftOut are folders that do not count: what git and SAM CLI keep for themselves.

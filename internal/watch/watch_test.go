@@ -71,8 +71,8 @@ func (b *bed) write(name string) {
 	}
 }
 
-// expect waits until these names have changed. No others do, but those that were expected before: a slow
-// machine may take what is written at once for several changes.
+// expect waits until these names have changed. No others do, but those that were expected before: a
+// slow machine may take what is written at once for several changes.
 func (b *bed) expect(names ...string) {
 	b.t.Helper()
 	b.expected = append(b.expected, names...)
@@ -120,7 +120,8 @@ func TestWhatCounts(t *testing.T) {
 	}
 }
 
-// New folders and folders that were there before are watched, and a mistake in what is watched ends nothing.
+// New folders and folders that were there before are watched, and a mistake in what is watched ends
+// nothing.
 func TestLoopGoesOn(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

@@ -11,8 +11,9 @@ import (
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
 
-// FuzzRun: whatever comes over the connection, each invocation before the end has a report, and what is no
-// request, or no end, ends the instance with an error. The function is one without a program, so that none starts.
+// FuzzRun: whatever comes over the connection, each invocation before the end has a report, and
+// what is no request, or no end, ends the instance with an error. The function is one without a
+// program, so that none starts.
 func FuzzRun(f *testing.F) {
 	for _, seed := range []string{
 		`{"Spec": {"Timeout": 3000000000, "Env": ["A=b", "_HANDLER"]}}{"Invoke": {"ID": "one", "Event": "e30="}}{"End": true}`, `{"Invoke": {"ID": "one"}}{"Invoke": {"ID": "two"}}`,
@@ -58,9 +59,10 @@ type pipe struct {
 
 func (p *pipe) Write(data []byte) (int, error) { return p.out.Write(data) }
 
-// harmless returns a connection with the requests of data, without programs and without times to wait. The
-// instance gets invoked invocations until the end, which ended says to be a request. whole is false if it
-// ends with an error: by Fail, without an end, or because data has something that is no request.
+// harmless returns a connection with the requests of data, without programs and without times to
+// wait. The instance gets invoked invocations until the end, which ended says to be a request.
+// whole is false if it ends with an error: by Fail, without an end, or because data has something
+// that is no request.
 func harmless(t *testing.T, data []byte) (conn *pipe, invoked int, ended, whole bool) {
 	t.Helper()
 	var requests bytes.Buffer

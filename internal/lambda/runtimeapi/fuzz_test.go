@@ -12,9 +12,10 @@ import (
 	"testing"
 )
 
-// FuzzServer: whatever requests a runtime and its extensions make, and in whatever order, each gets the
-// status of its state, and each invocation ends with the response, with an error of the runtime, or with the
-// end of the instance. A byte is a request; body and header are those of all of them.
+// FuzzServer: whatever requests a runtime and its extensions make, and in whatever order, each gets
+// the status of its state, and each invocation ends with the response, with an error of the
+// runtime, or with the end of the instance. A byte is a request; body and header are those of all
+// of them.
 func FuzzServer(f *testing.F) {
 	for _, order := range []string{"inr", "inrn", "nrinern", "inRrrn", "inbn", "xinrn", "xXinrnX", "inz", "eginrn", "insn", "innnr", "iin", "inrinrinrn"} {
 		f.Add(order, []byte(`{"events": ["INVOKE"], "errorType": "x", "errorMessage": "y"}`), "streaming", "/2018-06-01/runtime/invocation/1/response")
