@@ -153,12 +153,16 @@ func (s Source) counts(path string) bool {
 	if !s.Folder || !ok {
 		return path == s.Path
 	}
-	if slices.ContainsFunc(strings.Split(below, "/"), func(part string) bool { return slices.Contains(leftOut, part) }) {
-		return false
+	out, at, above := false, "", patternmatcher.MatchInfo{}
+	for _, part := range strings.Split(below, "/") { // as a builder walks: what is above matters
+		at = filepath.Join(at, part)
+		var err error
+		if out, above, err = s.ignored.MatchesUsingParentResults(at, above); err != nil || slices.Contains(leftOut, part) {
+			return err != nil
+		}
 	}
-	if info, err := os.Lstat(path); err == nil && info.IsDir() && s.ignored.Exclusions() {
-		return true // something in a folder that is left out may count
+	if info, err := os.Lstat(path); out && err == nil && info.IsDir() {
+		return s.ignored.Exclusions() // something in a folder that is left out may count
 	}
-	out, err := s.ignored.MatchesOrParentMatches(below)
-	return err != nil || !out
+	return !out
 }
