@@ -3,6 +3,7 @@ package invoke
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func FuzzListen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data, log, chunk []byte) {
 		var out, logs bytes.Buffer
 		i := &Invoker{opt: Options{Stdout: &out, Stderr: &logs}}
-		if report, err := i.listen(json.NewDecoder(bytes.NewReader(data)), &out); (report == nil) != (err != nil) {
+		if report, err := i.listen(&link{to: json.NewEncoder(io.Discard), from: json.NewDecoder(bytes.NewReader(data))}, &out); (report == nil) != (err != nil) {
 			t.Errorf("%v, %v", report, err)
 		} else if err != nil && !strings.HasPrefix(err.Error(), "the connection to the instance") {
 			t.Errorf("the mistake does not say where: %v", err)
@@ -62,7 +63,7 @@ func FuzzListen(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		report, err := i.listen(json.NewDecoder(&stream), &out)
+		report, err := i.listen(&link{to: json.NewEncoder(io.Discard), from: json.NewDecoder(&stream)}, &out)
 		if err != nil || report.Memory != 1 || !bytes.Equal(out.Bytes(), chunk) || !bytes.Equal(logs.Bytes(), log) {
 			t.Errorf("%q and %q arrive as %q and %q, %v, %v", log, chunk, logs.Bytes(), out.Bytes(), report, err)
 		}

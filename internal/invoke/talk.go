@@ -21,7 +21,7 @@ func (i *Invoker) serve(ctx context.Context, id string, conn io.ReadWriter) (kno
 	i.mu.Lock()
 	in.connected = true
 	i.mu.Unlock()
-	if err := i.talk(ctx, in, json.NewEncoder(conn), json.NewDecoder(conn)); err != nil && ctx.Err() == nil {
+	if err := i.talk(ctx, in, newLink(conn)); err != nil && ctx.Err() == nil {
 		i.failed(in, err)
 	}
 	return true, nil
@@ -37,18 +37,18 @@ func (i *Invoker) failed(in *running, err error) {
 }
 
 // talk sends the instance its events, one after the other.
-func (i *Invoker) talk(ctx context.Context, in *running, to *json.Encoder, from *json.Decoder) error {
-	if err := to.Encode(instance.Request{Spec: &in.spec}); err != nil {
-		return fmt.Errorf("the connection to the instance: %w", err)
+func (i *Invoker) talk(ctx context.Context, in *running, l *link) error {
+	if err := l.say(instance.Request{Spec: &in.spec}); err != nil {
+		return err
 	}
 	for request := range in.requests(ctx, i.opt.Stdout) {
-		report, err := i.exchange(in, request, to, from)
+		report, err := i.exchange(in, request, l)
 		if err == nil {
 			i.note(in, report)
 		}
 		if ended := request.Done(report, err); ended != nil && err == nil {
 			i.failed(in, ended) // before the builder says that the step has ended
-			return i.end(true, to, from)
+			return i.end(true, l)
 		} else if ended != nil {
 			return ended
 		}
@@ -56,15 +56,15 @@ func (i *Invoker) talk(ctx context.Context, in *running, to *json.Encoder, from 
 	if in.Requests != nil { // the step or the connection has ended
 		return nil
 	}
-	return i.end(false, to, from)
+	return i.end(false, l)
 }
 
 // end ends an instance, and passes on what its runtime and its extensions log until then.
-func (i *Invoker) end(fail bool, to *json.Encoder, from *json.Decoder) error {
-	if err := to.Encode(instance.Request{End: true, Fail: fail}); err != nil {
-		return fmt.Errorf("the connection to the instance: %w", err)
+func (i *Invoker) end(fail bool, l *link) error {
+	if err := l.say(instance.Request{End: true, Fail: fail}); err != nil {
+		return err
 	}
-	_, err := i.listen(from, io.Discard)
+	_, err := i.listen(l, io.Discard)
 	return err
 }
 
@@ -117,16 +117,16 @@ func (in *running) own(out io.Writer) *Request {
 }
 
 // exchange sends the instance one event, and passes on what it says until the invocation is over.
-func (i *Invoker) exchange(in *running, request *Request, to *json.Encoder, from *json.Decoder) (*instance.Report, error) {
+func (i *Invoker) exchange(in *running, request *Request, l *link) (*instance.Report, error) {
 	invocation := runtimeapi.Invocation{
 		ID: newID(), Event: request.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
 		ARN: "arn:aws:lambda:" + i.opt.Region + ":" + runtimeapi.AccountID + ":function:" + in.Name,
 	}
 	fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)
-	if err := to.Encode(instance.Request{Invoke: &invocation}); err != nil {
-		return nil, fmt.Errorf("the connection to the instance: %w", err)
+	if err := l.say(instance.Request{Invoke: &invocation}); err != nil {
+		return nil, err
 	}
-	report, err := i.listen(from, request.Out)
+	report, err := i.listen(l, request.Out)
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +138,12 @@ func (i *Invoker) exchange(in *running, request *Request, to *json.Encoder, from
 }
 
 // listen passes on what an instance says until an invocation is over.
-func (i *Invoker) listen(from *json.Decoder, out io.Writer) (*instance.Report, error) {
+func (i *Invoker) listen(l *link, out io.Writer) (*instance.Report, error) {
 	for {
-		var m instance.Message
-		if err := from.Decode(&m); err != nil {
-			return nil, fmt.Errorf("the connection to the instance: %w", err)
+		m, err := l.hear()
+		if err != nil {
+			return nil, err
 		}
-		var err error
 		switch {
 		case m.Done != nil:
 			return m.Done, nil
@@ -158,6 +157,41 @@ func (i *Invoker) listen(from *json.Decoder, out io.Writer) (*instance.Report, e
 		if err != nil {
 			return nil, err
 		}
+		l.confirm(len(m.Log) + len(m.Chunk))
+	}
+}
+
+// link is the connection to an instance.
+type link struct {
+	to    *json.Encoder
+	from  *json.Decoder
+	heard int // bytes that the instance does not know of
+}
+
+func newLink(conn io.ReadWriter) *link {
+	return &link{to: json.NewEncoder(conn), from: json.NewDecoder(conn)}
+}
+
+func (l *link) say(request instance.Request) error {
+	if err := l.to.Encode(request); err != nil {
+		return fmt.Errorf("the connection to the instance: %w", err)
+	}
+	return nil
+}
+
+func (l *link) hear() (m instance.Message, err error) {
+	if err := l.from.Decode(&m); err != nil {
+		return m, fmt.Errorf("the connection to the instance: %w", err)
+	}
+	return m, nil
+}
+
+// confirm tells the instance that bytes of logs and of a response have arrived, a part of the window at a
+// time. An instance that has ended by now does not hear it, and what it said last is still to be heard.
+func (l *link) confirm(bytes int) {
+	if l.heard += bytes; l.heard >= instance.Window/4 {
+		_ = l.say(instance.Request{Heard: l.heard})
+		l.heard = 0
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -63,7 +64,10 @@ func forever() {
 }
 
 // answers does what the event says.
-func answers(ctx context.Context, event struct{ Do string }) (any, error) {
+func answers(ctx context.Context, event struct {
+	Do, Mark  string
+	Megabytes int
+}) (any, error) {
 	switch event.Do {
 	case "fail":
 		return nil, errors.New("it failed")
@@ -73,11 +77,11 @@ func answers(ctx context.Context, event struct{ Do string }) (any, error) {
 		return environment(ctx), nil
 	case "child": // in a session of its own, with the log of the function
 		child := exec.Command("/proc/self/exe")
-		child.Env, child.Stdout, child.Stderr = []string{"_HANDLER=waits"}, os.Stdout, os.Stderr
+		child.Env, child.Stdout, child.Stderr = []string{"_HANDLER=waits", "MARK=" + event.Mark}, os.Stdout, os.Stderr
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		return "started", child.Start()
 	case "flood":
-		return flood()
+		return flood(event.Megabytes)
 	case "no newline":
 		fmt.Print("the end of the log")
 	}
@@ -94,10 +98,10 @@ func environment(ctx context.Context) any {
 	}
 }
 
-// flood logs 100 MiB.
-func flood() (string, error) {
+// flood logs that many MiB, in lines of 1 KiB.
+func flood(megabytes int) (string, error) {
 	line := append(bytes.Repeat([]byte("x"), 1023), '\n')
-	for range 100 << 10 {
+	for range megabytes << 10 {
 		if _, err := os.Stdout.Write(line); err != nil {
 			return "", err
 		}
@@ -110,17 +114,21 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the response broke") }
 
-// raw answers with bytes that are no JSON: all of them for the event null, otherwise as many as the
-// event has.
+// raw answers with bytes that are no JSON: all of them for the event null, as many newlines as a number
+// says, and otherwise as many as the event has bytes.
 type raw struct{}
 
 func (raw) Invoke(_ context.Context, event []byte) ([]byte, error) {
-	if string(event) != "null" {
-		return bytes.Repeat([]byte("\n"), len(event)), nil
+	if string(event) == "null" {
+		all := make([]byte, 256)
+		for i := range all {
+			all[i] = byte(i)
+		}
+		return all, nil
 	}
-	all := make([]byte, 256)
-	for i := range all {
-		all[i] = byte(i)
+	n, err := strconv.Atoi(string(event))
+	if err != nil {
+		n = len(event)
 	}
-	return all, nil
+	return bytes.Repeat([]byte("\n"), n), nil
 }

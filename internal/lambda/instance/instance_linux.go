@@ -17,18 +17,16 @@ import (
 // Run runs an instance until it gets its end. If the connection ends before, that is an error: nobody
 // knows then how the last invocation ended, and the step must not count as done.
 func Run(ctx context.Context, conn io.ReadWriter) error {
-	in := &instance{encoder: json.NewEncoder(conn), starter: newStarter()}
+	in := &instance{encoder: json.NewEncoder(conn), starter: newStarter(), credit: newCredit(Window)}
 	defer in.starter.close()
-	decoder := json.NewDecoder(conn)
-	for {
-		var request Request
-		err := decoder.Decode(&request)
-		if errors.Is(err, io.EOF) {
-			return errors.Join(errors.New("samforge has ended"), in.kill())
-		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("read a request: %w", err), in.kill())
-		}
+	ctx, cancel := context.WithCancelCause(ctx)
+	requests := make(chan Request)
+	go func() {
+		defer close(requests)
+		defer in.credit.end()
+		cancel(in.read(json.NewDecoder(conn), requests))
+	}()
+	for request := range requests {
 		switch {
 		case request.End:
 			err := in.stop(spindown)
@@ -43,11 +41,33 @@ func Run(ctx context.Context, conn io.ReadWriter) error {
 			in.send(Message{Done: in.invoke(ctx, *request.Invoke)})
 		}
 	}
+	err := context.Cause(ctx)
+	if errors.Is(err, io.EOF) {
+		return errors.Join(errors.New("samforge has ended"), in.kill())
+	}
+	return errors.Join(fmt.Errorf("read a request: %w", err), in.kill())
+}
+
+// read passes requests on until there are no more. What samforge has heard it notes at once, since an
+// invocation may wait for it.
+func (in *instance) read(decoder *json.Decoder, requests chan<- Request) error {
+	for {
+		var request Request
+		if err := decoder.Decode(&request); err != nil {
+			return err
+		}
+		if request.Heard > 0 {
+			in.credit.give(request.Heard)
+			continue
+		}
+		requests <- request
+	}
 }
 
 // instance is an instance, whose runtime may have to be started.
 type instance struct {
-	spec Spec
+	spec   Spec
+	credit *credit
 
 	sending sync.Mutex
 	encoder *json.Encoder
@@ -58,6 +78,7 @@ type instance struct {
 }
 
 func (in *instance) send(m Message) {
+	in.credit.take(len(m.Log) + len(m.Chunk))
 	in.sending.Lock()
 	defer in.sending.Unlock()
 	_ = in.encoder.Encode(m) // without samforge, the next request fails

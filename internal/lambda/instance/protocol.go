@@ -52,7 +52,13 @@ type Request struct {
 	// an error, so that no builder keeps it as done.
 	End  bool `json:",omitempty"`
 	Fail bool `json:",omitempty"`
+	// Heard is how many bytes of logs and of responses have arrived since it was said before.
+	Heard int `json:",omitempty"`
 }
+
+// Window is how many bytes of logs and of a response an instance sends before it waits until they are
+// heard. A session of BuildKit keeps all that was sent in the memory of samforge.
+const Window = 4 << 20
 
 // Message is a message from an instance. One of its fields is set.
 type Message struct {
