@@ -34,11 +34,10 @@ type run struct {
 	stdout bytes.Buffer
 	stderr *ticking
 
-	began, ended time.Time
-	code         int      // -1 if a signal ended it
-	endless      bool     // it was ended after the limit
-	peak         int64    // of its resident set, in bytes
-	hits         []*fault // the faults that may have to do with how it ended
+	code    int      // -1 if a signal ended it
+	endless bool     // it was ended after the limit
+	peak    int64    // of its resident set, in bytes
+	hits    []*fault // the faults that may have to do with how it ended
 }
 
 func (s *soak) newRun(t *task, b *builder) *run {
@@ -64,17 +63,17 @@ func (s *soak) do(ctx context.Context, r *run) {
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, r.stderr
 	r.cmd.WaitDelay = 5 * time.Second
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	r.began, r.code = time.Now(), -1
+	r.code = -1
+	s.begin(r)
+	defer s.end(r)
 	if err := r.cmd.Start(); err != nil {
 		s.problem("run %d (%s) did not start: %v", r.number, r.name, err)
 		return
 	}
-	s.begin(r)
 	if err := s.wait(ctx, r); errors.Is(err, exec.ErrWaitDelay) {
 		s.problem("run %d (%s%s) ended, but something that it started still writes to its output", r.number, r.name, r.faultNames())
 	}
-	r.ended, r.code = time.Now(), r.cmd.ProcessState.ExitCode()
-	s.end(r)
+	r.code = r.cmd.ProcessState.ExitCode()
 }
 
 // failure returns an error unless the exit code is the one without faults.
