@@ -58,7 +58,7 @@ func TestBuildkitdGoneMidBuild(t *testing.T) {
 	p := start(t, b.env, b.seedPush("--builder", b.Buildkitd.Addr)...)
 	waitFor(t, "a pull", pulling)
 	b.Buildkitd.Kill()
-	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "nothing was pushed")
+	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "nothing is known to have been pushed")
 }
 
 // samforge reports a builder's silence while it answers, and gives it up as lost when it does not.
@@ -76,7 +76,7 @@ func TestBuilderThatFallsSilent(t *testing.T) {
 	}
 	must(t, syscall.Kill(b.Buildkitd.PID, syscall.SIGSTOP))
 	defer func() { must(t, syscall.Kill(b.Buildkitd.PID, syscall.SIGCONT)) }()
-	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "and does not answer", "nothing was pushed")
+	b.wantFailure(p.wait(t), "lost the connection", b.Buildkitd.Addr, "and does not answer", "nothing is known to have been pushed")
 }
 
 // A push to a registry that hangs for good ends: if the registry does not answer the builder

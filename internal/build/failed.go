@@ -43,6 +43,8 @@ func (e *FailedError) Error() string {
 	case !e.pushing || unsure: // the error says it
 	case len(perhaps) > 0:
 		lines = append(append(lines, "perhaps pushed already:"), perhaps...)
+	case len(pushed) == 0 && errors.As(e, new(*builder.LostError)): // it may have pushed meanwhile
+		lines = append(lines, "nothing is known to have been pushed")
 	case len(pushed) == 0:
 		lines = append(lines, "nothing was pushed")
 	}

@@ -34,6 +34,15 @@ already pushed (the same command pushes the rest):
 	}
 }
 
+// A builder that was lost may have pushed after it was heard last.
+func TestFailedErrorWithoutABuilder(t *testing.T) {
+	t.Parallel()
+	failed := &FailedError{pushing: true, Failures: []builder.Result{{Name: "java21", Err: &builder.LostError{Builder: "buildkitd", Err: errors.New("EOF")}}}}
+	if got := failed.Error(); !strings.HasSuffix(got, "\nnothing is known to have been pushed") {
+		t.Errorf("the error is\n%s", got)
+	}
+}
+
 // A push that was under way when an image failed may have been the last thing that the builder did.
 // Targets that fail for the same reason share a line.
 func TestFailedErrorSaysWhatMayBePushed(t *testing.T) {
