@@ -108,7 +108,7 @@ func namedContext(value string) (NamedContext, error) {
 	}
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		return NamedContext{}, fmt.Errorf("%q is not a name of a context or an image: %w", name, err)
+		return NamedContext{}, fmt.Errorf("%q is not a name of a context or an image: %w", credentials.Mask(name), err)
 	}
 	if image, ok := strings.CutPrefix(source, ImageScheme); ok {
 		if err := CheckReference(image); err != nil {
