@@ -40,15 +40,23 @@ func TestInvokeExample(t *testing.T) {
 }
 
 // limited are functions that come to a limit of Lambda, or fail, by the names of their handlers.
-const limited = `import fs from 'node:fs';
+const limited = `import cp from 'node:child_process';
+import fs from 'node:fs';
 const until = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let calls = 0;
 export const good = async (event) => {
   fs.writeFileSync('/tmp/file', 'x');
+  fs.writeFileSync('/dev/stderr', 'by its name\n');
   console.log('working in', process.cwd());
   return { event, calls: ++calls, color: process.env.COLOR, uid: process.getuid(), memory: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE, name: process.env.AWS_LAMBDA_FUNCTION_NAME };
 };
 export const writes = async () => { fs.writeFileSync('/var/task/file', 'x'); return 'written'; };
+export const shares = async () => { fs.writeFileSync('/dev/shm/file', 'x'); return 'written'; };
+export const rises = async () => cp.execFileSync('/var/task/setuid-cat', ['/var/task/secret']).toString();
+export const opens = async () => {
+  const all = [];
+  try { for (;;) all.push(fs.openSync('/dev/null')); } finally { all.forEach((file) => fs.closeSync(file)); }
+};
 export const fills = async () => { const part = Buffer.alloc(8 << 20); for (let i = 0; i < 80; i++) fs.appendFileSync('/tmp/file', part); return fs.statSync('/tmp/file').size >> 20; };
 export const reads = async () => fs.readFileSync('/var/task/secret', 'utf8');
 export const sleeps = async (event) => { console.log('going to sleep'); await until(event.milliseconds ?? 60000); return 'awake'; };
@@ -74,7 +82,7 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 	add := func(name, properties, metadata string) {
 		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, " + properties + "}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app" + metadata + "}\n"
 	}
-	for _, handler := range []string{"good", "writes", "reads", "sleeps", "throws", "exits", "large", "missing"} {
+	for _, handler := range []string{"good", "writes", "shares", "rises", "opens", "reads", "sleeps", "throws", "exits", "large", "missing"} {
 		add(handler, "Timeout: 2, MemorySize: 160, ImageConfig: {Command: [app."+handler+"]}, Environment: {Variables: {COLOR: !Ref Color, TOPIC: !Ref Topic}}", "")
 	}
 	add("fills", "Timeout: 60, MemorySize: 256, ImageConfig: {Command: [app.fills]}", "")
@@ -93,7 +101,7 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 		"template.yaml":  text,
 		"app/app.mjs":    limited,
 		"app/secret":     "secret\n",
-		"app/Dockerfile": "FROM scratch AS nothing\nFROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs ./\nCOPY --chmod=600 secret ./\nCMD [\"app.good\"]\n",
+		"app/Dockerfile": "FROM scratch AS nothing\nFROM scratch AS empty\nCOPY app.mjs /\nCMD [\"/app.mjs\"]\nFROM " + base + "\nCOPY app.mjs ./\nCOPY --chmod=600 secret ./\nCOPY --from=" + base + " --chmod=4755 /usr/bin/cat setuid-cat\nCMD [\"app.good\"]\n",
 	} {
 		path := filepath.Join(dir, name)
 		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -118,11 +126,14 @@ func TestInvokeLimits(t *testing.T) {
 	must(t, os.WriteFile(event, []byte(`{"a": [1]}`), 0o600))
 	r := b.invoked(template, "good", "-e", event)
 	if want := `{"event":{"a":[1]},"calls":1,"color":"blue","uid":993,"memory":"160","name":"good"}`; r.code != 0 || r.stdout != want ||
-		!strings.Contains(r.stderr, "working in /var/task\n") || !strings.Contains(r.stderr, "WARNING: good: the variable TOPIC is not set: ") {
+		!strings.Contains(r.stderr, "by its name\nworking in /var/task\n") || !strings.Contains(r.stderr, "WARNING: good: the variable TOPIC is not set: ") {
 		t.Errorf("exit code %d, stdout %q\n%s", r.code, r.stdout, r.stderr)
 	}
 	for function, c := range map[string]struct{ stdout, stderr string }{
 		"writes":  {`"errorMessage":"EROFS: read-only file system, open '/var/task/file'"`, "Status: error"},
+		"shares":  {`"errorMessage":"EACCES: permission denied, open '/dev/shm/file'"`, ""},
+		"rises":   {`/var/task/secret: Permission denied`, ""},
+		"opens":   {`"errorMessage":"EMFILE: too many open files, open '/dev/null'"`, ""},
 		"fills":   {`"errorMessage":"ENOSPC: no space left on device, write"`, ""},
 		"reads":   {`"errorMessage":"EACCES: permission denied, open '/var/task/secret'"`, ""},
 		"sleeps":  {`Error: Task timed out after 2.00 seconds"`, "going to sleep\nEND "},

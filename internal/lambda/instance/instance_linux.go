@@ -109,6 +109,8 @@ func (in *instance) invoke(ctx context.Context, of runtimeapi.Invocation) *Repor
 		report.Init = time.Since(begin)
 		if err != nil {
 			in.fail(report, of, err)
+			_ = in.stop(failure) // what could not start answers no other invocation either
+			report.Memory = in.most
 			return report
 		}
 	}
@@ -204,6 +206,7 @@ func (in *instance) kill() error {
 	if in.runtime == nil {
 		return nil
 	}
+	in.runtime.memory.look() // it may have been too short for one
 	in.runtime.kill()
 	in.most = max(in.most, in.runtime.memory.most())
 	err := in.runtime.server.Close()

@@ -23,6 +23,9 @@ func newLogs(send func([]byte)) (*logs, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The function's user may open /dev/stdout and /dev/stderr, as in other containers, but not read what
+	// is on its way. If that is not possible, it still has what is open.
+	_ = writer.Chmod(0o622)
 	l := &logs{pipe: writer, send: send, marker: []byte("\x00" + rand.Text() + "\x00"), flushed: make(chan struct{}), over: make(chan struct{})}
 	go l.read(reader)
 	return l, nil

@@ -32,6 +32,9 @@ func serve(socket string) error {
 	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 && errno != syscall.EINVAL {
 		return fmt.Errorf("become the parent of all processes: %w", errno)
 	}
+	if err := confine(); err != nil {
+		return err
+	}
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		return err

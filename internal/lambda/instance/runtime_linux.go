@@ -74,7 +74,7 @@ func (r *runtime) run(ctx context.Context, in *instance, address string, extensi
 	}
 	if err := r.startProcess(in, env, in.spec.Args, "", func(err error) { r.api.End(exitError(err)) }); err != nil {
 		kind := "Runtime.InvalidEntrypoint"
-		if info, stat := os.Stat(in.spec.Dir); in.spec.Dir != "" && (stat != nil || !info.IsDir()) {
+		if info, stat := os.Stat(in.spec.Dir); in.spec.Dir != "" && (stat != nil || !info.IsDir() || info.Mode()&0o001 == 0) {
 			kind = "Runtime.InvalidWorkingDir"
 		}
 		return runtimeapi.NewError(kind, "Error: %v", err)
