@@ -194,9 +194,9 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	select {
 	case c := <-s.queue:
-		s.mu.Lock()
-		s.current = c
-		s.mu.Unlock()
+		if !s.begin(c) {
+			return
+		}
 		s.extensions.tell(invokeEvent, map[string]any{"deadlineMs": c.Deadline.UnixMilli(), "requestId": c.ID, "invokedFunctionArn": c.ARN})
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
@@ -212,6 +212,20 @@ func (s *Server) next(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(c.Event)
 	case <-r.Context().Done():
 	}
+}
+
+// begin makes an invocation the one that the runtime works on. It reports false, and ends the invocation,
+// if the instance has ended in the meantime.
+func (s *Server) begin(c *call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Ended() {
+		c.err = s.err
+		close(c.done)
+		return false
+	}
+	s.current = c
+	return true
 }
 
 // initError is the end of a runtime that could not start.

@@ -162,3 +162,33 @@ func TestStates(t *testing.T) {
 		t.Errorf("got %v, want that the response was too large", err)
 	}
 }
+
+// An instance that has ended while its runtime waits, as by an extension, fails an invocation at once.
+func TestInvokeAfterEnd(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the runtime may or may not be asked first
+		s := NewServer(Metadata{})
+		server := httptest.NewServer(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			request, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/2018-06-01/runtime/invocation/next", http.NoBody)
+			if response, err := http.DefaultClient.Do(request); err == nil {
+				_ = response.Body.Close()
+			}
+		}()
+		if err := s.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.End(NewError("Extension.Crash", "Error: exit status 1"))
+		limited, end := context.WithTimeout(t.Context(), 5*time.Second)
+		if err, ok := IsError(s.Invoke(limited, Invocation{ID: "1"}, io.Discard)); !ok || err.Type != "Extension.Crash" {
+			t.Errorf("got %v", err)
+		}
+		end()
+		cancel()
+		<-asked
+		server.Close()
+	}
+}
