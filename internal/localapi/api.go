@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -105,7 +106,7 @@ func (a *API) find(r *http.Request) (found *endpoint, parameters map[string]stri
 	host, _, _ := strings.Cut(strings.ToLower(r.Host), ":")
 	nearest := ""
 	for _, e := range a.endpoints {
-		values, ok := match(e.Path, r.URL.Path)
+		values, ok := match(e.Path, r.URL.EscapedPath())
 		if e.host != "" && e.host != host || e.Method != r.Method && e.Method != samtemplate.AnyMethod && e.Method != samtemplate.DefaultRoute {
 			continue
 		}
@@ -136,27 +137,35 @@ var (
 	parameter = regexp.MustCompile(`\{([^/}]+)\}`)
 )
 
-// match compares the path of a route with that of a request, and returns the parameters; nil without any.
+// match compares the path of a route with that of a request, which is escaped so that a %2F in a parameter
+// is no end of it. It returns the parameters; nil without any.
 func match(route, path string) (parameters map[string]string, ok bool) {
 	if route == samtemplate.DefaultRoute {
 		return nil, true
 	}
 	given, parts := strings.Split(strings.TrimSuffix(path, "/"), "/"), strings.Split(strings.TrimSuffix(route, "/"), "/")
 	for i, part := range parts {
+		if i >= len(given) {
+			return nil, false
+		}
+		escaped, all := given[i], rest.MatchString(part)
+		if all {
+			escaped = strings.Join(given[i:], "/")
+		}
+		value, err := url.PathUnescape(escaped)
 		name := parameter.FindStringSubmatch(part)
 		switch {
-		case i >= len(given), name == nil && part != given[i]:
+		case err != nil, name == nil && part != value, name != nil && value == "":
 			return nil, false
 		case name == nil:
 			continue
 		case parameters == nil:
 			parameters = map[string]string{}
 		}
-		if rest.MatchString(part) {
-			parameters[strings.TrimSuffix(name[1], "+")] = strings.Join(given[i:], "/")
+		parameters[strings.TrimSuffix(name[1], "+")] = value
+		if all {
 			return parameters, true
 		}
-		parameters[name[1]] = given[i]
 	}
 	return parameters, len(given) == len(parts)
 }

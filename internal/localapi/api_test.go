@@ -39,6 +39,10 @@ func TestFind(t *testing.T) {
 		{"GET", "http://h/users/7", "GET /users/{id}", map[string]string{"id": "7"}},
 		{"PUT", "http://h/users/7/", "ANY /users/{id}", map[string]string{"id": "7"}},
 		{"GET", "http://h/users/7/files/a/b", "GET /users/{id}/files/{name+}", map[string]string{"id": "7", "name": "a/b"}},
+		{"GET", "http://h/users/a%2Fb%20c", "GET /users/{id}", map[string]string{"id": "a/b c"}},
+		{"GET", "http://h/users/a%2Fb/files/c%2Fd/e", "GET /users/{id}/files/{name+}", map[string]string{"id": "a/b", "name": "c/d/e"}},
+		{"GET", "http://h/us%65rs/me", "GET /users/me", nil},
+		{"GET", "http://h/users//", "ANY /{proxy+}", map[string]string{"proxy": "users/"}},
 		{"GET", "http://h/users/7/other", "ANY /{proxy+}", map[string]string{"proxy": "users/7/other"}},
 		{"GET", "http://h/", "GET /", nil},
 		{"POST", "http://h/", "$default $default", nil},
@@ -60,7 +64,7 @@ func TestEvent(t *testing.T) {
 	t.Parallel()
 	request := func(body, kind string) *http.Request {
 		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:3000/users/7?a=1&a=2&b=x", strings.NewReader(body))
-		r.Header = http.Header{"Content-Type": {kind}, "X-Two": {"1", "2"}, "Cookie": {"c=1; d=2"}}
+		r.Header = http.Header{"Content-Type": {kind}, "X-Two": {"1", "2"}, "Cookie": {"c=1 2; d={\"x\": 1};; e=\"q\""}}
 		return r
 	}
 	e := route(samtemplate.RestAPI, "ANY", "/users/{id}", "1.0")
@@ -79,7 +83,7 @@ func TestEvent(t *testing.T) {
 	var v2 events.APIGatewayV2HTTPRequest
 	decode(t, &e, request(`{"x": 1}`, "application/json; charset=utf-8"), `{"x": 1}`, &v2)
 	if v2.Version != "2.0" || v2.RouteKey != "POST /users/{id}" || v2.RawPath != "/users/7" || v2.RawQueryString != "a=1&a=2&b=x" || v2.QueryStringParameters["a"] != "1,2" ||
-		v2.Headers["x-two"] != "1,2" || v2.Headers["cookie"] != "" || !reflect.DeepEqual(v2.Cookies, []string{"c=1", "d=2"}) || v2.Body != `{"x": 1}` || v2.IsBase64Encoded ||
+		v2.Headers["x-two"] != "1,2" || v2.Headers["cookie"] != "" || !reflect.DeepEqual(v2.Cookies, []string{"c=1 2", `d={"x": 1}`, `e="q"`}) || v2.Body != `{"x": 1}` || v2.IsBase64Encoded ||
 		v2.RequestContext.HTTP.Method != http.MethodPost || v2.RequestContext.HTTP.Path != "/users/7" || v2.RequestContext.Stage != "$default" {
 		t.Errorf("got %+v", v2)
 	}
@@ -114,6 +118,8 @@ func TestRespond(t *testing.T) {
 		"a status":             {rest, `{"statusCode": 201, "body": "b", "headers": {"X-A": 1}, "multiValueHeaders": {"x-b": ["1", "2"]}}`, 201, "b", http.Header{"X-A": {"1"}, "X-B": {"1", "2"}}},
 		"a status as text":     {rest, `{"statusCode": "200", "body": "b"}`, 200, "b", nil},
 		"binary":               {rest, `{"statusCode": 200, "body": "/wA=", "isBase64Encoded": true, "headers": {"Content-Type": "image/png"}}`, 200, "\xff\x00", http.Header{"Content-Type": {"image/png"}}},
+		"numbers and null":     {rest, `{"statusCode": 200, "headers": {"X-A": 12345678, "X-B": null, "X-C": true}, "multiValueHeaders": {"X-D": [1, null, false], "X-E": []}}`, 200, "", http.Header{"X-A": {"12345678"}, "X-B": nil, "X-C": {"true"}, "X-D": {"1", "false"}, "X-E": nil}},
+		"a header with a list": {rest, `{"statusCode": 200, "headers": {"X-A": ["1"]}}`, 502, "", nil},
 		"no status":            {rest, `{"body": "b"}`, 502, "", nil},
 		"no object":            {rest, `"text"`, 502, "", nil},
 		"not base64":           {rest, `{"statusCode": 200, "body": "%", "isBase64Encoded": true}`, 502, "", nil},

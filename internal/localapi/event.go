@@ -65,8 +65,12 @@ var textual = regexp.MustCompile(`(?i)^(text/|application/(json|javascript|xml)\
 // addV2 adds what the format 2.0 has of a request.
 func (event fields) addV2(r *http.Request, headers http.Header, body []byte) {
 	var cookies []string
-	for _, cookie := range r.Cookies() {
-		cookies = append(cookies, cookie.String())
+	for _, header := range headers["Cookie"] {
+		for cookie := range strings.SplitSeq(header, ";") {
+			if cookie = strings.TrimSpace(cookie); cookie != "" {
+				cookies = append(cookies, cookie)
+			}
+		}
 	}
 	headers.Del("Cookie")
 	joined := func(list []string) string { return strings.Join(list, ",") }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,12 +16,33 @@ import (
 
 // response is what a function answers a request with.
 type response struct {
-	StatusCode        json.Number         `json:"statusCode"`
-	Headers           map[string]any      `json:"headers"`
-	MultiValueHeaders map[string][]string `json:"multiValueHeaders"`
-	Cookies           []string            `json:"cookies"`
-	Body              string              `json:"body"`
-	IsBase64Encoded   bool                `json:"isBase64Encoded"`
+	StatusCode        json.Number              `json:"statusCode"`
+	Headers           map[string]headerValue   `json:"headers"`
+	MultiValueHeaders map[string][]headerValue `json:"multiValueHeaders"`
+	Cookies           []string                 `json:"cookies"`
+	Body              string                   `json:"body"`
+	IsBase64Encoded   bool                     `json:"isBase64Encoded"`
+}
+
+// headerValue is the value of a header: a text, or a number or a truth value as it is written. null is no
+// value.
+type headerValue []string
+
+// UnmarshalJSON returns an error for a list and for an object.
+func (v *headerValue) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case 'n':
+		return nil
+	case '"':
+		var text string
+		err := json.Unmarshal(data, &text)
+		*v = headerValue{text}
+		return err
+	case '[', '{':
+		return fmt.Errorf("%s is no value of a header", data)
+	}
+	*v = headerValue{string(data)}
+	return nil
 }
 
 // respond writes the response of a function. The error says why it is none, and nothing is written.
@@ -54,10 +76,14 @@ func (e *endpoint) respond(w http.ResponseWriter, text []byte) error {
 func (r response) header() (http.Header, error) {
 	h := http.Header{"Content-Type": {"application/json"}}
 	for name, value := range r.Headers {
-		h.Set(name, fmt.Sprint(value))
+		if len(value) > 0 {
+			h.Set(name, value[0])
+		}
 	}
 	for name, values := range r.MultiValueHeaders {
-		h[http.CanonicalHeaderKey(name)] = values
+		if all := slices.Concat(values...); len(all) > 0 {
+			h[http.CanonicalHeaderKey(name)] = all
+		}
 	}
 	for _, cookie := range r.Cookies {
 		h.Add("Set-Cookie", cookie)
