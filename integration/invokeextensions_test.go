@@ -77,4 +77,11 @@ func TestInvokeExtensions(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a warm instance", func(t *testing.T) {
+		t.Parallel()
+		r := b.invoked(template, "both", "--invocations", "3")
+		if r.code != 0 || strings.Count(r.stderr, "listens got INVOKE") != 3 || strings.Count(r.stderr, "EXTENSION\tName: listens") != 1 || strings.Count(r.stderr, "got SHUTDOWN") != 1 {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+	})
 }
