@@ -118,6 +118,8 @@ func TestAlike(t *testing.T) {
 		want       bool
 	}{
 		{`{"a": 1, "b": [2]}`, `{"b":[2],"a":1.0}`, true}, {`{"a": 1}`, `{"a": 2}`, false}, {"text", "text", true}, {"text", "other", false}, {"1", "text", false},
+		{"9007199254740993", "9007199254740992", false}, {`{"a": 1e400}`, `{"a":10.0E+399}`, true}, {"[0.10, -0.0, 120]", "[1e-1,0,1.2e2]", true}, {"[-1]", "[1]", false},
+		{"1e99999999999999999999", "1e99999999999999999998", false}, {"1 2", "1", false}, {`"1"`, "1", false}, {`"1e0"`, "1", false},
 	} {
 		if got := alike([]byte(c.one), []byte(c.other)); got != c.want {
 			t.Errorf("%s and %s: got %t", c.one, c.other, got)

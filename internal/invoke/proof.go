@@ -1,10 +1,13 @@
 package invoke
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -103,9 +106,60 @@ func (in *running) judge(report *instance.Report, response []byte) error {
 
 // alike reports whether two texts are the same JSON, or the same text.
 func alike(one, other []byte) bool {
-	var a, b any
-	if json.Unmarshal(one, &a) != nil || json.Unmarshal(other, &b) != nil {
+	a, err := canonical(one)
+	b, otherErr := canonical(other)
+	if err != nil || otherErr != nil {
 		return string(one) == string(other)
 	}
 	return reflect.DeepEqual(a, b)
+}
+
+// canonical returns the value of a JSON text. Numbers are texts in it that are equal if the numbers are,
+// whatever their size: a float64 does not tell 9007199254740993 from 9007199254740992.
+func canonical(text []byte) (value any, err error) {
+	if !json.Valid(text) {
+		return nil, errors.New("no JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&value)
+	return withNumbers(value), err
+}
+
+// withNumbers replaces the numbers in a value by their canonical forms.
+func withNumbers(value any) any {
+	switch value := value.(type) {
+	case json.Number:
+		return canonicalNumber(value.String())
+	case []any:
+		for i := range value {
+			value[i] = withNumbers(value[i])
+		}
+	case map[string]any:
+		for name := range value {
+			value[name] = withNumbers(value[name])
+		}
+	}
+	return value
+}
+
+// canonicalNumber returns a number of JSON as its digits without zeros at either end, and its power of ten.
+func canonicalNumber(text string) json.Number {
+	mantissa, power, _ := strings.Cut(strings.ToLower(text), "e")
+	digits, negative := strings.CutPrefix(mantissa, "-")
+	whole, fraction, _ := strings.Cut(digits, ".")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	short := strings.TrimRight(digits, "0")
+	if short == "" {
+		return "0"
+	}
+	exponent, ok := new(big.Int).SetString(cmp.Or(power, "0"), 10)
+	if !ok {
+		return json.Number(text)
+	}
+	exponent.Add(exponent, big.NewInt(int64(len(digits)-len(short)-len(fraction))))
+	if negative {
+		short = "-" + short
+	}
+	return json.Number(short + "e" + exponent.String())
 }
