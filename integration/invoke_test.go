@@ -53,6 +53,7 @@ export const good = async (event) => {
 export const writes = async () => { fs.writeFileSync('/var/task/file', 'x'); return 'written'; };
 export const shares = async () => { fs.writeFileSync('/dev/shm/file', 'x'); return 'written'; };
 export const rises = async () => cp.execFileSync('/var/task/setuid-cat', ['/var/task/secret']).toString();
+export const forks = async () => cp.execFileSync('sh', ['-c', 'x=$(head -c 16M /dev/zero | tr "\\0" x); for n in 1 2 3 4 5 6 7 8 9; do (sleep 1; :) & done; wait; echo ${#x}']).toString();
 export const opens = async () => {
   const all = [];
   try { for (;;) all.push(fs.openSync('/dev/null')); } finally { all.forEach((file) => fs.closeSync(file)); }
@@ -82,7 +83,7 @@ func limitedApplication(t *testing.T, b *bed) (template string) {
 	add := func(name, properties, metadata string) {
 		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, " + properties + "}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app" + metadata + "}\n"
 	}
-	for _, handler := range []string{"good", "writes", "shares", "rises", "opens", "reads", "sleeps", "throws", "exits", "large", "missing"} {
+	for _, handler := range []string{"good", "writes", "shares", "rises", "opens", "forks", "reads", "sleeps", "throws", "exits", "large", "missing"} {
 		add(handler, "Timeout: 2, MemorySize: 160, ImageConfig: {Command: [app."+handler+"]}, Environment: {Variables: {COLOR: !Ref Color, TOPIC: !Ref Topic}}", "")
 	}
 	add("fills", "Timeout: 60, MemorySize: 256, ImageConfig: {Command: [app.fills]}", "")
@@ -155,6 +156,11 @@ func TestInvokeLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("processes that share memory", func(t *testing.T) {
+		if r := b.invoked(template, "forks"); r.code != 0 || r.stdout != `"16777216\n"` {
+			t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+		}
+	})
 	t.Run("variables of a file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "env.json")
 		must(t, os.WriteFile(file, []byte(`{"good": {"COLOR": "red", "OTHER": "x"}, "writes": {"COLOR": "green"}}`), 0o600))

@@ -168,7 +168,7 @@ func (in *instance) start(ctx context.Context, limit time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("serve the Runtime API: %w", err)
 	}
-	r.memory = watchMemory(in.spec.Memory, r.killAll)
+	r.memory = watchMemory(in.spec.Memory, in.spec.UID, in.spec.GID, r.killAll)
 	r.server = &http.Server{Handler: r.api, ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.server.Serve(listener) }()
 	in.runtime = r

@@ -28,15 +28,17 @@ type memory struct {
 	over     atomic.Bool  // the limit was exceeded
 	seen     atomic.Int64 // the most bytes
 	rests    atomic.Bool
+	shared   sharedMemory
 	woken    chan struct{}
 	end      chan struct{}
 	once     sync.Once
 	watching sync.WaitGroup
 }
 
-// watchMemory calls kill when the processes have more than limit bytes. A limit of 0 is none.
-func watchMemory(limit int64, kill func()) *memory {
-	m := &memory{limit: limit, kill: kill, woken: make(chan struct{}, 1), end: make(chan struct{})}
+// watchMemory calls kill when the processes, which are those of a user, have more than limit bytes. A
+// limit of 0 is none.
+func watchMemory(limit int64, uid, gid uint32, kill func()) *memory {
+	m := &memory{limit: limit, kill: kill, shared: sharedMemory{uid: int(uid), gid: int(gid)}, woken: make(chan struct{}, 1), end: make(chan struct{})}
 	m.watching.Go(m.watch)
 	return m
 }
@@ -101,6 +103,9 @@ func (m *memory) note(pids []int) {
 	for _, pid := range pids {
 		now += resident(pid)
 	}
+	if m.limit > 0 && now > m.limit && len(pids) > 1 {
+		now = min(now, m.shared.of(pids))
+	}
 	for {
 		most := m.seen.Load()
 		if now <= most || m.seen.CompareAndSwap(most, now) {
@@ -140,22 +145,4 @@ func descendants(pid int) (all []int) {
 		}
 	}
 	return all
-}
-
-// resident returns the memory of a process in bytes, without what a kernel can take back at any time,
-// such as the pages of a program's file: proc_pid_status(5).
-func resident(pid int) (sum int64) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0 // it has ended
-	}
-	for line := range bytes.Lines(data) {
-		key, value, _ := bytes.Cut(line, []byte(":"))
-		switch string(key) {
-		case "RssAnon", "RssShmem", "VmSwap":
-			kib, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
-			sum += kib << 10
-		}
-	}
-	return sum
 }

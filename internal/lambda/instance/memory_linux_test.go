@@ -21,7 +21,7 @@ func TestWatchMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			killed := make(chan struct{})
-			m := watchMemory(32<<20, func() { close(killed) })
+			m := watchMemory(32<<20, uint32(os.Getuid()), uint32(os.Getgid()), func() { close(killed) })
 			m.rest()
 			if !rests {
 				m.wake()
