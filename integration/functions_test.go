@@ -190,3 +190,14 @@ func functionOf(line string) string {
 	function, _, _ := strings.Cut(name, "-")
 	return function
 }
+
+// nodeFunctionBase publishes the base images of functions, and returns the one for Node.js.
+func nodeFunctionBase(t *testing.T, b *bed) string {
+	t.Helper()
+	bases, err := testenv.FunctionBases(t.Context())
+	must(t, err)
+	must(t, b.Registry.PublishAll(bases))
+	base, err := b.Registry.Ref(testenv.NodeFunctionBase)
+	must(t, err)
+	return base
+}

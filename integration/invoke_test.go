@@ -14,8 +14,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-
-	"github.com/samforge/samforge/integration/testenv"
 )
 
 // The functions of the example answer their events, each in its language, and say what they needed.
@@ -74,11 +72,7 @@ export const large = async () => 'x'.repeat(7 << 20);
 // own do not run.
 func limitedApplication(t *testing.T, b *bed) (template string) {
 	t.Helper()
-	bases, err := testenv.FunctionBases(t.Context())
-	must(t, err)
-	must(t, b.Registry.PublishAll(bases))
-	base, err := b.Registry.Ref(testenv.NodeFunctionBase)
-	must(t, err)
+	base := nodeFunctionBase(t, b)
 	text := "Transform: AWS::Serverless-2016-10-31\nParameters: {Color: {Type: String, Default: blue}}\nResources:\n"
 	add := func(name, properties, metadata string) {
 		text += "  " + name + ":\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image, " + properties + "}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: ./app" + metadata + "}\n"

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/samforge/samforge/integration/testenv"
 )
 
 // served are functions that answer requests.
@@ -29,11 +27,7 @@ export const own = async (e) => 'hello ' + e.requestContext.http.method + e.rawP
 func TestStartAPI(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)
-	bases, err := testenv.FunctionBases(t.Context())
-	must(t, err)
-	must(t, b.Registry.PublishAll(bases))
-	base, err := b.Registry.Ref(testenv.NodeFunctionBase)
-	must(t, err)
+	base := nodeFunctionBase(t, b)
 	text := "Transform: AWS::Serverless-2016-10-31\nResources:\n"
 	for name, properties := range map[string]string{
 		"rest":   "Events: {A: {Type: Api, Properties: {Path: '/rest/{id}', Method: any}}, B: {Type: Api, Properties: {Path: !Ref Queue, Method: get}}}",

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/samforge/samforge/integration/testenv"
 )
 
 // A function that changes is built and invoked again, and no other one. Mistakes end nothing,
@@ -14,11 +12,7 @@ import (
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)
-	bases, err := testenv.FunctionBases(t.Context())
-	must(t, err)
-	must(t, b.Registry.PublishAll(bases))
-	base, err := b.Registry.Ref(testenv.NodeFunctionBase)
-	must(t, err)
+	base := nodeFunctionBase(t, b)
 	dir := t.TempDir()
 	write := func(name, text string) {
 		path := filepath.Join(dir, name)
