@@ -174,6 +174,7 @@ func TestInvokeLimits(t *testing.T) {
 			{[]string{"--image", ref, "--memory", "256", "--timeout", "10"}, 0, `"memory":"256"`},
 			{[]string{"--image", b.repo("invoked/nowhere:1")}, 1, ""},
 			{[]string{"--image", "upper/Case"}, 2, ""},
+			{[]string{"--image", ref, "--timeout", "99999999999"}, 2, ""},
 			{[]string{"--image", ref, "good"}, 2, ""},
 		} {
 			if r := run(t, b.env, append([]string{"invoke", "-q", "--builder", b.Buildkitd.Addr}, c.args...)...); r.code != c.code || !strings.Contains(r.stdout, c.want) {
@@ -267,6 +268,7 @@ func TestInvokeLimits(t *testing.T) {
 		"no template":  {[]string{"good", "-t", event}, ""},
 		"a zip file":   {[]string{"zip"}, "the code of zip is no image: sam build, sam local invoke"},
 		"two of them":  {[]string{"good", "writes"}, "takes one function"},
+		"no times":     {[]string{"good", "--invocations", "0"}, "--invocations is at least 1"},
 		"a wrong flag": {[]string{"good", "--nope"}, "unknown flag"},
 	} {
 		t.Run(name, func(t *testing.T) {

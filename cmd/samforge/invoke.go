@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -133,6 +134,9 @@ func (f *runFlags) keys(c *cobra.Command) (variables map[string]string, region s
 }
 
 func (f *invokeFlags) run(c *cobra.Command, args []string) error {
+	if f.invocations < 1 {
+		return &usageError{errors.New("--invocations is at least 1")}
+	}
 	find := f.ofTemplate
 	if f.image != "" {
 		find = f.ofImage
@@ -201,12 +205,15 @@ func (f *invokeFlags) ofTemplate(c *cobra.Command, args []string) (*project.Proj
 // ofImage returns an image as it is, with the limits of the flags.
 func (f *invokeFlags) ofImage(c *cobra.Command, args []string) (*project.Project, invoke.Function, error) {
 	function := invoke.Default("function")
-	function.Timeout, function.Memory = time.Duration(f.timeout)*time.Second, f.memory
 	switch {
 	case len(args) > 0 || c.Flags().Changed("template-file"):
 		return nil, function, &usageError{errors.New("--image names the image, so that there is no function of a template: leave one of them out")}
-	case f.timeout < 1 || f.memory < 1:
-		return nil, function, &usageError{errors.New("--timeout and --memory are at least 1")}
+	case f.timeout < 1 || f.memory < 1 || f.timeout > math.MaxInt32 || f.memory > math.MaxInt32:
+		return nil, function, &usageError{fmt.Errorf("--timeout and --memory are at least 1, and at most %d", math.MaxInt32)}
+	}
+	function.Timeout, function.Memory = time.Duration(f.timeout)*time.Second, f.memory
+	for _, warning := range function.OutOfRange() {
+		fmt.Fprintln(c.ErrOrStderr(), "WARNING: "+warning)
 	}
 	if f.envVars != "" {
 		if err := function.AddVariables(f.envVars); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -47,13 +48,13 @@ func Of(f *samtemplate.Function) (of Function, warnings []string) {
 		return u != nil
 	}
 	if !unknown("Timeout", f.Timeout.Unresolved) {
-		of.Timeout = time.Duration(f.Timeout.N) * time.Second
+		of.Timeout = time.Duration(min(f.Timeout.N, math.MaxInt32)) * time.Second
 	}
 	if !unknown("MemorySize", f.MemorySize.Unresolved) {
-		of.Memory = int64(f.MemorySize.N)
+		of.Memory = int64(min(f.MemorySize.N, math.MaxInt32))
 	}
 	if !unknown("EphemeralStorage", f.EphemeralStorage.Unresolved) {
-		of.Storage = int64(f.EphemeralStorage.N)
+		of.Storage = int64(min(f.EphemeralStorage.N, math.MaxInt32))
 	}
 	if !unknown("ImageConfig", f.ImageConfig.Unresolved) {
 		of.EntryPoint, of.Command = samtemplate.RevealAll(f.ImageConfig.EntryPoint), samtemplate.RevealAll(f.ImageConfig.Command)
@@ -66,7 +67,21 @@ func Of(f *samtemplate.Function) (of Function, warnings []string) {
 		}
 		of.Environment[variable.Name] = variable.Value.Reveal()
 	}
-	return of, warnings
+	return of, append(warnings, of.OutOfRange()...)
+}
+
+// OutOfRange returns a warning for each setting with which Lambda refuses a function:
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+func (f Function) OutOfRange() (warnings []string) {
+	for _, setting := range []struct {
+		name             string
+		got, least, most int64
+	}{{"Timeout", int64(f.Timeout / time.Second), 1, 900}, {"MemorySize", f.Memory, 128, 10240}, {"EphemeralStorage", f.Storage, 512, 10240}} {
+		if setting.got < setting.least || setting.got > setting.most {
+			warnings = append(warnings, fmt.Sprintf("%s is %d, and Lambda takes %d to %d", setting.name, setting.got, setting.least, setting.most))
+		}
+	}
+	return warnings
 }
 
 // initTimeout is how long a runtime may take to start:

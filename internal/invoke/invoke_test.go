@@ -89,6 +89,17 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+// A setting that Lambda does not take is named, and not too large for a computation.
+func TestOutOfRange(t *testing.T) {
+	t.Parallel()
+	settings := strings.NewReplacer("Timeout: 7", "Timeout: 9999999999999", "MemorySize: 512", "MemorySize: 64", "Size: 1024", "Size: 10241")
+	f, warnings := Of(load(t, map[string]string{"template.yaml": settings.Replace(functions)}).AllFunctions()[0])
+	want := []string{"Timeout is 2147483647, and Lambda takes 1 to 900", "MemorySize is 64, and Lambda takes 128 to 10240", "EphemeralStorage is 10241, and Lambda takes 512 to 10240"}
+	if f.Timeout <= 0 || f.Storage != 10241 || len(warnings) != 4 || !slices.Equal(warnings[1:], want) {
+		t.Errorf("%+v\n%q", f, warnings)
+	}
+}
+
 // Events are beside the template, or where the function says.
 func TestProofs(t *testing.T) {
 	t.Parallel()
