@@ -62,11 +62,11 @@ var kinds = []*kind{
 	}},
 }
 
-const privateKilled = "a client's private buildkitd is killed"
+const privateKilled = "the private builders of clients are killed"
 
-// concernsVictim reports whether a fault that happens to a client can happen to its victim.
-func (f *fault) concernsVictim() bool {
-	return f.victim != nil && (f.name != privateKilled || strings.Contains(f.victim.name, "private"))
+// can reports whether a fault that happens to clients can happen to its victim.
+func (f *fault) can() bool {
+	return f.victim != nil && (f.name != privateKilled || f.victim.private)
 }
 
 // fault is something that goes wrong on purpose.
@@ -133,7 +133,7 @@ func (s *soak) inject(ctx, limit context.Context) {
 	}
 	for {
 		f, after := s.next(s.plan)
-		for after > 0 || f.target == clients && !f.concernsVictim() {
+		for after > 0 || f.target == clients && !f.can() {
 			select {
 			case f.victim = <-s.events:
 				after--
@@ -173,7 +173,7 @@ func (s *soak) next(plan *rand.Rand) (f *fault, after int) {
 func (f *fault) concerns(r *run) bool {
 	switch f.target {
 	case clients:
-		return r == f.victim
+		return r == f.victim || f.name == privateKilled && r.private
 	case builders:
 		return r.builder == f.builder
 	}

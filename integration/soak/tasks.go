@@ -18,8 +18,8 @@ type task struct {
 	command func(r *run) (args, env []string)
 	// writes says that a run writes the file run.output, unless it fails.
 	writes bool
-	// large says that it pulls large images.
-	large bool
+	// large says that it pulls large images, and private that it starts a builder of its own.
+	large, private bool
 	// exit is the exit code without faults, and prints the output, see run.printed.
 	exit   int
 	prints string
@@ -47,7 +47,7 @@ func (s *soak) allTasks() []*task {
 		{name: "plugin: a Dockerfile", command: s.step},
 		{name: "plugin: a bake file", command: s.bakeStep},
 		{name: "plugin: Amazon ECR", command: s.amazonStep},
-		{name: "plugin: a private buildkitd", command: s.privateStep},
+		{name: "plugin: a private buildkitd", command: s.privateStep, private: true},
 	}
 }
 
