@@ -119,7 +119,9 @@ var differing = []struct {
 }{
 	{variable, "ID"},
 	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "DIGEST"},
-	{regexp.MustCompile(`unix:///\S*samforge-testenv-\d+/`), "unix:///"},
+	{regexp.MustCompile(`unix:///\S*samforge-testenv-\d+/(?:relay|buildkitd).sock`), "BUILDER"},
+	{regexp.MustCompile(`(?m)^(?:time=.*|  \S+@DIGEST)\n?`), ""}, // lines of a builder's log, and what was pushed
+	{regexp.MustCompile(`^samforge: [^:]+: lost`), "samforge: TARGETS: lost"},
 	{regexp.MustCompile(`/\S*samforge-(?:testenv|soak)-\d+/`), "/"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "HOST"},
 	{regexp.MustCompile(`(?:run|shared)-\d+`), "run-N"},

@@ -151,6 +151,9 @@ func (r *report) warn() {
 
 // explain adds what to do to errors that only say what happened.
 func explain(err error, t project.Target, result builder.Result) error {
+	if errors.As(err, new(*builder.LostError)) {
+		return err // whatever it says is about the builder
+	}
 	if strings.Contains(err.Error(), "no space left on device") {
 		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
 	}

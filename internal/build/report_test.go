@@ -38,6 +38,10 @@ already pushed (the same command pushes the rest):
 func TestFailedErrorWithoutABuilder(t *testing.T) {
 	t.Parallel()
 	failed := &FailedError{pushing: true, Failures: []builder.Result{{Name: "java21", Err: &builder.LostError{Builder: "buildkitd", Err: errors.New("EOF")}}}}
+	lost := &builder.LostError{Builder: "buildkitd", Err: errors.New("dial unix /b.sock: connect: connection refused")}
+	if err := explain(lost, project.Target{Base: "docker.io/library/alpine"}, builder.Result{}); err != error(lost) {
+		t.Errorf("the error of a lost builder becomes one of a registry: %v", err)
+	}
 	if got := failed.Error(); !strings.HasSuffix(got, "\nnothing is known to have been pushed") {
 		t.Errorf("the error is\n%s", got)
 	}

@@ -179,7 +179,7 @@ var (
 	grpcWrapping = regexp.MustCompile(`(?s)^.*connection error: desc = "(.*)"$`)
 	dialWrapping = regexp.MustCompile(`^transport: (?:[Ee]rror while dialing:? ?)+`)
 	// The words around the operating system's when a connection breaks off.
-	brokenWrapping = regexp.MustCompile(`^.*(?:error reading from server|error reading server preface|failed to write client preface): (?:(?:read|write) \S+ \S+: (?:(?:read|write): )?)?`)
+	brokenWrapping = regexp.MustCompile(`^.*(?:error reading from server|error reading server preface|failed to write client preface|failed to list workers: Unavailable): (?:(?:read|write) \S+ \S+: (?:(?:read|write): )?)?`)
 )
 
 // reason returns err without gRPC's layers of "connection error: desc = …", which hide the

@@ -195,6 +195,7 @@ func TestReason(t *testing.T) {
 		`rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix /run/b.sock: connect: no such file or directory"`: "dial unix /run/b.sock: connect: no such file or directory",
 		`rpc error: code = Unavailable desc = connection error: desc = "error reading server preface: EOF"`:                                                         "it closed the connection",
 		`connection error: desc = "transport: failed to write client preface: write unix @->/run/b.sock: write: broken pipe"`:                                       "broken pipe",
+		"failed to list workers: Unavailable: write unix @->/run/b.sock: write: broken pipe":                                                                        "broken pipe",
 		"failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF":                                                             "it closed the connection",
 		"failed to solve: Unavailable: error reading from server: read tcp 10.0.0.1:40000->10.0.0.2:1234: read: connection reset by peer":                           "connection reset by peer",
 		"failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 2":                                                                  "failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
