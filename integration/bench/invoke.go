@@ -69,12 +69,9 @@ func (b *bench) invocations(ctx context.Context) error {
 		b.claimBelow("what an invocation adds to the handler's own time", added.median(), time.Second)
 		over := quotient(ten.median(), once.median())
 		b.claim(over <= 1.5, "ten invocations take at most 1.5x one", fmt.Sprintf("%.2fx", over))
-		requests, err := b.served(ctx, d.Addr, template)
-		if err != nil {
+		if err := b.served(ctx, d.Addr, template); err != nil {
 			return err
 		}
-		b.say("a request to samforge start-api, answered by a warm instance, takes %.1f ms (%.1f to %.1f)",
-			1000*requests.median().Seconds(), 1000*slices.Min(requests).Seconds(), 1000*slices.Max(requests).Seconds())
 		pulled := 0
 		for _, pull := range b.registry.Pulls() {
 			if pull.Kind == "layer" {
@@ -84,6 +81,18 @@ func (b *bench) invocations(ctx context.Context) error {
 		b.claim(pulled == 0, "no layer is pulled", strconv.Itoa(pulled))
 		return nil
 	})
+}
+
+// served says how long a request to samforge start-api takes.
+func (b *bench) served(ctx context.Context, builder, template string) error {
+	times, err := b.requests(ctx, builder, template)
+	if err != nil {
+		return err
+	}
+	milliseconds := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	b.say("a request to samforge start-api, answered by a warm instance, takes %.1f ms (%.1f to %.1f)",
+		milliseconds(times.median()), milliseconds(slices.Min(times)), milliseconds(slices.Max(times)))
+	return nil
 }
 
 // functionToInvoke writes the template of a function, and returns its path.
@@ -110,8 +119,8 @@ func (b *bench) functionToInvoke() (string, error) {
 // servedRequests is how many requests are measured, after the one that starts the instance.
 const servedRequests = 100
 
-// served returns the times of requests to samforge start-api.
-func (b *bench) served(ctx context.Context, builder, template string) (times samples, err error) {
+// requests returns the times of requests to samforge start-api.
+func (b *bench) requests(ctx context.Context, builder, template string) (times samples, err error) {
 	cmd := exec.CommandContext(ctx, b.samforge, "start-api", "-q", "--port", "0", "--builder", builder, "-t", template)
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+b.dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
