@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -169,6 +170,9 @@ func readVariables(path string) (map[string]map[string]variable, error) {
 		return nil, err
 	}
 	all, err := parseVariables(data)
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		err = fmt.Errorf("found %s at byte %d", wrong.Value, wrong.Offset)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is not of the form {\"FUNCTION\": {\"NAME\": \"VALUE\"}}: %w", path, err)
 	}

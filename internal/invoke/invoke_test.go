@@ -89,6 +89,22 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+// A file of variables that has another form is a mistake that says what is there instead.
+func TestVariablesOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`[]`: `: found array at byte 1`, `{"One": "x"}`: `: found string at byte 11`, `{"One": [1]}`: `: found array at byte 9`, ``: `: unexpected end of JSON input`,
+	} {
+		path := filepath.Join(t.TempDir(), "env.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readVariables(path); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 // A setting that Lambda does not take is named, and not too large for a computation.
 func TestOutOfRange(t *testing.T) {
 	t.Parallel()
