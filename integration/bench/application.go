@@ -180,7 +180,7 @@ func (a *application) byBake(ctx context.Context, r *applicationResults, i int) 
 			case len(caches) == 0:
 				r.bake = append(r.bake, done.wall)
 			case caches[0] == "from":
-				r.bakeCached, r.bakePulled, r.bakeRan = append(r.bakeCached, done.wall), a.layersPulled(), ran(done.stderr)
+				r.bakeCached, r.bakePulled, r.bakeRan = append(r.bakeCached, done.wall), layersPulled(a.registry), ran(done.stderr)
 			}
 			return nil
 		}
@@ -218,8 +218,8 @@ func (a *application) bakeFile(i int, caches ...string) (path string, err error)
 }
 
 // layersPulled returns how many layers were fetched from the registry.
-func (a *application) layersPulled() (layers int) {
-	for _, pull := range a.registry.Pulls() {
+func layersPulled(from *testenv.Registry) (layers int) {
+	for _, pull := range from.Pulls() {
 		if pull.Kind == "layer" {
 			layers++
 		}
@@ -253,7 +253,7 @@ func (a *application) bySamforge(ctx context.Context, r *applicationResults, i i
 	if err := onFresh("--no-skip", "--cache-from", cache); err != nil {
 		return err
 	}
-	r.cached, r.cachedPulled, r.cachedRan = append(r.cached, done.wall), a.layersPulled(), ran(done.stderr)
+	r.cached, r.cachedPulled, r.cachedRan = append(r.cached, done.wall), layersPulled(a.registry), ran(done.stderr)
 	done, err := pack("tcp://127.0.0.1:1") // there is none
 	if err != nil {
 		return err

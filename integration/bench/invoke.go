@@ -72,12 +72,7 @@ func (b *bench) invocations(ctx context.Context) error {
 		if err := b.served(ctx, d.Addr, template); err != nil {
 			return err
 		}
-		pulled := 0
-		for _, pull := range b.registry.Pulls() {
-			if pull.Kind == "layer" {
-				pulled++
-			}
-		}
+		pulled := layersPulled(b.registry)
 		b.claim(pulled == 0, "no layer is pulled", strconv.Itoa(pulled))
 		return nil
 	})

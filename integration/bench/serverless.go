@@ -230,13 +230,7 @@ var npmStep = regexp.MustCompile(`\] npm ci serverless@`)
 
 // work returns what a build has done since the registry was reset.
 func (s *serverlessBed) work(built result) work {
-	w := work{npm: len(stepsThatRan(built.stderr, npmStep)), uploaded: s.registry.Stats().Uploads}
-	for _, pull := range s.registry.Pulls() {
-		if pull.Kind == "layer" {
-			w.pulled++
-		}
-	}
-	return w
+	return work{npm: len(stepsThatRan(built.stderr, npmStep)), uploaded: s.registry.Stats().Uploads, pulled: layersPulled(s.registry)}
 }
 
 // pulledOf returns how many layers were fetched from the repositories of images. Some images share
