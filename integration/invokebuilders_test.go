@@ -121,3 +121,20 @@ func (b *bed) buildkitdIn(t *testing.T, engine *testenv.Dockerd) (address string
 	}
 	return "docker-container://buildkitd"
 }
+
+// A builder that samforge starts for an invocation leaves no temporary file.
+func TestInvokeLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b, _ := sharedBed(t)
+	env, _ := b.privateEnv()
+	temp, err := os.MkdirTemp("", "temp-") // short enough for sockets
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(temp)) })
+	r := run(t, append(env, "BUILDKIT_HOST=private://", "TMPDIR="+temp), "invoke", "-q", "-t", goApplication(t, "amd64", "answers"), "answers")
+	if r.code != 0 || !strings.Contains(r.stdout, `"did "`) {
+		t.Errorf("exit code %d, stdout %s\n%s", r.code, r.stdout, r.stderr)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

@@ -199,14 +199,15 @@ var daemonVariables = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY",
 	"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy",
 	"SSL_CERT_FILE", "SSL_CERT_DIR",
-	"HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "XDG_CONFIG_HOME",
+	"HOME", "USER", "LOGNAME", "TZ", "XDG_CONFIG_HOME",
 	"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT",
 	"BUILDKIT_STEP_LOG_MAX_SIZE", "BUILDKIT_STEP_LOG_MAX_SPEED",
 }
 
 // daemonEnv returns the environment of a private buildkitd with its sockets in run.
 func (o Options) daemonEnv(t tools, run string) []string {
-	env := []string{"PATH=" + t.path}
+	// What buildkitd leaves in its TMPDIR, such as a folder for each socket of an SSH agent, ends with it.
+	env := []string{"PATH=" + t.path, "TMPDIR=" + run}
 	for _, name := range daemonVariables {
 		if value := o.env(name); value != "" {
 			env = append(env, name+"="+value)

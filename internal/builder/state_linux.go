@@ -143,8 +143,9 @@ func (s *state) close() { _ = s.lock.Close() }
 // runPrefix begins the names of the folders for sockets.
 const runPrefix = "samforge-"
 
-// maxRunDir keeps "/rootlesskit/api.sock" below it within the 107 bytes of a Unix socket's path.
-const maxRunDir = 80
+// maxRunDir keeps "/.buildkit-ssh-sock1234567890/ssh_auth_sock" below it within the 107 bytes of a Unix
+// socket's path.
+const maxRunDir = 64
 
 // runDir creates the folder for the sockets in TMPDIR. If that path is too long or others can write
 // to it, runDir uses /tmp or a folder beside the state. It notes the name in the state, and removes
