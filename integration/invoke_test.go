@@ -177,7 +177,7 @@ func TestInvokeLimits(t *testing.T) {
 			{[]string{"--image", ref, "--timeout", "99999999999"}, 2, ""},
 			{[]string{"--image", ref, "good"}, 2, ""},
 		} {
-			if r := run(t, b.env, append([]string{"invoke", "-q", "--builder", b.Buildkitd.Addr}, c.args...)...); r.code != c.code || !strings.Contains(r.stdout, c.want) {
+			if r := run(t, b.env, append([]string{"invoke", "-q", "--builder", b.Buildkitd.Addr}, c.args...)...); r.code != c.code || !strings.Contains(r.stdout, c.want) || strings.Contains(r.stderr, "Dockerfile") {
 				t.Errorf("%q: exit code %d, stdout %s\n%s", c.args, r.code, r.stdout, r.stderr)
 			}
 		}

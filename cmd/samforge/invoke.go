@@ -164,6 +164,9 @@ func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 	}
 	f.build.Step, f.build.BuildOnly, f.build.Registries = invoker, true, f.registries(c)
 	if _, err := build.Build(c.Context(), p, f.build); err != nil {
+		if failed := (*build.FailedError)(nil); !p.IsTemplate() && c.Context().Err() == nil && errors.As(err, &failed) {
+			err = errors.New(err.Error()) // without the lines of a Dockerfile, which is samforge's own
+		}
 		return err
 	}
 	if invoker.Failed() != nil {

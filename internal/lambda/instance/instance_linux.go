@@ -170,7 +170,7 @@ func (in *instance) start(ctx context.Context, limit time.Duration) error {
 	}
 	r.memory = watchMemory(in.spec.Memory, in.spec.UID, in.spec.GID, r.killAll)
 	r.server = &http.Server{Handler: r.api, ReadHeaderTimeout: time.Minute}
-	go func() { _ = r.server.Serve(listener) }()
+	go func() { _ = r.server.Serve(limitConnections(listener, maxConnections)) }()
 	in.runtime = r
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	defer cancel()
