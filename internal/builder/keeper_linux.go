@@ -72,7 +72,8 @@ func keep(run string, argv []string, oneID bool) int {
 		fmt.Fprintln(os.Stderr, "adopt what build steps leave behind:", err)
 		return 1
 	}
-	if err := ownMounts(); err != nil {
+	leave, err := ownMounts()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "make a mount namespace:", err)
 		return 1
 	}
@@ -97,22 +98,32 @@ func keep(run string, argv []string, oneID bool) int {
 	}()
 	_ = cmd.Wait()
 	killOrphans()
-	_ = os.RemoveAll(run)
+	// Where a buildkitd that was killed has mounted its state, this would remove it too.
+	if leave() == nil {
+		_ = os.RemoveAll(run)
+	}
 	return exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus))
 }
 
 // ownMounts gives this thread and its children a mount namespace. They see what the machine mounts
-// and unmounts, but not the other way round. A user who may not make a mount namespace may not
-// mount either, or already has one, made by rootlesskit.
-func ownMounts() error {
-	err := unix.Unshare(unix.CLONE_NEWNS)
+// and unmounts, but not the other way round. leave takes this thread back to the one before. A user
+// who may not make a mount namespace may not mount either, or already has one, made by rootlesskit.
+func ownMounts() (leave func() error, err error) {
+	before, err := os.Open("/proc/thread-self/ns/mnt")
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Unshare(unix.CLONE_NEWNS)
 	if err == nil {
 		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")
 	}
 	if errors.Is(err, os.ErrPermission) {
-		return nil
+		return before.Close, nil
 	}
-	return err
+	return func() error {
+		defer before.Close()
+		return unix.Setns(int(before.Fd()), unix.CLONE_NEWNS)
+	}, err
 }
 
 // killOrphans kills this process's children, then those that it inherits from them, until none is

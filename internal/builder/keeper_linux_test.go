@@ -1,7 +1,10 @@
 package builder
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +28,29 @@ func TestKeeperEndsAsItsProgramDoes(t *testing.T) {
 	out, err := keeperCommand(t.TempDir(), []string{"/no/such/buildkitd"}).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "/no/such/buildkitd: no such file") {
 		t.Errorf("a program that does not exist: %v\n%s", err, out)
+	}
+}
+
+// What a killed program has mounted in the folder that the keeper removes stays where it is.
+func TestKeeperRemovesNothingThroughMounts(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("only root mounts")
+	}
+	state, run := t.TempDir(), filepath.Join(t.TempDir(), "run")
+	kept := filepath.Join(state, "kept")
+	if err := errors.Join(os.WriteFile(kept, []byte("x"), 0o600), os.Mkdir(run, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	script := "mkdir " + run + "/mount && mount --bind " + state + " " + run + "/mount && test -e " + run + "/mount/kept && kill -KILL $$"
+	cmd := keeperCommand(run, []string{"/bin/sh", "-c", script})
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 137 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(run); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
 	}
 }
 
