@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -72,7 +71,7 @@ func (b *bed) peakOfStep(dir string, settings ...string) (peak int64) {
 	// The rusage of a process is at least the memory of this one, which it shares until it executes
 	// samforge. The progress ends after the last file was sent.
 	cmd.Stderr = writer(func(p []byte) {
-		peak = max(peak, highWater(cmd.Process.Pid))
+		peak = max(peak, testenv.MemoryOf(cmd.Process.Pid, "VmHWM"))
 		printed.Write(p)
 	})
 	if err := cmd.Run(); err != nil {
@@ -86,14 +85,6 @@ type writer func([]byte)
 func (w writer) Write(p []byte) (int, error) {
 	w(p)
 	return len(p), nil
-}
-
-// highWater returns VmHWM of proc_pid_status(5) in bytes.
-func highWater(pid int) int64 {
-	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, after, _ := strings.Cut(string(data), "VmHWM:")
-	kilobytes, _ := strconv.ParseInt(strings.Fields(after + " 0")[0], 10, 64)
-	return kilobytes << 10
 }
 
 // counted returns the address of a builder, and how many bytes are sent to it.

@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
 )
 
 // limit is the time after which a run counts as one that never ends.
@@ -120,14 +121,8 @@ func (s *soak) wait(ctx context.Context, r *run) error {
 // measure records the peak of the run's resident set so far. What the kernel reports at the end of a
 // process includes that of the process that forked it.
 func (r *run) measure() {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
-	if found := peakLine.FindSubmatch(status); err == nil && found != nil {
-		kilobytes, _ := strconv.ParseInt(string(found[1]), 10, 64)
-		r.peak = kilobytes << 10
-	}
+	r.peak = max(r.peak, testenv.MemoryOf(r.cmd.Process.Pid, "VmHWM"))
 }
-
-var peakLine = regexp.MustCompile(`(?m)^VmHWM:\s*(\d+) kB$`)
 
 // variable matches what differs from run to run in what a function answers.
 var variable = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z`)

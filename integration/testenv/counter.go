@@ -51,18 +51,17 @@ type Upload struct {
 type pullKey struct{ repository, digest string }
 
 type counter struct {
-	mu       sync.Mutex
-	pulls    map[pullKey]*Pull
-	uploaded map[string]bool      // digests
-	accepted map[string]int       // see Accepted
-	began    map[string]time.Time // by the registry's name of an upload
-	uploads  []Upload
-	stats    Stats
-	kinds    map[string]string // digest -> Kind, from the manifests that went by
+	mu      sync.Mutex
+	pulls   map[pullKey]*Pull
+	puts    map[string]int       // of manifests that were accepted, by REPOSITORY:TAG
+	began   map[string]time.Time // by the registry's name of an upload
+	uploads []Upload
+	stats   Stats             // without Uploads
+	kinds   map[string]string // digest -> Kind, from the manifests that went by
 }
 
 func newCounter() *counter {
-	return &counter{pulls: map[pullKey]*Pull{}, uploaded: map[string]bool{}, accepted: map[string]int{}, began: map[string]time.Time{}, kinds: map[string]string{}}
+	return &counter{pulls: map[pullKey]*Pull{}, puts: map[string]int{}, began: map[string]time.Time{}, kinds: map[string]string{}}
 }
 
 // splitPath splits /v2/<repository>/{manifests,blobs}/<rest>.
@@ -105,7 +104,7 @@ func (c *counter) response(res *http.Response) error {
 	case kind == "manifests" && req.Method == http.MethodPut && created:
 		c.add(func() {
 			c.stats.ManifestPuts++
-			c.accepted[repository+":"+rest]++
+			c.puts[repository+":"+rest]++
 		})
 	case upload && req.Method == http.MethodPost && created && query.Has("mount"):
 		c.add(func() { c.stats.Mounts++ })
@@ -118,9 +117,6 @@ func (c *counter) response(res *http.Response) error {
 			name := path.Base(req.URL.Path)
 			c.uploads = append(c.uploads, Upload{repository, query.Get("digest"), c.began[name], time.Now()})
 			delete(c.began, name)
-			c.stats.Uploads++
-			c.uploaded[query.Get("digest")] = true
-			c.accepted[repository+"@"+query.Get("digest")]++
 		})
 	case kind == "blobs" && req.Method == http.MethodHead:
 		c.add(func() { c.stats.BlobHeads++ })
@@ -182,8 +178,7 @@ func (c *counter) learn(data []byte) {
 func (r *Registry) Reset() {
 	r.counter.add(func() {
 		r.counter.pulls = map[pullKey]*Pull{}
-		r.counter.uploaded = map[string]bool{}
-		r.counter.accepted = map[string]int{}
+		r.counter.puts = map[string]int{}
 		r.counter.uploads = nil
 		r.counter.stats = Stats{}
 	})
@@ -193,7 +188,9 @@ func (r *Registry) Reset() {
 func (r *Registry) Stats() Stats {
 	r.counter.mu.Lock()
 	defer r.counter.mu.Unlock()
-	return r.counter.stats
+	stats := r.counter.stats
+	stats.Uploads = len(r.counter.uploads)
+	return stats
 }
 
 // Accepted returns how often each blob was accepted after its bytes were sent, as
@@ -201,7 +198,11 @@ func (r *Registry) Stats() Stats {
 func (r *Registry) Accepted() map[string]int {
 	r.counter.mu.Lock()
 	defer r.counter.mu.Unlock()
-	return maps.Clone(r.counter.accepted)
+	accepted := maps.Clone(r.counter.puts)
+	for _, u := range r.counter.uploads {
+		accepted[u.Repository+"@"+u.Digest]++
+	}
+	return accepted
 }
 
 // Uploads returns the blobs that were accepted after their bytes were sent, in the order of that,
@@ -254,14 +255,13 @@ func (r *Registry) UploadedOf(ctx context.Context, ref string) (layers int, err 
 	if err != nil {
 		return 0, err
 	}
-	r.counter.mu.Lock()
-	defer r.counter.mu.Unlock()
-	for digest := range image {
-		if r.counter.uploaded[digest] {
-			layers++
+	uploaded := map[string]bool{}
+	for _, u := range r.Uploads() {
+		if _, ok := image[u.Digest]; ok {
+			uploaded[u.Digest] = true
 		}
 	}
-	return layers, nil
+	return len(uploaded), nil
 }
 
 // ImageLayers returns the layers of the image at ref, as digest -> compressed size in bytes; for an

@@ -8,10 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 // Heap is what a buildkitd holds after a garbage collection.
@@ -74,13 +72,4 @@ func (b *Buildkitd) Profile(ctx context.Context, page string) (string, error) {
 }
 
 // Memory returns the resident set of the registry's program in bytes.
-func (r *Registry) Memory() int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.process.cmd.Process.Pid))
-	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmRSS:" {
-			kilobytes, _ := strconv.ParseInt(fields[1], 10, 64)
-			return kilobytes << 10
-		}
-	}
-	return 0
-}
+func (r *Registry) Memory() int64 { return MemoryOf(r.process.cmd.Process.Pid, "VmRSS") }

@@ -1,4 +1,4 @@
-// Keeping state in memory, where there is enough.
+// What is in memory: the state of builders where there is enough, and what processes have.
 
 package testenv
 
@@ -28,13 +28,22 @@ func hasMemory() bool {
 }
 
 // availableMemory returns MemAvailable of proc_meminfo(5) in bytes, 0 if it is unknown.
-func availableMemory() int64 {
-	data, err := os.ReadFile("/proc/meminfo")
+func availableMemory() int64 { return sizeIn("/proc/meminfo", "MemAvailable") }
+
+// MemoryOf returns a size of a process in proc_pid_status(5), such as VmRSS or VmHWM, in bytes; 0 if the
+// process has ended.
+func MemoryOf(pid int, field string) int64 {
+	return sizeIn("/proc/"+strconv.Itoa(pid)+"/status", field)
+}
+
+// sizeIn returns a size that a file of the kernel has in kilobytes.
+func sizeIn(file, field string) int64 {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}
 	for line := range bytes.Lines(data) {
-		if fields := bytes.Fields(line); len(fields) >= 2 && string(fields[0]) == "MemAvailable:" {
+		if fields := bytes.Fields(line); len(fields) >= 2 && string(fields[0]) == field+":" {
 			kilobytes, _ := strconv.ParseInt(string(fields[1]), 10, 64)
 			return kilobytes << 10
 		}

@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -199,7 +200,7 @@ func (i *Invoker) Run(ctx context.Context, c gateway.Client, t project.Target, r
 func (i *Invoker) solve(ctx context.Context, c gateway.Client, t project.Target, res *gateway.Result, in *running, tmp llb.MountOption, shared bool) error {
 	of := t.Name
 	if !shared {
-		of += newID()
+		of += uuid.NewString()
 	}
 	socket := "samforge-" + digest.FromString(of).Encoded()[:16]
 	i.mu.Lock()
@@ -237,11 +238,8 @@ func (i *Invoker) definition(ctx context.Context, t project.Target, res *gateway
 	}
 	platform := t.Platforms[0]
 	of := i.programs[platform.Architecture]
-	if of == nil && i.missing[platform.Architecture] != nil {
-		return nil, i.missing[platform.Architecture]
-	}
 	if of == nil {
-		return nil, fmt.Errorf("Lambda has no architecture %s", platform.Architecture)
+		return nil, cmp.Or(i.missing[platform.Architecture], fmt.Errorf("Lambda has no architecture %s", platform.Architecture))
 	}
 	source := llb.Local(of.name, llb.SharedKeyHint(of.name+of.hash.Encoded()), llb.WithCustomName("[internal] load the program of an instance"))
 	network := pb.NetMode_NONE

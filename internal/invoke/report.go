@@ -1,21 +1,12 @@
 package invoke
 
 import (
-	"crypto/rand"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/samforge/samforge/internal/lambda/instance"
 )
-
-// newID returns the ID of a request, a random UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // which never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
 
 // print writes the end of an invocation as Lambda logs it.
 func (i *Invoker) print(id string, f Function, report *instance.Report) {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"iter"
 
+	"github.com/google/uuid"
+
 	"github.com/samforge/samforge/internal/lambda/instance"
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
@@ -119,7 +121,7 @@ func (in *running) own(out io.Writer) *Request {
 // exchange sends the instance one event, and passes on what it says until the invocation is over.
 func (i *Invoker) exchange(in *running, request *Request, l *link) (*instance.Report, error) {
 	invocation := runtimeapi.Invocation{
-		ID: newID(), Event: request.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
+		ID: uuid.NewString(), Event: request.Event, TraceID: "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
 		ARN: "arn:aws:lambda:" + i.opt.Region + ":" + runtimeapi.AccountID + ":function:" + in.Name,
 	}
 	fmt.Fprintf(i.opt.Stderr, "START RequestId: %s Version: $LATEST\n", invocation.ID)

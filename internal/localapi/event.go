@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 	"github.com/samforge/samforge/samtemplate"
 )
 
@@ -26,9 +27,9 @@ func (e *endpoint) event(r *http.Request, parameters map[string]string, body []b
 		headers.Set(name, value)
 	}
 	moment := now.UTC().Format("02/Jan/2006:15:04:05 -0700") // as the common log format has it
-	about := fields{"accountId": "123456789012", "apiId": "1234567890", "domainName": r.Host, "requestId": rand.Text(), "stage": samtemplate.DefaultRoute}
+	about := fields{"accountId": runtimeapi.AccountID, "apiId": "1234567890", "domainName": r.Host, "requestId": rand.Text(), "stage": samtemplate.DefaultRoute}
 	event := fields{"pathParameters": parameters, "stageVariables": nil, "requestContext": about, "isBase64Encoded": false}
-	caller := fields{"sourceIp": source, "userAgent": r.UserAgent(), "method": r.Method, "path": r.URL.Path, "protocol": r.Proto}
+	caller := fields{"sourceIp": source, "userAgent": r.UserAgent()}
 	if e.Payload == "1.0" {
 		maps.Copy(about, fields{"identity": caller, "httpMethod": r.Method, "path": r.URL.Path, "resourcePath": e.Path, "protocol": r.Proto, "requestTime": moment, "requestTimeEpoch": now.UnixMilli()})
 		event.addV1(r, headers, body)
@@ -39,6 +40,7 @@ func (e *endpoint) event(r *http.Request, parameters map[string]string, body []b
 		}
 	} else {
 		key := strings.TrimPrefix(e.Method+" "+e.Path, samtemplate.DefaultRoute+" ")
+		maps.Copy(caller, fields{"method": r.Method, "path": r.URL.Path, "protocol": r.Proto})
 		maps.Copy(about, fields{"http": caller, "routeKey": key, "domainPrefix": strings.Split(r.Host, ".")[0], "time": moment, "timeEpoch": now.UnixMilli()})
 		event.addV2(r, headers, body)
 		event["routeKey"] = key

@@ -3,13 +3,13 @@ package project
 import (
 	"path/filepath"
 
+	"github.com/moby/buildkit/frontend/dockerui"
+
 	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/internal/watch"
 	"github.com/samforge/samforge/samtemplate"
 )
-
-const ignoreFile = ".dockerignore"
 
 // Functions returns the paths of the functions of a SAM template that are selected.
 func (p *Project) Functions() []string {
@@ -51,7 +51,7 @@ type watched struct {
 func (w *watched) function(f *samtemplate.Function) {
 	dockerfile := dockerfileOf(f)
 	w.file(dockerfile, f.Path)
-	w.folder(f.ContextDir, f.Path, dockerfile+ignoreFile)
+	w.folder(f.ContextDir, f.Path, dockerfile+dockerui.DefaultDockerignoreName)
 }
 
 // file adds a file, which need not exist. Its folder does.
@@ -68,7 +68,7 @@ func (w *watched) file(path, of string) {
 
 // folder adds a build context. ignoreFiles are further ones, which take the place of its own.
 func (w *watched) folder(path, of string, ignoreFiles ...string) {
-	ignoreFiles = append(ignoreFiles, filepath.Join(path, ignoreFile))
+	ignoreFiles = append(ignoreFiles, filepath.Join(path, dockerui.DefaultDockerignoreName))
 	for _, file := range ignoreFiles {
 		w.file(file, of)
 	}

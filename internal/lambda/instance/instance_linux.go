@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
 )
 
@@ -156,6 +158,10 @@ func (in *instance) fail(report *Report, of runtimeapi.Invocation, err error) {
 	report.Memory = in.most
 }
 
+// maxConnections is how many connections a function has to the Runtime API at most: a runtime needs one
+// for each invocation that it asks for. More would take the files that the memory is read with.
+const maxConnections = 256
+
 // start starts the runtime, and waits until it and its extensions are ready.
 func (in *instance) start(ctx context.Context, limit time.Duration) error {
 	paths, names := externalExtensions()
@@ -170,7 +176,7 @@ func (in *instance) start(ctx context.Context, limit time.Duration) error {
 	}
 	r.memory = watchMemory(in.spec.Memory, in.spec.UID, in.spec.GID, r.killAll)
 	r.server = &http.Server{Handler: r.api, ReadHeaderTimeout: time.Minute}
-	go func() { _ = r.server.Serve(limitConnections(listener, maxConnections)) }()
+	go func() { _ = r.server.Serve(netutil.LimitListener(listener, maxConnections)) }()
 	in.runtime = r
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	defer cancel()

@@ -1,6 +1,6 @@
 // Package instance is an instance of a function: the process that starts the function's runtime in its
 // container, serves the Runtime API to it, and holds it to Lambda's limits. It speaks with samforge over
-// one connection. It depends on the standard library alone, because its program is sent to builders.
+// one connection. It depends on little, because its program is sent to builders.
 package instance
 
 import (

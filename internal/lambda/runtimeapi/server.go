@@ -102,8 +102,8 @@ func NewServer(of Metadata, external ...string) *Server {
 }
 
 // Invoke hands an invocation to the runtime, and writes the response to out. It returns when the
-// runtime and the extensions are ready for the next one. The error is an [*Error] if the function or the runtime
-// failed, or the cause of the end of ctx.
+// runtime and the extensions are ready for the next one. The error is an [*Error] if the function or the
+// runtime failed, or the cause of the end of ctx.
 func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error {
 	c := &call{Invocation: of, out: out, done: make(chan struct{})}
 	select {
@@ -134,10 +134,8 @@ func (s *Server) Invoke(ctx context.Context, of Invocation, out io.Writer) error
 func (s *Server) End(err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case <-s.ended:
+	if s.Ended() {
 		return
-	default:
 	}
 	if s.err == nil {
 		s.err = err
@@ -236,12 +234,8 @@ func (s *Server) initError(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	select {
-	case <-s.ended:
-	default:
-		if s.err == nil {
-			s.err = reported(r.Header, body)
-		}
+	if !s.Ended() && s.err == nil {
+		s.err = reported(r.Header, body)
 	}
 	s.mu.Unlock()
 	accepted(w)

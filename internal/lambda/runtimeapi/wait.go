@@ -24,10 +24,8 @@ func (s *Server) WaitReady(ctx context.Context) error {
 // waitExtensions returns when a condition of the extensions holds.
 func (s *Server) waitExtensions(ctx context.Context, condition func() bool) error {
 	for {
-		select {
-		case <-s.ended:
+		if s.Ended() {
 			return s.err
-		default:
 		}
 		change := s.extensions.holds(condition)
 		if change == nil {
