@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry c
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image clean
+.PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image site clean
 
 build: ## bin/samforge and bin/samforge-frontend
 	for arch in amd64 arm64; do \
@@ -65,6 +65,9 @@ lint: bin/golangci-lint ## gofmt, and what .golangci.yml lists
 
 golden: ## rewrite the golden graphs and what is generated in docs
 	$(GO) test ./llbgen ./samtemplate ./internal/ci -run Golden -update
+
+site: ## the documentation as a website: bin/site/index.html
+	$(GO) run ./docs/site -o bin/site
 
 fuzz: ## every parser for a minute
 	for f in $$(grep -o '^func Fuzz[A-Za-z]*' $$(git ls-files "*_test.go") | sed 's|/[^/]*:func |:|'); do \

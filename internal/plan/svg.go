@@ -39,6 +39,8 @@ func (p *Picture) svg() string {
 		x += w
 	}
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", x+svgPad, svgHead+len(rows)*svgRow+svgPad)
+	// The names stand on the page's own ground, which is dark for who prefers that.
+	b.WriteString("  <style>@media (prefers-color-scheme: dark) { svg > text { fill: #e6edf3 } }</style>\n")
 	for i, image := range rows {
 		fmt.Fprintf(&b, `  <text x="%d" y="%d">%s</text>`+"\n", svgPad, svgHead+i*svgRow+svgRow/2+4, html.EscapeString(image.Name))
 	}
