@@ -8,12 +8,14 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image site clean
 
-build: ## bin/samforge and bin/samforge-frontend
+# The tag leaves out gRPC's tracing pages: without their templates the linker can drop unused methods.
+COMPILE := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '$(LDFLAGS)'
+
+build: ## bin/samforge, bin/samforge-bake and bin/samforge-frontend
 	for arch in amd64 arm64; do \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/instance-$$arch ./cmd/samforge-instance && \
 	  gzip -9nc bin/instance-$$arch >internal/invoke/programs/instance-$$arch.gz || exit 1; done
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge ./cmd/samforge
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/samforge-frontend ./cmd/samforge-frontend
+	$(COMPILE) -o bin/ ./cmd/samforge ./cmd/samforge-bake ./cmd/samforge-frontend
 
 # runc is the one tool with cgo. Without libseccomp it builds too, but then a
 # kernel that has seccomp refuses its containers; a SAM image needs none.
@@ -83,7 +85,7 @@ soak: deps build tools ## builds and invocations for 17 minutes while everything
 frontend-image: bin/buildkitd bin/buildctl bin/runc ## build and push the frontend's image: FRONTEND_IMAGE=ref [BUILDKIT_HOST=address]
 	@test -n "$(FRONTEND_IMAGE)" || { echo "say what it is to be called: make frontend-image FRONTEND_IMAGE=registry.example.com/samforge-frontend:1" >&2; exit 2; }
 	for arch in amd64 arm64; do \
-	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -tags grpcnotrace -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' \
 	    -o bin/frontend/samforge-frontend-$$arch ./cmd/samforge-frontend || exit 1; done
 	sh integration/image.sh $(FRONTEND_IMAGE) Dockerfile.frontend bin/frontend \
 	  --opt platform=linux/amd64,linux/arm64 --opt context:build=local:context
@@ -91,7 +93,7 @@ frontend-image: bin/buildkitd bin/buildctl bin/runc ## build and push the fronte
 image: build $(addprefix bin/,buildkitd buildctl rootlesskit runc) ## build and push an image of samforge itself: IMAGE=ref [BASE=ref] [BUILDKIT_HOST=address]
 	@test -n "$(IMAGE)" || { echo "say what it is to be called: make image IMAGE=registry.example.com/samforge:1" >&2; exit 2; }
 	mkdir -p bin/image
-	cp bin/samforge bin/buildkitd bin/rootlesskit bin/runc bin/image/
+	cp bin/samforge bin/samforge-bake bin/buildkitd bin/rootlesskit bin/runc bin/image/
 	sh integration/image.sh $(IMAGE) Dockerfile.cli bin/image $(if $(BASE),--opt build-arg:BASE=$(BASE))
 
 clean:

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		testDir, samforgeBinary = dir, filepath.Join(dir, "samforge")
-		if out, err := exec.Command("go", "build", "-o", samforgeBinary, "../cmd/samforge").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", dir, "../cmd/samforge", "../cmd/samforge-bake").CombinedOutput(); err != nil {
 			panic("build samforge: " + string(out))
 		}
 		code := m.Run()

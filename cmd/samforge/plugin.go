@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/samforge/samforge/internal/bakefile"
 	"github.com/samforge/samforge/internal/ci"
 	"github.com/samforge/samforge/internal/printer"
 )
@@ -32,7 +33,7 @@ Exit codes: 0 done, 1 the build or the push failed, 2 a setting is wrong.`,
 			}
 			printer.FromContext(c.Context()).Add(step.SecretValues()...)
 			step.Forget()
-			o := ci.Options{Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr()}
+			o := ci.Options{Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(), ReadBake: bakefile.Read}
 			if o.Silence, err = silence(); err != nil {
 				return &usageError{err}
 			}

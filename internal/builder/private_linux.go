@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/samforge/samforge/internal/printer"
+	"github.com/samforge/samforge/internal/programs"
 	"github.com/samforge/samforge/internal/rootless"
 )
 
@@ -120,24 +119,10 @@ type tools struct {
 	path        string           // PATH, with our own directory in front
 }
 
-// findTools looks beside our own binary first, then in the absolute folders of PATH. It skips
-// relative ones: with those, the current folder would decide which program runs.
+// findTools looks beside our own binary first, then in the absolute folders of PATH.
 func (o Options) findTools(withoutRoot bool) (tools, error) {
-	dirs := slices.DeleteFunc(filepath.SplitList(o.env("PATH")), func(dir string) bool { return !filepath.IsAbs(dir) })
-	if exe, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(exe); err == nil {
-			exe = real
-		}
-		dirs = append([]string{filepath.Dir(exe)}, dirs...)
-	}
-	find := func(name string) string {
-		for _, dir := range dirs {
-			if file, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-				return file
-			}
-		}
-		return ""
-	}
+	dirs := programs.Folders(o.env("PATH"))
+	find := func(name string) string { return programs.Find(name, dirs) }
 	t := tools{
 		buildkitd: find("buildkitd"),
 		runc:      cmp.Or(find("buildkit-runc"), find("runc")),

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/samforge/samforge/internal/bake"
+	"github.com/samforge/samforge/internal/bakefile"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/llbgen"
 )
@@ -27,7 +27,7 @@ func ofOneImage() []string {
 
 // baked returns the images of PLUGIN_BAKE_FILE.
 func (s *Step) baked(ctx context.Context, o Options) ([]project.Dockerfile, error) {
-	definition := bake.Definition{Files: s.bakeFiles, Push: s.pushes(), Note: func(sentence string) { o.say("%s", sentence) }}
+	definition := bakefile.Definition{Files: s.bakeFiles, Push: s.pushes(), Note: func(sentence string) { o.say("%s", sentence) }}
 	if err := s.applyBakeOptions(&definition); err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Step) baked(ctx context.Context, o Options) ([]project.Dockerfile, erro
 			fmt.Fprintf(o.Stderr, "WARNING: %s does nothing with PLUGIN_BAKE_FILE: say it in the bake file, or with --set in PLUGIN_BAKE_OPTIONS\n", name)
 		}
 	}
-	images, err := definition.Read(ctx)
+	images, err := o.ReadBake(ctx, definition)
 	if err != nil {
 		return nil, fmt.Errorf("PLUGIN_BAKE_FILE: %w", err)
 	}
@@ -65,7 +65,7 @@ func (s *Step) baked(ctx context.Context, o Options) ([]project.Dockerfile, erro
 
 // applyBakeOptions takes over the flags of docker buildx bake in PLUGIN_BAKE_OPTIONS, and the targets
 // among them.
-func (s *Step) applyBakeOptions(d *bake.Definition) error {
+func (s *Step) applyBakeOptions(d *bakefile.Definition) error {
 	flags := pflag.NewFlagSet("bake", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	files := flags.StringArrayP("file", "f", nil, "")

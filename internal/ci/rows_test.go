@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/samforge/samforge/internal/bakefile/reader"
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/project"
 )
@@ -241,7 +242,7 @@ func effects(t *testing.T, settings []string, logins bool) map[string]string {
 	}
 	s, _, err := Read(settings)
 	must(err)
-	images, err := s.images(t.Context(), Options{Stderr: io.Discard})
+	images, err := s.images(t.Context(), Options{Stderr: io.Discard, ReadBake: reader.Read})
 	must(err)
 	var p *project.Project
 	if !s.pushOnly {

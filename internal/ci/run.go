@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samforge/samforge/internal/bakefile"
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
 	"github.com/samforge/samforge/internal/project"
@@ -19,6 +20,8 @@ type Options struct {
 	Silence builder.SilenceOptions
 	// Stdout gets a line for each reference; Stderr gets everything else.
 	Stdout, Stderr io.Writer
+	// ReadBake returns the images of bake files: [bakefile.Read].
+	ReadBake func(context.Context, bakefile.Definition) ([]project.Dockerfile, error)
 }
 
 func (o Options) say(format string, args ...any) {
@@ -152,7 +155,7 @@ func (s *Step) images(ctx context.Context, o Options) ([]project.Dockerfile, err
 	}
 	if len(s.bakeFiles) > 0 {
 		images, err := s.baked(ctx, o)
-		if err != nil {
+		if err != nil && !errors.Is(err, bakefile.ErrNoProgram) {
 			err = project.BadInput(err)
 		}
 		return images, err

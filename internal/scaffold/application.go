@@ -1,7 +1,6 @@
 package scaffold
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/samforge/samforge/catalogue"
@@ -181,19 +179,14 @@ func (opt Options) application(r runtime) ([]newFile, error) {
 	return append(files, newFile{filepath.Base(opt.Path), data}), err
 }
 
-// fill fills in a file of applicationFiles.
+// fill fills in a file of applicationFiles: {{.Repo}} stands for the value of Repo.
 func fill(name string, values map[string]string) ([]byte, error) {
 	text, err := applicationFiles.ReadFile(name)
-	if err != nil {
-		return nil, err
+	var pairs []string
+	for key, value := range values {
+		pairs = append(pairs, "{{."+key+"}}", value)
 	}
-	tmpl, err := template.New(name).Parse(string(text))
-	if err != nil {
-		return nil, err
-	}
-	var data bytes.Buffer
-	err = tmpl.Execute(&data, values)
-	return data.Bytes(), err
+	return []byte(strings.NewReplacer(pairs...).Replace(string(text))), err
 }
 
 // fileFlag returns the flag for a template that samforge does not find by itself.

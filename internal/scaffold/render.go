@@ -1,65 +1,116 @@
 package scaffold
 
 import (
-	"bytes"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"text/template"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/samforge/samforge/llbgen"
 )
 
-// fileTemplate is the build file. llbgen's text describes each key. YAML that is commented out has
-// no space after its #, or two.
-//
-//go:embed samforge.yaml.tmpl
-var fileTemplate string
+// buildFile is a build file that is being written. llbgen's text describes each key. YAML that is
+// commented out has no space after its #, or two.
+type buildFile struct {
+	strings.Builder
+	fields map[string]llbgen.Field // by path
+}
 
 // render writes the build file, even if the answers are wrong.
 func (a Answers) render() ([]byte, error) {
-	fields := map[string]llbgen.Field{}
-	for _, f := range llbgen.Fields() {
-		fields[f.Path] = f
+	f := &buildFile{fields: map[string]llbgen.Field{}}
+	for _, field := range llbgen.Fields() {
+		f.fields[field.Path] = field
 	}
-	var own []section
-	for _, f := range llbgen.Fields() {
-		switch _, key, below := strings.Cut(f.Path, "."); {
-		case !slices.Contains(f.Kinds, a.Kind) || strings.Contains(f.Path, "[]"):
-		case !below:
-			own = append(own, section{Path: f.Path})
-		case f.Default != "":
-			last := &own[len(own)-1] // the section of the key
-			last.Keys = append(last.Keys, key)
-		}
-	}
-	tmpl, err := template.New(llbgen.Filename).Funcs(template.FuncMap{
-		"schema":  func() string { return llbgen.SchemaURL },
-		"default": func(path string) string { return fields[path].Default },
-		"example": func(path string) string { return fields[path].Example },
-		"own":     func() []section { return own },
-		"yaml":    scalar,
-		"comment": func(start, path string) string { return comment(start, fields[path].Help) },
-	}).Parse(fileTemplate)
-	if err != nil {
-		return nil, err
-	}
-	var file bytes.Buffer
-	if err := tmpl.Execute(&file, a); err != nil {
-		return nil, fmt.Errorf("write the build file: %w", err)
-	}
-	return file.Bytes(), nil
+	f.line("# yaml-language-server: $schema=" + llbgen.SchemaURL)
+	f.line("#")
+	f.line("# The images that samforge builds. samforge check finds mistakes in this file, and things that")
+	f.line("# should change; samforge build --push builds the images and pushes them. All keys are explained in")
+	f.line("# https://github.com/samforge/samforge/blob/main/docs/build-file.md")
+	err := f.required(a)
+	f.line("")
+	f.line("# Everything below is optional. Versions and choices are shown with their defaults.")
+	f.optional(a.Kind)
+	return []byte(f.String()), err
 }
 
-// section is a section of the build file that not every kind has, with the keys that have a
-// default.
-type section struct {
-	Path string
-	Keys []string
+// required writes what the answers say.
+func (f *buildFile) required(a Answers) error {
+	values, err := scalars(append([]string{a.Kind, a.Plugin, a.PluginVersion, a.Repo}, a.Runtimes...))
+	if err != nil {
+		return err
+	}
+	f.section("kind", "kind: "+values[0])
+	f.section("plugin", "plugin:")
+	f.comment("  #", "plugin.image")
+	f.line("  image: " + values[1])
+	f.comment("  #", "plugin.version")
+	f.line("  version: " + values[2])
+	if a.Repo == "" {
+		f.section("repo", "#repo: "+f.fields["repo"].Example)
+	} else {
+		f.section("repo", "repo: "+values[3])
+	}
+	f.section("runtimes", "runtimes:")
+	f.comment("  #", "runtimes[].image")
+	f.line("  # name and samVersion may be set beside it, if the reference does not contain them.")
+	for n, image := range values[4:] {
+		f.line("  - image: " + image)
+		if node := a.Node(n); node != "" {
+			node, err := scalar(node)
+			if err != nil {
+				return err
+			}
+			f.line("    node: " + node)
+		}
+	}
+	return nil
+}
+
+// optional writes the keys with a default, first the sections that only kind has.
+func (f *buildFile) optional(kind string) {
+	for _, field := range llbgen.Fields() {
+		switch section, key, below := strings.Cut(field.Path, "."); {
+		case !slices.Contains(field.Kinds, kind) || strings.Contains(field.Path, "[]"):
+		case !below:
+			f.section(section, "#"+section+":")
+		case field.Default != "":
+			f.comment("#  #", field.Path)
+			f.line("#  " + key + ": " + field.Default)
+		}
+	}
+	f.section("docker", "#docker:")
+	f.line("#  version: " + f.fields["docker.version"].Default)
+	f.section("goTemplate", "#goTemplate:")
+	f.line("#  version: " + f.fields["goTemplate.version"].Default)
+	for _, path := range []string{"mirrors", "labels"} {
+		f.section(path, "#"+path+":")
+		f.line("#  " + f.fields[path].Example)
+	}
+}
+
+// section begins a section with what it means and its first line.
+func (f *buildFile) section(path, first string) {
+	f.line("")
+	f.comment("#", path)
+	f.line(first)
+}
+
+func (f *buildFile) comment(start, path string) { f.line(comment(start, f.fields[path].Help)) }
+
+func (f *buildFile) line(text string) { f.WriteString(text + "\n") }
+
+func scalars(texts []string) (all []string, err error) {
+	for _, text := range texts {
+		value, err := scalar(text)
+		if err != nil {
+			return nil, fmt.Errorf("write the build file: %w", err)
+		}
+		all = append(all, value)
+	}
+	return all, nil
 }
 
 // scalar writes a string as YAML, on one line and quoted if necessary.

@@ -1,4 +1,6 @@
-package bake
+// Package reader reads the files of docker buildx bake, with the library of docker buildx. That is half
+// the size of a program, so that samforge leaves it to a program of its own: see [bakefile.Definition].
+package reader
 
 import (
 	"cmp"
@@ -15,35 +17,21 @@ import (
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/buildflags"
 
+	"github.com/samforge/samforge/internal/bakefile"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/userfile"
 )
 
-// Definition says what docker buildx bake would build.
-type Definition struct {
-	// Files are the bake files: HCL, JSON, or Compose.
-	Files []string
-	// Targets are the names of targets and groups; empty means the group default.
-	Targets []string
-	// Set, Variables and Allow are as the flags --set, --var and --allow.
-	Set, Variables, Allow []string
-	// Push pushes the images that have no other output, and those that the files push; otherwise none is
-	// pushed.
-	Push bool
-	// Note is told what is left out. It may be nil.
-	Note func(sentence string)
-}
-
 // Read returns the images of the targets, in the order of their names, with those that are contexts of
 // others. Paths are relative to the current folder, as in docker buildx bake.
-func (d Definition) Read(ctx context.Context) ([]project.Dockerfile, error) {
-	targets, options, err := d.read(ctx)
+func Read(ctx context.Context, d bakefile.Definition) ([]project.Dockerfile, error) {
+	targets, options, err := read(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	var images []project.Dockerfile
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
-		image, err := d.image(name, targets[name], options[name])
+		image, err := image(d, name, targets[name], options[name])
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", name, err)
 		}
@@ -56,7 +44,7 @@ func (d Definition) Read(ctx context.Context) ([]project.Dockerfile, error) {
 const maxFile = 4 << 20
 
 // read returns the targets by their names, each with what buildx makes of it.
-func (d Definition) read(ctx context.Context) (map[string]*buildx.Target, map[string]build.Options, error) {
+func read(ctx context.Context, d bakefile.Definition) (map[string]*buildx.Target, map[string]build.Options, error) {
 	for _, file := range d.Files {
 		if _, err := userfile.Read(file, maxFile); err != nil {
 			return nil, nil, err
@@ -117,7 +105,7 @@ func withoutSession(targets map[string]*buildx.Target) map[string]*buildx.Target
 }
 
 // image returns the image of a target.
-func (d Definition) image(name string, t *buildx.Target, o build.Options) (project.Dockerfile, error) {
+func image(d bakefile.Definition, name string, t *buildx.Target, o build.Options) (project.Dockerfile, error) {
 	if err := refuse(t, o); err != nil {
 		return project.Dockerfile{}, err
 	}
@@ -131,7 +119,7 @@ func (d Definition) image(name string, t *buildx.Target, o build.Options) (proje
 		Attrs: attrs(o), Links: map[string]string{},
 	}
 	if !o.Linked {
-		if err := d.setOutputs(&image, t.Outputs); err != nil {
+		if err := setOutputs(d, &image, t.Outputs); err != nil {
 			return image, err
 		}
 	}
@@ -147,7 +135,7 @@ func (d Definition) image(name string, t *buildx.Target, o build.Options) (proje
 }
 
 // setOutputs says where an image goes beside its registry. Pushes are left out unless they say how.
-func (d Definition) setOutputs(image *project.Dockerfile, outputs buildflags.Exports) error {
+func setOutputs(d bakefile.Definition, image *project.Dockerfile, outputs buildflags.Exports) error {
 	image.NoPush = true
 	for _, output := range outputs {
 		push := output.Type == "registry" || output.Type == "image" && output.Attrs["push"] == "true"
@@ -157,19 +145,13 @@ func (d Definition) setOutputs(image *project.Dockerfile, outputs buildflags.Exp
 		case push && len(output.Attrs) <= 1 && output.Attrs["name"] == "":
 			image.NoPush = false
 		case output.Type == "docker" && output.Destination == "":
-			d.note("%s: type=docker is left out: there is no Docker engine to load the image", image.Name)
+			d.Note(image.Name + ": type=docker is left out: there is no Docker engine to load the image")
 		default:
 			image.Outputs = append(image.Outputs, output.String())
 			image.NoPush = image.NoPush && !push
 		}
 	}
 	return nil
-}
-
-func (d Definition) note(format string, args ...any) {
-	if d.Note != nil {
-		d.Note(fmt.Sprintf(format, args...))
-	}
 }
 
 // refuse returns an error for what only buildx itself does.
