@@ -35,9 +35,9 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		testDir, samforgeBinary = dir, filepath.Join(dir, "samforge")
-		if out, err := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", dir, "../cmd/samforge", "../cmd/samforge-bake").CombinedOutput(); err != nil {
-			panic("build samforge: " + string(out))
+		testDir = dir
+		if samforgeBinary, err = testenv.BuildSamforge(dir); err != nil {
+			panic(err)
 		}
 		code := m.Run()
 		if !endShared() {
