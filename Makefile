@@ -41,7 +41,7 @@ bin/golangci-lint: integration/lint/go.mod
 	cd integration/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool)
 
 deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine, a compiler
-	sh integration/deps.sh uidmap docker.io cmake g++ python3
+	sh integration/deps.sh uidmap docker.io cmake g++ python3 curl
 
 demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
 	sh integration/deps.sh libseccomp-dev pkg-config debootstrap
@@ -66,7 +66,7 @@ lint: bin/golangci-lint ## gofmt, and what .golangci.yml lists
 	bin/golangci-lint run ./...
 
 golden: ## rewrite the golden graphs and what is generated in docs
-	$(GO) test ./llbgen ./samtemplate ./internal/ci -run Golden -update
+	$(GO) test ./llbgen ./samtemplate ./internal/ci ./cmd/samforge -run Golden -update
 
 site: ## the documentation as a website: bin/site/index.html
 	$(GO) run ./docs/site -o bin/site

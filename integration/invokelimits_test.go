@@ -14,7 +14,7 @@ import (
 )
 
 // What fails on Lambda fails in samforge invoke. In an engine, behind AWS's emulator, the same functions
-// of the same image answer: docs/invoke.md has this table.
+// of the same image answer: docs/invoke-limits.md has this table.
 func TestLimitsUnderEmulator(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)

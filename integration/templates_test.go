@@ -246,36 +246,6 @@ func TestCITemplates(t *testing.T) {
 	})
 }
 
-// The commands of docs/plan.md do what the page says.
-func TestCommandsOfThePlanPage(t *testing.T) {
-	t.Parallel()
-	b := newBed(t, testenv.Options{})
-	b.base(testenv.Node22Base, "nodejs22.x", "amd64", "arm64")
-	j := newCIJob(t, b, nil)
-	file := samFile + "repo: " + b.repo("ci/plan") + "\nmirrors:\n  'https://app.harness.io/': '" + b.Files.URL() + "/'\n"
-	for from, to := range b.Registry.Mirrors() {
-		file += "  '" + from + "': '" + to + "'\n"
-	}
-	must(t, os.WriteFile(filepath.Join(j.dir, llbgen.Filename), []byte(file), 0o600))
-	page, err := os.ReadFile("../docs/plan.md")
-	must(t, err)
-	commands := 0
-	for line := range strings.Lines(string(page)) {
-		if command, ok := strings.CutPrefix(line, "    samforge "); ok {
-			j.run(t, script{"samforge " + command, errexit})
-			commands++
-		}
-	}
-	if commands < 6 {
-		t.Errorf("the page has %d commands", commands)
-	}
-	picture, err := os.ReadFile(filepath.Join(j.dir, "images.svg"))
-	must(t, err)
-	if !strings.HasPrefix(string(picture), "<svg ") {
-		t.Errorf("images.svg begins with %.20q", picture)
-	}
-}
-
 // The nine pairs in one step, as a normal user's buildkitd builds them.
 func TestCITemplateOfServerless(t *testing.T) {
 	t.Parallel()

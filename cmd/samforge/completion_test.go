@@ -58,7 +58,7 @@ func TestFlagsAreCompleted(t *testing.T) {
 		{[]string{"check", "--verify", ""}, "static full off"},
 		{[]string{"init", "--kind", ""}, strings.Join(llbgen.KindNames(), " ") + " application"},
 		{[]string{"check", "--format", ""}, "text json"},
-		{[]string{"runtimes", "--format", ""}, "table json"},
+		{[]string{"runtimes", "--format", ""}, "table markdown json"},
 		{[]string{"graph", "--format", ""}, "svg dot mermaid json"},
 	} {
 		if got := complete(t, test.words...); got != test.want {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"regexp"
 	"strings"
@@ -11,28 +12,35 @@ import (
 	"github.com/samforge/samforge/catalogue"
 )
 
-// docs/compatibility.md has samforge's table of runtimes, as of the day that the catalogue was
-// made.
-func TestCompatibilityPage(t *testing.T) {
+var update = flag.Bool("update", false, "rewrite the table of docs/compatibility.md")
+
+// docs/compatibility.md ends with what samforge runtimes prints today. When a runtime is deprecated,
+// make golden writes the table again.
+func TestGoldenCompatibilityPage(t *testing.T) {
 	t.Parallel()
 	known, err := catalogue.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	day, err := time.Parse(time.DateOnly, known.AsOf)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var table strings.Builder
-	if err := runtimesTable(&table, known, day); err != nil {
+	if err := runtimesMarkdown(&table, known, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../../docs/compatibility.md")
+	const path, generated = "../../docs/compatibility.md", "<!-- Printed by samforge runtimes --format markdown: make golden. -->\n"
+	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(page), "```\n"+table.String()+"```\n") {
-		t.Errorf("docs/compatibility.md does not have this table:\n%s", table.String())
+	before, after, ok := strings.Cut(string(page), generated)
+	if !ok {
+		t.Fatalf("%s does not have the line %s", path, generated)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+generated+table.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if after != table.String() {
+		t.Errorf("%s does not have today's table; make golden writes it:\n%s", path, table.String())
 	}
 }
 

@@ -27,17 +27,19 @@ func runtimesCommand() *cobra.Command {
 			switch format {
 			case "table":
 				return runtimesTable(c.OutOrStdout(), known, time.Now())
+			case "markdown":
+				return runtimesMarkdown(c.OutOrStdout(), known, time.Now())
 			case "json":
 				encoder := json.NewEncoder(c.OutOrStdout())
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(known.Runtimes())
 			default:
-				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
+				return &usageError{fmt.Errorf("--format %q: use table, markdown or json", format)}
 			}
 		},
 	}
-	c.Flags().StringVar(&format, "format", "table", "`format` of the list: table or json")
-	completeFlag(c, "format", "table", "json")
+	c.Flags().StringVar(&format, "format", "table", "`format` of the list: table, markdown or json")
+	completeFlag(c, "format", "table", "markdown", "json")
 	return c
 }
 
@@ -49,6 +51,18 @@ func runtimesTable(w io.Writer, known *catalogue.Catalogue, today time.Time) err
 			strings.Join(r.Architectures, ","), r.StatusOn(today), orDash(r.EOL), orDash(strings.Join(r.Nodes, ",")))
 	}
 	return table.Flush()
+}
+
+// runtimesMarkdown writes the table of docs/compatibility.md.
+func runtimesMarkdown(w io.Writer, known *catalogue.Catalogue, today time.Time) error {
+	var table strings.Builder
+	table.WriteString("| runtime | OS | architectures | status | end of life | node images |\n|---|---|---|---|---|---|\n")
+	for _, r := range known.Runtimes() {
+		fmt.Fprintf(&table, "| `%s` | `%s` | %s | %s | %s | %s |\n", r.Name, r.OS,
+			strings.Join(r.Architectures, ", "), r.StatusOn(today), orDash(r.EOL), orDash(strings.Join(r.Nodes, ", ")))
+	}
+	_, err := io.WriteString(w, table.String())
+	return err
 }
 
 func orDash(s string) string {

@@ -21,7 +21,7 @@ func signingSettings() []Setting {
 	return []Setting{
 		text("PLUGIN_COSIGN_PRIVATE_KEY", "", "Sign the image by its digest after the push (not one that was there before), with this private key: the text that cosign generate-key-pair makes, or its path. Nothing is written to a transparency log", func(s *Step) *string { return &s.cosign.key }),
 		text("PLUGIN_COSIGN_PASSWORD", "", "Password of the private key", func(s *Step) *string { return &s.cosign.password }),
-		text("PLUGIN_COSIGN_PARAMS", "", "Flags of cosign sign, separated by spaces: `-a KEY=VALUE` adds an annotation, `--recursive` signs the members of an index too, `--sign-container-identity` is what the signature calls the image, and `--tlog-upload=false` and `--yes` say what is so anyway", func(s *Step) *string { return &s.cosign.params }),
+		text("PLUGIN_COSIGN_PARAMS", "", "Flags of cosign sign, separated by spaces: `-a KEY=VALUE` adds an annotation, `--recursive` signs the members of an index too, and `--sign-container-identity` is what the signature calls the image. `--tlog-upload=false` and `--yes` change nothing", func(s *Step) *string { return &s.cosign.params }),
 	}
 }
 

@@ -5,18 +5,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the tables of docs/step.md")
+var update = flag.Bool("update", false, "rewrite the tables of docs/step-settings.md")
 
-// docs/step.md has the tables of the settings, after this line.
+// docs/step-settings.md has the tables of the settings, after this line.
 const generated = "<!-- The tables are generated: make golden -->\n"
 
 func TestGoldenTables(t *testing.T) {
 	t.Parallel()
-	const path = "../../docs/step.md"
+	const path = "../../docs/step-settings.md"
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +41,7 @@ func TestGoldenTables(t *testing.T) {
 	}
 }
 
-// writeTables writes the tables of docs/step.md, in Markdown: the settings that do something, and
+// writeTables writes the tables of docs/step-settings.md, in Markdown: the settings that do something, and
 // those that do not.
 func writeTables(w io.Writer) error {
 	var text strings.Builder
@@ -65,17 +66,37 @@ func writeTables(w io.Writer) error {
 		}
 	}
 	text.WriteString("\n### Settings that do nothing\nEach causes a warning that says why.\n\n| variable | why |\n|---|---|\n")
-	for _, s := range Settings() {
-		if s.Ignored != "" {
-			why := s.Ignored
-			if s.Usual != "" {
-				why += ". The value `" + s.Usual + "`, which Harness gives to every step, causes no warning"
-			}
-			fmt.Fprintf(&text, "| %s | %s |\n", variables(s), why)
-		}
+	for _, row := range ignoredRows() {
+		fmt.Fprintf(&text, "| %s | %s |\n", strings.Join(row.variables, ", "), row.why)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+type ignoredRow struct {
+	variables []string
+	why       string
+}
+
+// ignoredRows returns the settings that do nothing. Those with one reason are one row.
+func ignoredRows() []ignoredRow {
+	var rows []ignoredRow
+	for _, s := range Settings() {
+		if s.Ignored == "" {
+			continue
+		}
+		why := s.Ignored
+		if s.Usual != "" {
+			why += ". The value `" + s.Usual + "`, which Harness gives to every step, causes no warning"
+		}
+		i := slices.IndexFunc(rows, func(r ignoredRow) bool { return r.why == why })
+		if i < 0 {
+			i = len(rows)
+			rows = append(rows, ignoredRow{why: why})
+		}
+		rows[i].variables = append(rows[i].variables, variables(s))
+	}
+	return rows
 }
 
 // variables returns the names of a setting, the first one first.

@@ -150,7 +150,7 @@ func refused(list, instead string) Setting {
 	return Setting{Names: names(list), Type: typeText, Refused: instead}
 }
 
-// Settings returns all settings, in the order of docs/step.md.
+// Settings returns all settings, in the order of docs/step-settings.md.
 func Settings() []Setting {
 	return slices.Concat(imageSettings(), buildSettings(), pushSettings(), signingSettings(), loginSettings(), amazonSettings(), cloudSettings(), cacheSettings(), reachSettings(), otherSettings())
 }

@@ -78,7 +78,7 @@ func Settings(err error) Finding {
 	if err == nil {
 		return ok(check, "they are right; the registry of PLUGIN_REPO is asked with their credentials")
 	}
-	return Finding{Check: check, Level: Problem, Detail: err.Error(), Remedies: []Remedy{{"anywhere", "docs/step.md lists the settings"}}}
+	return Finding{Check: check, Level: Problem, Detail: err.Error(), Remedies: []Remedy{{"anywhere", "docs/step-settings.md lists the settings"}}}
 }
 
 func loginRemedies(host string) []Remedy {

@@ -1,0 +1,362 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/llbgen"
+)
+
+// Blocks of commands that [TestDocumentedCommands] does not run, and why. A block that needs an
+// account of a cloud says so in its first line: "# Needs …".
+var notRunHere = map[string]string{
+	"make demo":           "takes two minutes; it is the demo that integration/demo has",
+	"make image":          "TestImage runs it",
+	"make frontend-image": "TestFrontendImage runs it",
+	"CGO_ENABLED=0 go install github.com/samforge/samforge/cmd/samforge@latest": "needs the module's own releases",
+}
+
+// mostNotRun limits how many blocks need an account.
+const mostNotRun = 3
+
+// Each block of commands in README.md and docs does what it should. The blocks of a section run one
+// after the other, in a folder of their own. Lines below a command are lines of its output, in this
+// order; … stands for any text.
+func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
+	d := newDocsBed(t)
+	t.Run("sections", func(t *testing.T) {
+		needsAccount := 0
+		for _, section := range sections(t) {
+			blocks, notRun := section.toRun()
+			for _, reason := range notRun {
+				t.Logf("%s: not run, it needs %s", section.page, reason)
+			}
+			needsAccount += len(notRun)
+			if len(blocks) > 0 {
+				t.Run(section.page+"/"+section.title, func(t *testing.T) {
+					t.Parallel()
+					d.runSection(t, section, blocks)
+				})
+			}
+		}
+		if needsAccount > mostNotRun {
+			t.Errorf("%d blocks need an account, at most %d may", needsAccount, mostNotRun)
+		}
+	})
+	d.wantOneDigest(t)
+}
+
+// toRun returns the blocks that are run here, and what those need that need an account.
+func (s docsSection) toRun() (blocks []block, notRun []string) {
+	for _, b := range s.blocks {
+		if reason, ok := strings.CutPrefix(b.text, "# Needs "); ok {
+			notRun = append(notRun, strings.Split(reason, "\n")[0])
+		} else if !isNotRunHere(b.text) {
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks, notRun
+}
+
+func isNotRunHere(text string) bool {
+	for begins := range notRunHere {
+		if strings.HasPrefix(text, begins) {
+			return true
+		}
+	}
+	return false
+}
+
+// wantOneDigest fails the test unless the three commands of docs/building.md gave one image.
+func (d *docsBed) wantOneDigest(t *testing.T) {
+	digests := map[string]bool{}
+	for _, title := range []string{"samforge build", "docker buildx build", "docker buildx bake"} {
+		registry := d.sectionRegistry(docsSection{page: "building.md", title: title})
+		digests[d.digestOfTag(registry+"/ci/aws-sam-plugin:1.1.2-beta-python3.12-1.143.0")] = true
+	}
+	if len(digests) != 1 {
+		t.Errorf("three ways give %v", digests)
+	}
+}
+
+// block is a block of commands in a page.
+type block struct {
+	console bool // it shows commands after "$ ", and their output
+	text    string
+}
+
+// docsSection is a section of a page with commands.
+type docsSection struct {
+	page, title string
+	blocks      []block
+}
+
+var commandBlock = regexp.MustCompile("(?ms)^## (.*?)\n|^```(sh|console)\n(.*?)^```")
+
+// sections returns the sections of all pages that have commands.
+func sections(t *testing.T) []docsSection {
+	t.Helper()
+	pages, err := filepath.Glob("../docs/*.md")
+	must(t, err)
+	var all []docsSection
+	for _, page := range append([]string{"../README.md"}, pages...) {
+		text, err := os.ReadFile(page)
+		must(t, err)
+		section := docsSection{page: filepath.Base(page)}
+		for _, m := range commandBlock.FindAllStringSubmatch(string(text), -1) {
+			if m[1] != "" {
+				all = append(all, section)
+				section = docsSection{page: section.page, title: m[1]}
+			} else {
+				section.blocks = append(section.blocks, block{m[2] == "console", m[3]})
+			}
+		}
+		all = append(all, section)
+	}
+	return slices.DeleteFunc(all, func(s docsSection) bool { return len(s.blocks) == 0 })
+}
+
+// docsBed is what the commands of the pages run on.
+type docsBed struct {
+	*buildx
+	app *exampleApplication
+	npm string
+}
+
+// docsFolder is where the commands of a section run.
+type docsFolder struct {
+	*docsBed
+	dir      string
+	registry string // stands for registry.example.com
+}
+
+func newDocsBed(t *testing.T) *docsBed {
+	t.Helper()
+	b, npm := sharedBed(t)
+	b.base(testenv.Node22Base, "nodejs22.x", "amd64", "arm64")
+	b.base(testenv.Python312Base, "python3.12", "amd64", "arm64")
+	return &docsBed{b.newBuildx(b.Buildkitd), newExampleApplication(t, b, npm), npm.URL()}
+}
+
+// runSection runs the blocks of a section in a folder that has what its page speaks of.
+func (d *docsBed) runSection(t *testing.T, section docsSection, blocks []block) {
+	f := &docsFolder{d, t.TempDir(), d.sectionRegistry(section)}
+	switch key := section.page + "#" + section.title; {
+	case section.page == "applications.md" && section.title != "A first application", section.page == "invoke.md":
+		d.app.checkout(t, f.dir)
+		f.change(t, "template.yaml", func(text string) string { return "# syntax=" + d.frontend + "\n" + text })
+	case section.page == "step.md", key == "README.md#You have a Build and Push step":
+		f.write(t, "Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
+	case section.page == "compatibility.md":
+		f.write(t, "pair.yaml", refusedPair)
+	case section.page == "building.md", section.page == "plan.md":
+		f.write(t, llbgen.Filename, f.local(exampleFile(t)))
+	}
+	for _, b := range blocks {
+		for _, c := range b.commands() {
+			f.toStandIns(t)
+			out := f.run(t, c)
+			c.wantOutput(t, out)
+		}
+	}
+}
+
+// sectionRegistry is what stands for registry.example.com in a section: each has repositories of its
+// own.
+func (d *docsBed) sectionRegistry(s docsSection) string {
+	return d.repo(strings.Trim(notInNames.ReplaceAllString(strings.ToLower(s.page+" "+s.title), "-"), "-"))
+}
+
+// refusedPair is the build file of docs/compatibility.md.
+const refusedPair = `kind: serverless
+plugin:
+  image: harness/serverless-plugin:1.1.0-beta-base-image
+  version: 1.1.0-beta
+runtimes:
+  - image: public.ecr.aws/sam/build-python3.11:1.143.0-20250822194415
+    node: public.ecr.aws/lambda/nodejs:20.2025.03.25.16
+`
+
+// exampleFile returns the build file of docs/build-file.md.
+func exampleFile(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/build-file.md")
+	must(t, err)
+	_, file, _ := strings.Cut(string(page), "```yaml\n")
+	file, _, _ = strings.Cut(file, "```")
+	return file
+}
+
+// local replaces the page's registry by the one of the test bed.
+func (f *docsFolder) local(text string) string {
+	text = strings.ReplaceAll(text, "registry.example.com/samforge-frontend:1", f.frontend)
+	return strings.ReplaceAll(text, "registry.example.com", f.registry)
+}
+
+// toStandIns makes the files in the folder name the stand-ins of the test bed.
+func (f *docsFolder) toStandIns(t *testing.T) {
+	t.Helper()
+	mirrors := "\nmirrors:\n  'https://app.harness.io/': '" + f.Files.URL() + "/'\n"
+	for from, to := range f.Registry.Mirrors() {
+		mirrors += "  '" + from + "': '" + to + "'\n"
+	}
+	f.change(t, llbgen.Filename, func(text string) string {
+		if strings.Contains(text, "\nmirrors:") {
+			return text
+		}
+		return text + mirrors
+	})
+	base, err := f.Registry.Ref(testenv.NodeFunctionBase)
+	must(t, err)
+	dockerfiles, err := filepath.Glob(filepath.Join(f.dir, "*", "Dockerfile"))
+	must(t, err)
+	for _, file := range dockerfiles {
+		name, err := filepath.Rel(f.dir, file)
+		must(t, err)
+		f.change(t, name, func(text string) string {
+			return regexp.MustCompile(`public\.ecr\.aws/lambda/nodejs:\d+`).ReplaceAllString(text, base)
+		})
+	}
+}
+
+// change edits a file of the folder, if it is there.
+func (f *docsFolder) change(t *testing.T, name string, edit func(string) string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.dir, name))
+	if os.IsNotExist(err) {
+		return
+	}
+	must(t, err)
+	f.write(t, name, edit(string(text)))
+}
+
+func (f *docsFolder) write(t *testing.T, name, text string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o644))
+}
+
+// command is a command of a block with the lines of its output that the page shows.
+type command struct {
+	text   string
+	output []string
+}
+
+// commands returns the commands of a block: all of it, or what follows "$ ".
+func (b block) commands() []command {
+	if !b.console {
+		return []command{{text: b.text}}
+	}
+	var all []command
+	for line := range strings.Lines(b.text) {
+		text, begins := strings.CutPrefix(line, "$ ")
+		switch last := len(all) - 1; {
+		case begins:
+			all = append(all, command{text: text})
+		case len(all[last].output) == 0 && strings.HasSuffix(all[last].text, "\\\n"):
+			all[last].text += line
+		case strings.TrimSpace(line) != "…":
+			all[last].output = append(all[last].output, strings.TrimRight(line, "\n"))
+		}
+	}
+	return all
+}
+
+// fails reports whether the page shows an error of the command.
+func (c command) fails() bool {
+	return slices.ContainsFunc(c.output, func(line string) bool { return strings.HasPrefix(line, "samforge: ") })
+}
+
+// wantOutput fails the test unless the output has the lines of the page, in their order.
+func (c command) wantOutput(t *testing.T, output string) {
+	t.Helper()
+	rest := strings.Split(output, "\n")
+	for _, line := range c.output {
+		pattern := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*") + "$")
+		i := slices.IndexFunc(rest, pattern.MatchString)
+		if i < 0 {
+			t.Errorf("%s does not print the line\n  %s\nIt prints\n%s", strings.TrimSpace(c.text), line, output)
+			return
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// endsWithCtrlC are commands that go on until they are interrupted, after their first result.
+var endsWithCtrlC = regexp.MustCompile(`--watch\b`)
+
+// blockLimit ends a block that hangs.
+const blockLimit = 2 * time.Minute
+
+// run runs a command as a user's shell does, and returns all of its output as the page shows it.
+func (f *docsFolder) run(t *testing.T, c command) string {
+	t.Helper()
+	goesOn := endsWithCtrlC.MatchString(c.text)
+	text := strings.ReplaceAll(f.local(c.text), "3000", freePort(t))
+	if !goesOn { // what is in the background ends with the block
+		text = "set -eo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + text
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), blockLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", text)
+	cmd.Dir = f.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(samforgeBinary)+":"+os.Getenv("PATH"), "BUILDKIT_HOST="+f.Buildkitd.Addr,
+		"DOCKER_CONFIG="+f.config, "BUILDX_CONFIG="+f.config+"/buildx", "BUILDX_BUILDER=remote", "REGISTRY_PASSWORD=secret",
+		"npm_config_registry="+f.npm, "HOME="+t.TempDir())
+	var out output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if goesOn {
+		cmd.Stdout = &interrupter{&out, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }}
+	}
+	if err := cmd.Run(); (err != nil) != c.fails() {
+		t.Fatalf("%s: error %v, want one: %t\n%s", text, err, c.fails(), &out.text)
+	}
+	return strings.ReplaceAll(out.text.String(), f.registry, "registry.example.com")
+}
+
+// output collects what a command writes.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(data []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(data)
+}
+
+// interrupter calls a function when something is written.
+type interrupter struct {
+	*output
+	interrupt func()
+}
+
+func (i *interrupter) Write(data []byte) (int, error) {
+	defer i.interrupt()
+	return i.output.Write(data)
+}
+
+// freePort returns a port of loopback that nothing listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
