@@ -11,11 +11,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The tag leaves out gRPC's tracing pages: without their templates the linker can drop unused methods.
 COMPILE := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '$(LDFLAGS)'
 
-build: ## bin/samforge, bin/samforge-bake and bin/samforge-frontend
+build: instances ## bin/samforge, bin/samforge-bake and bin/samforge-frontend
+	$(COMPILE) -o bin/ ./cmd/samforge ./cmd/samforge-bake ./cmd/samforge-frontend
+
+instances: ## what samforge invoke runs in a function's container
 	for arch in amd64 arm64; do \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/instance-$$arch ./cmd/samforge-instance && \
 	  gzip -9nc bin/instance-$$arch >internal/invoke/programs/instance-$$arch.gz || exit 1; done
-	$(COMPILE) -o bin/ ./cmd/samforge ./cmd/samforge-bake ./cmd/samforge-frontend
 
 # runc is the one tool with cgo. Without libseccomp it builds too, but then a
 # kernel that has seccomp refuses its containers; a SAM image needs none.
@@ -32,6 +34,12 @@ bin/buildkitd-v0.33: integration/tools/buildkit-v0.33/go.mod
 # A module of its own, so that it does not choose the versions of the other tools.
 bin/aws-lambda-rie: integration/tools/aws-lambda-rie/go.mod
 	cd integration/tools/aws-lambda-rie && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../bin/ $$($(GO) list tool)
+
+bin/goreleaser bin/cyclonedx-gomod: integration/tools/goreleaser/go.mod
+	cd integration/tools/goreleaser && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../bin/ $$($(GO) list tool)
+
+bin/cosign: integration/tools/cosign/go.mod
+	cd integration/tools/cosign && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../bin/ $$($(GO) list tool)
 
 bin/%: integration/tools/go.mod
 	cd integration/tools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool | grep /$*$$)
@@ -96,5 +104,22 @@ image: build $(addprefix bin/,buildkitd buildctl rootlesskit runc) ## build and 
 	cp bin/samforge bin/samforge-bake bin/buildkitd bin/rootlesskit bin/runc bin/image/
 	sh integration/image.sh $(IMAGE) Dockerfile.cli bin/image $(if $(BASE),--opt build-arg:BASE=$(BASE))
 
+# Everything that is released has the date of the commit.
+extras release: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)
+
+extras: ## bin/extras: the manual pages and completions of a release
+	rm -rf bin/extras
+	mkdir -p bin/extras/man bin/extras/completions
+	$(GO) run -tags manpages ./cmd/samforge man bin/extras/man
+	gzip -9n bin/extras/man/*.1
+	for shell in bash zsh fish powershell; do \
+	  $(GO) run -tags manpages ./cmd/samforge completion $$shell >bin/extras/completions/samforge.$$shell || exit 1; done
+
+# A commit without a tag makes a snapshot.
+release: bin/goreleaser bin/cyclonedx-gomod bin/cosign ## dist: archives, packages, checksums, SBOMs; signed with COSIGN_KEY; uploaded with PUBLISH=yes
+	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --clean --parallelism 2 \
+	  $(if $(shell git describe --tags --exact-match 2>/dev/null),,--snapshot) \
+	  $(if $(COSIGN_KEY),,--skip=sign) $(if $(PUBLISH),,--skip=publish)
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

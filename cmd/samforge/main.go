@@ -131,6 +131,7 @@ func newRoot() *cobra.Command {
 		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(initCommand(), buildCommand(), invokeCommand(), startAPICommand(), packageCommand(), bakeCommand(), checkCommand(), doctorCommand(), lockCommand(), outdatedCommand(), pluginCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(extraCommands()...)
 	return root
 }
 
