@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry c
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image site clean
+.PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image site casts clean
 
 # The tag leaves out gRPC's tracing pages: without their templates the linker can drop unused methods.
 COMPILE := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '$(LDFLAGS)'
@@ -78,6 +78,9 @@ golden: ## rewrite the golden graphs and what is generated in docs
 
 site: ## the documentation as a website: bin/site/index.html
 	$(GO) run ./docs/site -o bin/site
+
+casts: demo-deps build tools ## record README's commands on loopback as pictures of a terminal
+	$(GO) run ./integration/demo -base-size 16 -casts docs/casts
 
 fuzz: ## every parser for a minute
 	for f in $$(grep -o '^func Fuzz[A-Za-z]*' $$(git ls-files "*_test.go") | sed 's|/[^/]*:func |:|'); do \

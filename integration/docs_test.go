@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -40,14 +41,14 @@ func TestDocumentedCommands(t *testing.T) {
 	d := newDocsBed(t)
 	t.Run("sections", func(t *testing.T) {
 		needsAccount := 0
-		for _, section := range sections(t) {
-			blocks, notRun := section.toRun()
+		for _, section := range documented(t) {
+			blocks, notRun := toRun(section)
 			for _, reason := range notRun {
-				t.Logf("%s: not run, it needs %s", section.page, reason)
+				t.Logf("%s: not run, it needs %s", section.Page, reason)
 			}
 			needsAccount += len(notRun)
 			if len(blocks) > 0 {
-				t.Run(section.page+"/"+section.title, func(t *testing.T) {
+				t.Run(section.Page+"/"+section.Title, func(t *testing.T) {
 					t.Parallel()
 					d.runSection(t, section, blocks)
 				})
@@ -61,11 +62,11 @@ func TestDocumentedCommands(t *testing.T) {
 }
 
 // toRun returns the blocks that are run here, and what those need that need an account.
-func (s docsSection) toRun() (blocks []block, notRun []string) {
-	for _, b := range s.blocks {
-		if reason, ok := strings.CutPrefix(b.text, "# Needs "); ok {
+func toRun(s testenv.Section) (blocks []testenv.Block, notRun []string) {
+	for _, b := range s.Blocks {
+		if reason, ok := strings.CutPrefix(b.Text, "# Needs "); ok {
 			notRun = append(notRun, strings.Split(reason, "\n")[0])
-		} else if !isNotRunHere(b.text) {
+		} else if !isNotRunHere(b.Text) {
 			blocks = append(blocks, b)
 		}
 	}
@@ -85,7 +86,7 @@ func isNotRunHere(text string) bool {
 func (d *docsBed) wantOneDigest(t *testing.T) {
 	digests := map[string]bool{}
 	for _, title := range []string{"samforge build", "docker buildx build", "docker buildx bake"} {
-		registry := d.sectionRegistry(docsSection{page: "building.md", title: title})
+		registry := d.sectionRegistry(testenv.Section{Page: "building.md", Title: title})
 		digests[d.digestOfTag(registry+"/ci/aws-sam-plugin:1.1.2-beta-python3.12-1.143.0")] = true
 	}
 	if len(digests) != 1 {
@@ -93,41 +94,17 @@ func (d *docsBed) wantOneDigest(t *testing.T) {
 	}
 }
 
-// block is a block of commands in a page.
-type block struct {
-	console bool // it shows commands after "$ ", and their output
-	text    string
-}
-
-// docsSection is a section of a page with commands.
-type docsSection struct {
-	page, title string
-	blocks      []block
-}
-
-var commandBlock = regexp.MustCompile("(?ms)^## (.*?)\n|^```(sh|console)\n(.*?)^```")
-
-// sections returns the sections of all pages that have commands.
-func sections(t *testing.T) []docsSection {
+// documented returns the sections of all pages that have commands.
+func documented(t *testing.T) (all []testenv.Section) {
 	t.Helper()
 	pages, err := filepath.Glob("../docs/*.md")
 	must(t, err)
-	var all []docsSection
 	for _, page := range append([]string{"../README.md"}, pages...) {
-		text, err := os.ReadFile(page)
+		sections, err := testenv.Sections(page)
 		must(t, err)
-		section := docsSection{page: filepath.Base(page)}
-		for _, m := range commandBlock.FindAllStringSubmatch(string(text), -1) {
-			if m[1] != "" {
-				all = append(all, section)
-				section = docsSection{page: section.page, title: m[1]}
-			} else {
-				section.blocks = append(section.blocks, block{m[2] == "console", m[3]})
-			}
-		}
-		all = append(all, section)
+		all = append(all, sections...)
 	}
-	return slices.DeleteFunc(all, func(s docsSection) bool { return len(s.blocks) == 0 })
+	return all
 }
 
 // docsBed is what the commands of the pages run on.
@@ -153,32 +130,35 @@ func newDocsBed(t *testing.T) *docsBed {
 }
 
 // runSection runs the blocks of a section in a folder that has what its page speaks of.
-func (d *docsBed) runSection(t *testing.T, section docsSection, blocks []block) {
+func (d *docsBed) runSection(t *testing.T, section testenv.Section, blocks []testenv.Block) {
 	f := &docsFolder{d, t.TempDir(), d.sectionRegistry(section)}
-	switch key := section.page + "#" + section.title; {
-	case section.page == "applications.md" && section.title != "A first application", section.page == "invoke.md":
+	switch key := section.Page + "#" + section.Title; {
+	case section.Page == "applications.md" && section.Title != "A first application", section.Page == "invoke.md":
 		d.app.checkout(t, f.dir)
 		f.change(t, "template.yaml", func(text string) string { return "# syntax=" + d.frontend + "\n" + text })
-	case section.page == "step.md", key == "README.md#You have a Build and Push step":
+	case section.Page == "step.md", key == "README.md#You have a Build and Push step":
 		f.write(t, "Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
-	case section.page == "compatibility.md":
+	case section.Page == "compatibility.md":
 		f.write(t, "pair.yaml", refusedPair)
-	case section.page == "building.md", section.page == "plan.md":
+	case section.Page == "building.md", section.Page == "plan.md":
 		f.write(t, llbgen.Filename, f.local(exampleFile(t)))
 	}
+	base, err := d.Registry.Ref(testenv.NodeFunctionBase)
+	must(t, err)
+	mirrors := d.Registry.Mirrors()
+	mirrors["https://app.harness.io/"] = d.Files.URL() + "/"
 	for _, b := range blocks {
-		for _, c := range b.commands() {
-			f.toStandIns(t)
-			out := f.run(t, c)
-			c.wantOutput(t, out)
+		for _, c := range b.Commands() {
+			must(t, testenv.UseStandIns(f.dir, mirrors, base))
+			wantOutput(t, c, f.run(t, c))
 		}
 	}
 }
 
 // sectionRegistry is what stands for registry.example.com in a section: each has repositories of its
 // own.
-func (d *docsBed) sectionRegistry(s docsSection) string {
-	return d.repo(strings.Trim(notInNames.ReplaceAllString(strings.ToLower(s.page+" "+s.title), "-"), "-"))
+func (d *docsBed) sectionRegistry(s testenv.Section) string {
+	return d.repo(strings.Trim(notInNames.ReplaceAllString(strings.ToLower(s.Page+" "+s.Title), "-"), "-"))
 }
 
 // refusedPair is the build file of docs/compatibility.md.
@@ -207,32 +187,6 @@ func (f *docsFolder) local(text string) string {
 	return strings.ReplaceAll(text, "registry.example.com", f.registry)
 }
 
-// toStandIns makes the files in the folder name the stand-ins of the test bed.
-func (f *docsFolder) toStandIns(t *testing.T) {
-	t.Helper()
-	mirrors := "\nmirrors:\n  'https://app.harness.io/': '" + f.Files.URL() + "/'\n"
-	for from, to := range f.Registry.Mirrors() {
-		mirrors += "  '" + from + "': '" + to + "'\n"
-	}
-	f.change(t, llbgen.Filename, func(text string) string {
-		if strings.Contains(text, "\nmirrors:") {
-			return text
-		}
-		return text + mirrors
-	})
-	base, err := f.Registry.Ref(testenv.NodeFunctionBase)
-	must(t, err)
-	dockerfiles, err := filepath.Glob(filepath.Join(f.dir, "*", "Dockerfile"))
-	must(t, err)
-	for _, file := range dockerfiles {
-		name, err := filepath.Rel(f.dir, file)
-		must(t, err)
-		f.change(t, name, func(text string) string {
-			return regexp.MustCompile(`public\.ecr\.aws/lambda/nodejs:\d+`).ReplaceAllString(text, base)
-		})
-	}
-}
-
 // change edits a file of the folder, if it is there.
 func (f *docsFolder) change(t *testing.T, name string, edit func(string) string) {
 	t.Helper()
@@ -249,46 +203,15 @@ func (f *docsFolder) write(t *testing.T, name, text string) {
 	must(t, os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o644))
 }
 
-// command is a command of a block with the lines of its output that the page shows.
-type command struct {
-	text   string
-	output []string
-}
-
-// commands returns the commands of a block: all of it, or what follows "$ ".
-func (b block) commands() []command {
-	if !b.console {
-		return []command{{text: b.text}}
-	}
-	var all []command
-	for line := range strings.Lines(b.text) {
-		text, begins := strings.CutPrefix(line, "$ ")
-		switch last := len(all) - 1; {
-		case begins:
-			all = append(all, command{text: text})
-		case len(all[last].output) == 0 && strings.HasSuffix(all[last].text, "\\\n"):
-			all[last].text += line
-		case strings.TrimSpace(line) != "…":
-			all[last].output = append(all[last].output, strings.TrimRight(line, "\n"))
-		}
-	}
-	return all
-}
-
-// fails reports whether the page shows an error of the command.
-func (c command) fails() bool {
-	return slices.ContainsFunc(c.output, func(line string) bool { return strings.HasPrefix(line, "samforge: ") })
-}
-
 // wantOutput fails the test unless the output has the lines of the page, in their order.
-func (c command) wantOutput(t *testing.T, output string) {
+func wantOutput(t *testing.T, c testenv.Command, output string) {
 	t.Helper()
 	rest := strings.Split(output, "\n")
-	for _, line := range c.output {
+	for _, line := range c.Output {
 		pattern := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*") + "$")
 		i := slices.IndexFunc(rest, pattern.MatchString)
 		if i < 0 {
-			t.Errorf("%s does not print the line\n  %s\nIt prints\n%s", strings.TrimSpace(c.text), line, output)
+			t.Errorf("%s does not print the line\n  %s\nIt prints\n%s", strings.TrimSpace(c.Text), line, output)
 			return
 		}
 		rest = rest[i+1:]
@@ -302,10 +225,10 @@ var endsWithCtrlC = regexp.MustCompile(`--watch\b`)
 const blockLimit = 2 * time.Minute
 
 // run runs a command as a user's shell does, and returns all of its output as the page shows it.
-func (f *docsFolder) run(t *testing.T, c command) string {
+func (f *docsFolder) run(t *testing.T, c testenv.Command) string {
 	t.Helper()
-	goesOn := endsWithCtrlC.MatchString(c.text)
-	text := strings.ReplaceAll(f.local(c.text), "3000", freePort(t))
+	goesOn := endsWithCtrlC.MatchString(c.Text)
+	text := strings.ReplaceAll(f.local(c.Text), "3000", freePort(t))
 	if !goesOn { // what is in the background ends with the block
 		text = "set -eo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + text
 	}
@@ -319,14 +242,16 @@ func (f *docsFolder) run(t *testing.T, c command) string {
 		"DOCKER_CONFIG="+f.config, "BUILDX_CONFIG="+f.config+"/buildx", "BUILDX_BUILDER=remote", "REGISTRY_PASSWORD=secret",
 		"npm_config_registry="+f.npm, "HOME="+t.TempDir())
 	var out output
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var stdout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &stdout), &out
 	if goesOn {
 		cmd.Stdout = &interrupter{&out, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }}
 	}
-	if err := cmd.Run(); (err != nil) != c.fails() {
-		t.Fatalf("%s: error %v, want one: %t\n%s", text, err, c.fails(), &out.text)
+	if err := cmd.Run(); (err != nil) != c.Fails() {
+		t.Fatalf("%s: error %v, want one: %t\n%s", text, err, c.Fails(), &out.text)
 	}
-	return strings.ReplaceAll(out.text.String(), f.registry, "registry.example.com")
+	shown := out.text.String() + "\n" + stdout.String() // its last line may have no end on a terminal
+	return strings.ReplaceAll(shown, f.registry, "registry.example.com")
 }
 
 // output collects what a command writes.

@@ -24,20 +24,24 @@ import (
 func main() {
 	real := flag.Bool("real", false, "use the public images and downloads instead of stand-ins")
 	size := flag.Int64("base-size", 256, "size of each stand-in base image in MB, compressed")
+	casts := flag.String("casts", "", "record README's commands as pictures in this `folder`, and build no examples")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *real, *size<<20); err != nil {
+	if err := run(ctx, *real, *size<<20, *casts); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, real bool, size int64) (err error) {
+func run(ctx context.Context, real bool, size int64, casts string) (err error) {
 	d := &demo{real: real}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.start(ctx, size); err != nil {
 		return err
+	}
+	if casts != "" {
+		return d.casts(ctx, casts)
 	}
 	for _, e := range []example{
 		{title: "The SAM image of the published pipeline", file: "examples/sam/samforge.yaml", platforms: "linux/amd64", programs: samPrograms},
