@@ -188,6 +188,10 @@ func (b *build) assemble(ctx context.Context, r recipe) (*Image, error) {
 	}, nil
 }
 
+// AssembleStep is the end of the name of the step that lays layers over one another. It costs nothing, so
+// no cache holds it.
+const AssembleStep = "assemble the image"
+
 // stack puts the layers on the base with one flat merge, which needs none of the base's files. The
 // merge costs nothing, so it ignores the cache: to look for a cached merge, BuildKit would fetch
 // all inputs and hash their content.
@@ -196,7 +200,7 @@ func (b *build) stack(base llb.State, layers []*Layer) llb.State {
 		b.warn("", "this builder has no MergeOp: the base image is unpacked and copied to, which is slower")
 		return b.stackByCopy(base, layers)
 	}
-	return llb.Merge(states(base, layers), append(b.step("runtimes", "assemble the image"), llb.IgnoreCache)...)
+	return llb.Merge(states(base, layers), append(b.step("runtimes", AssembleStep), llb.IgnoreCache)...)
 }
 
 func states(base llb.State, layers []*Layer) []llb.State {

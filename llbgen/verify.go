@@ -125,5 +125,5 @@ func (b *build) wholeImage(base llb.State, layers []*Layer) llb.State {
 	if b.opt.NoMerge {
 		return b.stackByCopy(base, layers)
 	}
-	return llb.Merge(states(base, layers), b.step("runtimes", "assemble the image")...)
+	return llb.Merge(states(base, layers), b.step("runtimes", AssembleStep)...)
 }

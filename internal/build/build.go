@@ -198,6 +198,9 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	if err := checkAttests(opt, targets); err != nil {
 		return err
 	}
+	if opt.Summary != "" && !slices.Contains(SummaryForms(), opt.Summary) {
+		return fmt.Errorf("--summary %s: expected %s", opt.Summary, strings.Join(SummaryForms(), ", "))
+	}
 	for _, refuse := range []error{opt.CheckCaches(targets), checkNoCache(opt, targets), checkFiles(opt), checkBuilders(opt)} {
 		if refuse != nil {
 			return refuse

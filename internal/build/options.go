@@ -71,6 +71,8 @@ type Options struct {
 	AddHosts []string
 
 	MetadataFile, IIDFile string
+	// Summary is one of [SummaryForms]; empty means auto.
+	Summary string
 	// Progress is auto, tty, plain, rawjson or quiet.
 	Progress string
 

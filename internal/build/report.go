@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -29,12 +30,14 @@ type report struct {
 	inEngine bool // the images are in the Docker engine that built them
 	several  bool // the user asked for several targets
 	guard    *guard
+	exported bool // the images leave the builder's cache
+	started  time.Time
 	built    []Built
 	failures []builder.Result
 }
 
 func (r *request) newReport(several bool) *report {
-	return &report{opt: r.opt, guard: r.guard, several: several}
+	return &report{opt: r.opt, guard: r.guard, several: several, started: time.Now()}
 }
 
 // existing asks a builder which references of the targets exist in their registries, and returns
@@ -132,7 +135,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 		}
 	}
 	r.warn()
-	err := r.writeFiles()
+	err := errors.Join(r.writeFiles(), r.writeSummary(r.summarize(results, time.Since(r.started))))
 	if len(r.failures) > 0 {
 		return errors.Join(&FailedError{Failures: r.failures, Pushed: r.built, Perhaps: perhaps, pushing: r.opt.Push}, err)
 	}
@@ -242,12 +245,21 @@ func memberRefs(ctx context.Context, t project.Target, index string, result buil
 // add records an image and prints its references.
 func (r *report) add(image Built) error {
 	r.built = append(r.built, image)
+	r.exported = r.exported || r.leaves(image)
+	if r.opt.Summary == SummaryJSON {
+		return nil
+	}
 	for _, ref := range image.Refs {
 		if _, err := fmt.Fprintln(r.opt.Stdout, ref); err != nil {
 			return fmt.Errorf("write the result: %w", err)
 		}
 	}
 	return nil
+}
+
+// leaves reports whether an image leaves the builder's cache.
+func (r *report) leaves(image Built) bool {
+	return image.Skipped || r.inEngine || r.opt.Push && !image.Target.NoPush || r.opt.Load || len(r.opt.Outputs) > 0 || len(image.Target.Outputs) > 0
 }
 
 // decode turns an exporter's response into metadata. It decodes values that are JSON in base64.

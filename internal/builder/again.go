@@ -24,10 +24,12 @@ const (
 func (b *Builder) solveAgain(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
 	pause, tries := time.Second, cmp.Or(so.Tries, defaultTries)
 	var pushing []string
+	var work Work
 	for try := 1; ; try++ {
 		res := b.solveOne(ctx, so, shared, job, out)
 		pushing = append(pushing, res.pushing...)
-		res.pushing = pushing
+		work.join(res.Work)
+		res.pushing, res.Work = pushing, work
 		if try == tries || isLost(res.Err) || !frontend.BrokeOff(res.Err) || job.Once || ctx.Err() != nil {
 			return res
 		}

@@ -51,6 +51,7 @@ type Result struct {
 	Warnings []client.VertexWarning
 	Log      string // the end of the failed step's output
 	After    []Result
+	Work     Work // with that of After
 
 	manifests, indexes []digest.Digest // what was exported
 	pushing            []string        // see Pushed
@@ -119,7 +120,9 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSe
 		job.Failed(res)
 	}
 	if res.Err != nil && job.Retry != nil && ctx.Err() == nil && !isLost(res.Err) && job.Retry(ctx, res) {
+		before := res.Work
 		res = b.solveAgain(ctx, so, shared, job, out)
+		res.Work.join(before)
 	}
 	for _, next := range job.After {
 		if res.Err != nil {
@@ -127,6 +130,7 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSe
 		}
 		after := b.solveAgain(ctx, so, shared, next, out)
 		res.After = append(res.After, after)
+		res.Work.join(after.Work)
 		if isLost(after.Err) {
 			res.Response, res.Err = nil, after.Err
 		}
@@ -134,8 +138,10 @@ func (b *Builder) solve(ctx context.Context, so SessionOptions, shared *sharedSe
 	return res
 }
 
-func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) Result {
-	res := Result{Name: job.Name, Builder: b}
+func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *sharedSession, job Job, out *jobWriter) (res Result) {
+	res = Result{Name: job.Name, Builder: b}
+	started := time.Now()
+	defer func() { res.Work.Took = time.Since(started) }()
 	if ctx.Err() != nil {
 		res.Err = context.Cause(ctx)
 		return res
@@ -166,6 +172,7 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		defer close(drained)
 		for st := range status {
 			quiet.hear(st)
+			res.Work.add(b, st)
 			for _, w := range st.Warnings {
 				res.Warnings = append(res.Warnings, *w)
 			}

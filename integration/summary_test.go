@@ -1,0 +1,56 @@
+package integration
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/samforge/samforge/integration/testenv"
+	"github.com/samforge/samforge/internal/build"
+)
+
+// After a build samforge says what it did: first it builds, then everything comes from the cache, and
+// what is in the registry is skipped. Where nothing leaves the builder, it says how it would.
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	for runtime, ref := range matrixBases {
+		b.base(ref, runtime, "amd64")
+	}
+	args := append([]string{"build", "--builder", b.Buildkitd.Addr, "-f", example(t, "sam/matrix.yaml"), "--repo", b.repo("ci/summary")}, b.mirrors()...)
+	const hint = "not pushed, the result is only in the builder's cache: add --push, --load or --output"
+
+	kept := run(t, b.env, args...)
+	if lines := kept.ok(t); !strings.Contains(kept.stderr, hint) || !strings.Contains(kept.stderr, " built in ") && !strings.Contains(kept.stderr, plural(len(lines))+" in ") {
+		t.Errorf("a build without --push says\n%s", kept.stderr)
+	}
+	for _, name := range []string{"--push", "--output=type=oci,dest=" + filepath.Join(t.TempDir(), "images")} {
+		r := run(t, b.env, append(args, name, "--target", "python3.12")...)
+		if r.ok(t); strings.Contains(r.stderr, hint) || !strings.Contains(r.stderr, "samforge: 1 image in ") || !strings.Contains(r.stderr, "1 from the cache; sent ") {
+			t.Errorf("a build with %s says\n%s", name, r.stderr)
+		}
+	}
+	r := run(t, b.env, append(args, "--push", "--skip-existing", "--summary", "json")...)
+	if r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	var s build.Summary
+	must(t, json.Unmarshal([]byte(r.stdout), &s))
+	results := map[string]string{}
+	for _, image := range s.Images {
+		results[image.Name] = image.Result
+		if len(image.References) == 0 || !strings.HasSuffix(image.References[0], "@"+image.Digest) {
+			t.Errorf("%s has the references %q and the digest %s", image.Name, image.References, image.Digest)
+		}
+	}
+	if len(results) != len(matrixBases) || results["python3.12"] != "skipped" || results["nodejs22.x"] != "cached" || !s.Pushed || !s.Exported {
+		t.Errorf("the summary is %+v", s)
+	}
+	again := run(t, b.env, append(args, "--no-cache", "--summary", "none", "--push")...)
+	if again.ok(t); strings.Contains(again.stderr, "samforge: "+plural(len(matrixBases))) {
+		t.Errorf("--summary none says\n%s", again.stderr)
+	}
+}
+
+func plural(images int) string { return string(rune('0'+images)) + " images" }
