@@ -138,6 +138,8 @@ func (d *docsBed) runSection(t *testing.T, section testenv.Section, blocks []tes
 		f.change(t, "template.yaml", func(text string) string { return "# syntax=" + d.frontend + "\n" + text })
 	case section.Page == "step.md", key == "README.md#You have a Build and Push step":
 		f.write(t, "Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
+	case section.Page == "lambda.md":
+		f.write(t, "Dockerfile", "FROM scratch\nCOPY Dockerfile /app\nENTRYPOINT [\"/app\"]\n")
 	case section.Page == "compatibility.md":
 		f.write(t, "pair.yaml", refusedPair)
 	case section.Page == "building.md", section.Page == "plan.md":

@@ -71,7 +71,9 @@ func (b Block) Commands() []Command {
 
 // Fails reports whether the page shows an error of the command.
 func (c Command) Fails() bool {
-	return slices.ContainsFunc(c.Output, func(line string) bool { return strings.HasPrefix(line, "samforge: ") })
+	return slices.ContainsFunc(c.Output, func(line string) bool {
+		return strings.HasPrefix(line, "samforge: ") || strings.HasPrefix(line, "ERROR: ")
+	})
 }
 
 // UseStandIns makes a folder's samforge.yaml and the Dockerfiles of its functions name stand-ins: the
