@@ -53,4 +53,29 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// In the log of a CI system the progress is collapsed, and the mistakes are annotations of their lines.
+func TestWorkflowLogs(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	dir := checkout(t, map[string]string{
+		"Dockerfile": "FROM scratch as made\nCOPY Dockerfile /\n", "wrong.yaml": "kind: sam\nplugin: {verison: 1}\n",
+	})
+	step := []string{"BUILDKIT_HOST=" + b.Buildkitd.Addr, "PLUGIN_REPO=" + b.repo("ci/log"), "PLUGIN_TAGS=1"}
+	github := b.step(dir, append(step, "GITHUB_ACTIONS=true")...)
+	github.ok(t)
+	if _, rest, ok := strings.Cut(github.stderr, "::group::samforge: progress\n"); !ok || !strings.Contains(rest, "\n::endgroup::\nsamforge: 1 image in ") ||
+		!strings.Contains(rest, "\n::warning title=samforge,file=Dockerfile,line=1::FromAsCasing: ") {
+		t.Errorf("the log on GitHub is\n%s", github.stderr)
+	}
+	gitlab := b.step(dir, append(step, "GITLAB_CI=true")...)
+	gitlab.ok(t)
+	if !strings.Contains(gitlab.stderr, "[collapsed=true]\r\x1b[0Ksamforge: progress\n") || !strings.Contains(gitlab.stderr, "\x1b[0Ksection_end:") || !strings.Contains(gitlab.stderr, "\nWARNING: Dockerfile:1: FromAsCasing: ") {
+		t.Errorf("the log on GitLab is\n%q", gitlab.stderr)
+	}
+	wrong := run(t, []string{"GITHUB_ACTIONS=true"}, "build", "-f", filepath.Join(dir, "wrong.yaml"))
+	if wrong.code != 2 || !strings.Contains(wrong.stderr, "wrong.yaml,line=2,col=10::") || strings.Contains(wrong.stderr, "\nsamforge: ") {
+		t.Errorf("mistakes on GitHub are\n%s", wrong.stderr)
+	}
+}
+
 func plural(images int) string { return string(rune('0'+images)) + " images" }

@@ -24,6 +24,7 @@ import (
 	"github.com/samforge/samforge/internal/lambda/instance"
 	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/source"
 )
 
 // Exit codes: 0 done, 1 the build or the push failed or a check found something,
@@ -63,7 +64,7 @@ func giveUp(ctx context.Context, grace time.Duration, stderr io.Writer, exit fun
 }
 
 func run(ctx context.Context, args []string) int {
-	secrets := &printer.Secrets{}
+	secrets := &printer.Secrets{Workflow: printer.WorkflowIn(os.Getenv)}
 	secrets.AddArguments(args)
 	stderr := printer.Stderr(secrets)
 	root := newRoot()
@@ -88,7 +89,14 @@ func run(ctx context.Context, args []string) int {
 }
 
 func printError(stderr io.Writer, err error) {
-	fmt.Fprintln(stderr, "samforge: "+strings.TrimSpace(err.Error()))
+	var mistakes source.Diagnostics
+	if printer.Annotates(stderr) && errors.As(err, &mistakes) && err.Error() == mistakes.Error() {
+		for _, mistake := range mistakes {
+			printer.Error(stderr, printer.Place{File: mistake.Filename, Line: mistake.Line, Column: mistake.Column}, strings.TrimSpace(mistake.Error()))
+		}
+		return
+	}
+	printer.Error(stderr, printer.Place{}, strings.TrimSpace(err.Error()))
 	if sources := errdefs.Sources(err); len(sources) > 0 {
 		_ = sources[0].Print(stderr) // the innermost is the most precise
 	}

@@ -108,6 +108,10 @@ func (r *report) summarize(results []builder.Result, took time.Duration) Summary
 // add adds a warning, unless it is there.
 func (s *Summary) add(warning client.VertexWarning) {
 	w := WarningSummary{Text: string(warning.Short), URL: warning.URL}
+	if warning.SourceInfo != nil && len(warning.Range) > 0 {
+		line := warning.Range[0].Start.Line
+		w.Text = fmt.Sprintf("%s:%d: %s", warning.SourceInfo.Filename, line, strings.TrimSuffix(w.Text, fmt.Sprintf(" (line %d)", line)))
+	}
 	if !slices.Contains(s.Warnings, w) {
 		s.Warnings = append(s.Warnings, w)
 	}

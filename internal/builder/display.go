@@ -25,6 +25,8 @@ import (
 type Display struct {
 	ui      progressui.Display
 	mode    progressui.DisplayMode
+	out     io.Writer
+	end     func() // the group of lines in the log of a CI system
 	secrets *printer.Secrets
 	ch      chan *client.SolveStatus
 	done    chan struct{}
@@ -58,7 +60,7 @@ func NewDisplay(out io.Writer, mode string) (*Display, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Display{ui: ui, mode: progressui.DisplayMode(mode)}, nil
+	return &Display{ui: ui, mode: progressui.DisplayMode(mode), out: out}, nil
 }
 
 func quiet() *Display {
@@ -69,6 +71,10 @@ func quiet() *Display {
 // start starts the display, which masks the secrets. Attachables that log, such as the credentials
 // ("[auth] … token for …"), log to the display.
 func (d *Display) start(secrets *printer.Secrets, attachables []session.Attachable) {
+	d.end = func() {}
+	if d.mode != progressui.QuietMode && d.mode != progressui.RawJSONMode {
+		d.end = printer.Group(d.out, "samforge: progress")
+	}
 	d.secrets, d.outputs = secrets, map[output]*printer.Stream{}
 	d.ch, d.done = make(chan *client.SolveStatus), make(chan struct{})
 	d.vertices, d.groups, d.warnings = map[digest.Digest]*shown{}, map[string]string{}, map[string]bool{}
@@ -92,6 +98,7 @@ func (d *Display) stop() {
 	close(d.ch)
 	d.mu.Unlock()
 	<-d.done
+	d.end()
 }
 
 // tell shows a sentence that belongs to no step of a job.

@@ -35,10 +35,21 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) { return io.Copy(struct{ io.
 
 func (f *File) write(text string) error {
 	if f.people {
+		if f.annotateWarning(text) {
+			return nil
+		}
 		text = f.secrets.Text(text)
 	}
 	_, err := f.File.WriteString(text)
 	return err
+}
+
+// workflow returns the CI system whose log people read.
+func (f *File) workflow() Workflow {
+	if !f.people {
+		return ""
+	}
+	return f.secrets.Workflow
 }
 
 // Raw returns the writer below w, for code that masks and escapes by itself and must control the

@@ -16,6 +16,9 @@ import (
 // Secrets are texts that must not be printed. The zero value has none. It is safe for concurrent
 // use.
 type Secrets struct {
+	// Workflow is the CI system that shows what is printed. No foreign text is a command to it.
+	Workflow Workflow
+
 	mu     sync.RWMutex
 	values [256][]string // by their first byte, the longest first
 }
@@ -145,10 +148,10 @@ func (s *Secrets) find(text string, from int) (start, end int) {
 }
 
 // Text returns text in a form that may be printed: masked and escaped.
-func (s *Secrets) Text(text string) string { return Escape(s.Mask(text)) }
+func (s *Secrets) Text(text string) string { return s.Workflow.harmless(Escape(s.Mask(text))) }
 
 // Line is Text for text that must stay on one line.
-func (s *Secrets) Line(text string) string { return EscapeLine(s.Mask(text)) }
+func (s *Secrets) Line(text string) string { return s.Workflow.harmless(EscapeLine(s.Mask(text))) }
 
 // begun returns how many bytes at the end of text may be the beginning of a secret. A whole secret
 // does not count.
