@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"html"
 	"net/url"
 	"path"
 	"strings"
@@ -44,7 +45,7 @@ func markdown() goldmark.Markdown {
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough),
 		goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 		// docs/images.svg and the like are pictures; comments are the only HTML of the pages.
-		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(headings{}, 100))),
+		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(looks{}, 100))),
 	)
 }
 
@@ -132,9 +133,9 @@ func (p *Page) HTML(s *Site) ([]byte, error) {
 			n.Destination = target
 		}
 	}
-	var html bytes.Buffer
-	err := markdown().Renderer().Render(&html, p.Source, tree.Tree)
-	return html.Bytes(), err
+	var rendered bytes.Buffer
+	err := markdown().Renderer().Render(&rendered, p.Source, tree.Tree)
+	return rendered.Bytes(), err
 }
 
 // address is where a link leads on the site.
@@ -212,11 +213,12 @@ func (a anchors) Generate(value []byte, _ ast.NodeKind) []byte {
 // Put keeps an anchor that is written in the page.
 func (a anchors) Put(value []byte) { a[string(value)] = true }
 
-// headings renders a heading as a link to itself.
-type headings struct{}
+// looks renders a heading as a link to itself, and code.
+type looks struct{}
 
-// RegisterFuncs sets how headings and tables are rendered.
-func (headings) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
+// RegisterFuncs sets how headings and code are rendered.
+func (looks) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
+	r.Register(ast.KindCodeSpan, codeSpan)
 	r.Register(ast.KindHeading, func(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 		level := string(rune('0' + n.(*ast.Heading).Level))
 		id, _ := n.AttributeString("id")
@@ -227,4 +229,21 @@ func (headings) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 		}
 		return ast.WalkContinue, nil
 	})
+}
+
+// shortCode is how many characters of code stay on one line.
+const shortCode = 26
+
+// codeSpan renders code. A flag or a name is not broken at its hyphens.
+func codeSpan(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
+	if !entering {
+		return ast.WalkContinue, nil
+	}
+	text := plain(n, source)
+	class := ""
+	if len(text) <= shortCode {
+		class = ` class="short"`
+	}
+	_, _ = w.WriteString("<code" + class + ">" + html.EscapeString(text) + "</code>")
+	return ast.WalkSkipChildren, nil
 }
