@@ -17,7 +17,7 @@ type Diagnostic struct {
 	Line, Column int
 	// Field is the path of the value, such as "runtimes[0].image".
 	Field string
-	// Arg is the build argument that gave the value; empty otherwise.
+	// Arg is the build argument that gave the value, or a flag with its dashes; empty otherwise.
 	Arg string
 	// Message says what is wrong and what would be right.
 	Message string
@@ -49,6 +49,8 @@ func (d *Diagnostic) Error() string {
 func (d *Diagnostic) Summary() string {
 	var b strings.Builder
 	switch {
+	case strings.HasPrefix(d.Arg, "--"):
+		fmt.Fprintf(&b, "%s: ", d.Arg)
 	case d.Arg != "":
 		fmt.Fprintf(&b, "build argument %s: ", d.Arg)
 	case d.Line > 0:

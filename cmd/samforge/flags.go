@@ -68,9 +68,23 @@ func oneContext(c *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) > 1 || slices.Contains(args, "") {
-		return &usageError{fmt.Errorf("%s takes one build context at most, found %q (see %s --help)", c.CommandPath(), args, c.CommandPath())}
+		return &usageError{fmt.Errorf("%s takes one build context at most, found %q%s (see %s --help)", c.CommandPath(), args, targetsAmong(c, args), c.CommandPath())}
 	}
 	return nil
+}
+
+// targetsAmong is the end of a sentence about arguments that may be meant as targets.
+func targetsAmong(c *cobra.Command, args []string) string {
+	var flags []string
+	for _, arg := range args {
+		if _, err := os.Stat(arg); err != nil && arg != "" {
+			flags = append(flags, "--target "+arg)
+		}
+	}
+	if len(flags) == 0 || c.Flags().Lookup("target") == nil {
+		return ""
+	}
+	return "; targets are " + strings.Join(flags, " ")
 }
 
 // recipeFlags are the flags that a SAM template has no use for.
@@ -272,6 +286,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 			return o, err
 		}
 	}
+	o.Flags = f.flagsOfArgs()
 	o.BuildMode = os.Getenv(project.BuildModeArg)
 	o.Repo = f.repo
 	for _, name := range recipeFlags() {
@@ -330,6 +345,19 @@ func (f *buildFlags) buildArgs() (map[string]string, error) {
 		args[llbgen.LockedArg] = "true"
 	}
 	return args, nil
+}
+
+// flagsOfArgs returns the flags that were given and are short for a build argument, by its name.
+func (f *buildFlags) flagsOfArgs() map[string]string {
+	flags := map[string]string{}
+	for name, of := range map[string]struct{ flag, value string }{
+		"TARGET_REPO": {"--repo", f.repo}, "SAMFORGE_KIND": {"--kind", f.kind}, "SAMFORGE_VERIFY": {"--verify", f.verify},
+	} {
+		if of.value != "" {
+			flags[name] = of.flag
+		}
+	}
+	return flags
 }
 
 func pairs(flag string, values []string) (map[string]string, error) {

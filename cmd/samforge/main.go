@@ -133,11 +133,15 @@ func newRoot() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 		Args:                       knownCommand,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if asked, _ := c.Flags().GetBool("version"); asked {
+				return printVersion(c.OutOrStdout())
+			}
+			return c.Help()
+		},
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.Flags().Bool("version", false, "print the version of samforge and of the BuildKit it was built with")
 	root.AddCommand(initCommand(), buildCommand(), invokeCommand(), startAPICommand(), packageCommand(), bakeCommand(), checkCommand(), doctorCommand(), lockCommand(), outdatedCommand(), pluginCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
 	root.AddCommand(extraCommands()...)
 	return root

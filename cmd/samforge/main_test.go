@@ -164,7 +164,14 @@ func TestRuntimesTable(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	flag, err := execute("--version")
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := execute("version")
+	if flag != out {
+		t.Errorf("--version prints %q, version %q", flag, out)
+	}
 	if err != nil || !strings.HasPrefix(out, "samforge ") || !strings.Contains(out, "buildkit ") {
 		t.Errorf("%q, %v", out, err)
 	}

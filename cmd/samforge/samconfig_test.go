@@ -99,7 +99,7 @@ func TestMistakesInTheConfigurationOfSAM(t *testing.T) {
 		"build --use-container --docker-network a":           "--docker-network: the network of the build steps is --network",
 		"build --build-dir a":                                "name the template to write with --output-template-file",
 		"build --template-file sam/template.yaml":            "sam/samconfig.toml:2: region is a number",
-		"build HelloFunction":                                "HelloFunction is no folder, and no address of a git repository or an archive; --target names what to build",
+		"build HelloFunction":                                "HelloFunction is no folder, and no address of a git repository or an archive; a target is --target HelloFunction",
 		"package --stack-name a --image-repository b":        "--stack-name is for the repositories of --resolve-image-repos",
 		"package --parameter-overrides A=1 B=2":              "B=… is no flag: put several parameters into quotes",
 		"build --parameter-overrides A=1 B=2 C=3":            "B=… is no flag: put several parameters into quotes",

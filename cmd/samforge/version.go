@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -17,11 +18,15 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version of samforge and of the BuildKit it was built with",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			own, buildkit := versions()
-			_, err := fmt.Fprintf(c.OutOrStdout(), "samforge %s\nbuildkit %s\n%s %s/%s\n", own, buildkit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return printVersion(c.OutOrStdout())
 		},
 	}
+}
+
+func printVersion(out io.Writer) error {
+	own, buildkit := versions()
+	_, err := fmt.Fprintf(out, "samforge %s\nbuildkit %s\n%s %s/%s\n", own, buildkit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // versions returns the versions that the Go toolchain recorded in the binary.

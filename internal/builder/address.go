@@ -47,6 +47,8 @@ func checkAddress(address string) error {
 	}
 	u, err := url.Parse(address)
 	switch {
+	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		return &AddressError{fmt.Sprintf("%q is not the address of a builder: a buildkitd speaks gRPC, tcp://%s, with TLS by --tlscacert and --tlscert", address, u.Host)}
 	case err != nil || !slices.Contains(schemes, u.Scheme):
 		return &AddressError{fmt.Sprintf("%q is not the address of a builder, such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name (schemes: %s)", address, strings.Join(schemes, ", "))}
 	case u.Scheme == "tcp" && u.Host == "":

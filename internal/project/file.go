@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/samforge/samforge/frontend"
+	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
 )
@@ -89,7 +91,9 @@ func readBuildFile(ctx context.Context, opt Options) (f File, err error) {
 	default:
 		f.Name, f.Path = filepath.Base(opt.File), opt.File
 		f.LockPath = filepath.Join(filepath.Dir(opt.File), llbgen.LockFilename(f.Name))
-		f.Data, err = userfile.ReadAny(ctx, opt.File, llbgen.MaxFileSize)
+		if f.Data, err = userfile.ReadAny(ctx, opt.File, llbgen.MaxFileSize); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w%s", err, nearestIn(filepath.Dir(opt.File), f.Name))
+		}
 		return f, err
 	}
 }
@@ -111,6 +115,23 @@ func missingFile(err error, opt Options, file File) error {
 	if opt.File != "" || file.Data != nil {
 		return err
 	}
-	return fmt.Errorf("there is no %s in %s; without one, build arguments must give everything (see samforge build --help):\n%w",
-		llbgen.Filename, cmp.Or(opt.Context, "this folder"), err)
+	hint := "samforge init writes one"
+	if near := misnamed(opt.Context); near != "" {
+		hint = "name " + near + " with --file"
+	}
+	return fmt.Errorf("there is no %s in %s: %s; without one, build arguments must give everything (see samforge build --help):\n%w",
+		llbgen.Filename, cmp.Or(opt.Context, "this folder"), hint, err)
+}
+
+// misnamed returns a YAML file whose name is nearly that of a build file, or "".
+func misnamed(folder string) string {
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.yml"} {
+		found, _ := fs.Glob(os.DirFS(cmp.Or(folder, ".")), pattern)
+		files = append(files, found...)
+	}
+	if near := suggest.Nearest(llbgen.Filename, files); near != "" {
+		return filepath.Join(folder, near)
+	}
+	return ""
 }

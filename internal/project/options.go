@@ -25,6 +25,8 @@ type Options struct {
 	Stdin io.Reader
 	// BuildArgs override values of the build file.
 	BuildArgs map[string]string
+	// Flags are the flags that stand for a build argument, by its name: mistakes name the flag.
+	Flags map[string]string
 	// Environment returns the value of a variable, or "" if it is not set. It is called for the
 	// build arguments that the kind of the images has and BuildArgs does not. nil reads no
 	// variable.

@@ -1,7 +1,9 @@
 package project
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -71,7 +73,7 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	}
 	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
 	if err != nil {
-		return nil, missingFile(err, opt, p.File)
+		return nil, missingFile(nameFlags(err, opt.Flags), opt, p.File)
 	}
 	p.Mirrors = plan.File.Mirrors
 	selected, err := selectTargets(plan, opt.Targets)
@@ -133,6 +135,17 @@ func buildArgs(opt Options, file File) map[string]string {
 		args[name] = value
 	}
 	return args
+}
+
+// nameFlags makes mistakes in build arguments that were given by a flag name the flag.
+func nameFlags(err error, flags map[string]string) error {
+	var mistakes source.Diagnostics
+	if errors.As(err, &mistakes) {
+		for _, mistake := range mistakes {
+			mistake.Arg = cmp.Or(flags[mistake.Arg], mistake.Arg)
+		}
+	}
+	return err
 }
 
 // CheckReference returns an error unless ref is an image reference in lower case.
