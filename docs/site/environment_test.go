@@ -12,7 +12,7 @@ import (
 )
 
 // readers are the functions that read a variable of the environment.
-var readers = map[string]bool{"Getenv": true, "LookupEnv": true, "env": true}
+var readers = map[string]bool{"Getenv": true, "LookupEnv": true, "env": true, "getenv": true}
 
 // Names that are not written where they are read: the place, and which variables it reads.
 var readElsewhere = map[string]string{

@@ -72,9 +72,12 @@ func (b Block) Commands() []Command {
 // Fails reports whether the page shows an error of the command.
 func (c Command) Fails() bool {
 	return slices.ContainsFunc(c.Output, func(line string) bool {
-		return strings.HasPrefix(line, "samforge: ") || strings.HasPrefix(line, "ERROR: ")
+		return failed.MatchString(line)
 	})
 }
+
+// failed matches an error, but not the summary of a build.
+var failed = regexp.MustCompile(`^(ERROR: |samforge: \D)`)
 
 // UseStandIns makes a folder's samforge.yaml and the Dockerfiles of its functions name stand-ins: the
 // mirrors, and the base image of functions in Node.js. Files that are not there are left out.
