@@ -320,15 +320,13 @@ func TestFindingsOfTheExamples(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
 		"sam/samforge.yaml": {
-			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256 (a build prints it)",
-			"TagDropsVersion: the tags say 1.1.2, and the plugin image is 1.1.2-beta: use the whole version",
+			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: run samforge lock, or give goTemplate.sha256",
 		},
 		"sam/matrix.yaml": {
-			"TagDropsVersion: the tags say 1.1.2, and the plugin image is 1.1.2-beta: use the whole version",
-			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256 (a build prints it)",
+			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: run samforge lock, or give goTemplate.sha256",
 		},
 		"serverless/samforge.yaml": {
-			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: give goTemplate.sha256 (a build prints it)",
+			"UnverifiedDownload: go-template v0.4.15 is not checked against a known checksum: run samforge lock, or give goTemplate.sha256",
 			"RuntimeEndOfLife: nodejs18.x is past its end of life, 2025-09-01: move to nodejs24.x",
 			"RuntimeEndOfLife: nodejs20.x is past its end of life, 2026-04-30: move to nodejs24.x",
 			"RuntimeEndOfLife: nodejs20.x is past its end of life, 2026-04-30: use nodejs24.x or nodejs22.x",

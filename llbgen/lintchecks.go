@@ -282,10 +282,10 @@ func (p *Plan) unverified(targets []Target) (found []*source.Diagnostic) {
 		}
 	}
 	if g := f.GoTemplate; !g.Disabled && !p.checked(targets, goTemplateURL, g.Version, g.SHA256) {
-		add("goTemplate", "go-template %s is not checked against a known checksum: give goTemplate.sha256 (a build prints it)", g.Version)
+		add("goTemplate", "go-template %s is not checked against a known checksum: run samforge lock, or give goTemplate.sha256", g.Version)
 	}
 	if d := f.Docker; d.Archive != "" && !p.checked(targets, d.Archive, d.Version, d.SHA256) {
-		add("docker.archive", "%s is not checked against a known checksum: give docker.sha256 (a build prints it)", d.Archive)
+		add("docker.archive", "%s is not checked against a known checksum: run samforge lock, or give docker.sha256", d.Archive)
 	}
 	p.kind().unpinned(p, targets, add)
 	for _, pkg := range p.packages(targets...) {

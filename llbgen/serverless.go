@@ -226,7 +226,7 @@ func (serverlessKind) unpinned(p *Plan, targets []Target, report func(field, for
 	installs := slices.ContainsFunc(targets, func(t Target) bool { return t.Variant == variantServerless })
 	s := p.File.serverless()
 	if installs && s.fromArchive() && s.SHA256 == "" && !p.checked(targets, frameworkArchiveURL, s.Version, nil) {
-		report("serverless", "Serverless Framework %s is not checked against a known checksum: give serverless.sha256 (a build prints it)", s.Version)
+		report("serverless", "Serverless Framework %s is not checked against a known checksum: run samforge lock, or give serverless.sha256", s.Version)
 	}
 }
 

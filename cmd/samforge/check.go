@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -21,7 +22,7 @@ var errFindings = errors.New("the check found something")
 
 func checkCommand() *cobra.Command {
 	var f buildFlags
-	var format, platform string
+	var format, platform, failOn string
 	var listRules bool
 	c := &cobra.Command{
 		Use:   "check [flags] [CONTEXT] | check [--platform PLATFORM] [--format FORMAT] IMAGE",
@@ -41,8 +42,12 @@ With IMAGE, a reference with a tag, a digest or a registry, check whether AWS La
 the image: docs/lambda.md has what it wants. Manifest and config are read from the
 registry, and no layer is pulled, so the uncompressed size is not checked.
 
-Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.`,
+A rule that depends on the day, RuntimeEndOfLife, fails the check only with --fail-on=date: else
+a pipeline would stop by the calendar, without a change.
+
+Exit codes: 0 nothing was found, 1 a rule of --fail-on found something, 2 the input is wrong.`,
 		Example: `  samforge check
+  samforge check --fail-on date
   samforge check -f images/samforge.yaml --format json
   samforge check -f template.yaml --parameter-overrides Stage=prod
   samforge check --platform linux/arm64 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:v1`,
@@ -50,6 +55,9 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return &usageError{fmt.Errorf("--format %q: use text or json", format)}
+			}
+			if !slices.Contains(failOns(), failOn) {
+				return &usageError{fmt.Errorf("--fail-on %q: use %s", failOn, strings.Join(failOns(), ", "))}
 			}
 			if listRules {
 				return printRules(c.OutOrStdout(), format)
@@ -60,7 +68,7 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 			if platform != "" {
 				return &usageError{errors.New("--platform is for the check of an image: name one with its tag, or leave --platform out")}
 			}
-			return f.checkFile(c, args, format)
+			return f.checkFile(c, args, format, failOn)
 		},
 	}
 	f.registerFile(c)
@@ -70,13 +78,40 @@ Exit codes: 0 nothing was found, 1 a rule found something, 2 the input is wrong.
 	c.Flags().StringVar(&format, "format", "text", "`format` of the findings: text or json")
 	c.Flags().BoolVar(&listRules, "rules", false, "list the rules")
 	c.Flags().StringVar(&platform, "platform", "", "`platform` of the function that IMAGE is for: linux/amd64 or linux/arm64")
+	c.Flags().StringVar(&failOn, "fail-on", failOnWarning, "what ends with exit code 1: warning, any finding that does not depend on the day; date, any finding; none")
+	completeFlag(c, "fail-on", failOns()...)
 	completeFlag(c, "format", "text", "json")
 	completeFlag(c, "platform", "linux/amd64", "linux/arm64")
 	return c
 }
 
+// The values of --fail-on.
+const (
+	failOnWarning = "warning"
+	failOnDate    = "date"
+	failOnNone    = "none"
+)
+
+func failOns() []string { return []string{failOnWarning, failOnDate, failOnNone} }
+
+// fails reports whether findings end a check with exit code 1, and how many of them depend on the day.
+func fails(found []lint.Warning, failOn string) (fail bool, dated int) {
+	for _, w := range found {
+		if rules.Named(w.RuleName).Dated {
+			dated++
+		}
+	}
+	switch failOn {
+	case failOnNone:
+		return false, dated
+	case failOnDate:
+		return len(found) > 0, dated
+	}
+	return len(found) > dated, dated
+}
+
 // checkFile checks the build file that the flags and the argument name, and prints the findings.
-func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string) error {
+func (f *buildFlags) checkFile(c *cobra.Command, args []string, format, failOn string) error {
 	opt, err := f.configured(c, args)
 	if err != nil {
 		return err
@@ -85,10 +120,17 @@ func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string) e
 	if results != nil {
 		err = errors.Join(err, printResults(c.OutOrStdout(), format, results))
 	}
-	if err == nil && len(results.Warnings) > 0 {
-		err = errFindings
+	if err != nil {
+		return err
 	}
-	return err
+	fail, dated := fails(results.Warnings, failOn)
+	if dated > 0 && failOn == failOnWarning && format == "text" {
+		fmt.Fprintf(c.OutOrStdout(), "\nOf these, %d depend on today's date, and fail the check only with --fail-on=date.\n", dated)
+	}
+	if fail {
+		return errFindings
+	}
+	return nil
 }
 
 // printResults prints the findings as `docker buildx build --check` does. A mistake in the build

@@ -142,7 +142,25 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.Flags().Bool("version", false, "print the version of samforge and of the BuildKit it was built with")
-	root.AddCommand(initCommand(), buildCommand(), invokeCommand(), startAPICommand(), packageCommand(), bakeCommand(), checkCommand(), doctorCommand(), lockCommand(), outdatedCommand(), pluginCommand(), planCommand(), graphCommand(), runtimesCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(
+		initCommand(),
+		buildCommand(),
+		invokeCommand(),
+		startAPICommand(),
+		packageCommand(),
+		bakeCommand(),
+		checkCommand(),
+		doctorCommand(),
+		lockCommand(),
+		loginCommand(),
+		outdatedCommand(),
+		pluginCommand(),
+		planCommand(),
+		graphCommand(),
+		runtimesCommand(),
+		schemaCommand(),
+		versionCommand(),
+	)
 	root.AddCommand(extraCommands()...)
 	return root
 }

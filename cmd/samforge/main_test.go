@@ -199,3 +199,11 @@ func TestGivingUp(t *testing.T) {
 		}
 	})
 }
+
+func TestLoginIsOfDocker(t *testing.T) {
+	for _, args := range [][]string{{"login"}, {"login", "registry.example.com", "-u", "ci"}} {
+		if _, err := execute(args...); codeOf(err) != exitInput || !strings.Contains(err.Error(), "docker login HOST") || !strings.Contains(err.Error(), "DOCKER_AUTH_CONFIG") {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+}

@@ -17,6 +17,8 @@ type Rule struct {
 	// Experimental is true for a rule that is off by default, because its findings are often
 	// intended.
 	Experimental bool `json:"experimental"`
+	// Dated is true for a rule that finds more as time goes by, in a file that nobody has changed.
+	Dated bool `json:"dated"`
 	// Files are the sorts of build files that the rule is about: [BuildFile], [Template] or both.
 	Files []string `json:"files"`
 }
@@ -57,7 +59,7 @@ func All() []Rule {
 	return []Rule{
 		{Name: UnpinnedBase, Files: both, Description: "Images are named by a tag that does not move, or by a digest"},
 		{Name: UnofficialBase, Files: buildFile, Description: "Runtime and node images come from AWS's gallery, or from a mirror of it"},
-		{Name: RuntimeEndOfLife, Files: both, Description: "AWS still maintains the runtime"},
+		{Name: RuntimeEndOfLife, Files: both, Dated: true, Description: "AWS still maintains the runtime"},
 		{Name: UnknownRuntime, Files: buildFile, Description: "The runtime is one that samforge knows"},
 		{Name: UnknownPair, Files: buildFile, Description: "Runtime image, node image and framework are known to go together"},
 		{Name: LargeNodeImage, Files: buildFile, Description: "Node.js comes from a Lambda base image, where a SAM image would be pulled for it alone"},

@@ -68,7 +68,15 @@ func Init(ctx context.Context, opt Options) error {
 	if err := write(opt.Path, file, opt.Force); err != nil {
 		return err
 	}
-	fmt.Fprintf(opt.Stderr, "Wrote %s. Look through it, then run samforge check and samforge build.\n", opt.Path)
+	flag := ""
+	if opt.Path != llbgen.Filename {
+		flag = " -f " + opt.Path
+	}
+	repo := ""
+	if opt.Repo == "" {
+		repo = " --repo REPOSITORY"
+	}
+	fmt.Fprintf(opt.Stderr, "Wrote %[1]s. Look through it, then run:\n  samforge lock%[2]s\n  samforge check%[2]s\n  samforge build%[2]s --push%[3]s\n", opt.Path, flag, repo)
 	return nil
 }
 
