@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +10,7 @@ import (
 
 func lockCommand() *cobra.Command {
 	var f buildFlags
+	var format string
 	var how lock.Options
 	c := &cobra.Command{
 		Use:   "lock [flags] [CONTEXT] | lock --update [flags] [NAME...]",
@@ -26,6 +27,9 @@ whose name contains one of the arguments. The changes are printed.`,
 		Example: `  samforge lock
   samforge lock --update build-python3.12`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
 			if how.Update {
 				how.Names, args = args, nil
 			}
@@ -36,7 +40,11 @@ whose name contains one of the arguments. The changes are printed.`,
 			if err != nil {
 				return err
 			}
-			return lock.Lock(c.Context(), opt, how, f.registries(c), c.OutOrStdout())
+			report, err := lock.Lock(c.Context(), opt, how, f.registries(c))
+			if err != nil {
+				return err
+			}
+			return writeReport(c, report, format)
 		},
 	}
 	f.registerFile(c)
@@ -46,11 +54,13 @@ whose name contains one of the arguments. The changes are printed.`,
 	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "lock for these `platforms` (default those that the images exist for)")
 	c.Flags().BoolVar(&how.Update, "update", false, "move the locked entries to the current state")
 	completePlatforms(c)
+	registerFormat(c, &format)
 	return c
 }
 
 func outdatedCommand() *cobra.Command {
 	var f buildFlags
+	var format string
 	c := &cobra.Command{
 		Use:   "outdated [flags] [CONTEXT]",
 		Short: "Show what has changed since the build file was locked",
@@ -61,15 +71,21 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 		Example: `  samforge outdated || { samforge lock --update && samforge build --push; }`,
 		Args:    oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
 			opt, err := f.configured(c, args)
 			if err != nil {
 				return err
 			}
-			err = lock.Outdated(c.Context(), opt, f.registries(c), c.OutOrStdout())
-			if errors.Is(err, lock.ErrOutdated) {
-				return errFindings
+			report, err := lock.Outdated(c.Context(), opt, f.registries(c))
+			if err != nil {
+				return err
 			}
-			return err
+			if err := writeReport(c, report, format); err != nil || report.UpToDate {
+				return err
+			}
+			return errFindings
 		},
 	}
 	f.registerFile(c)
@@ -78,5 +94,18 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 	f.registerConfig(c)
 	c.Flags().StringSliceVar(&f.input.Platforms, "platform", nil, "compare for these `platforms`")
 	completePlatforms(c)
+	registerFormat(c, &format)
 	return c
+}
+
+// writeReport writes the changes to standard output. That there are none is said on standard error:
+// scripts take an empty output for it.
+func writeReport(c *cobra.Command, report *lock.Report, format string) error {
+	if format == "json" {
+		return report.WriteJSON(c.OutOrStdout())
+	}
+	if report.UpToDate {
+		fmt.Fprintf(c.ErrOrStderr(), "samforge: %s is up to date\n", report.File)
+	}
+	return report.WriteTable(c.OutOrStdout())
 }

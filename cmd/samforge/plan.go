@@ -28,8 +28,8 @@ json part by part, and whether it would be built.`,
   samforge plan --target python3.12 --format json`,
 		Args: oneContext,
 		RunE: func(c *cobra.Command, args []string) error {
-			if format != "table" && format != "json" {
-				return &usageError{fmt.Errorf("--format %q: use table or json", format)}
+			if err := checkFormat(format); err != nil {
+				return err
 			}
 			p, err := f.load(c, args)
 			if err != nil {
@@ -47,9 +47,21 @@ json part by part, and whether it would be built.`,
 	}
 	f.registerInput(c)
 	f.registerConfig(c)
-	c.Flags().StringVar(&format, "format", "table", "`format` of the output: table or json")
-	completeFlag(c, "format", "table", "json")
+	registerFormat(c, &format)
 	return c
+}
+
+// registerFormat registers --format of a command that prints a table or a document.
+func registerFormat(c *cobra.Command, format *string) {
+	c.Flags().StringVar(format, "format", "table", "`format` of the output: table or json")
+	completeFlag(c, "format", "table", "json")
+}
+
+func checkFormat(format string) error {
+	if format != "table" && format != "json" {
+		return &usageError{fmt.Errorf("--format %q: use table or json", format)}
+	}
+	return nil
 }
 
 // written is a plan that can be printed.

@@ -4,14 +4,11 @@ package lock
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/moby/sys/atomicwriter"
 	digest "github.com/opencontainers/go-digest"
@@ -21,9 +18,6 @@ import (
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/llbgen"
 )
-
-// ErrOutdated says that the lock file no longer matches some source.
-var ErrOutdated = errors.New("something moved")
 
 // maxLookups is how many requests to registries run at the same time.
 const maxLookups = 16
@@ -36,52 +30,43 @@ type Options struct {
 	Names  []string
 }
 
-// Lock writes the lock file beside the build file, and prints the changes to out. Existing entries
-// stay as they are, unless they are to be updated. Mistakes in the input are a
-// [*project.InputError].
-func Lock(ctx context.Context, opt project.Options, how Options, client *registry.Client, out io.Writer) error {
+// Lock writes the lock file beside the build file, and returns the changes. Existing entries stay as
+// they are, unless they are to be updated. Mistakes in the input are a [*project.InputError].
+func Lock(ctx context.Context, opt project.Options, how Options, client *registry.Client) (*Report, error) {
 	l, err := newLocking(ctx, opt, client)
 	if err != nil {
-		return project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
 	fresh, err := l.fresh(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := l.checkNames(how, fresh); err != nil {
-		return project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
 	after := l.merge(fresh, how)
-	changes := l.before.Diff(after)
-	if len(changes) == 0 && l.before != nil {
-		return nil
+	report := l.report(after)
+	if report.UpToDate && l.before != nil {
+		return report, nil
 	}
-	if err := atomicwriter.WriteFile(l.path, after.Marshal(), 0o644); err != nil {
-		return err
-	}
-	return printChanges(out, changes)
+	return report, atomicwriter.WriteFile(l.path, after.Marshal(), 0o644)
 }
 
-// Outdated prints to out what has changed since the build file was locked, and returns
-// [ErrOutdated] if something has. A missing lock file, or a source that cannot be reached, is a
-// [*project.InputError].
-func Outdated(ctx context.Context, opt project.Options, client *registry.Client, out io.Writer) error {
+// Outdated returns what has changed since the build file was locked. A missing lock file, or a source
+// that cannot be reached, is a [*project.InputError].
+func Outdated(ctx context.Context, opt project.Options, client *registry.Client) (*Report, error) {
 	l, err := newLocking(ctx, opt, client)
 	if err == nil && l.before == nil {
 		err = fmt.Errorf("there is no %s: make it with samforge lock", l.path)
 	}
 	if err != nil {
-		return project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
 	fresh, err := l.fresh(ctx)
 	if err != nil {
-		return project.BadInput(err)
+		return nil, project.BadInput(err)
 	}
-	changes := l.before.Diff(fresh)
-	if len(changes) == 0 {
-		return nil
-	}
-	return errors.Join(printChanges(out, changes), ErrOutdated)
+	return l.report(fresh), nil
 }
 
 // locking is one run of Lock or Outdated.
@@ -167,19 +152,4 @@ func (l *locking) merge(fresh *llbgen.Lockfile, how Options) *llbgen.Lockfile {
 		}
 	}
 	return fresh
-}
-
-func printChanges(w io.Writer, changes []llbgen.Change) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range changes {
-		switch {
-		case c.Before == "":
-			fmt.Fprintf(table, "added\t%s\t%s\n", c.Name, c.After)
-		case c.After == "":
-			fmt.Fprintf(table, "removed\t%s\t%s\n", c.Name, c.Before)
-		default:
-			fmt.Fprintf(table, "moved\t%s\t%s -> %s\n", c.Name, c.Before, c.After)
-		}
-	}
-	return table.Flush()
 }

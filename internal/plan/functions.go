@@ -5,10 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/containerd/platforms"
+	"github.com/docker/go-units"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -123,24 +124,32 @@ func (p *Functions) WriteJSON(w io.Writer) error { return writeJSON(w, p) }
 
 // WriteTable writes the plan for people.
 func (p *Functions) WriteTable(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "FUNCTION\tPLATFORM\tVERDICT\tFILES\tSIZE\tIMAGES\tTAG")
+	table := &rows{}
+	table.add("FUNCTION", "PLATFORM", "VERDICT", "FILES", "SIZE", "IMAGES")
 	warnings := p.Warnings
+	verdicts := map[string]int{}
+	var send int64
 	for _, f := range p.Functions {
 		var images []string
 		for _, image := range f.Images {
 			name, _, _ := strings.Cut(image, " ")
 			images = append(images, name)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Function, f.Platform, f.Verdict, f.Files, humanSize(f.Bytes),
-			cmp.Or(strings.Join(images, ", "), "-"), strings.Join(f.Tags, ", "))
+		table.add(f.Function, f.Platform, f.Verdict, strconv.Itoa(f.Files), humanSize(f.Bytes), cmp.Or(strings.Join(images, ", "), "-"))
+		for _, tag := range f.Tags {
+			table.under(tag)
+		}
 		for _, why := range f.Unpinned {
 			warnings = append(warnings, f.Function+" is built each time: "+why)
 		}
+		if verdicts[f.Verdict]++; f.Verdict == "build" {
+			send += f.Bytes
+		}
 	}
-	if err := table.Flush(); err != nil || len(warnings) == 0 {
+	if err := table.write(w); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, "\nWARNINGS\n"+strings.Join(warnings, "\n"))
-	return err
+	builds, skips := verdicts["build"], verdicts["skip"]
+	return writeEnd(w, fmt.Sprintf("%s: %d to build, %d the same as another, %d in the registry already; send at most %s", count(len(p.Functions), "function"),
+		builds, len(p.Functions)-builds-skips, skips, units.HumanSize(float64(send))), warnings)
 }

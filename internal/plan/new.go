@@ -62,6 +62,7 @@ func newPlan(ctx context.Context, p *project.Project, resolver *registry.Resolve
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Platform, b.Platform))
 	})
 	slices.Sort(plan.Warnings)
+	plan.Totals = plan.total()
 	return plan, nil
 }
 

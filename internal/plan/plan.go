@@ -3,14 +3,8 @@
 package plan
 
 import (
-	"cmp"
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
-
-	"github.com/docker/go-units"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -22,6 +16,8 @@ type Plan struct {
 	Images []Image `json:"images"`
 	// Sources are the inputs of the images, by name.
 	Sources []Source `json:"sources"`
+	// Totals are sums over the images and sources.
+	Totals Totals `json:"totals"`
 	// Warnings are those about the build file, and those from planning.
 	Warnings []string `json:"warnings"`
 }
@@ -94,40 +90,4 @@ func writeJSON(w io.Writer, value any) error {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
-}
-
-// WriteTable writes the plan for people.
-func (p *Plan) WriteTable(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TARGET\tPLATFORM\tBASE\tLAYERS\tIN REGISTRY\tTAG")
-	for _, i := range p.Images {
-		var layers []string
-		for _, l := range i.Layers[1:] {
-			layers = append(layers, l.Name)
-		}
-		existing := "no"
-		if i.Existing != "" {
-			existing = "yes"
-		}
-		base := i.Layers[0]
-		fmt.Fprintf(table, "%s\t%s\t%s %s\t%s\t%s\t%s\n", i.Target, i.Platform, base.Action, humanSize(base.Size), strings.Join(layers, ", "),
-			existing, strings.Join(i.Tags, ", "))
-	}
-	fmt.Fprintln(table, "\nSOURCE\tPLATFORM\tACTION\tSIZE\tDIGEST\t")
-	for _, s := range p.Sources {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t\n", s.Name, cmp.Or(s.Platform, "-"), s.Action, humanSize(s.Size), cmp.Or(s.Digest, "not pinned"))
-	}
-	if err := table.Flush(); err != nil || len(p.Warnings) == 0 {
-		return err
-	}
-	_, err := fmt.Fprintln(w, "\nWARNINGS\n"+strings.Join(p.Warnings, "\n"))
-	return err
-}
-
-// humanSize formats a number of bytes for people.
-func humanSize(bytes int64) string {
-	if bytes == 0 {
-		return "-"
-	}
-	return units.HumanSize(float64(bytes))
 }
