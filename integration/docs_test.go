@@ -27,7 +27,8 @@ var notRunHere = map[string]string{
 	"make demo":           "takes two minutes; it is the demo that integration/demo has",
 	"make image":          "TestImage runs it",
 	"make frontend-image": "TestFrontendImage runs it",
-	"CGO_ENABLED=0 go install github.com/samforge/samforge/cmd/samforge@latest": "needs the module's own releases",
+	"curl -fsSL https://github.com/samforge/samforge/releases/":                 "needs a release; TestInstallScript runs install.sh",
+	"CGO_ENABLED=0 go install github.com/samforge/samforge/cmd/samforge@latest": "TestGoInstall runs it",
 }
 
 // mostNotRun limits how many blocks need an account.

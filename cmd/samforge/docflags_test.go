@@ -22,6 +22,7 @@ var foreignFlags = map[string]string{
 	"buildkitd and buildctl": "addr oci-worker-no-process-sandbox",
 	"npm":                    "ignore-scripts omit-lockfile-registry-resolved package-lock-only save-exact",
 	"aws and sam":            "capabilities no-confirm-changeset no-fail-on-empty-changeset",
+	"apk":                    "allow-untrusted",
 	"git":                    "depth",
 	"curl":                   "fail retry retry-connrefused silent",
 	"cosign":                 "insecure-ignore-tlog key recursive sign-container-identity tlog-upload yes",
