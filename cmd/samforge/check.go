@@ -20,14 +20,7 @@ import (
 // errFindings says that a check found something. The findings are on standard output.
 var errFindings = errors.New("the check found something")
 
-func checkCommand() *cobra.Command {
-	var f buildFlags
-	var format, platform, failOn string
-	var listRules bool
-	c := &cobra.Command{
-		Use:   "check [flags] [CONTEXT] | check [--platform PLATFORM] [--format FORMAT] IMAGE",
-		Short: "Check a build file or a SAM template, or whether AWS Lambda takes an image, without building anything",
-		Long: `Check a build file for mistakes, and for things that should change: images that move, runtimes
+const checkHelp = `Check a build file for mistakes, and for things that should change: images that move, runtimes
 past their end of life, downloads without a checksum and more. Nothing is built or pulled.
 
 For a SAM template the Dockerfiles of its functions are checked too, by the same rules and by
@@ -45,7 +38,16 @@ registry, and no layer is pulled, so the uncompressed size is not checked.
 A rule that depends on the day, RuntimeEndOfLife, fails the check only with --fail-on=date: else
 a pipeline would stop by the calendar, without a change.
 
-Exit codes: 0 nothing was found, 1 a rule of --fail-on found something, 2 the input is wrong.`,
+Exit codes: 0 nothing was found, 1 a rule of --fail-on found something, 2 the input is wrong.`
+
+func checkCommand() *cobra.Command {
+	var f buildFlags
+	var format, platform, failOn string
+	var listRules bool
+	c := &cobra.Command{
+		Use:   "check [flags] [CONTEXT] | check [--platform PLATFORM] [--format FORMAT] IMAGE",
+		Short: "Check a build file or a SAM template, or whether AWS Lambda takes an image, without building anything",
+		Long:  checkHelp,
 		Example: `  samforge check
   samforge check --fail-on date
   samforge check -f images/samforge.yaml --format json

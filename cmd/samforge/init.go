@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,13 +26,16 @@ func initCommand() *cobra.Command {
 		Long: `Write a first build file, with comments on its other keys. On a terminal samforge asks for
 the values that no flag gives. --force replaces existing files.
 
+--runtime takes what you know: nodejs24.x or python3.13 become the newest image of that runtime
+in public.ecr.aws/sam. samforge lock pins everything else.
+
 With --kind application it is a SAM template, with the Dockerfile and the code of a function
 for one of Lambda's runtimes, such as nodejs24.x, python3.13, or provided.al2023 for Go. A
 template that you have is a build file as it is.`,
 		Example: `  samforge init
   samforge init --kind application --runtime nodejs24.x
   samforge init --kind sam --plugin harness/aws-sam-plugin:1.1.2-beta-base-image --plugin-version 1.1.2-beta \
-    --runtime public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415`,
+    --runtime python3.13 --repo registry.example.com/ci/aws-sam-plugin`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
@@ -40,6 +44,10 @@ template that you have is a build file as it is.`,
 				fmt.Fprintf(o.Stderr, "%s is a SAM template, and a build file as it is: samforge check, samforge build and samforge package read it.\n"+
 					"For a samforge.yaml beside it, give samforge init a --kind.\n", name)
 				return nil
+			}
+			var f buildFlags
+			o.Tags = func(ctx context.Context, repository string) ([]string, error) {
+				return f.registries(c).Tags(ctx, repository)
 			}
 			err := scaffold.Init(c.Context(), o)
 			var input *scaffold.InputError
@@ -55,7 +63,7 @@ template that you have is a build file as it is.`,
 	flags.StringVar(&o.Plugin, "plugin", "", "plugin `image`")
 	flags.StringVar(&o.PluginVersion, "plugin-version", "", "plugin `version`, a part of every tag")
 	flags.StringVar(&o.Repo, "repo", "", "`repository` of the images' tags (optional)")
-	flags.StringArrayVar(&o.Runtimes, "runtime", nil, "base `image`; may be repeated; for an application the runtime of its function")
+	flags.StringArrayVar(&o.Runtimes, "runtime", nil, "`runtime`, such as python3.13, whose newest SAM build image is taken, or base image; may be repeated")
 	flags.StringArrayVar(&o.Nodes, "node", nil, "`image` to copy Node.js from: one for all base images, or one for each")
 	flags.StringVarP(&o.Path, "file", "f", "", "build `file` to write, - for standard output (default "+llbgen.Filename+", for an application "+scaffold.TemplateName+")")
 	flags.BoolVar(&o.Force, "force", false, "replace existing files")

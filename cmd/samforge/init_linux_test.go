@@ -41,7 +41,7 @@ func TestInitAsksOnATerminal(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(file.String(), "  version: 1.1.2\n") || !strings.Contains(asked.String(), "Base image, such as ") {
+	if !strings.Contains(file.String(), "  version: 1.1.2\n") || !strings.Contains(asked.String(), "or base image, such as ") {
 		t.Errorf("it asked\n%s\nand wrote\n%s", asked.String(), file.String())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	stdlog "log"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -90,6 +91,10 @@ func run(ctx context.Context, args []string) int {
 
 func printError(stderr io.Writer, err error) {
 	var mistakes source.Diagnostics
+	if errors.As(err, &mistakes) && slices.ContainsFunc(mistakes, func(m *source.Diagnostic) bool { return m.UnknownKey }) {
+		own, _ := versions()
+		defer fmt.Fprintf(stderr, "samforge: this is samforge %s: if the file is made for a newer one, use that\n", own)
+	}
 	if printer.Annotates(stderr) && errors.As(err, &mistakes) && err.Error() == mistakes.Error() {
 		for _, mistake := range mistakes {
 			printer.Error(stderr, printer.Place{File: mistake.Filename, Line: mistake.Line, Column: mistake.Column}, strings.TrimSpace(mistake.Error()))

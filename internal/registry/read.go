@@ -93,3 +93,20 @@ func (c *Client) Image(ctx context.Context, ref string) (image v1.Image, ok bool
 	}
 	return image, true, nil
 }
+
+// Tags returns the tags of a repository.
+func (c *Client) Tags(ctx context.Context, repository string) ([]string, error) {
+	repo, err := name.NewRepository(repository)
+	if err != nil {
+		return nil, invalid(repository, err)
+	}
+	puller, err := c.puller(repo.Registry)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := puller.List(ctx, repo)
+	if err != nil {
+		return nil, fmt.Errorf("list the tags of %s: %w", repository, explain(err, repository))
+	}
+	return tags, nil
+}

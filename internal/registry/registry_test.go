@@ -80,3 +80,18 @@ func TestDigestTellsAMissingTagFromAnError(t *testing.T) {
 
 // testClient has no credentials except those of the environment.
 func testClient() *Client { return NewClient(NewKeychain(nil, AWS{}), 0) }
+
+func TestTags(t *testing.T) {
+	t.Parallel()
+	host := serve(t, nil)
+	for _, tag := range []string{"1", "2"} {
+		pushIndex(t, host+"/ci/app:"+tag, v1.Platform{OS: "linux", Architecture: "amd64"})
+	}
+	client := NewClient(NewKeychain(nil, AWS{}), 0)
+	if tags, err := client.Tags(t.Context(), host+"/ci/app"); err != nil || strings.Join(tags, " ") != "1 2" {
+		t.Errorf("%q, %v", tags, err)
+	}
+	if _, err := client.Tags(t.Context(), host+"/ci/none"); err == nil || !strings.Contains(err.Error(), "list the tags of "+host+"/ci/none") {
+		t.Errorf("a repository that is not there: %v", err)
+	}
+}

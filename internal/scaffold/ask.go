@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/samforge/samforge/catalogue"
 	"github.com/samforge/samforge/llbgen"
@@ -16,6 +17,8 @@ import (
 type prompt struct {
 	in  *bufio.Reader
 	out io.Writer
+	// baseImage returns the image for the name of a runtime.
+	baseImage func(ctx context.Context, answer string) (string, error)
 }
 
 // question is a question of the prompt.
@@ -25,6 +28,8 @@ type question struct {
 	field string
 	// enter is the value of an empty answer. If it is nil, the prompt repeats the question.
 	enter *string
+	// change makes the value of an answer. It may be nil.
+	change func(ctx context.Context, answer string) (string, error)
 }
 
 // complete asks for the missing answers, each until it is right. It does not ask for values that
@@ -45,18 +50,24 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 	if err := a.wrong(); err != nil {
 		return err
 	}
-	for _, q := range []struct {
-		question
-		answer *string
-	}{
-		{question{text: "Plugin image, such as " + example("plugin.image"), field: "plugin.image"}, &a.Plugin},
-		{question{text: "Version of the plugin, for the tags, such as " + example("plugin.version"), field: "plugin.version"}, &a.PluginVersion},
-		{question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo},
-	} {
-		if *q.answer == "" {
-			if err := p.ask(ctx, a, q.question, q.answer); err != nil {
-				return err
-			}
+	plugin := plugins()[a.Kind]
+	version := question{text: "Version of the plugin, for the tags, such as " + plugin.version, field: "plugin.version"}
+	if a.Plugin == "" {
+		if err := p.ask(ctx, a, question{text: "Plugin image (Enter for " + plugin.image + ")", field: "plugin.image", enter: &plugin.image}, &a.Plugin); err != nil {
+			return err
+		}
+	}
+	if a.Plugin == plugin.image {
+		version.text, version.enter = "Version of the plugin, for the tags (Enter for "+plugin.version+")", &plugin.version
+	}
+	if a.PluginVersion == "" {
+		if err := p.ask(ctx, a, version, &a.PluginVersion); err != nil {
+			return err
+		}
+	}
+	if a.Repo == "" {
+		if err := p.ask(ctx, a, question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo); err != nil {
+			return err
 		}
 	}
 	if len(a.Runtimes) == 0 {
@@ -72,7 +83,12 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 
 // askRuntimes asks for base images until the user gives no more.
 func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
-	q := question{text: "Base image, such as " + example("runtimes[].image")}
+	current, err := currentRuntimes(time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "AWS maintains these runtimes: "+strings.Join(current, " "))
+	q := question{text: "Runtime, such as " + current[0] + ", or base image, such as " + example("runtimes[].image"), change: p.baseImage}
 	for i := 0; ; i++ {
 		q.field = fmt.Sprintf("runtimes[%d].image", i)
 		a.Runtimes = append(a.Runtimes, "")
@@ -83,7 +99,7 @@ func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
 			a.Runtimes = a.Runtimes[:i]
 			return nil
 		}
-		q.text, q.enter = "Another base image (Enter for no more)", new(string)
+		q.text, q.enter = "Another runtime or base image (Enter for no more)", new(string)
 	}
 }
 
@@ -125,6 +141,12 @@ func (p prompt) ask(ctx context.Context, a *Answers, q question, answer *string)
 		*answer = line
 		if line == "" && q.enter != nil {
 			*answer = *q.enter
+		}
+		if q.change != nil && line != "" {
+			if *answer, err = q.change(ctx, line); err != nil {
+				fmt.Fprintln(p.out, "  "+err.Error())
+				continue
+			}
 		}
 		mistake := a.mistakeIn(q.field)
 		if mistake == "" || *answer == "" && q.enter != nil {

@@ -27,6 +27,9 @@ type Options struct {
 	// Force replaces existing files.
 	Force bool
 
+	// Tags returns the tags of a repository: [registry.Client.Tags].
+	Tags func(ctx context.Context, repository string) ([]string, error)
+
 	// Ask asks for missing answers: the questions go to Stderr, and the answers come from Stdin.
 	Ask            bool
 	Stdin          io.Reader
@@ -48,7 +51,7 @@ func Init(ctx context.Context, opt Options) error {
 		return exists(opt.path())
 	}
 	if opt.Ask {
-		ask := prompt{in: bufio.NewReader(opt.Stdin), out: opt.Stderr}
+		ask := prompt{in: bufio.NewReader(opt.Stdin), out: opt.Stderr, baseImage: opt.baseImage}
 		if err := ask.complete(ctx, &opt.Answers); err != nil {
 			return err
 		}
@@ -56,6 +59,9 @@ func Init(ctx context.Context, opt Options) error {
 	opt.Path = opt.path()
 	if opt.Kind == Application {
 		return initApplication(opt)
+	}
+	if err := opt.baseImages(ctx); err != nil {
+		return err
 	}
 	file, err := opt.File()
 	if err != nil {

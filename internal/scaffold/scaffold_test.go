@@ -194,7 +194,7 @@ func TestQuestions(t *testing.T) {
 			name:    "the question is repeated after a wrong answer",
 			answers: "lambda\n\nsam\nharness/Plugin\nharness/plugin:1\n1.1.2\n\nlatest\n" + java + "\n" + java + "\n" + python + "\n\n",
 			want:    []string{"kind: sam\n", "  image: harness/plugin:1\n", "  - image: " + java + "\n  - image: " + python + "\n\n"},
-			asked:   []string{`  unknown kind "lambda"`, `  "harness/Plugin" is not an image reference`, "  no runtime can be read", "  gives the same tag as runtimes[0]"},
+			asked:   []string{`  unknown kind "lambda"`, `  "harness/Plugin" is not an image reference`, "  there is no runtime latest", "  gives the same tag as runtimes[0]"},
 		},
 		{
 			name: "the question is repeated for a pair that cannot work", given: scaffold.Answers{Kind: "serverless", Runtimes: []string{python, old}},
