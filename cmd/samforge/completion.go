@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/samforge/samforge/internal/project"
+	"github.com/samforge/samforge/llbgen"
 )
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
@@ -30,6 +31,33 @@ func completeList(c *cobra.Command, flag string, values func(c *cobra.Command, a
 		}
 		return whole, noFiles
 	})
+}
+
+// completeStart does the same for the start of values: the shell adds no space after it.
+func completeStart(c *cobra.Command, flag string, starts ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(starts, noFiles|cobra.ShellCompDirectiveNoSpace))
+}
+
+// completeArgs completes --build-arg with the names of the build arguments.
+func completeArgs(c *cobra.Command) {
+	var names []string
+	for _, v := range llbgen.Variables() {
+		names = append(names, v.Name+"=")
+	}
+	completeStart(c, "build-arg", names...)
+}
+
+// typesOf returns the start of a value for each type.
+func typesOf(names ...string) (starts []string) {
+	for _, name := range names {
+		starts = append(starts, "type="+name)
+	}
+	return starts
+}
+
+// cacheTypes are the types of BuildKit's caches.
+func cacheTypes() []string {
+	return typesOf("azblob", "gha", "inline", "local", "registry", "s3")
 }
 
 func completePlatforms(c *cobra.Command) {

@@ -1,10 +1,20 @@
 package main
 
 import (
+	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -63,6 +73,55 @@ func TestFlagsAreCompleted(t *testing.T) {
 	} {
 		if got := complete(t, test.words...); got != test.want {
 			t.Errorf("%q: %q, want %q", test.words, got, test.want)
+		}
+	}
+}
+
+// The start of a value is completed without a space after it: the rest follows.
+func TestStartsAreCompleted(t *testing.T) {
+	for _, test := range []struct{ flag, typed, want string }{
+		{"--build-arg", "HARNESS_B", "HARNESS_BASE_IMAGE=\n"},
+		{"--output", "type=o", "type=oci\n"},
+		{"--cache-to", "type=g", "type=gha\n"},
+		{"--cache-from", "type=l", "type=local\n"},
+	} {
+		out, err := execute("__completeNoDesc", "build", test.flag, test.typed)
+		if err != nil || !strings.Contains(out, test.want) || !strings.HasSuffix(out, ":6\n") {
+			t.Errorf("%s %s: %v\n%s\nwant %s", test.flag, test.typed, err, out, test.want)
+		}
+	}
+}
+
+// graph writes a file in the format of its ending.
+func TestGraphToFile(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.ParseReference(host + "/python:3.13")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, image); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for file, text := range map[string]string{
+		"Dockerfile":    "FROM " + host + "/python:3.13\n",
+		"template.yaml": "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: {PackageType: Image}\n    Metadata: {Dockerfile: Dockerfile, DockerContext: .}\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]string{"a.svg": "<svg ", "a.dot": "digraph", "a.json": "{", "a": "<svg "} {
+		out, err := execute("graph", "-o", file)
+		picture, _ := os.ReadFile(file)
+		if err != nil || out != "" || !strings.HasPrefix(string(picture), want) {
+			t.Errorf("%s: %v\n%s%.40s", file, err, out, picture)
 		}
 	}
 }

@@ -115,6 +115,7 @@ func (f *buildFlags) register(c *cobra.Command) {
 	flags.StringVar(&f.output.Output, "output-template-file", "", "write a SAM template with the images in it to this `file`, for sam local and sam deploy; with --load or --push")
 	flags.BoolVar(&o.SkipExisting, "skip-existing", false, "leave out images whose tag is in the registry")
 	flags.StringVar(&o.IIDFile, "iidfile", "", "write the image ID to this `file`; one target only")
+	completeStart(c, "output", typesOf(build.OutputTypes()...)...)
 	f.registerBuilder(c)
 }
 
@@ -163,6 +164,7 @@ func (f *buildFlags) registerFile(c *cobra.Command) {
 	flags.BoolVar(&f.locked, "locked", false, "refuse anything that is not in the lock file (samforge.lock, template.lock)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "fetch from elsewhere: `FROM=TO`, both registries or both URL prefixes")
 
+	completeArgs(c)
 	completeFlag(c, "kind", llbgen.KindNames()...)
 	completeFlag(c, "verify", llbgen.VerifyStatic, llbgen.VerifyFull, llbgen.VerifyOff)
 }
@@ -218,6 +220,9 @@ func (f *buildFlags) registerSettings(c *cobra.Command) {
 	flags.StringArrayVar(&o.CacheTo, "cache-to", nil, "cache `destination`, such as type=registry,ref=registry.example.com/cache:{{.Target}}, one for each target")
 	flags.StringArrayVar(&o.Secrets, "secret", nil, "`secret` for the build: id=ID[,src=FILE|,env=NAME]")
 	flags.StringArrayVar(&o.SSH, "ssh", nil, "SSH agent socket or `keys` for the build: default|ID[=SOCKET|KEY[,KEY]]")
+
+	completeStart(c, "cache-from", cacheTypes()...)
+	completeStart(c, "cache-to", cacheTypes()...)
 }
 
 // registries returns a client for registries, which also finds the credentials for the builder.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -195,7 +196,8 @@ func registerSAM(c *cobra.Command, known []samFlag) {
 func refuseSAM(c *cobra.Command, p *project.Project, known []samFlag) error {
 	for _, flag := range known {
 		if !p.IsTemplate() && c.Flags().Changed(flag.name) {
-			return &usageError{fmt.Errorf("--%s is for a SAM template, and %s is none: leave it out", flag.name, p.File.Name)}
+			instead := cmp.Or(dockerFlags()[flag.name], "leave it out")
+			return &usageError{fmt.Errorf("--%s is for a SAM template, and %s is none: %s", flag.name, p.File.Name, instead)}
 		}
 	}
 	return nil

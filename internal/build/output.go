@@ -30,6 +30,9 @@ type output struct {
 // outputTypes are the types of an output: https://docs.docker.com/build/exporters/
 var outputTypes = []string{"image", "registry", bkclient.ExporterLocal, bkclient.ExporterTar, bkclient.ExporterOCI, bkclient.ExporterDocker}
 
+// OutputTypes returns the types of --output.
+func OutputTypes() []string { return slices.Clone(outputTypes) }
+
 // parseOutput reads one value: a list of KEY=VALUE, the path of a folder, or "-" for a tar archive
 // on standard output.
 func parseOutput(value string) (output, error) {
