@@ -37,6 +37,7 @@ type buildFlags struct {
 	sbom, verify           string
 	envArgs, quiet, locked bool
 	mayProve               bool // --verify=event
+	said                   bool // what defaults were taken
 	config                 configFlags
 	sections               []string             // of the configuration of SAM CLI, beside that of build
 	sam                    samconfig.Parameters // what it says
@@ -244,6 +245,9 @@ func (f *buildFlags) load(c *cobra.Command, args []string) (*project.Project, er
 // configured is options, with what the configuration of SAM CLI has for a SAM template.
 func (f *buildFlags) configured(c *cobra.Command, args []string) (project.Options, error) {
 	if err := f.configureBuild(c, args); err != nil {
+		return project.Options{}, err
+	}
+	if err := f.applyDefaults(c, strings.Join(args, "")); err != nil {
 		return project.Options{}, err
 	}
 	return f.options(c, args)

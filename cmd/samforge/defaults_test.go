@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// defaultsIn writes a build file below a repository, with the defaults of the repository and of the user.
+func defaultsIn(t *testing.T, repository, user string) (file string) {
+	t.Helper()
+	root := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(root, "config"))
+	t.Setenv("HOME", filepath.Join(root, "home"))
+	file = filepath.Join(root, "repository", "images", "samforge.yaml")
+	for name, text := range map[string]string{
+		file: checkFile,
+		filepath.Join(root, "repository", ".git", "HEAD"):          "ref: refs/heads/main\n",
+		filepath.Join(root, "repository", defaultsName):            repository,
+		filepath.Join(root, "config", "samforge", "defaults.yaml"): user,
+		filepath.Join(root, defaultsName):                          "nope: above the repository\n",
+	} {
+		if text == "" {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file
+}
+
+// Flags win over the repository's defaults, which win over the user's.
+func TestDefaults(t *testing.T) {
+	file := defaultsIn(t, "label: [team=blue]\nplatform: [linux/arm64]\n", "platform: [linux/amd64]\ncache-from: ['type=registry,ref=registry.example.com/cache']\n")
+	bake := func(args ...string) string {
+		out, err := execute(append([]string{"bake", "-f", file, "--frontend", "frontend"}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if out := bake(); !strings.Contains(out, `"team": "blue"`) || !strings.Contains(out, `"linux/arm64"`) || strings.Contains(out, `"linux/amd64"`) || !strings.Contains(out, "registry.example.com/cache") {
+		t.Errorf("bake writes %s", out)
+	}
+	if out := bake("--platform", "linux/amd64", "--label", "team=red"); strings.Contains(out, "blue") || strings.Contains(out, `"linux/arm64"`) {
+		t.Errorf("with flags bake writes %s", out)
+	}
+}
+
+func TestMistakesInDefaults(t *testing.T) {
+	for name, c := range map[string]struct{ repository, user, want string }{
+		"an unknown key":                        {"label: [a=b]\nlable: [a=b]\n", "", `samforge.defaults.yaml:2:1: unknown key "lable": did you mean "label"?`},
+		"a value that the flag refuses":         {"fail-on: [a]\n", "", "samforge.defaults.yaml:1:10: fail-on: expected a string, found a list"},
+		"a builder that a repository chooses":   {"builder: [tcp://builder.example.com:1234]\n", "", "samforge.defaults.yaml:1:10: builder: a repository must not choose this"},
+		"an unknown key in the user's defaults": {"", "pushh: true\n", "defaults.yaml:1:1: unknown key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := defaultsIn(t, c.repository, c.user)
+			if _, err := execute("check", "-f", file); codeOf(err) != exitInput || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestUserChoosesTheBuilder(t *testing.T) {
+	file := defaultsIn(t, "", "builder: [tcp://127.0.0.1:1]\n")
+	t.Setenv("BUILDKIT_HOST", "")
+	if _, err := execute("build", "-f", file, "-q"); err == nil || !strings.Contains(err.Error(), "tcp://127.0.0.1:1") {
+		t.Errorf("%v", err)
+	}
+}
