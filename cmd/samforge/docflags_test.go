@@ -25,7 +25,7 @@ var foreignFlags = map[string]string{
 	"apk":                    "allow-untrusted",
 	"git":                    "depth",
 	"curl":                   "fail retry retry-connrefused silent",
-	"cosign":                 "insecure-ignore-tlog key recursive sign-container-identity tlog-upload yes",
+	"cosign":                 "bundle insecure-ignore-tlog key recursive sign-container-identity tlog-upload yes",
 	"the executor of kaniko": "cache cache-repo cleanup context context-sub-path custom-platform destination digest-file dockerfile image-name-with-digest-file " +
 		"insecure no-push oci-layout-path push-retry registry-certificate registry-mirror reproducible single-snapshot skip-tls-verify snapshot-mode tar-path use-new-run",
 }
