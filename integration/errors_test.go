@@ -48,7 +48,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"an architecture that the base's tag excludes": {
 			args: []string{"--platform", "linux/arm64"},
-			code: 2, want: []string{"linux/amd64 only", "samforge.yaml:8"},
+			code: 2, want: []string{"linux/amd64 only", "samforge.yaml:9"},
 		},
 		"an architecture that the base image does not have": {
 			args: []string{"--platform", "linux/arm64", "--build-arg", "SAM_BASE_IMAGE=public.ecr.aws/sam/build-java21:1.143.0"},
@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"a download with another checksum": {
 			file: seedFile(t) + "goTemplate: {sha256: {amd64: " + wrongSum + "}}\n",
-			code: 1, want: []string{"go-template", "expected " + wrongSum, "has the SHA-256 sum ", "build.yaml:9"},
+			code: 1, want: []string{"go-template", "expected " + wrongSum, "has the SHA-256 sum ", "build.yaml:10"},
 		},
 		"a download that does not exist": {
 			args: []string{"--mirror", nowhere},
@@ -98,7 +98,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"two runtimes that give the same tag": {
 			file: seedFile(t) + "  - image: public.ecr.aws/sam/build-nodejs22.x:1.144.0\n",
-			code: 2, want: []string{"runtimes[1]", "same tag", "build.yaml:9"},
+			code: 2, want: []string{"runtimes[1]", "same tag", "build.yaml:10"},
 		},
 		"a target that does not exist": {
 			args: []string{"--target", "nodejs20.x"},

@@ -73,7 +73,7 @@ func TestWorkflowLogs(t *testing.T) {
 		t.Errorf("the log on GitLab is\n%q", gitlab.stderr)
 	}
 	wrong := run(t, []string{"GITHUB_ACTIONS=true"}, "build", "-f", filepath.Join(dir, "wrong.yaml"))
-	if wrong.code != 2 || !strings.Contains(wrong.stderr, "wrong.yaml,line=2,col=10::") || strings.Contains(wrong.stderr, "\nsamforge: ") {
+	if wrong.code != 2 || !strings.Contains(wrong.stderr, "wrong.yaml,line=2,col=10::") || strings.Contains(wrong.stderr, "samforge: wrong") {
 		t.Errorf("mistakes on GitHub are\n%s", wrong.stderr)
 	}
 }

@@ -93,7 +93,7 @@ func printError(stderr io.Writer, err error) {
 	var mistakes source.Diagnostics
 	if errors.As(err, &mistakes) && slices.ContainsFunc(mistakes, func(m *source.Diagnostic) bool { return m.UnknownKey }) {
 		own, _ := versions()
-		defer fmt.Fprintf(stderr, "samforge: this is samforge %s: if the file is made for a newer one, use that\n", own)
+		defer fmt.Fprintf(stderr, "(this is samforge %s: if the file is made for a newer one, use that)\n", own)
 	}
 	if printer.Annotates(stderr) && errors.As(err, &mistakes) && err.Error() == mistakes.Error() {
 		for _, mistake := range mistakes {

@@ -127,7 +127,8 @@ func (i *ImageSummary) did(work builder.Work) {
 
 // writeSummary writes the summary in the form that the options ask for.
 func (r *report) writeSummary(s Summary) error {
-	quiet := r.opt.Progress == "quiet" || r.opt.Summary == SummaryNone
+	// Programs read the progress, or nobody does.
+	silent := r.opt.Progress == "quiet" || r.opt.Progress == "rawjson"
 	switch {
 	case r.opt.BuildOnly:
 		return nil
@@ -138,8 +139,11 @@ func (r *report) writeSummary(s Summary) error {
 		if err := encoder.Encode(s); err != nil {
 			return fmt.Errorf("write the summary: %w", err)
 		}
-	case !quiet:
+	case !silent && r.opt.Summary != SummaryNone:
 		s.print(r.opt.Stderr)
+	}
+	if silent {
+		return nil
 	}
 	for _, warning := range s.Warnings {
 		text := "WARNING: " + warning.Text
