@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,8 +156,8 @@ func TestReachOfARootlessStep(t *testing.T) {
 		command = append([]string{"setpriv", fmt.Sprintf("--reuid=%d", user.Uid), fmt.Sprintf("--regid=%d", user.Gid), "--clear-groups"}, command...)
 	}
 	env, _ := b.privateEnv()
-	r := b.stepBy(filepath.Join(own, "src"), command, append(env, "USER=me", "HOME="+own, "DOCKER_CONFIG="+own, "XDG_CONFIG_HOME="+filepath.Join(own, "config"), "XDG_CACHE_HOME="+filepath.Join(own, "cache"),
-		"XDG_RUNTIME_DIR="+own, "TMPDIR=/tmp", "BUILDKIT_HOST=private://", "PLUGIN_REPO="+b.repo("app/rootless"), "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD="+ciPassword, "PLUGIN_CUSTOM_DNS=192.0.2.53")...)
+	of := append(env, "USER=me", "HOME="+own, "DOCKER_CONFIG="+own, "XDG_CONFIG_HOME="+filepath.Join(own, "config"), "XDG_CACHE_HOME="+filepath.Join(own, "cache"), "XDG_RUNTIME_DIR="+own, "TMPDIR=/tmp")
+	r := b.stepBy(filepath.Join(own, "src"), command, append(of, "BUILDKIT_HOST=private://", "PLUGIN_REPO="+b.repo("app/rootless"), "PLUGIN_USERNAME=ci", "PLUGIN_PASSWORD="+ciPassword, "PLUGIN_CUSTOM_DNS=192.0.2.53")...)
 	r.ok(t)
 	image, err := b.Registry.ReadImage(t.Context(), b.repo("app/rootless:latest"), "linux/amd64")
 	must(t, err)
@@ -164,6 +165,7 @@ func TestReachOfARootlessStep(t *testing.T) {
 	if want := "nameserver 192.0.2.53\nnameserver 192.0.2.54\n"; err != nil || !strings.Contains(string(resolv), want) || !strings.Contains(string(resolv), "ndots:7") {
 		t.Errorf("the steps of the build have the name servers\n%s%v", resolv, err)
 	}
+	prunes(t, b, own, command, of)
 }
 
 // A builder that others run is not changed: a warning has the lines for it.
@@ -219,5 +221,29 @@ func TestAuthorityOfAStep(t *testing.T) {
 				t.Errorf("%s, with the authority %q: exit code %d\n%s", cloud, authority, r.code, r.stderr)
 			}
 		}
+	}
+}
+
+// prunes removes the cache that a private builder has left in a folder: first it is only listed.
+func prunes(t *testing.T, b *bed, own string, command, env []string) {
+	t.Helper()
+	state := filepath.Join(own, "cache", "samforge", "buildkitd")
+	prune := func(flags ...string) result {
+		return b.stepBy(own, append(append(slices.Clone(command), "prune"), flags...), env...)
+	}
+	if r := prune("--dry-run"); r.code != 0 || !strings.Contains(r.stdout, state+"  ") || !strings.Contains(r.stdout, "Total reclaimable  ") {
+		t.Errorf("prune --dry-run ends with %d:\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if r := prune(); r.code != 2 || !strings.Contains(r.stderr, "add --force") {
+		t.Errorf("prune without a terminal ends with %d:\n%s", r.code, r.stderr)
+	}
+	if _, err := os.Stat(state); err != nil {
+		t.Errorf("it was removed too early: %v", err)
+	}
+	if r := prune("--force"); r.code != 0 {
+		t.Errorf("prune --force ends with %d:\n%s", r.code, r.stderr)
+	}
+	if left, err := os.ReadDir(filepath.Dir(state)); err != nil || len(left) > 0 {
+		t.Errorf("prune leaves %v, %v", left, err)
 	}
 }

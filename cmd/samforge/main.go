@@ -161,6 +161,7 @@ func newRoot() *cobra.Command {
 		outdatedCommand(),
 		pluginCommand(),
 		planCommand(),
+		pruneCommand(),
 		graphCommand(),
 		runtimesCommand(),
 		schemaCommand(),
