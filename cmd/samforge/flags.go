@@ -133,6 +133,7 @@ func (f *buildFlags) registerBuilder(c *cobra.Command) {
 	flags.StringArrayVar(&o.Builders, "builder", nil, "`address` of a buildkitd, such as unix:///run/buildkit/buildkitd.sock; given several times, they share the targets (default $BUILDKIT_HOST, else one that samforge finds or starts)")
 	f.registerTLS(c)
 	flags.StringVar(&o.MetadataFile, "metadata-file", "", "write the build's metadata to this `file`, as docker buildx does")
+	flags.BoolVar(&o.CheckPush, "check-push", true, "before a build that is pushed, ask each repository whether it takes a push")
 	flags.StringVar(&o.Summary, "summary", "auto", "what the build did: auto, a summary on standard error; none; json, a document on standard output in place of the references")
 	flags.StringVar(&o.Progress, "progress", "auto", "`type` of progress output: auto, tty, plain, rawjson or quiet")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")

@@ -71,11 +71,15 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 	if err := opt.prepare(ctx, wanted); err != nil {
 		return nil, err
 	}
+	refused := r.checkPush(ctx, wanted)
 	pool, err := builder.FindPool(ctx, opt.Builders, opt.Builder)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, refused())
 	}
 	defer pool.Close()
+	if err := refused(); err != nil {
+		return nil, fmt.Errorf("nothing was built, because the push would fail: %w", err)
+	}
 	return r.run(ctx, pool, unchanged)
 }
 

@@ -37,6 +37,8 @@ type Options struct {
 
 	// Push pushes the images; Load gives them to the Docker engine.
 	Push, Load bool
+	// CheckPush asks before a build whether its images may be pushed.
+	CheckPush bool
 	// Together exports no image before all of them are built.
 	Together bool
 	// Prepare makes the repositories of images and caches ready for a push. It is called when no

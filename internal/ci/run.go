@@ -291,7 +291,8 @@ func (s *Step) check() error {
 // options returns how the image is built.
 func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, error) {
 	opt := build.Options{
-		Push: s.pushes(), NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
+		CheckPush: true,
+		Push:      s.pushes(), NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
 		MetadataFile: s.metadataFile, Progress: "plain", Together: true,
 		Builder: builder.Options{Address: s.builder}, RewriteTimestamp: s.reproducible,
 	}

@@ -1,12 +1,15 @@
 package registry
 
 import (
+	"context"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -93,5 +96,43 @@ func TestTags(t *testing.T) {
 	}
 	if _, err := client.Tags(t.Context(), host+"/ci/none"); err == nil || !strings.Contains(err.Error(), "list the tags of "+host+"/ci/none") {
 		t.Errorf("a repository that is not there: %v", err)
+	}
+}
+
+func TestRefusesPush(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int // of the upload; 0 lets the registry answer
+		refuse string
+	}{
+		"a registry that takes it":            {},
+		"no right to push":                    {status: http.StatusForbidden, refuse: "/ci/app"},
+		"no repository":                       {status: http.StatusNotFound, refuse: "/ci/app"},
+		"a registry that does not know POST":  {status: http.StatusMethodNotAllowed},
+		"a registry that has enough for once": {status: http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var begun atomic.Int32
+			host := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPost {
+					begun.Add(1)
+				}
+				if r.Method != http.MethodPost || c.status == 0 {
+					return false
+				}
+				w.WriteHeader(c.status)
+				return true
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			err := NewClient(NewKeychain(nil, AWS{}), 0).RefusesPush(ctx, host+"/ci/app:1")
+			if (err == nil) != (c.refuse == "") || err != nil && !strings.Contains(err.Error(), c.refuse) {
+				t.Errorf("it says %v", err)
+			}
+			if c.status != http.StatusServiceUnavailable && begun.Load() != 1 {
+				t.Errorf("%d uploads were begun", begun.Load())
+			}
+		})
 	}
 }
