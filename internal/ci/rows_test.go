@@ -82,6 +82,7 @@ func rows() map[string]row {
 		"PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE":     {settings: []string{"PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE=written/name"}, want: []string{"file written/name: registry.example.com/team/app@sha256:1"}},
 		"PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE": {settings: []string{"PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE=written/name"}, want: []string{"file written/name: registry.example.com/team/app:latest@sha256:1"}},
 		"DRONE_OUTPUT":                           {settings: []string{"DRONE_OUTPUT=written/output"}, want: []string{`file written/output: digest="sha256:1"`}},
+		"PLUGIN_SKIP_PUSH_PERMISSION_CHECK":      {settings: []string{"PLUGIN_SKIP_PUSH_PERMISSION_CHECK=true"}, want: []string{"options.CheckPush: false", "step.skipPushCheck: true"}},
 		"PLUGIN_SKIP_PUSH_IF_TAG_EXISTS":         {settings: []string{"PLUGIN_SKIP_PUSH_IF_TAG_EXISTS=true"}, want: []string{"step.skipIfExists: true"}},
 		"PLUGIN_PUSH_ONLY":                       {settings: []string{"PLUGIN_PUSH_ONLY=true", "PLUGIN_SOURCE_TAR_PATH=image.tar"}, want: []string{"step.pushOnly: true", "step.sourceTar: image.tar"}},
 		"PLUGIN_SOURCE_TAR_PATH":                 {settings: []string{"PLUGIN_SOURCE_TAR_PATH=other.tar", "PLUGIN_PUSH_ONLY=true"}, want: []string{"step.pushOnly: true", "step.sourceTar: other.tar"}},
@@ -278,7 +279,7 @@ func effects(t *testing.T, settings []string, logins bool) map[string]string {
 		found["logins"] = strings.Join(accounts, " ")
 	}
 	for name, value := range map[string]any{ // what the step itself asks
-		"skipIfExists": s.skipIfExists, "silence": s.silence, "tries": s.reach.tries(), "pushOnly": s.pushOnly, "sourceTar": s.sourceTar, "sshKey": s.sshKey, "createRepository": s.createRepository,
+		"skipIfExists": s.skipIfExists, "skipPushCheck": s.skipPushCheck, "silence": s.silence, "tries": s.reach.tries(), "pushOnly": s.pushOnly, "sourceTar": s.sourceTar, "sshKey": s.sshKey, "createRepository": s.createRepository,
 		"lifecyclePolicy": s.lifecyclePolicy, "repositoryPolicy": s.repositoryPolicy,
 	} {
 		found["step."+name] = fmt.Sprint(value)

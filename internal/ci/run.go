@@ -291,7 +291,7 @@ func (s *Step) check() error {
 // options returns how the image is built.
 func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, error) {
 	opt := build.Options{
-		CheckPush: true,
+		CheckPush: !s.skipPushCheck,
 		Push:      s.pushes(), NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
 		MetadataFile: s.metadataFile, Progress: "plain", Together: true,
 		Builder: builder.Options{Address: s.builder}, RewriteTimestamp: s.reproducible,

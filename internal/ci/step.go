@@ -55,6 +55,7 @@ type Step struct {
 
 	// Where it goes.
 	noPush, skipIfExists      bool
+	skipPushCheck             bool
 	tarPath, tarFormat        string
 	layoutPath                string
 	artifactFile, outputFile  string

@@ -67,6 +67,7 @@ func pushSettings() []Setting {
 		text("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "", "File that gets a line REPOSITORY:TAG@DIGEST for each tag", func(s *Step) *string { return &s.tagDigestFile }),
 		text("DRONE_OUTPUT HARNESS_OUTPUT_FILE", "", "File for the outputs of the step, which gets digest, and IMAGE_TAR_PATH with a tar file", func(s *Step) *string { return &s.outputFile }),
 		boolean("PLUGIN_SKIP_PUSH_IF_TAG_EXISTS", "false", "Build nothing if all tags exist in the registry, else push the missing ones. Tags of another image are named, and stay", func(s *Step) *bool { return &s.skipIfExists }),
+		boolean("PLUGIN_SKIP_PUSH_PERMISSION_CHECK", "false", "Do not ask before the build whether each repository takes a push", func(s *Step) *bool { return &s.skipPushCheck }),
 		boolean("PLUGIN_PUSH_ONLY", "false", "Build nothing, and push the image in PLUGIN_SOURCE_TAR_PATH", func(s *Step) *bool { return &s.pushOnly }),
 		text("PLUGIN_SOURCE_TAR_PATH", "", "Archive of docker save, or an OCI layout in a tar archive, to push with PLUGIN_PUSH_ONLY", func(s *Step) *string { return &s.sourceTar }),
 		refused("PLUGIN_SOURCE_IMAGE", "there is no Docker engine with images: save the image with docker save, and name the file with PLUGIN_SOURCE_TAR_PATH"),
@@ -123,6 +124,5 @@ func otherSettings() []Setting {
 		ignored("PLUGIN_CLEANUP", "every step has a file system of its own"), ignored("PLUGIN_FORCE", "every step has a file system of its own"),
 		ignored("PLUGIN_IGNORE_VAR_RUN PLUGIN_IGNORE_PATH PLUGIN_IGNORE_PATHS", kaniko),
 		ignored("PLUGIN_IMAGE_FS_EXTRACT_RETRY", "BuildKit unpacks an image only when it has all of it"),
-		ignored("PLUGIN_SKIP_PUSH_PERMISSION_CHECK", "nothing is pushed before the image is built"),
 	}
 }
