@@ -127,7 +127,7 @@ func (f *buildFlags) checkFile(c *cobra.Command, args []string, format, failOn s
 	}
 	fail, dated := fails(results.Warnings, failOn)
 	if dated > 0 && failOn == failOnWarning && format == "text" {
-		fmt.Fprintf(c.OutOrStdout(), "\nOf these, %d depend on today's date, and fail the check only with --fail-on=date.\n", dated)
+		fmt.Fprintf(c.OutOrStdout(), "\nFindings that depend on today's date: %d. They fail the check only with --fail-on=date.\n", dated)
 	}
 	if fail {
 		return errFindings

@@ -145,7 +145,7 @@ func TestCheckOfATemplate(t *testing.T) {
 	}{
 		"a parameter is missing":        {nil, exitInput, "", "the parameter Tag has no value"},
 		"a parameter on the line":       {[]string{"--parameter-overrides", "Tag=v2", "--fail-on", "date"}, exitFailed, "WARNING: RuntimeEndOfLife - https://", ""},
-		"a parameter in samconfig.toml": {[]string{"--config-env", "prod"}, 0, "Of these, 1 depend on today's date, and fail the check only with --fail-on=date.", ""},
+		"a parameter in samconfig.toml": {[]string{"--config-env", "prod"}, 0, "Findings that depend on today's date: 1. They fail the check only with --fail-on=date.", ""},
 		"what fails is misspelt":        {[]string{"--config-env", "prod", "--fail-on", "dates"}, exitInput, "", "--fail-on \"dates\": use warning, date, none"},
 		"a function that is not there":  {[]string{"--config-env", "prod", "--target", "HeloFn"}, exitInput, "", `did you mean "HelloFn"?`},
 		"a flag of the other sort":      {[]string{"--kind", "sam"}, exitInput, "", "--kind is for a samforge.yaml"},

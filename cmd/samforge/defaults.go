@@ -26,8 +26,6 @@ type defaultValues struct {
 	Platform   []string `yaml:"platform"`
 	Progress   string   `yaml:"progress"`
 	Summary    string   `yaml:"summary"`
-	CacheFrom  []string `yaml:"cache-from"`
-	CacheTo    []string `yaml:"cache-to"`
 	Annotation []string `yaml:"annotation"`
 	Label      []string `yaml:"label"`
 	Provenance string   `yaml:"provenance"`
@@ -37,15 +35,17 @@ type defaultValues struct {
 	FailOn     string   `yaml:"fail-on"`
 	Repository string   `yaml:"image-repository"`
 
-	// A repository that was cloned must not choose these: its author is a stranger, who would get the
-	// credentials that a builder is lent.
-	Builder []string `yaml:"builder"`
-	TLSDir  string   `yaml:"tlsdir"`
-	Profile string   `yaml:"profile"`
+	// A repository that was cloned must not choose these, because its author may be a stranger: a builder
+	// is lent credentials, and a cache says what a step's result is, or gets it.
+	Builder   []string `yaml:"builder"`
+	TLSDir    string   `yaml:"tlsdir"`
+	Profile   string   `yaml:"profile"`
+	CacheFrom []string `yaml:"cache-from"`
+	CacheTo   []string `yaml:"cache-to"`
 }
 
 // ofUser are the keys that only a user's own file may have.
-func ofUser() []string { return []string{"builder", "tlsdir", "profile"} }
+func ofUser() []string { return []string{"builder", "tlsdir", "profile", "cache-from", "cache-to"} }
 
 // flags returns the values by the names of their flags.
 func (d defaultValues) flags() map[string][]string {

@@ -57,6 +57,7 @@ func TestMistakesInDefaults(t *testing.T) {
 		"an unknown key":                        {"label: [a=b]\nlable: [a=b]\n", "", `samforge.defaults.yaml:2:1: unknown key "lable": did you mean "label"?`},
 		"a value that the flag refuses":         {"fail-on: [a]\n", "", "samforge.defaults.yaml:1:10: fail-on: expected a string, found a list"},
 		"a builder that a repository chooses":   {"builder: [tcp://builder.example.com:1234]\n", "", "samforge.defaults.yaml:1:10: builder: a repository must not choose this"},
+		"a cache that a repository chooses":     {"cache-to: ['type=local,dest=/tmp']\n", "", "samforge.defaults.yaml:1:11: cache-to: a repository must not choose this"},
 		"an unknown key in the user's defaults": {"", "pushh: true\n", "defaults.yaml:1:1: unknown key"},
 	} {
 		t.Run(name, func(t *testing.T) {

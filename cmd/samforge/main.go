@@ -91,11 +91,15 @@ func run(ctx context.Context, args []string) int {
 
 func printError(stderr io.Writer, err error) {
 	var mistakes source.Diagnostics
-	if errors.As(err, &mistakes) && slices.ContainsFunc(mistakes, func(m *source.Diagnostic) bool { return m.UnknownKey }) {
+	var one *source.Diagnostic
+	if !errors.As(err, &mistakes) && errors.As(err, &one) {
+		mistakes = source.Diagnostics{one}
+	}
+	if slices.ContainsFunc(mistakes, func(m *source.Diagnostic) bool { return m.UnknownKey }) {
 		own, _ := versions()
 		defer fmt.Fprintf(stderr, "(this is samforge %s: if the file is made for a newer one, use that)\n", own)
 	}
-	if printer.Annotates(stderr) && errors.As(err, &mistakes) && err.Error() == mistakes.Error() {
+	if printer.Annotates(stderr) && len(mistakes) > 0 && err.Error() == mistakes.Error() {
 		for _, mistake := range mistakes {
 			printer.Error(stderr, printer.Place{File: mistake.Filename, Line: mistake.Line, Column: mistake.Column}, strings.TrimSpace(mistake.Error()))
 		}
@@ -128,6 +132,9 @@ func dropCancelled(err error) error {
 
 // usageError is a mistake in the flags.
 type usageError struct{ error }
+
+// Unwrap returns the mistake itself.
+func (e *usageError) Unwrap() error { return e.error }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

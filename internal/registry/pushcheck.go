@@ -2,10 +2,13 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // RefusesPush returns an error if the registry says clearly that the credentials may not push to the
@@ -17,10 +20,31 @@ func (c *Client) RefusesPush(ctx context.Context, ref string) error {
 		return invalid(ref, err)
 	}
 	err = remote.CheckPushPermission(parsed, c.keychain, inContext{ctx, c.documents(parsed.Context().Registry)})
-	if Denied(err) || notFound(err) {
+	if refused(err) {
 		return explain(err, ref)
 	}
 	return nil
+}
+
+// refused reports whether an error is the answer of a registry that takes no push, and not that of a
+// proxy or of a server that does not know the request.
+func refused(err error) bool {
+	var answer *transport.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	says := func(code transport.ErrorCode) bool {
+		return slices.ContainsFunc(answer.Errors, func(e transport.Diagnostic) bool { return e.Code == code })
+	}
+	switch answer.StatusCode {
+	case http.StatusUnauthorized:
+		return true
+	case http.StatusForbidden:
+		return says(transport.DeniedErrorCode) || says(transport.UnauthorizedErrorCode)
+	case http.StatusNotFound:
+		return says(transport.NameUnknownErrorCode)
+	}
+	return false
 }
 
 // inContext ends requests with a context.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -103,13 +104,17 @@ func TestRefusesPush(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status int // of the upload; 0 lets the registry answer
+		code   string
 		refuse string
 	}{
-		"a registry that takes it":            {},
-		"no right to push":                    {status: http.StatusForbidden, refuse: "/ci/app"},
-		"no repository":                       {status: http.StatusNotFound, refuse: "/ci/app"},
-		"a registry that does not know POST":  {status: http.StatusMethodNotAllowed},
-		"a registry that has enough for once": {status: http.StatusServiceUnavailable},
+		"a registry that takes it":             {},
+		"no right to push":                     {status: http.StatusForbidden, code: "DENIED", refuse: "/ci/app"},
+		"no repository":                        {status: http.StatusNotFound, code: "NAME_UNKNOWN", refuse: "/ci/app"},
+		"no login":                             {status: http.StatusUnauthorized, refuse: "/ci/app"},
+		"a proxy that does not let it through": {status: http.StatusForbidden},
+		"a server without uploads":             {status: http.StatusNotFound},
+		"a registry that does not know POST":   {status: http.StatusMethodNotAllowed},
+		"a registry that has enough for once":  {status: http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +127,9 @@ func TestRefusesPush(t *testing.T) {
 					return false
 				}
 				w.WriteHeader(c.status)
+				if c.code != "" {
+					fmt.Fprintf(w, `{"errors": [{"code": %q}]}`, c.code)
+				}
 				return true
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
