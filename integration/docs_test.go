@@ -126,8 +126,6 @@ func newDocsBed(t *testing.T) *docsBed {
 	t.Helper()
 	b, npm := sharedBed(t)
 	b.prefix += fmt.Sprint(time.Now().UnixNano()) + "/" // what an earlier run pushed would be skipped
-	b.base(testenv.Node22Base, "nodejs22.x", "amd64", "arm64")
-	b.base(testenv.Python312Base, "python3.12", "amd64", "arm64")
 	return &docsBed{b.newBuildx(b.Buildkitd), newExampleApplication(t, b, npm), npm.URL()}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -35,8 +36,15 @@ type Attempt struct {
 
 // Error lists the attempts, one per line, and ends with a remedy.
 func (e *NotFoundError) Error() string {
-	return "no BuildKit found to build with; tried:\n" + listed(e.Tried) +
-		"name a buildkitd with --builder or BUILDKIT_HOST, start Docker, or put buildkitd and runc beside samforge or on PATH"
+	return "no BuildKit found to build with; tried:\n" + listed(e.Tried) + remedy(runtime.GOOS)
+}
+
+// remedy returns what helps on a system without a builder. buildkitd itself runs only on Linux.
+func remedy(goos string) string {
+	if goos == "linux" {
+		return "name a buildkitd with --builder or BUILDKIT_HOST, start Docker, or put buildkitd and runc beside samforge or on PATH"
+	}
+	return "start Docker, or name a buildkitd on a Linux machine with --builder or BUILDKIT_HOST, such as --builder tcp://buildkitd.example.com:1234"
 }
 
 // listed returns the attempts, one per line.

@@ -205,3 +205,13 @@ func TestReason(t *testing.T) {
 		}
 	}
 }
+
+// Where buildkitd does not run, nobody is told to start it.
+func TestRemedyWithoutLinux(t *testing.T) {
+	t.Parallel()
+	for _, goos := range []string{"darwin", "windows"} {
+		if said := remedy(goos); strings.Contains(said, "runc") || !strings.Contains(said, "start Docker, or name a buildkitd on a Linux machine") {
+			t.Errorf("%s: %s", goos, said)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -21,7 +22,7 @@ func (c *Client) RefusesPush(ctx context.Context, ref string) error {
 	}
 	err = remote.CheckPushPermission(parsed, c.keychain, inContext{ctx, c.documents(parsed.Context().Registry)})
 	if refused(err) {
-		return explain(err, ref)
+		return explain(fmt.Errorf("failed to push %s: %w", ref, err), ref) // in the builder's words
 	}
 	return nil
 }
