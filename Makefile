@@ -48,8 +48,8 @@ bin/%: integration/tools/go.mod
 bin/golangci-lint: integration/lint/go.mod
 	cd integration/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool)
 
-deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine, a compiler
-	sh integration/deps.sh uidmap docker.io cmake g++ python3 curl
+deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine, compilers
+	sh integration/deps.sh uidmap docker.io cmake g++ python3 curl $(foreach arch,$(FOREIGN),$(CROSS_$(arch)))
 
 demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
 	sh integration/deps.sh libseccomp-dev pkg-config debootstrap
@@ -101,11 +101,27 @@ frontend-image: bin/buildkitd bin/buildctl bin/runc ## build and push the fronte
 	sh integration/image.sh $(FRONTEND_IMAGE) Dockerfile.frontend bin/frontend \
 	  --opt platform=linux/amd64,linux/arm64 --opt context:build=local:context
 
-image: build $(addprefix bin/,buildkitd buildctl rootlesskit runc) ## build and push an image of samforge itself: IMAGE=ref [BASE=ref] [BUILDKIT_HOST=address]
+IMAGE_ARCHES  := amd64 arm64
+TRIPLET_amd64 := x86_64-linux-gnu
+TRIPLET_arm64 := aarch64-linux-gnu
+CROSS_amd64   := gcc-x86-64-linux-gnu libc6-dev-amd64-cross libseccomp-dev:amd64
+CROSS_arm64   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross libseccomp-dev:arm64
+FOREIGN       := $(filter-out $(shell $(GO) env GOHOSTARCH),$(IMAGE_ARCHES))
+
+image: ## build and push an image of samforge itself: IMAGE=ref [BASE=ref] [IMAGE_ARCHES=amd64] [BUILDKIT_HOST=address]
 	@test -n "$(IMAGE)" || { echo "say what it is to be called: make image IMAGE=registry.example.com/samforge:1" >&2; exit 2; }
-	mkdir -p bin/image
-	cp bin/samforge bin/samforge-bake bin/buildkitd bin/rootlesskit bin/runc bin/image/
-	sh integration/image.sh $(IMAGE) Dockerfile.cli bin/image $(if $(BASE),--opt build-arg:BASE=$(BASE))
+	$(MAKE) instances bin/buildkitd bin/buildctl bin/runc $(IMAGE_ARCHES:%=image-programs-%)
+	sh integration/image.sh $(IMAGE) Dockerfile.cli bin/image $(if $(BASE),--opt build-arg:BASE=$(BASE)) \
+	  --opt platform=$$(echo $(IMAGE_ARCHES:%=linux/%) | tr ' ' ,)
+
+# runc is static, so that it needs nothing of the base. A foreign one takes a cross compiler.
+image-programs-%: instances
+	$(if $(filter $*,$(FOREIGN)),sh integration/deps.sh $(CROSS_$*))
+	mkdir -p bin/image/$*
+	GOOS=linux GOARCH=$* $(COMPILE) -o bin/image/$*/ ./cmd/samforge ./cmd/samforge-bake
+	cd integration/tools && CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/image/$*/ $$($(GO) list tool | grep -E '/(buildkitd|rootlesskit)$$')
+	cd integration/tools && CGO_ENABLED=1 GOOS=linux GOARCH=$* CC=$(TRIPLET_$*)-gcc PKG_CONFIG_LIBDIR=/usr/lib/$(TRIPLET_$*)/pkgconfig \
+	  $(GO) build -trimpath -tags seccomp,netgo,osusergo -ldflags '-s -w -extldflags -static' -o ../../bin/image/$*/ github.com/opencontainers/runc
 
 # Everything that is released has the date of the commit.
 extras release: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null)

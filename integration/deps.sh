@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages named, those that are missing.
+# Installs the Debian packages named, those that are missing; NAME:ARCHITECTURE is one of another.
 set -eu
 missing=
 for package in "$@"; do
@@ -10,6 +10,9 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
   echo "these packages are missing, and only root on Debian can install them here:$missing" >&2
   exit 1
 fi
+for package in $missing; do
+  case $package in *:*) dpkg --add-architecture "${package#*:}" ;; esac
+done
 apt-get update -qq
 # No service is to be started by an installation: the tests start their own.
 if [ ! -e /usr/sbin/policy-rc.d ]; then

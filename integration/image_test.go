@@ -1,9 +1,14 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
+	"crypto/x509"
+	"debug/elf"
 	"errors"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,27 +16,97 @@ import (
 	"github.com/samforge/samforge/integration/testenv"
 )
 
+// imageOfSamforge makes the image of samforge for both architectures, and returns its reference. The
+// base for arm64 has the programs of the other one, of which none is run: what is taken from it are
+// the names of its packages.
+func imageOfSamforge(t *testing.T, b *bed) (reference string) {
+	t.Helper()
+	root, err := testenv.DebianRoot(t.Context(), "bookworm")
+	must(t, err)
+	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
+	must(t, err)
+	const upstream = "docker.io/library/debian:bookworm-slim"
+	b.push(upstream, debian)
+	amd64, err := b.Registry.ReadImage(t.Context(), upstream, "linux/amd64")
+	must(t, err)
+	packages, err := amd64.ReadFile("/var/lib/dpkg/status")
+	must(t, err)
+	packages = bytes.ReplaceAll(packages, []byte("\nArchitecture: amd64\n"), []byte("\nArchitecture: arm64\n"))
+	foreign, err := testenv.Image(testenv.ImageOptions{Arch: "arm64", Variant: "v8", Layers: []testenv.Layer{root, {Files: []testenv.File{{Path: "var/lib/dpkg/status", Data: packages}}}}})
+	must(t, err)
+	b.push(upstream, debian, foreign)
+	base, err := b.Registry.Ref(upstream)
+	must(t, err)
+	rootful := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}) // files of other owners need more than one id
+	reference = b.repo("samforge:1")
+	cmd := exec.CommandContext(t.Context(), "make", "image", "IMAGE="+reference, "BASE="+base, "BUILDKIT_HOST="+rootful.Addr)
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make image: %v\n%s", err, out)
+	}
+	for platform, machine := range map[string]elf.Machine{"linux/amd64": elf.EM_X86_64, "linux/arm64": elf.EM_AARCH64} {
+		image, err := b.Registry.ReadImage(t.Context(), reference, platform)
+		must(t, err)
+		wantSamforgesPrograms(t, image, machine)
+	}
+	return reference
+}
+
+// wantSamforgesPrograms checks what the image of samforge has beside its base: programs for this
+// machine with all the libraries that they load, the certificates, and not too many bytes.
+func wantSamforgesPrograms(t *testing.T, image *testenv.Inspected, machine elf.Machine) {
+	t.Helper()
+	const limit = 120e6 // bytes
+	var size int64
+	for _, layer := range image.Layers {
+		size += layer.Size
+	}
+	t.Logf("the image for %s has %d bytes", image.Platform, size)
+	if size > limit {
+		t.Errorf("the image for %s has %d bytes, want at most %.0f", image.Platform, size, limit)
+	}
+	libraries := map[string]bool{}
+	for file := range image.Files {
+		libraries[path.Base(file)] = true
+	}
+	programs := []string{"/usr/bin/git", "/usr/bin/newgidmap", "/usr/bin/newuidmap", "/usr/bin/pigz", "/usr/bin/ssh", "/usr/lib/git-core/git-remote-http"}
+	for _, name := range []string{"buildkitd", "rootlesskit", "runc", "samforge", "samforge-bake"} {
+		programs = append(programs, "/usr/local/bin/"+name)
+	}
+	for file := range image.Files {
+		if image.Files[file].Layer > 0 && strings.Contains(file, ".so.") && image.Files[file].Type == tar.TypeReg {
+			programs = append(programs, file)
+		}
+	}
+	for _, file := range programs {
+		data, err := image.ReadFile(file)
+		must(t, err)
+		program, err := elf.NewFile(bytes.NewReader(data))
+		must(t, err)
+		needed, err := program.ImportedLibraries()
+		must(t, err)
+		if program.Machine != machine {
+			t.Errorf("%s is for %s, want %s", file, program.Machine, machine)
+		}
+		for _, name := range needed {
+			if !libraries[name] && name != "ld-linux-aarch64.so.1" { // of the base
+				t.Errorf("%s of %s needs %s, which the image has not", file, image.Platform, name)
+			}
+		}
+	}
+	certificates, err := image.ReadFile("/etc/ssl/certs/ca-certificates.crt")
+	if must(t, err); !x509.NewCertPool().AppendCertsFromPEM(certificates) {
+		t.Errorf("%s has no certificates", image.Platform)
+	}
+}
+
 // The image of samforge builds in a container without privileges, as its normal user, with its own
 // buildkitd and under its own seccomp profile: a SAM image, which executes nothing, and the npm
 // step.
 func TestImageOfSamforge(t *testing.T) {
 	t.Parallel()
 	b, npm := newServerlessBed(t, testenv.Options{}, testenv.ServerlessOptions{})
-	root, err := testenv.DebianRoot(t.Context(), "bookworm")
-	must(t, err)
-	debian, err := testenv.Image(testenv.ImageOptions{Arch: "amd64", Layers: []testenv.Layer{root}})
-	must(t, err)
-	b.push("docker.io/library/debian:bookworm-slim", debian)
-	base, err := b.Registry.Ref("docker.io/library/debian:bookworm-slim")
-	must(t, err)
-	rootful := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{}) // apt's own user needs more than one id
-	image := b.repo("samforge:1")
-	cmd := exec.CommandContext(t.Context(), "make", "image", "IMAGE="+image, "BASE="+base, "BUILDKIT_HOST="+rootful.Addr)
-	cmd.Dir = ".."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("make image: %v\n%s", err, out)
-	}
-
+	image := imageOfSamforge(t, b)
 	engine, err := testenv.StartDockerd(t.Context(), testenv.DockerdOptions{})
 	must(t, err)
 	t.Cleanup(func() { must(t, engine.Close()) })
