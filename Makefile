@@ -6,7 +6,7 @@ TOOLS   := buildkitd buildkitd-v0.33 buildctl buildx runc rootlesskit registry c
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image site casts clean
+.PHONY: build instances tools deps demo-deps demo test unit integration lint golden bench soak fuzz frontend-image image extras release signing-key release-check site casts clean
 
 # The tag leaves out gRPC's tracing pages: without their templates the linker can drop unused methods.
 COMPILE := CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags '$(LDFLAGS)'
@@ -17,7 +17,8 @@ build: instances ## bin/samforge, bin/samforge-bake and bin/samforge-frontend
 instances: ## what samforge invoke runs in a function's container
 	for arch in amd64 arm64; do \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/instance-$$arch ./cmd/samforge-instance && \
-	  gzip -9nc bin/instance-$$arch >internal/invoke/programs/instance-$$arch.gz || exit 1; done
+	  gzip -9nc bin/instance-$$arch >bin/instance-$$arch.gz && \
+	  mv bin/instance-$$arch.gz internal/invoke/programs/ || exit 1; done
 
 # runc is the one tool with cgo. Without libseccomp it builds too, but then a
 # kernel that has seccomp refuses its containers; a SAM image needs none.
@@ -49,7 +50,7 @@ bin/golangci-lint: integration/lint/go.mod
 	cd integration/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ $$($(GO) list tool)
 
 deps: demo-deps ## Debian packages that the tests need: those of the demo, rootless, a Docker engine, compilers
-	sh integration/deps.sh uidmap docker.io cmake g++ python3 curl $(foreach arch,$(FOREIGN),$(CROSS_$(arch)))
+	sh integration/deps.sh uidmap docker.io cmake g++ python3 curl rpm $(foreach arch,$(FOREIGN),$(CROSS_$(arch)))
 
 demo-deps: ## Debian packages that the demo needs: seccomp, base systems, npm
 	sh integration/deps.sh libseccomp-dev pkg-config debootstrap
@@ -138,9 +139,12 @@ extras: ## bin/extras: the manual pages and completions of a release
 # has one.
 release: bin/goreleaser bin/cyclonedx-gomod bin/cosign ## dist: archives, packages, checksums, SBOMs; signed with COSIGN_KEY; uploaded with PUBLISH=yes
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/samforge/samforge.git \
-	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --clean --parallelism 2 \
+	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --clean --parallelism 2 $(if $(CONFIG),--config $(CONFIG)) \
 	  $(if $(shell git describe --tags --exact-match 2>/dev/null),,--snapshot) \
 	  $(if $(COSIGN_KEY),,--skip=sign) $(if $(PUBLISH),,--skip=publish)
+
+signing-key: bin/cosign ## a pair of keys: COSIGN_KEY=FILE.key, with FILE.pub beside it
+	bin/cosign generate-key-pair --output-key-prefix $(COSIGN_KEY:.key=)
 
 release-check: ## two releases in a row, which must be the same
 	$(MAKE) release

@@ -2,26 +2,22 @@
 package release
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"text/template"
 
 	"go.yaml.in/yaml/v4"
-
-	"github.com/samforge/samforge/integration/testenv"
 )
 
 const repository = "../.."
@@ -91,76 +87,26 @@ func (c config) archive(t *testing.T, goos, goarch string) string {
 	return name.String() + "." + format
 }
 
-// built are samforge and samforge-bake, compiled once for all tests.
-var built = sync.OnceValues(func() (map[string][]byte, error) {
-	dir, err := os.MkdirTemp("", "samforge-release-test-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	if _, err := testenv.BuildSamforge(dir); err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{}
-	for _, name := range []string{"samforge", "samforge-bake"} {
-		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
-})
-
-// pack makes an archive of the programs, named as goreleaser names it.
-func pack(t *testing.T, name string, programs map[string][]byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	if strings.HasSuffix(name, ".zip") {
-		files := zip.NewWriter(&out)
-		for program, content := range programs {
-			f, err := files.Create(program + ".exe")
-			must(t, err)
-			_, err = f.Write(content[:1024]) // no test runs it
-			must(t, err)
-		}
-		must(t, files.Close())
-		return out.Bytes()
-	}
-	compressed, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	must(t, err)
-	files := tar.NewWriter(compressed)
-	programs = map[string][]byte{"samforge": programs["samforge"], "samforge-bake": programs["samforge-bake"], "man/samforge.1.gz": nil}
-	for program, content := range programs {
-		must(t, files.WriteHeader(&tar.Header{Name: program, Mode: 0o755, Size: int64(len(content)), Typeflag: tar.TypeReg}))
-		_, err := files.Write(content)
-		must(t, err)
-	}
-	must(t, files.Close())
-	must(t, compressed.Close())
-	return out.Bytes()
-}
-
-// releases serves a release v1.2.3 as GitHub does, and it as the latest one.
+// releases serves what make release made as v1.2.3, as GitHub does, and as the latest one. The archives
+// for other systems than Linux on amd64 have only the names of their programs.
 func releases(t *testing.T) (address string, files map[string][]byte) {
 	t.Helper()
 	c := readConfig(t)
-	programs, err := built()
-	must(t, err)
-	script, err := os.ReadFile(filepath.Join(repository, "install.sh"))
-	must(t, err)
-	files = map[string][]byte{"install.sh": script}
+	files = map[string][]byte{}
+	for _, name := range slices.Sorted(maps.Keys(dist(t))) {
+		content, err := os.ReadFile(dist(t)[name])
+		must(t, err)
+		files[name] = content
+	}
+	sums := string(files[c.Checksum.NameTemplate])
 	for _, target := range c.Builds[0].Targets {
 		goos, goarch, _ := strings.Cut(target, "_")
-		name := c.archive(t, goos, goarch)
-		files[name] = []byte(name) // no test unpacks it
-		if goarch == "amd64" && goos != "darwin" {
-			files[name] = pack(t, name, programs)
+		if name := c.archive(t, goos, goarch); files[name] == nil {
+			files[name] = standIn(t)
+			sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(files[name]), name)
 		}
 	}
-	var sums strings.Builder
-	for name, content := range files {
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(content), name)
-	}
-	files[c.Checksum.NameTemplate] = []byte(sums.String())
+	files[c.Checksum.NameTemplate] = []byte(sums)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, folder := range []string{"/latest/download/", "/download/v1.2.3/"} {
 			if content, ok := files[strings.TrimPrefix(r.URL.Path, folder)]; ok {
@@ -172,6 +118,19 @@ func releases(t *testing.T) (address string, files map[string][]byte) {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, files
+}
+
+// standIn makes an archive for another system, whose programs no test runs.
+func standIn(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	files := zip.NewWriter(&out)
+	for _, program := range []string{"samforge.exe", "samforge-bake.exe"} {
+		_, err := files.Create(program)
+		must(t, err)
+	}
+	must(t, files.Close())
+	return out.Bytes()
 }
 
 // What install.sh downloads is what a release has.
