@@ -2,7 +2,9 @@ package integration
 
 import (
 	"encoding/json"
+	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,6 +52,46 @@ func TestSummary(t *testing.T) {
 	again := run(t, b.env, append(args, "--no-cache", "--summary", "none", "--push")...)
 	if again.ok(t); strings.Contains(again.stderr, "samforge: "+plural(len(matrixBases))) {
 		t.Errorf("--summary none says\n%s", again.stderr)
+	}
+}
+
+// The pushed bytes of the summary are those that the registry was sent: nothing the second time, and
+// nothing of a base, whose layers are mounted.
+func TestPushedBytes(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	for _, c := range []struct {
+		args    []string
+		uploads bool
+	}{
+		{b.seedPush(), true},
+		{b.seedPush(), false},
+		{append(b.seedPush("--no-cache"), "--label", "another=config"), true},
+	} {
+		b.Registry.Reset()
+		r := run(t, b.env, append(c.args, "--builder", b.Buildkitd.Addr, "--summary", "json")...)
+		if r.code != 0 {
+			t.Fatal(r.stderr)
+		}
+		var s build.Summary
+		must(t, json.Unmarshal([]byte(r.stdout), &s))
+		var want int64
+		for _, upload := range b.Registry.Uploads() {
+			blob, err := http.Head("http://" + b.Registry.Addr + "/v2/" + upload.Repository + "/blobs/" + upload.Digest)
+			must(t, err)
+			must(t, blob.Body.Close())
+			want += blob.ContentLength
+		}
+		if s.PushedBytes == nil || *s.PushedBytes != want || want > 0 != c.uploads {
+			t.Errorf("%q: the registry was sent %d bytes, and the summary is\n%s", c.args, want, r.stdout)
+		}
+	}
+	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY data /\n", "data": "of a file"})
+	for _, want := range []string{`, pushed [1-9][0-9.]*k?B\n`, `, pushed 0B\n`} {
+		r := b.step(dir, "BUILDKIT_HOST="+b.Buildkitd.Addr, "PLUGIN_REPO="+b.repo("ci/pushed"), "PLUGIN_TAGS=1")
+		if r.ok(t); !regexp.MustCompile(want).MatchString(r.stderr) {
+			t.Errorf("the summary is not %s:\n%s", want, r.stderr)
+		}
 	}
 }
 

@@ -135,7 +135,7 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 		}
 	}
 	r.warn()
-	err := errors.Join(r.writeFiles(), r.writeSummary(r.summarize(results, time.Since(r.started))))
+	err := errors.Join(r.writeFiles(), r.writeSummary(r.summarize(ctx, results, time.Since(r.started))))
 	if len(r.failures) > 0 {
 		return errors.Join(&FailedError{Failures: r.failures, Pushed: r.built, Perhaps: perhaps, pushing: r.opt.Push}, err)
 	}

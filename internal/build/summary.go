@@ -2,6 +2,7 @@ package build
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,6 +44,9 @@ type Summary struct {
 	// layers that the builders pulled.
 	SentBytes   int64 `json:"sentBytes"`
 	PulledBytes int64 `json:"pulledBytes"`
+	// PushedBytes are those of the layers and configs that the builders uploaded: not what their
+	// registry had. It is nil if a builder does not know.
+	PushedBytes *int64 `json:"pushedBytes"`
 	// Pushed is true if the images were pushed, Exported if they went anywhere at all.
 	Pushed   bool             `json:"pushed"`
 	Exported bool             `json:"exported"`
@@ -70,7 +74,7 @@ type WarningSummary struct {
 }
 
 // summarize collects what the targets' results say. took is the time of all of them together.
-func (r *report) summarize(results []builder.Result, took time.Duration) Summary {
+func (r *report) summarize(ctx context.Context, results []builder.Result, took time.Duration) Summary {
 	s := Summary{Images: []ImageSummary{}, Seconds: took.Seconds(), Pushed: r.opt.Push, Exported: r.exported, Warnings: []WarningSummary{}}
 	byName := map[string]builder.Result{}
 	var work []builder.Work
@@ -102,7 +106,36 @@ func (r *report) summarize(results []builder.Result, took time.Duration) Summary
 	}
 	slices.SortStableFunc(s.Images, func(a, b ImageSummary) int { return cmp.Compare(a.Name, b.Name) })
 	s.SentBytes, s.PulledBytes = builder.Transferred(work...)
+	s.PushedBytes = r.uploaded(ctx, results)
 	return s
+}
+
+// patience is how long a builder may take to tell what it has uploaded.
+const patience = 5 * time.Second
+
+// uploaded returns how many bytes were pushed, or nil if that is not known or nobody is told.
+func (r *report) uploaded(ctx context.Context, results []builder.Result) *int64 {
+	if !r.tells() {
+		return nil
+	}
+	var bytes int64
+	if r.opt.Push {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		var err error
+		if bytes, err = builder.Uploaded(ctx, results); err != nil {
+			return nil
+		}
+	}
+	return &bytes
+}
+
+// silent reports whether programs read the progress, or nobody does.
+func (r *report) silent() bool { return r.opt.Progress == "quiet" || r.opt.Progress == "rawjson" }
+
+// tells reports whether the summary is written.
+func (r *report) tells() bool {
+	return !r.opt.BuildOnly && (r.opt.Summary == SummaryJSON || !r.silent() && r.opt.Summary != SummaryNone)
 }
 
 // add adds a warning, unless it is there.
@@ -127,8 +160,7 @@ func (i *ImageSummary) did(work builder.Work) {
 
 // writeSummary writes the summary in the form that the options ask for.
 func (r *report) writeSummary(s Summary) error {
-	// Programs read the progress, or nobody does.
-	silent := r.opt.Progress == "quiet" || r.opt.Progress == "rawjson"
+	silent := r.silent()
 	switch {
 	case r.opt.BuildOnly:
 		return nil
@@ -139,7 +171,7 @@ func (r *report) writeSummary(s Summary) error {
 		if err := encoder.Encode(s); err != nil {
 			return fmt.Errorf("write the summary: %w", err)
 		}
-	case !silent && r.opt.Summary != SummaryNone:
+	case r.tells():
 		s.print(r.opt.Stderr)
 	}
 	if silent {
@@ -172,8 +204,11 @@ func (s Summary) print(out io.Writer) {
 			counts = append(counts, fmt.Sprintf("%d %s", n, wordsFor[result]))
 		}
 	}
-	fmt.Fprintf(out, "samforge: %s in %s: %s; sent %s, pulled %s\n", plural(len(s.Images), "image"), seconds(s.Seconds),
-		strings.Join(counts, ", "), units.HumanSize(float64(s.SentBytes)), units.HumanSize(float64(s.PulledBytes)))
+	moved := fmt.Sprintf("sent %s, pulled %s", units.HumanSize(float64(s.SentBytes)), units.HumanSize(float64(s.PulledBytes)))
+	if s.Pushed && s.PushedBytes != nil {
+		moved += ", pushed " + units.HumanSize(float64(*s.PushedBytes))
+	}
+	fmt.Fprintf(out, "samforge: %s in %s: %s; %s\n", plural(len(s.Images), "image"), seconds(s.Seconds), strings.Join(counts, ", "), moved)
 	if len(s.Images) > 1 {
 		_ = table.Flush()
 	}

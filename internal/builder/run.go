@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/identity"
 	"github.com/moby/buildkit/util/grpcerrors"
 	digest "github.com/opencontainers/go-digest"
 	"google.golang.org/grpc/codes"
@@ -147,6 +148,8 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		return res
 	}
 	opt := ownMaps(job.Opt)
+	opt.Ref = identity.NewID()
+	res.Work.solves = []solved{{b, opt.Ref}}
 	shared.fill(opt.FrontendAttrs)
 	if needsOwnSession(opt) {
 		opt.Session, opt.LocalMounts, opt.OCIStores, opt.SharedKey = so.Attachables, so.LocalMounts, so.OCIStores, so.SharedKey

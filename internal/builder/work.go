@@ -18,6 +18,7 @@ type Work struct {
 
 	ended     map[digest.Digest]bool // the steps that ended; true for those from the cache
 	transfers map[transfer]int64     // in bytes
+	solves    []solved
 }
 
 // transfer is what one vertex of a builder transfers: a layer that is pulled, or a local source that is
@@ -88,6 +89,7 @@ func helps(name string) bool {
 // join adds the work of a further try, or of a job that came after.
 func (w *Work) join(other Work) {
 	w.Took += other.Took
+	w.solves = append(w.solves, other.solves...)
 	if w.ended == nil {
 		w.ended, w.transfers = other.ended, other.transfers
 		return
