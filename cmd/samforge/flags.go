@@ -281,6 +281,9 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	if len(args) > 0 {
 		o.Context = args[0]
 	}
+	if c.Flags().Lookup("target") != nil {
+		o.TargetFlag = "--target"
+	}
 	if f.verify == verifyEvent && !f.mayProve {
 		return o, errors.New("--verify=event is for samforge build and samforge package")
 	}

@@ -83,6 +83,7 @@ func TestUnknownFlags(t *testing.T) {
 		"check --push":                       "unknown flag: --push: it is a flag of samforge build",
 		"build --nothing-like-it-anywhere":   "unknown flag: --nothing-like-it-anywhere (see samforge build --help)",
 		"build java21":                       "the context java21 is no folder, and no address of a git repository or an archive; a target is --target java21",
+		"lock java21":                        "the context java21 is no folder, and no address of a git repository or an archive",
 		"build java21 python3.12":            `one build context at most, found ["java21" "python3.12"]; targets are --target java21 --target python3.12 (`,
 		"outdated java21 python3.12":         `one build context at most, found ["java21" "python3.12"] (`,
 		"plan --kind sam --repo Foo":         `--repo: "Foo" is not a repository`,
@@ -93,6 +94,9 @@ func TestUnknownFlags(t *testing.T) {
 		var usage *usageError
 		if err == nil || !strings.Contains(err.Error(), want) || exitCode(err) != exitInput {
 			t.Errorf("samforge %s: %v, want %s", line, err, want)
+		}
+		if verb, _, _ := strings.Cut(line, " "); (verb == "lock" || verb == "outdated") && err != nil && strings.Contains(err.Error(), "--target") {
+			t.Errorf("samforge %s: %v, but %s has no --target", line, err, verb)
 		}
 		if strings.Contains(want, "unknown") && !errors.As(err, &usage) {
 			t.Errorf("samforge %s: %T is no mistake in the flags", line, err)

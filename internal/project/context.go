@@ -38,7 +38,11 @@ func readContext(opt Options) (Context, error) {
 		return Context{}, frontend.ErrCredentials(opt.Context)
 	}
 	if !IsAddress(opt.Context) {
-		return Context{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive; a target is --target %s", opt.Context, opt.Context)
+		hint := ""
+		if opt.TargetFlag != "" {
+			hint = "; a target is " + opt.TargetFlag + " " + opt.Context
+		}
+		return Context{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive%s", opt.Context, hint)
 	}
 	if opt.File == "" {
 		return Context{}, fmt.Errorf("the context %s is not on this machine, where the build file is read: name one with --file, - for standard input", opt.Context)

@@ -62,8 +62,10 @@ type Options struct {
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.
 	RecipeFlags []string
 
-	// Targets selects what is built; empty selects all targets.
-	Targets []string
+	// Targets selects what is built; empty selects all targets. TargetFlag is the flag for it, which
+	// errors name; empty for a command that has none.
+	Targets    []string
+	TargetFlag string
 	// Excludes leaves out functions of a SAM template.
 	Excludes []string
 	// Platforms to build for, such as linux/arm64. If empty, the base images decide.
