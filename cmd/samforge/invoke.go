@@ -18,6 +18,7 @@ import (
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/invoke"
 	"github.com/samforge/samforge/internal/lambda/runtimeapi"
+	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/samtemplate"
 )
@@ -157,7 +158,7 @@ func (f *invokeFlags) run(c *cobra.Command, args []string) error {
 	call := &invoke.Call{Function: function, Event: event, Invocations: f.invocations}
 	invoker, err := invoke.New(invoke.Options{
 		Call:   func(project.Target) *invoke.Call { return call },
-		Region: region, Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(),
+		Region: region, Network: f.network, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(), EndLines: printer.IsTerminal(c.OutOrStdout()),
 	})
 	if err != nil {
 		return err

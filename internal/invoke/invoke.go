@@ -45,6 +45,9 @@ type Options struct {
 	Network bool
 	// Stdout gets the responses, and Stderr the logs.
 	Stdout, Stderr io.Writer
+	// EndLines ends each response on Stdout with a line feed: on a terminal the prompt would follow it
+	// on the same line.
+	EndLines bool
 }
 
 // Call says how a function is invoked.

@@ -43,7 +43,7 @@ func (i *Invoker) talk(ctx context.Context, in *running, l *link) error {
 	if err := l.say(instance.Request{Spec: &in.spec}); err != nil {
 		return err
 	}
-	for request := range in.requests(ctx, i.opt.Stdout) {
+	for request := range in.requests(ctx, i.responses()) {
 		report, err := i.exchange(in, request, l)
 		if err == nil {
 			i.note(in, report)
@@ -107,7 +107,12 @@ func (in *running) requests(ctx context.Context, out io.Writer) iter.Seq[*Reques
 // own returns the request with the event of the call itself.
 func (in *running) own(out io.Writer) *Request {
 	if !in.Proof {
-		return &Request{Event: in.Event, Out: out, Done: func(_ *instance.Report, err error) error { return err }}
+		return &Request{Event: in.Event, Out: out, Done: func(_ *instance.Report, err error) error {
+			if lines, ok := out.(*responseLines); ok && err == nil {
+				return lines.end()
+			}
+			return err
+		}}
 	}
 	var response bytes.Buffer
 	return &Request{Event: in.Event, Out: &response, Done: func(report *instance.Report, err error) error {

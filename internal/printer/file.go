@@ -20,8 +20,17 @@ func Stderr(secrets *Secrets) *File { return &File{os.Stderr, secrets, true} }
 // Stdout returns standard output. A program that reads it gets the bytes unchanged; a terminal does
 // not.
 func Stdout(secrets *Secrets) *File {
-	_, err := console.ConsoleFromFile(os.Stdout)
-	return &File{os.Stdout, secrets, err == nil}
+	return &File{os.Stdout, secrets, IsTerminal(os.Stdout)}
+}
+
+// IsTerminal reports whether w writes to a terminal.
+func IsTerminal(w io.Writer) bool {
+	file, ok := Raw(w).(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := console.ConsoleFromFile(file)
+	return err == nil
 }
 
 // Write writes a text. A secret or a character must not be split over two writes.
