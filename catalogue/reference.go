@@ -82,6 +82,9 @@ func ParseSAMReference(ref string) (SAMReference, error) {
 	return r, errors.Join(r.missingRuntime(), r.missingVersion())
 }
 
+// SAMRepository returns the repository of a runtime's SAM build images.
+func SAMRepository(runtime string) string { return "public.ecr.aws/sam/build-" + runtime }
+
 // runtimeOf reads the runtime from the last component of the repository, build-<runtime>. Mirrors
 // that flatten paths put more before it: sam-build-<runtime>.
 func runtimeOf(named reference.Named) string {

@@ -18,10 +18,11 @@ const maxFindings = 1000
 
 // Lint returns what the rules find in a build file today, or the mistakes in it, in the form of
 // BuildKit's findings in a Dockerfile. The lock file may be nil. choose returns the targets that the
-// findings are about; nil for all.
-func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string, choose func(*llbgen.Plan) ([]llbgen.Target, error)) *lint.LintResults {
+// findings are about; nil for all. The options are added to those that say the day and the lock file.
+func Lint(filename string, data []byte, lockfile *llbgen.Lockfile, args map[string]string, choose func(*llbgen.Plan) ([]llbgen.Target, error), opts ...llbgen.LoadOption) *lint.LintResults {
 	report := NewReport(yamlFile(filename, data))
-	plan, err := llbgen.Load(filename, data, args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
+	opts = append([]llbgen.LoadOption{llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile)}, opts...)
+	plan, err := llbgen.Load(filename, data, args, opts...)
 	var targets []llbgen.Target
 	if err == nil {
 		targets = plan.Targets

@@ -34,6 +34,7 @@ type Plan struct {
 	checksums *catalogue.Checksums
 	checks    rules.Choice // which rules count
 	today     time.Time    // zero if [Today] was not given
+	newest    func(runtime string, mirrors Mirrors) string
 
 	locksMu sync.Mutex
 	locks   map[string]*npm.Lock // the embedded locks by package; nil for a package without one

@@ -92,11 +92,13 @@ func (p *Plan) target(path string, entry RuntimeImage) (Target, bool) {
 	before := doc.Count()
 	switch {
 	case t.Runtime == "":
-		doc.Errorf(path+".image", "no runtime can be read from %q (it has no build-<runtime>): set %s.name by hand, such as python3.12", entry.Image, path)
+		doc.Errorf(path+".image", "%s", p.noRuntime(path, entry.Image))
 	case !runtimePattern.MatchString(t.Runtime):
 		doc.Errorf(path+".name", "%q is not the name of a runtime, such as python3.12", t.Runtime)
 	}
+	_, isName := p.catalogue.Runtime(entry.Image)
 	switch {
+	case t.SAMVersion == "" && isName: // the same mistake
 	case t.SAMVersion == "":
 		doc.Errorf(path+".image", "no SAM CLI version can be read from %q: use a tag that begins with one, such as 1.143.0-20250822194415, or set %s.samVersion by hand", entry.Image, path)
 	case !tagPart.MatchString(t.SAMVersion):

@@ -77,7 +77,7 @@ func TestRuntimeMistakes(t *testing.T) {
 		{
 			name:    "a mirror does not say build-",
 			entries: []string{"image: mirror.example.com/sam/java21:1.144.0"},
-			want: `samforge.yaml:7:12: runtimes[0].image: no runtime can be read from "mirror.example.com/sam/java21:1.144.0" (it has no build-<runtime>): set runtimes[0].name by hand, such as python3.12
+			want: `samforge.yaml:7:12: runtimes[0].image: no runtime can be read from "mirror.example.com/sam/java21:1.144.0" (it has no build-<runtime>): set runtimes[0].name by hand, such as name: java21
    7 |   - image: mirror.example.com/sam/java21:1.144.0
                   ^`,
 		},

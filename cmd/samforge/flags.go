@@ -312,6 +312,7 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 		return o, err
 	}
 	o.Mirrors = llbgen.Mirrors(mirrors)
+	o.NewestImage = f.newestImage(c)
 
 	b := &f.build
 	if b.Silence, err = silence(); err != nil {

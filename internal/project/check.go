@@ -41,7 +41,7 @@ func Check(ctx context.Context, opt Options, images *registry.Resolver) (*lint.L
 	}
 	results := frontend.Lint(p.File.Name, p.File.Data, lockfile, buildArgs(opt, p.File), func(plan *llbgen.Plan) ([]llbgen.Target, error) {
 		return selectTargets(plan, opt.Targets)
-	})
+	}, opt.loadOptions(ctx)...)
 	if results.Error == nil {
 		return results, nil
 	}

@@ -3,7 +3,6 @@ package project
 import (
 	"context"
 	"errors"
-	"time"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -41,7 +40,7 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 		return nil, nil, errNoContexts(p.File)
 	}
 	p.Args = buildArgs(opt, p.File)
-	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()))
+	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, opt.loadOptions(ctx)...)
 	if err != nil {
 		return nil, nil, err
 	}

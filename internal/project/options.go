@@ -6,7 +6,9 @@
 package project
 
 import (
+	"context"
 	"io"
+	"time"
 
 	"github.com/samforge/samforge/llbgen"
 )
@@ -34,6 +36,10 @@ type Options struct {
 	// Taken is called with the values that came from the environment, if there are any. It may be
 	// nil.
 	Taken func(args map[string]string)
+	// NewestImage returns the newest SAM build image of a runtime, or "" if it cannot be found. It is
+	// called to say what to write for a base image that is only the name of a runtime; nil leaves
+	// that out.
+	NewestImage func(ctx context.Context, runtime string, mirrors llbgen.Mirrors) string
 	// Mirrors are added to those of the build file.
 	Mirrors llbgen.Mirrors
 	// BuildContexts are named contexts, as NAME=SOURCE.
@@ -74,6 +80,17 @@ type Options struct {
 	Tags []string
 	// TagTemplate replaces the template of the tags.
 	TagTemplate string
+}
+
+// loadOptions are the options that a build file is loaded with, beside its lock file.
+func (opt Options) loadOptions(ctx context.Context) []llbgen.LoadOption {
+	all := []llbgen.LoadOption{llbgen.Today(time.Now())}
+	if opt.NewestImage != nil {
+		all = append(all, llbgen.NewestImage(func(runtime string, mirrors llbgen.Mirrors) string {
+			return opt.NewestImage(ctx, runtime, mirrors)
+		}))
+	}
+	return all
 }
 
 // InputError is a mistake in the input, found before anything was built.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -71,7 +70,7 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, llbgen.Today(time.Now()), llbgen.WithLockfile(lockfile))
+	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, append(opt.loadOptions(ctx), llbgen.WithLockfile(lockfile))...)
 	if err != nil {
 		return nil, missingFile(nameFlags(err, opt.Flags), opt, p.File)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/samforge/samforge/catalogue"
+	"github.com/samforge/samforge/llbgen"
 )
 
 // samTag matches the tags of AWS's SAM build images that do not move: a version, and when it was built.
@@ -32,17 +33,27 @@ func (opt Options) baseImage(ctx context.Context, answer string) (string, error)
 		}
 		return "", &InputError{fmt.Errorf("there is no runtime %s%s (samforge runtimes lists them)", answer, hint)}
 	}
-	repository := "public.ecr.aws/sam/build-" + answer
-	tags, err := opt.Tags(ctx, repository)
+	image, err := NewestImage(ctx, answer, opt.Tags, nil)
 	if err != nil {
-		return "", fmt.Errorf("find the newest image of %s: %w; name an image, such as %s", answer, err, example("runtimes[].image"))
+		return "", fmt.Errorf("%w: name an image, such as %s", err, example("runtimes[].image"))
 	}
-	tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !samTag.MatchString(tag) })
-	if len(tags) == 0 {
-		return "", fmt.Errorf("%s has no tag of one build, as 1.143.0-20250822194415 is: name an image", repository)
+	return image, nil
+}
+
+// NewestImage returns the newest SAM build image of a runtime, by a tag that does not move. tags
+// lists the tags of a repository, which may be in a mirror.
+func NewestImage(ctx context.Context, runtime string, tags func(ctx context.Context, repository string) ([]string, error), mirrors llbgen.Mirrors) (string, error) {
+	repository := catalogue.SAMRepository(runtime)
+	all, err := tags(ctx, mirrors.Image(repository))
+	if err != nil {
+		return "", fmt.Errorf("find the newest image of %s: %w", runtime, err)
+	}
+	builds := slices.DeleteFunc(slices.Clone(all), func(tag string) bool { return !samTag.MatchString(tag) })
+	if len(builds) == 0 {
+		return "", fmt.Errorf("%s has no tag of one build, as 1.143.0-20250822194415 is", repository)
 	}
 	built := func(tag string) string { return samTag.FindStringSubmatch(tag)[1] }
-	return repository + ":" + slices.MaxFunc(tags, func(a, b string) int { return cmp.Compare(built(a), built(b)) }), nil
+	return repository + ":" + slices.MaxFunc(builds, func(a, b string) int { return cmp.Compare(built(a), built(b)) }), nil
 }
 
 // baseImages replaces the names of runtimes by their newest images.

@@ -21,7 +21,7 @@ func TestBaseImage(t *testing.T) {
 		"a runtime has its newest image":    {answer: "python3.12", tags: tags, want: "public.ecr.aws/sam/build-python3.12:1.144.0-20250911030138"},
 		"an image is itself":                {answer: "registry.example.com/base:1", want: "registry.example.com/base:1"},
 		"a runtime that does not exist":     {answer: "python3.21", says: "there is no runtime python3.21: did you mean python3."},
-		"a registry that cannot be reached": {answer: "python3.12", err: errors.New("no route"), says: "no route; name an image, such as public.ecr.aws/sam/build-"},
+		"a registry that cannot be reached": {answer: "python3.12", err: errors.New("no route"), says: "no route: name an image, such as public.ecr.aws/sam/build-"},
 		"only tags that move":               {answer: "python3.12", tags: tags[:2], says: "has no tag of one build"},
 	} {
 		t.Run(name, func(t *testing.T) {
