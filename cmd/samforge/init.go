@@ -29,6 +29,11 @@ the values that no flag gives. --force replaces existing files.
 --runtime takes what you know: nodejs24.x or python3.13 become the newest image of that runtime
 in public.ecr.aws/sam. samforge lock pins everything else.
 
+The files of the current folder propose what no flag gives: serverless.yml (or .yaml, .json) the
+kind, the runtimes and an exact version of the framework; package.json with serverless or osls the
+kind and its version; cdk.json the kind, with the version of aws-cdk in package.json. samforge says
+what it takes from which file.
+
 With --kind application it is a SAM template, with the Dockerfile and the code of a function
 for one of Lambda's runtimes, such as nodejs24.x, python3.13, or provided.al2023 for Go. A
 template that you have is a build file as it is.`,
@@ -40,7 +45,12 @@ template that you have is a build file as it is.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 			o.Ask = isTerminal(o.Stdin)
-			if name := existingTemplate(); name != "" && c.Flags().NFlag() == 0 {
+			o.Template = existingTemplate()
+			var err error
+			if o.Found, err = scaffold.Find("."); err != nil {
+				return err
+			}
+			if name := o.Template; name != "" && len(o.Found) == 0 && c.Flags().NFlag() == 0 {
 				fmt.Fprintf(o.Stderr, "%s is a SAM template, and a build file as it is: samforge check, samforge build and samforge package read it.\n"+
 					"For a samforge.yaml beside it, give samforge init a --kind.\n", name)
 				return nil
@@ -49,7 +59,7 @@ template that you have is a build file as it is.`,
 			o.Tags = func(ctx context.Context, repository string) ([]string, error) {
 				return f.registries(c).Tags(ctx, repository)
 			}
-			err := scaffold.Init(c.Context(), o)
+			err = scaffold.Init(c.Context(), o)
 			var input *scaffold.InputError
 			if errors.As(err, &input) {
 				return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}

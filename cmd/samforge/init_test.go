@@ -86,3 +86,37 @@ func TestInitBesideATemplate(t *testing.T) {
 		t.Errorf("with a kind: %v", err)
 	}
 }
+
+// Files of the Serverless Framework say what no flag does; with a template beside them, init asks for
+// the kind.
+func TestInitBesideAServerlessService(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const service = "frameworkVersion: 3.39.0\nprovider: {name: aws, runtime: nodejs22.x}\n"
+	if err := os.WriteFile("serverless.yml", []byte(service), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	base := "public.ecr.aws/sam/build-nodejs22.x:1.144.0-20250911030138"
+	args := []string{"init", "--plugin", "harness/serverless-plugin:1.1.0-beta-base-image", "--plugin-version", "1.1.0-beta", "--runtime", base}
+	if _, err := execute(args...); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("samforge.yaml")
+	for _, want := range []string{"kind: serverless\n", "  - image: " + base + "\n    node: " + base + "\n", "  version: 3.39.0\n"} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%v: %q is not in\n%s", err, want, text)
+		}
+	}
+	if out, err := execute("check"); codeOf(err) == exitInput || strings.Contains(out, "ERROR") {
+		t.Errorf("samforge check of the file: %v\n%s", err, out)
+	}
+	if err := os.Remove("samforge.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("template.yaml", []byte("Resources: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "this folder has files of several kinds: serverless.yml (--kind serverless), template.yaml (a SAM template"
+	if _, err := execute("init"); codeOf(err) != exitInput || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("beside a template: %v", err)
+	}
+}

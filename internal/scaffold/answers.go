@@ -24,6 +24,8 @@ type Answers struct {
 	// Nodes are the images to copy Node.js from, for kinds that need it: one for all base images,
 	// or one for each in their order.
 	Nodes []string
+	// Framework is the framework of the images, for kinds that have one.
+	Framework Framework
 }
 
 // Node returns the node image of a base image, or "" if there is none.

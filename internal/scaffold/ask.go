@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,7 @@ import (
 type prompt struct {
 	in  *bufio.Reader
 	out io.Writer
-	// baseImage returns the image for the name of a runtime.
-	baseImage func(ctx context.Context, answer string) (string, error)
+	opt *Options
 }
 
 // question is a question of the prompt.
@@ -39,8 +39,7 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 		if err := a.wrong(); err != nil {
 			return err
 		}
-		q := question{text: "Kind of the images, " + strings.Join(llbgen.KindNames(), " or ") + ", or " + Application + " for a SAM template", field: "kind"}
-		if err := p.ask(ctx, a, q, &a.Kind); err != nil {
+		if err := p.askKind(ctx, a); err != nil {
 			return err
 		}
 	}
@@ -50,6 +49,44 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 	if err := a.wrong(); err != nil {
 		return err
 	}
+	found, ok := p.opt.foundFor(a.Kind)
+	if ok {
+		a.said(found).write(p.out)
+		a.Framework = found.Framework
+	}
+	if err := p.askPlugin(ctx, a); err != nil {
+		return err
+	}
+	if a.Repo == "" {
+		if err := p.ask(ctx, a, question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo); err != nil {
+			return err
+		}
+	}
+	if len(a.Runtimes) == 0 {
+		if err := p.askRuntimes(ctx, a, found); err != nil {
+			return err
+		}
+	}
+	if a.needsNode() && len(a.Nodes) == 0 {
+		return p.askNodes(ctx, a)
+	}
+	return nil
+}
+
+// askKind asks for the kind, and proposes the one that the files of the folder are of.
+func (p prompt) askKind(ctx context.Context, a *Answers) error {
+	q := question{text: "Kind of the images, " + strings.Join(llbgen.KindNames(), " or ") + ", or " + Application + " for a SAM template", field: "kind"}
+	if several := p.opt.several(); several != "" {
+		fmt.Fprintln(p.out, several)
+	} else if found, ok := p.opt.foundFor(""); ok {
+		q.text += " (Enter for " + found.Kind + ", because of " + found.File + ")"
+		q.enter = &found.Kind
+	}
+	return p.ask(ctx, a, q, &a.Kind)
+}
+
+// askPlugin asks for the plugin and its version.
+func (p prompt) askPlugin(ctx context.Context, a *Answers) error {
 	plugin := plugins()[a.Kind]
 	version := question{text: "Version of the plugin, for the tags, such as " + plugin.version, field: "plugin.version"}
 	if a.Plugin == "" {
@@ -61,35 +98,33 @@ func (p prompt) complete(ctx context.Context, a *Answers) error {
 		version.text, version.enter = "Version of the plugin, for the tags (Enter for "+plugin.version+")", &plugin.version
 	}
 	if a.PluginVersion == "" {
-		if err := p.ask(ctx, a, version, &a.PluginVersion); err != nil {
-			return err
-		}
-	}
-	if a.Repo == "" {
-		if err := p.ask(ctx, a, question{text: "Repository to push to (Enter for none yet)", field: "repo", enter: new(string)}, &a.Repo); err != nil {
-			return err
-		}
-	}
-	if len(a.Runtimes) == 0 {
-		if err := p.askRuntimes(ctx, a); err != nil {
-			return err
-		}
-	}
-	if a.needsNode() && len(a.Nodes) == 0 {
-		return p.askNodes(ctx, a)
+		return p.ask(ctx, a, version, &a.PluginVersion)
 	}
 	return nil
 }
 
-// askRuntimes asks for base images until the user gives no more.
-func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
+// askRuntimes asks for base images until the user gives no more. It proposes the runtimes that the
+// files of the folder name.
+func (p prompt) askRuntimes(ctx context.Context, a *Answers, found Found) error {
 	current, err := currentRuntimes(time.Now())
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(p.out, "AWS maintains these runtimes: "+strings.Join(current, " "))
-	q := question{text: "Runtime, such as " + current[0] + ", or base image, such as " + example("runtimes[].image"), change: p.baseImage}
-	for i := 0; ; i++ {
+	first := question{text: "Runtime, such as " + current[0] + ", or base image, such as " + example("runtimes[].image"), change: p.opt.baseImage}
+	if len(found.Runtimes) > 0 {
+		q := first
+		q.field, q.enter = "runtimes[0].image", new(string)
+		q.text += " (Enter for " + strings.Join(found.Runtimes, " and ") + ", from " + found.File + ")"
+		if done, err := p.askFirst(ctx, a, q, found); err != nil || done {
+			return err
+		}
+	}
+	for i := len(a.Runtimes); ; i++ {
+		q := first
+		if i > 0 {
+			q.text, q.enter = "Another runtime or base image (Enter for no more)", new(string)
+		}
 		q.field = fmt.Sprintf("runtimes[%d].image", i)
 		a.Runtimes = append(a.Runtimes, "")
 		if err := p.ask(ctx, a, q, &a.Runtimes[i]); err != nil {
@@ -99,8 +134,23 @@ func (p prompt) askRuntimes(ctx context.Context, a *Answers) error {
 			a.Runtimes = a.Runtimes[:i]
 			return nil
 		}
-		q.text, q.enter = "Another runtime or base image (Enter for no more)", new(string)
 	}
+}
+
+// askFirst asks for the first base image. It reports whether the answer is what is proposed: then
+// there are no more.
+func (p prompt) askFirst(ctx context.Context, a *Answers, q question, found Found) (done bool, err error) {
+	a.Runtimes = []string{""}
+	if err := p.ask(ctx, a, q, &a.Runtimes[0]); err != nil || a.Runtimes[0] != "" {
+		return false, err
+	}
+	a.Runtimes = slices.Clone(found.Runtimes)
+	if err := p.opt.baseImages(ctx); err != nil {
+		fmt.Fprintln(p.out, "  "+err.Error())
+		a.Runtimes = nil
+		return false, nil
+	}
+	return true, nil
 }
 
 // askNodes asks for the node image of each base image, and proposes the smallest one that runs on

@@ -32,7 +32,7 @@ func (a Answers) render() ([]byte, error) {
 	err := f.required(a)
 	f.line("")
 	f.line("# Everything below is optional. Versions and choices are shown with their defaults.")
-	f.optional(a.Kind)
+	f.optional(a)
 	return []byte(f.String()), err
 }
 
@@ -66,14 +66,31 @@ func (f *buildFile) required(a Answers) error {
 			f.line("    node: " + node)
 		}
 	}
+	f.framework(a)
 	return nil
 }
 
-// optional writes the keys with a default, first the sections that only kind has.
-func (f *buildFile) optional(kind string) {
+// framework writes the section of the framework, if the answers say something about it.
+func (f *buildFile) framework(a Answers) {
+	if a.Framework == (Framework{}) {
+		return
+	}
+	f.section(a.Kind, a.Kind+":")
+	for _, of := range []struct{ key, value string }{{"flavor", a.Framework.Flavor}, {"version", a.Framework.Version}} {
+		if of.value != "" {
+			f.comment("  #", a.Kind+"."+of.key)
+			f.line("  " + of.key + ": " + of.value)
+		}
+	}
+}
+
+// optional writes the keys with a default, first the sections that only the kind has. The section of
+// the framework may be there already.
+func (f *buildFile) optional(a Answers) {
 	for _, field := range llbgen.Fields() {
 		switch section, key, below := strings.Cut(field.Path, "."); {
-		case !slices.Contains(field.Kinds, kind) || strings.Contains(field.Path, "[]"):
+		case !slices.Contains(field.Kinds, a.Kind) || strings.Contains(field.Path, "[]"):
+		case section == a.Kind && a.Framework != (Framework{}):
 		case !below:
 			f.section(section, "#"+section+":")
 		case field.Default != "":

@@ -19,7 +19,7 @@ var samTag = regexp.MustCompile(`^\d+\.\d+\.\d+-(\d{14})$`)
 // baseImage returns the base image for an answer: the newest SAM build image if it is the name of a
 // runtime, such as python3.13, else the answer itself.
 func (opt Options) baseImage(ctx context.Context, answer string) (string, error) {
-	if answer == "" || strings.ContainsAny(answer, "/:@") {
+	if answer == "" || !isName(answer) {
 		return answer, nil
 	}
 	known, err := catalogue.Load()
@@ -55,6 +55,9 @@ func NewestImage(ctx context.Context, runtime string, tags func(ctx context.Cont
 	built := func(tag string) string { return samTag.FindStringSubmatch(tag)[1] }
 	return repository + ":" + slices.MaxFunc(builds, func(a, b string) int { return cmp.Compare(built(a), built(b)) }), nil
 }
+
+// isName reports whether an answer is the name of a runtime and not a reference.
+func isName(answer string) bool { return !strings.ContainsAny(answer, "/:@") }
 
 // baseImages replaces the names of runtimes by their newest images.
 func (opt *Options) baseImages(ctx context.Context) error {

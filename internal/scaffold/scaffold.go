@@ -27,6 +27,11 @@ type Options struct {
 	// Force replaces existing files.
 	Force bool
 
+	// Found is what the files of the folder say: see [Find]. It counts where no flag says anything.
+	// Template is the SAM template in that folder, or "".
+	Found    []Found
+	Template string
+
 	// Tags returns the tags of a repository: [registry.Client.Tags].
 	Tags func(ctx context.Context, repository string) ([]string, error)
 
@@ -50,18 +55,12 @@ func Init(ctx context.Context, opt Options) error {
 	if _, err := os.Lstat(opt.path()); err == nil && !opt.Force {
 		return exists(opt.path())
 	}
-	if opt.Ask {
-		ask := prompt{in: bufio.NewReader(opt.Stdin), out: opt.Stderr, baseImage: opt.baseImage}
-		if err := ask.complete(ctx, &opt.Answers); err != nil {
-			return err
-		}
+	if err := opt.answer(ctx); err != nil {
+		return err
 	}
 	opt.Path = opt.path()
 	if opt.Kind == Application {
 		return initApplication(opt)
-	}
-	if err := opt.baseImages(ctx); err != nil {
-		return err
 	}
 	file, err := opt.File()
 	if err != nil {
@@ -84,6 +83,28 @@ func Init(ctx context.Context, opt Options) error {
 	}
 	fmt.Fprintf(opt.Stderr, "Wrote %[1]s. Look through it, then run:\n  samforge lock%[2]s\n  samforge check%[2]s\n  samforge build%[2]s --push%[3]s\n", opt.Path, flag, repo)
 	return nil
+}
+
+// answer completes the answers: with those from the folder, and on a terminal by asking. Base images
+// and node images are references then.
+func (opt *Options) answer(ctx context.Context) error {
+	if opt.Ask {
+		ask := prompt{in: bufio.NewReader(opt.Stdin), out: opt.Stderr, opt: opt}
+		if err := ask.complete(ctx, &opt.Answers); err != nil || opt.Kind == Application {
+			return err
+		}
+		return opt.baseImages(ctx)
+	}
+	if err := opt.adopt(); err != nil || opt.Kind == Application {
+		return err
+	}
+	if err := opt.unfinished(); err != nil {
+		return err
+	}
+	if err := opt.baseImages(ctx); err != nil {
+		return err
+	}
+	return opt.fillNodes()
 }
 
 func (opt Options) path() string {
