@@ -70,6 +70,13 @@ func (a *exampleApplication) bases(t *testing.T) map[string]string {
 func (a *exampleApplication) checkout(t *testing.T, dir string) {
 	t.Helper()
 	must(t, os.CopyFS(dir, os.DirFS(filepath.Dir(a.template))))
+	a.useStandIns(t, dir)
+}
+
+// useStandIns makes the Dockerfiles of an application name the images, the npm registry and the Go
+// module proxy of the test bed.
+func (a *exampleApplication) useStandIns(t *testing.T, dir string) {
+	t.Helper()
 	npmrc, err := os.ReadFile(a.npmrc)
 	must(t, err)
 	_, registry, _ := strings.Cut(strings.TrimSpace(string(npmrc)), "=")

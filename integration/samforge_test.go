@@ -202,6 +202,15 @@ func run(t *testing.T, env []string, args ...string) result {
 	return r.wait(t)
 }
 
+// runIn is run in a folder.
+func runIn(t *testing.T, env []string, dir string, args ...string) result {
+	t.Helper()
+	p := command(t, env, args...)
+	p.cmd.Dir = dir
+	p.start(t)
+	return p.wait(t)
+}
+
 // process is a running samforge.
 type process struct {
 	cmd            *exec.Cmd
@@ -210,14 +219,26 @@ type process struct {
 
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	p := command(t, env, args...)
+	p.start(t)
+	return p
+}
+
+// command returns a samforge that is still to be started.
+func command(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(samforgeBinary, args...)}
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+p.cmd.Dir)
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	return p
+}
+
+func (p *process) start(t *testing.T) {
+	t.Helper()
 	must(t, p.cmd.Start())
 	t.Cleanup(func() { p.cmd.Process.Kill() })
-	return p
 }
 
 func (p *process) wait(t *testing.T) result {
