@@ -15,6 +15,10 @@ import (
 func (p *Plan) checkPair(t Target) {
 	at := t.path + ".node"
 	ref, err := catalogue.ParseNodeReference(t.Node)
+	if node, ok := p.catalogue.Node(t.Node); ok {
+		p.findf(RuleUnknownPair, at, "%q is a runtime, not an image: write %s", t.Node, node.Image)
+		return
+	}
 	if err != nil {
 		p.findf(RuleUnknownPair, at, "%s cannot be checked against the runtime: %v", t.Node, err)
 		return

@@ -153,6 +153,7 @@ func TestReferencesOfLambdaBaseImages(t *testing.T) {
 		"public.ecr.aws/lambda/nodejs":                          "warning: its tag does not name a version of Node.js",
 		"public.ecr.aws/lambda/nodejs:26-preview":               "warning: nodejs26.x is not in the catalogue",
 		"public.ecr.aws/sam/build-nodejs26.x:1.170.0":           "warning: nodejs26.x is not in the catalogue",
+		"nodejs22.x":           `warning: "nodejs22.x" is a runtime, not an image: write public.ecr.aws/lambda/nodejs:22.`,
 		"node:22":              "warning: its name is neither that of a SAM image, such as sam/build-nodejs22.x, nor that of a Lambda base image",
 		"acme/my-nodejs:22":    "warning: its name is neither",
 		"acme/lambdanodejs:22": "warning: its name is neither",
