@@ -43,28 +43,7 @@ template that you have is a build file as it is.`,
     --runtime python3.13 --repo registry.example.com/ci/aws-sam-plugin`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-			o.Ask = isTerminal(o.Stdin)
-			o.Template = existingTemplate()
-			var err error
-			if o.Found, err = scaffold.Find("."); err != nil {
-				return err
-			}
-			if name := o.Template; name != "" && len(o.Found) == 0 && c.Flags().NFlag() == 0 {
-				fmt.Fprintf(o.Stderr, "%s is a SAM template, and a build file as it is: samforge check, samforge build and samforge package read it.\n"+
-					"For a samforge.yaml beside it, give samforge init a --kind.\n", name)
-				return nil
-			}
-			var f buildFlags
-			o.Tags = func(ctx context.Context, repository string) ([]string, error) {
-				return f.registries(c).Tags(ctx, repository)
-			}
-			err = scaffold.Init(c.Context(), o)
-			var input *scaffold.InputError
-			if errors.As(err, &input) {
-				return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
-			}
-			return err
+			return runInit(c, o)
 		},
 	}
 	flags := c.Flags()
@@ -79,6 +58,32 @@ template that you have is a build file as it is.`,
 	flags.BoolVar(&o.Force, "force", false, "replace existing files")
 	completeFlag(c, "kind", append(llbgen.KindNames(), scaffold.Application)...)
 	return c
+}
+
+// runInit is samforge init with these flags.
+func runInit(c *cobra.Command, o scaffold.Options) error {
+	o.Stdin, o.Stdout, o.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+	o.Ask = isTerminal(o.Stdin)
+	o.Template = existingTemplate()
+	var err error
+	if o.Found, err = scaffold.Find("."); err != nil {
+		return err
+	}
+	if name := o.Template; name != "" && len(o.Found) == 0 && c.Flags().NFlag() == 0 {
+		fmt.Fprintf(o.Stderr, "%s is a SAM template, and a build file as it is: samforge check, samforge build and samforge package read it.\n"+
+			"For a samforge.yaml beside it, give samforge init a --kind.\n", name)
+		return nil
+	}
+	var f buildFlags
+	o.Tags = func(ctx context.Context, repository string) ([]string, error) {
+		return f.registries(c).Tags(ctx, repository)
+	}
+	err = scaffold.Init(c.Context(), o)
+	var input *scaffold.InputError
+	if errors.As(err, &input) {
+		return &usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+	}
+	return err
 }
 
 // existingTemplate returns the name of the SAM template in the current folder; "" if there is none,

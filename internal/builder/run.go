@@ -175,14 +175,8 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		defer close(drained)
 		for st := range status {
 			quiet.hear(st)
-			res.Work.add(b, st)
-			for _, w := range st.Warnings {
-				res.Warnings = append(res.Warnings, *w)
-			}
+			res.hear(st)
 			logs.add(st)
-			res.manifests = append(res.manifests, exported(st, "manifest")...)
-			res.indexes = append(res.indexes, exported(st, "manifest list")...)
-			res.pushing = append(res.pushing, pushing(st)...)
 			out.write(st)
 		}
 	}()
@@ -200,6 +194,17 @@ func (b *Builder) solveOne(ctx context.Context, so SessionOptions, shared *share
 		}
 	}
 	return res
+}
+
+// hear records what the builder reports.
+func (r *Result) hear(st *client.SolveStatus) {
+	r.Work.add(r.Builder, st)
+	for _, w := range st.Warnings {
+		r.Warnings = append(r.Warnings, *w)
+	}
+	r.manifests = append(r.manifests, exported(st, "manifest")...)
+	r.indexes = append(r.indexes, exported(st, "manifest list")...)
+	r.pushing = append(r.pushing, pushing(st)...)
 }
 
 // answers returns nil if the builder answers before ctx ends.
