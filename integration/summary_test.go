@@ -27,6 +27,10 @@ func TestSummary(t *testing.T) {
 	if lines := kept.ok(t); !strings.Contains(kept.stderr, hint) || !strings.Contains(kept.stderr, " built in ") && !strings.Contains(kept.stderr, plural(len(lines))+" in ") {
 		t.Errorf("a build without --push says\n%s", kept.stderr)
 	}
+	quiet := run(t, b.env, append(args, "-q", "--target", "python3.12")...)
+	if quiet.ok(t); !strings.HasSuffix(quiet.stderr, "\nWARNING: "+hint+"\n") || strings.Count(quiet.stderr, "\n") != 2 {
+		t.Errorf("a build with -q says\n%s", quiet.stderr)
+	}
 	for _, name := range []string{"--push", "--output=type=oci,dest=" + filepath.Join(t.TempDir(), "images")} {
 		r := run(t, b.env, append(args, name, "--target", "python3.12")...)
 		if r.ok(t); strings.Contains(r.stderr, hint) || !strings.Contains(r.stderr, "samforge: 1 image in ") || !strings.Contains(r.stderr, "1 from the cache; sent ") {

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/samforge/samforge/internal/build"
 	"github.com/samforge/samforge/internal/builder"
-	"github.com/samforge/samforge/internal/credentials"
 	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
@@ -37,7 +35,7 @@ type buildFlags struct {
 	sbom, verify           string
 	envArgs, quiet, locked bool
 	mayProve               bool // --verify=event
-	said                   bool // what defaults were taken
+	said, told             bool // what defaults were taken, and what variables
 	config                 configFlags
 	sections               []string             // of the configuration of SAM CLI, beside that of build
 	sam                    samconfig.Parameters // what it says
@@ -260,19 +258,11 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, 
 	if err != nil {
 		return o, &usageError{err}
 	}
-	if f.envArgs && !f.quiet {
+	if !f.quiet {
+		f.tellEnvironment(c)
 		o.Taken = func(args map[string]string) { fmt.Fprintln(c.ErrOrStderr(), taken(args)) }
 	}
 	return o, nil
-}
-
-// taken lists the build arguments that --env-args took.
-func taken(args map[string]string) string {
-	text := "samforge: --env-args took from the environment:"
-	for _, name := range slices.Sorted(maps.Keys(args)) {
-		text += " " + name + "=" + credentials.Mask(args[name])
-	}
-	return text
 }
 
 func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, error) {

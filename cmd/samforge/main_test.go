@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -112,6 +113,37 @@ func TestEnvironmentArgs(t *testing.T) {
 	got := taken(map[string]string{"VERSION": "42", "SAMFORGE_MIRRORS": "https://a/=https://me:secret@b/"})
 	if want := "samforge: --env-args took from the environment: SAMFORGE_MIRRORS=https://a/=https://xxxxxxxxx@b/ VERSION=42"; got != want {
 		t.Errorf("it says  %s\nand not %s", got, want)
+	}
+}
+
+// What no command line shows is said: once, without credentials, and for commands that build.
+func TestVariablesThatNobodyNamed(t *testing.T) {
+	t.Setenv("BUILDKIT_HOST", "tcp://me:secret@127.0.0.1:1")
+	t.Setenv("SOURCE_DATE_EPOCH", "1")
+	t.Setenv("SAM_BUILD_MODE", "")
+	file := filepath.Join(t.TempDir(), "samforge.yaml")
+	if err := os.WriteFile(file, []byte("kind: sam\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const from = "samforge: from the environment:"
+	for line, want := range map[string]string{
+		"build":                                 from + " BUILDKIT_HOST=tcp://xxxxxxxxx@127.0.0.1:1 SOURCE_DATE_EPOCH=1\n",
+		"build --builder tcp://127.0.0.1:2":     from + " SOURCE_DATE_EPOCH=1\n",
+		"build --build-arg SOURCE_DATE_EPOCH=2": from + " BUILDKIT_HOST=tcp://xxxxxxxxx@127.0.0.1:1\n",
+		"build -q":                              "",
+		"check":                                 "",
+	} {
+		root := newRoot()
+		var said bytes.Buffer
+		root.SetOut(io.Discard)
+		root.SetErr(&said)
+		root.SetArgs(append(strings.Fields(line), "-f", file))
+		if err := root.Execute(); err == nil {
+			t.Errorf("samforge %s builds from nothing", line)
+		}
+		if got := said.String(); got != want {
+			t.Errorf("samforge %s says %q, want %q", line, got, want)
+		}
 	}
 }
 

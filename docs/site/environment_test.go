@@ -17,6 +17,7 @@ var readers = map[string]bool{"Getenv": true, "LookupEnv": true, "env": true, "g
 // Names that are not written where they are read: the place, and which variables it reads.
 var readElsewhere = map[string]string{
 	"cmd/samforge/defaults.go":          "BUILDKIT_HOST BUILDKIT_PROGRESS AWS_REGION",
+	"cmd/samforge/environment.go":       "SOURCE_DATE_EPOCH SAM_BUILD_MODE",
 	"cmd/samforge/flags.go":             "SAMFORGE_SILENCE SAMFORGE_PUSH_LIMIT SOURCE_DATE_EPOCH SAM_BUILD_MODE", // and names that flags give
 	"internal/build/build.go":           "",                                                                      // the variable of --secret
 	"internal/builder/options.go":       "HOME",

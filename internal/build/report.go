@@ -144,9 +144,6 @@ func (r *report) finish(ctx context.Context, targets []project.Target, results [
 
 // warn prints what the guard warned of, in a fixed order.
 func (r *report) warn() {
-	if r.opt.Progress == "quiet" {
-		return
-	}
 	for _, warning := range slices.Sorted(maps.Keys(r.guard.warnings)) {
 		fmt.Fprintln(r.opt.Stderr, "WARNING: "+warning)
 	}

@@ -160,7 +160,6 @@ func (i *ImageSummary) did(work builder.Work) {
 
 // writeSummary writes the summary in the form that the options ask for.
 func (r *report) writeSummary(s Summary) error {
-	silent := r.silent()
 	switch {
 	case r.opt.BuildOnly:
 		return nil
@@ -174,8 +173,8 @@ func (r *report) writeSummary(s Summary) error {
 	case r.tells():
 		s.print(r.opt.Stderr)
 	}
-	if silent {
-		return nil
+	if r.opt.Progress == "rawjson" {
+		return nil // it has them
 	}
 	for _, warning := range s.Warnings {
 		text := "WARNING: " + warning.Text
