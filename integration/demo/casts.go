@@ -137,7 +137,7 @@ func (d *demo) publicNames() func(string) string {
 	for from, to := range d.registry.Mirrors() {
 		names = append(names, to, from)
 	}
-	replacer := strings.NewReplacer(append(names, d.registry.Addr, "registry.example.com")...)
+	replacer := strings.NewReplacer(append(names, d.registry.Addr, "registry.example.com", d.buildkitd.Addr, "unix:///run/buildkit/buildkitd.sock")...)
 	return func(line string) string {
 		line = fractions.ReplaceAllString(replacer.Replace(line), "0.1s")
 		return digests.ReplaceAllString(line, "$1…")
