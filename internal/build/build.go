@@ -71,14 +71,17 @@ func Build(ctx context.Context, p *project.Project, opt Options) ([]Built, error
 	if err := opt.prepare(ctx, wanted); err != nil {
 		return nil, err
 	}
-	refused := r.checkPush(ctx, wanted)
+	refused := func() error { return nil }
+	if !opt.SkipExisting { // else the builder has to say first what is missing
+		refused = r.checkPush(ctx, wanted)
+	}
 	pool, err := builder.FindPool(ctx, opt.Builders, opt.Builder)
 	if err != nil {
 		return nil, errors.Join(err, refused())
 	}
 	defer pool.Close()
 	if err := refused(); err != nil {
-		return nil, fmt.Errorf("nothing was built, because the push would fail: %w", err)
+		return nil, err
 	}
 	return r.run(ctx, pool, unchanged)
 }
@@ -156,6 +159,9 @@ func (r *request) run(ctx context.Context, pool *builder.Pool, unchanged map[str
 			return nil, err
 		}
 		if targets, err = report.skipExisting(ctx, targets, existing); err != nil {
+			return nil, err
+		}
+		if err := r.checkPush(ctx, targets)(); err != nil {
 			return nil, err
 		}
 	}

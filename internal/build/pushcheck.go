@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,9 @@ func (r *request) checkPush(ctx context.Context, targets []project.Target) (wait
 	}
 	return func() error {
 		defer cancel()
-		return g.Wait()
+		if err := g.Wait(); err != nil {
+			return fmt.Errorf("nothing was built, because the push would fail: %w", err)
+		}
+		return nil
 	}
 }

@@ -1,19 +1,13 @@
 package builder
 
 import (
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
 func TestTLSNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	partial := t.TempDir()
-	pipe := filepath.Join(partial, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	writeFile(t, partial+"/ca.pem", "")
 	for name, tc := range map[string]struct {
 		tls  TLS
@@ -22,7 +16,6 @@ func TestTLSNamesWhatIsMissing(t *testing.T) {
 		"a directory and a file":       {TLS{Dir: "/certs", CACert: "/ca.pem"}, "a TLS directory (/certs) and single TLS files are both given"},
 		"a directory without the cert": {TLS{Dir: partial}, "has neither cert.pem nor tls.crt"},
 		"an endless CA file":           {TLS{CACert: "/dev/zero"}, "/dev/zero is or leads to a device"},
-		"a certificate that is a pipe": {TLS{Cert: pipe, Key: pipe}, "is a pipe"},
 		"a certificate without a key":  {TLS{Cert: "/nowhere.pem"}, `read the TLS certificate "/nowhere.pem" with the key ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
