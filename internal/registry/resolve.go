@@ -50,6 +50,7 @@ type Resolver struct {
 	ctx         context.Context // for the requests: their results outlive the first caller
 	descriptors sync.Map        // func() (*remote.Descriptor, error) by reference
 	images      sync.Map        // func() (*Image, error) by reference and platform
+	known       sync.Map        // *Image by repository, digest and platform: what a tag leads to may be asked for by its digest
 }
 
 // NewResolver returns a resolver whose requests end with ctx.
@@ -70,13 +71,15 @@ func (r *Resolver) Resolve(ref string, platform ocispecs.Platform) (*Image, erro
 }
 
 func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, error) {
-	find := func() (*remote.Descriptor, error) {
-		parsed, err := name.ParseReference(ref)
-		if err != nil {
-			return nil, invalid(ref, err)
-		}
-		return r.client.get(r.ctx, parsed)
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return nil, invalid(ref, err)
 	}
+	key := func(digest string) string { return parsed.Context().Digest(digest).String() + " " + platforms.Format(platform) }
+	if known, ok := r.known.Load(key(parsed.Identifier())); ok {
+		return known.(*Image), nil
+	}
+	find := func() (*remote.Descriptor, error) { return r.client.get(r.ctx, parsed) }
 	once, _ := r.descriptors.LoadOrStore(ref, sync.OnceValues(find))
 	desc, err := once.(func() (*remote.Descriptor, error))()
 	if err != nil {
@@ -86,7 +89,14 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 	if err != nil {
 		return nil, err
 	}
-	return describe(desc, image)
+	found, err := describe(desc, image)
+	if err == nil {
+		member := *found
+		member.Digest = member.Manifest
+		r.known.Store(key(member.Digest), &member)
+		r.known.Store(key(found.Digest), found)
+	}
+	return found, err
 }
 
 // member returns the image for the platform among those that a reference points at. If there are
