@@ -9,7 +9,7 @@ import (
 	"github.com/containerd/console"
 )
 
-// On a terminal each response ends its line, so that the prompt of the shell does not follow it.
+// On a terminal each response ends its line, so that neither the log nor the prompt of the shell follows it.
 func TestInvokeOnATerminal(t *testing.T) {
 	t.Parallel()
 	b, _ := sharedBed(t)
@@ -24,14 +24,15 @@ func TestInvokeOnATerminal(t *testing.T) {
 		shown <- string(text)
 	}()
 	p := command(t, b.env, "invoke", "-q", "--builder", b.Buildkitd.Addr, "-t", limitedApplication(t, b), "good", "--invocations", "2")
-	p.cmd.Stdout = terminal
+	p.cmd.Stdout, p.cmd.Stderr = terminal, terminal
 	p.start(t)
 	must(t, terminal.Close())
-	if r := p.wait(t); r.code != 0 {
-		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
-	}
+	code := p.wait(t).code
 	text := <-shown
-	if strings.Count(text, "\"name\":\"good\"}\r\n") != 2 || !strings.HasSuffix(text, "\r\n") {
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, text)
+	}
+	if strings.Count(text, "\"name\":\"good\"}\r\nEND RequestId: ") != 2 || !strings.HasSuffix(text, "\r\n") {
 		t.Errorf("the terminal shows %q", text)
 	}
 }

@@ -23,6 +23,9 @@ import (
 // that a longer line is cut and not wrapped.
 const castColumns = 120
 
+// castFunctionBase is the base image of the function that README makes.
+const castFunctionBase = "public.ecr.aws/lambda/nodejs:24"
+
 // casts records the console blocks of README.md: each section becomes one picture of a terminal in
 // folder.
 func (d *demo) casts(ctx context.Context, folder string) error {
@@ -33,6 +36,16 @@ func (d *demo) casts(ctx context.Context, folder string) error {
 	if err := d.registry.PublishAll(bases); err != nil {
 		return err
 	}
+	// The runtime that README names; no stand-in is of it.
+	if _, err := d.registry.Push(castFunctionBase, bases[testenv.NodeFunctionBase]...); err != nil {
+		return err
+	}
+	target, err := testenv.StartRegistry(ctx, testenv.RegistryOptions{})
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	d.target = target.Addr
 	sections, err := testenv.Sections("README.md")
 	if err != nil {
 		return err
@@ -64,7 +77,7 @@ func (d *demo) record(ctx context.Context, s testenv.Section, screen *vt100.VT10
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nCOPY Dockerfile /\n"), 0o644); err != nil {
 		return err
 	}
-	base, err := d.registry.Ref(testenv.NodeFunctionBase)
+	base, err := d.registry.Ref(castFunctionBase)
 	if err != nil {
 		return err
 	}
@@ -105,7 +118,7 @@ func (d *demo) recordCommand(ctx context.Context, dir string, c testenv.Command,
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(c.Text, "registry.example.com", d.registry.Addr))
+	cmd := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(c.Text, "registry.example.com", d.target))
 	cmd.Dir = dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -137,7 +150,7 @@ func (d *demo) publicNames() func(string) string {
 	for from, to := range d.registry.Mirrors() {
 		names = append(names, to, from)
 	}
-	replacer := strings.NewReplacer(append(names, d.registry.Addr, "registry.example.com", d.buildkitd.Addr, "unix:///run/buildkit/buildkitd.sock")...)
+	replacer := strings.NewReplacer(append(names, d.target, "registry.example.com", d.buildkitd.Addr, "unix:///run/buildkit/buildkitd.sock")...)
 	return func(line string) string {
 		line = fractions.ReplaceAllString(replacer.Replace(line), "0.1s")
 		return digests.ReplaceAllString(line, "$1…")

@@ -79,6 +79,7 @@ const bothPlatforms = "linux/amd64,linux/arm64"
 type demo struct {
 	real      bool
 	registry  *testenv.Registry
+	target    string // address of the registry that casts push to: not the one of the bases, as a user's
 	files     *testenv.Files
 	npm       *testenv.NPMRegistry
 	modules   *testenv.GoProxy

@@ -15,13 +15,14 @@ func (l *responseLines) Write(p []byte) (int, error) {
 	return l.Writer.Write(p)
 }
 
-// end ends the line of a response, if the response does not.
-func (l *responseLines) end() error {
-	if !l.open {
-		return nil
+// endLine ends the line of a response on a terminal, if the response does not: what Lambda logs
+// follows it there.
+func endLine(out io.Writer) error {
+	if lines, ok := out.(*responseLines); ok && lines.open {
+		_, err := lines.Write([]byte{'\n'})
+		return err
 	}
-	_, err := l.Write([]byte{'\n'})
-	return err
+	return nil
 }
 
 // responses returns where the responses to the events of a call go.

@@ -24,7 +24,7 @@ func TestResponsesEndTheirLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			answers = answers[1:]
-			if err := request.Done(nil, nil); err != nil {
+			if err := endLine(request.Out); err != nil {
 				t.Fatal(err)
 			}
 		}

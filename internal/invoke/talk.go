@@ -107,12 +107,7 @@ func (in *running) requests(ctx context.Context, out io.Writer) iter.Seq[*Reques
 // own returns the request with the event of the call itself.
 func (in *running) own(out io.Writer) *Request {
 	if !in.Proof {
-		return &Request{Event: in.Event, Out: out, Done: func(_ *instance.Report, err error) error {
-			if lines, ok := out.(*responseLines); ok && err == nil {
-				return lines.end()
-			}
-			return err
-		}}
+		return &Request{Event: in.Event, Out: out, Done: func(_ *instance.Report, err error) error { return err }}
 	}
 	var response bytes.Buffer
 	return &Request{Event: in.Event, Out: &response, Done: func(report *instance.Report, err error) error {
@@ -139,6 +134,9 @@ func (i *Invoker) exchange(in *running, request *Request, l *link) (*instance.Re
 	}
 	if report.Err != nil && in.Requests == nil {
 		_, _ = request.Out.Write(report.Err.Body) // in place of a response
+	}
+	if err := endLine(request.Out); err != nil {
+		return nil, err
 	}
 	i.print(invocation.ID, in.Function, report)
 	return report, nil

@@ -75,7 +75,9 @@ func (r *Resolver) resolve(ref string, platform ocispecs.Platform) (*Image, erro
 	if err != nil {
 		return nil, invalid(ref, err)
 	}
-	key := func(digest string) string { return parsed.Context().Digest(digest).String() + " " + platforms.Format(platform) }
+	key := func(digest string) string {
+		return parsed.Context().Digest(digest).String() + " " + platforms.Format(platform)
+	}
 	if known, ok := r.known.Load(key(parsed.Identifier())); ok {
 		return known.(*Image), nil
 	}
