@@ -213,6 +213,14 @@ func (w *jobWriter) news(s *shown, v *client.Vertex) bool {
 		}
 		s.completed = nil
 	}
+	if last := s.last; last != nil && last.Started != nil && last.Completed == nil {
+		// Jobs that resolve the same source do so one after the other, each from its own start. To
+		// BuildKit's display each start is a run of its own, and only one of them ends.
+		if v.Started == nil {
+			return false
+		}
+		v.Started = last.Started
+	}
 	w.owns(s)
 	if v.Completed != nil && v.Error == "" {
 		s.completed = v.Completed

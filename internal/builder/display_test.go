@@ -107,6 +107,25 @@ func TestDisplayDoesNotGoBackWhenOneJobIsToldLater(t *testing.T) {
 	}
 }
 
+// Each job that resolves a source reports a start of its own, and only one of them an end.
+func TestDisplayEndsAVertexThatSeveralJobsStart(t *testing.T) {
+	t.Parallel()
+	got := plain(t, func(d *Display) {
+		a, b, c := d.writer("a"), d.writer("b"), d.writer("c")
+		a.write(vertices(vertex("load metadata", 0)))
+		b.write(vertices(vertex("load metadata", 1)))
+		c.write(vertices(vertex("load metadata")))
+		c.write(vertices(vertex("load metadata", 2)))
+		b.write(vertices(vertex("load metadata", 1, 3)))
+		a.close()
+		b.close()
+		c.close()
+	})
+	if want := "#1 [a] load metadata\n#1 DONE T\n"; strings.TrimLeft(got, "\n") != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestDisplayShowsWhatASharedVertexDoesAgain(t *testing.T) {
 	t.Parallel()
 	got := plain(t, func(d *Display) {
