@@ -58,8 +58,8 @@ func checkCommand() *cobra.Command {
 			if format != "text" && format != "json" {
 				return &usageError{fmt.Errorf("--format %q: use text or json", format)}
 			}
-			if !slices.Contains(failOns(), failOn) {
-				return &usageError{fmt.Errorf("--fail-on %q: use %s", failOn, strings.Join(failOns(), ", "))}
+			if err := knownFailOn(failOn); err != nil {
+				return err
 			}
 			if listRules {
 				return printRules(c.OutOrStdout(), format)
@@ -70,7 +70,7 @@ func checkCommand() *cobra.Command {
 			if platform != "" {
 				return &usageError{errors.New("--platform is for the check of an image: name one with its tag, or leave --platform out")}
 			}
-			return f.checkFile(c, args, format, failOn)
+			return f.checkFile(c, args, format, &failOn)
 		},
 	}
 	f.registerFile(c)
@@ -96,6 +96,13 @@ const (
 
 func failOns() []string { return []string{failOnWarning, failOnDate, failOnNone} }
 
+func knownFailOn(value string) error {
+	if slices.Contains(failOns(), value) {
+		return nil
+	}
+	return &usageError{fmt.Errorf("--fail-on %q: use %s", value, strings.Join(failOns(), ", "))}
+}
+
 // fails reports whether findings end a check with exit code 1, and how many of them depend on the day.
 func fails(found []lint.Warning, failOn string) (fail bool, dated int) {
 	for _, w := range found {
@@ -112,10 +119,14 @@ func fails(found []lint.Warning, failOn string) (fail bool, dated int) {
 	return len(found) > dated, dated
 }
 
-// checkFile checks the build file that the flags and the argument name, and prints the findings.
-func (f *buildFlags) checkFile(c *cobra.Command, args []string, format, failOn string) error {
+// checkFile checks the build file that the flags and the argument name, and prints the findings. A file
+// with defaults may set failOn.
+func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string, failOn *string) error {
 	opt, err := f.configured(c, args)
 	if err != nil {
+		return err
+	}
+	if err := knownFailOn(*failOn); err != nil {
 		return err
 	}
 	results, err := project.Check(c.Context(), opt, registry.NewResolver(c.Context(), f.registries(c)))
@@ -125,8 +136,8 @@ func (f *buildFlags) checkFile(c *cobra.Command, args []string, format, failOn s
 	if err != nil {
 		return err
 	}
-	fail, dated := fails(results.Warnings, failOn)
-	if dated > 0 && failOn == failOnWarning && format == "text" {
+	fail, dated := fails(results.Warnings, *failOn)
+	if dated > 0 && *failOn == failOnWarning && format == "text" {
 		fmt.Fprintf(c.OutOrStdout(), "\nFindings that depend on today's date: %d. They fail the check only with --fail-on=date.\n", dated)
 	}
 	if fail {

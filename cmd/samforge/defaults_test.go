@@ -76,3 +76,31 @@ func TestUserChoosesTheBuilder(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What a file says of --fail-on decides, as the flag would.
+func TestDefaultOfFailOn(t *testing.T) {
+	for value, want := range map[string]int{"date": exitFailed, "warning": 0, "never": exitInput} {
+		file := defaultsIn(t, "fail-on: "+value+"\n", "")
+		ended := strings.ReplaceAll(checkFile, "java17.al2023", "python3.9")
+		if err := os.WriteFile(file, []byte(ended), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := execute("check", "-f", file)
+		if codeOf(err) != want {
+			t.Errorf("fail-on: %s: %v\n%s", value, err, out)
+		}
+	}
+}
+
+// A flag that only SAM templates have is refused for another build file, and not passed over.
+func TestFlagsOfTemplates(t *testing.T) {
+	file := defaultsIn(t, "", "")
+	for flag, value := range map[string]string{"--exclude": "nodejs22.x", "--region": "eu-west-1", "--base-dir": ".", "--parameter-overrides": "A=b"} {
+		for _, verb := range []string{"build", "plan", "check"} {
+			_, err := execute(verb, "-f", file, flag, value)
+			if want := flag + " is for a SAM template, and samforge.yaml is none"; codeOf(err) != exitInput || !strings.Contains(err.Error(), want) {
+				t.Errorf("samforge %s %s: %v", verb, flag, err)
+			}
+		}
+	}
+}

@@ -292,6 +292,11 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	o.Flags = f.flagsOfArgs()
 	o.BuildMode = os.Getenv(project.BuildModeArg)
 	o.Repo = f.repo
+	for _, name := range []string{"exclude", "parameter-overrides", "region", "base-dir"} {
+		if c.Flags().Changed(name) {
+			o.TemplateFlags = append(o.TemplateFlags, name)
+		}
+	}
 	for _, name := range recipeFlags() {
 		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed && !(name == "verify" && f.verify == verifyEvent) {
 			o.RecipeFlags = append(o.RecipeFlags, name)

@@ -67,6 +67,8 @@ type Options struct {
 	Images bool
 	// RecipeFlags are the flags that were given and that only a samforge.yaml has.
 	RecipeFlags []string
+	// TemplateFlags are the flags that were given and that only a SAM template has.
+	TemplateFlags []string
 
 	// Targets selects what is built; empty selects all targets. TargetFlag is the flag for it, which
 	// errors name; empty for a command that has none.

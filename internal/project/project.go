@@ -94,8 +94,13 @@ func read(ctx context.Context, opt Options) (p *Project, err error) {
 	if p.Contexts, err = namedContexts(opt.BuildContexts); err != nil {
 		return nil, err
 	}
-	p.File, err = readFile(ctx, opt)
-	return p, err
+	if p.File, err = readFile(ctx, opt); err != nil {
+		return p, err
+	}
+	if data := p.File.Data; len(opt.TemplateFlags) > 0 && len(data) > 0 && !samtemplate.IsTemplate(data) {
+		return p, fmt.Errorf("--%s is for a SAM template, and %s is none: leave it out", opt.TemplateFlags[0], p.File.Name)
+	}
+	return p, nil
 }
 
 // loadTemplate interprets the build file as a SAM template.
