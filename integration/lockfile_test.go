@@ -117,6 +117,9 @@ func TestLockfile(t *testing.T) {
 				b.tamper(t, c.part, c.line)
 				fresh := startBuildkitd(t, b.Registry, testenv.BuildkitdOptions{})
 				b.wantFailure(b.push(fresh, "--locked", "--platform", "linux/amd64"), c.want)
+				if r := b.samforge("plan", "--platform", "linux/amd64"); strings.Contains(c.want, "registry") && (r.code != 1 || !strings.Contains(r.stderr, c.want)) {
+					t.Errorf("samforge plan ends with %d and says\n%s", r.code, r.stderr)
+				}
 			})
 		}
 	})

@@ -47,6 +47,9 @@ type Lockfile struct {
 	doc *source.Document // the places of the entries, if it was read
 }
 
+// conflict matches what git writes around the two sides of a conflict.
+var conflict = regexp.MustCompile(`(?m)^<{7} `)
+
 // NewLockfile returns an empty lock file.
 func NewLockfile(name string) *Lockfile {
 	return &Lockfile{
@@ -62,6 +65,9 @@ func NewLockfile(name string) *Lockfile {
 func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 	l := NewLockfile(name)
 	l.doc = source.New(name, data, source.Syntax{})
+	if conflict.Match(data) {
+		return nil, fmt.Errorf("%s has a conflict of a merge: take one side, or delete the file, and run samforge lock", name)
+	}
 	var content struct {
 		Version   string                       `yaml:"version"`
 		Images    map[string]map[string]string `yaml:"images"`
@@ -69,8 +75,12 @@ func ParseLockfile(name string, data []byte) (*Lockfile, error) {
 		Packages  map[string]string            `yaml:"packages"`
 	}
 	l.doc.Decode(&content)
-	if l.doc.Count() == 0 && content.Version != lockfileVersion {
-		l.doc.Errorf("version", "found %q, and this samforge reads version %s: make a new lock with samforge lock, or use the samforge that wrote it", content.Version, lockfileVersion)
+	switch {
+	case l.doc.Count() > 0 || content.Version == lockfileVersion:
+	case content.Version == "":
+		l.doc.Errorf("version", "missing, so samforge did not write this file, or not all of it: delete it and run samforge lock")
+	default:
+		l.doc.Errorf("version", "found %q, and this samforge reads version %s: upgrade samforge, or delete the file and run samforge lock", content.Version, lockfileVersion)
 	}
 	for ref, entries := range content.Images {
 		l.Images[ref] = l.digests("images."+ref, entries)

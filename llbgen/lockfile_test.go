@@ -64,13 +64,13 @@ func TestLockfileOfABuildFile(t *testing.T) {
 func TestLockfileMistakes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing":            {"", `samforge.lock: version: found ""`},
-		"from the future":    {"version: 2\n", `samforge.lock:1:10: version: found "2", and this samforge reads version 1`},
+		"nothing":            {"", `samforge.lock: version: missing, so samforge did not write this file, or not all of it: delete it and run samforge lock`},
+		"from the future":    {"version: 2\n", `samforge.lock:1:10: version: found "2", and this samforge reads version 1: upgrade samforge, or delete the file and run samforge lock`},
 		"an unknown key":     {"version: 1\nimage: {}\n", `unknown key "image"`},
 		"no digest":          {"version: 1\ndownloads:\n  https://example.com/a: latest\n", `samforge.lock:3:26: downloads.https://example.com/a: "latest" is not a digest`},
 		"cut off":            {"version: 1\nimages:\n  a:1:\n    digest: sha256:0123", `"sha256:0123" is not a digest`},
 		"cut off in a key":   {"version: 1\nimages:\n  a:1", "expected"},
-		"marks of a merge":   {"version: 1\n<<<<<<< ours\n", "samforge.lock:"},
+		"marks of a merge":   {"version: 1\n<<<<<<< ours\n", "samforge.lock has a conflict of a merge: take one side, or delete the file, and run samforge lock"},
 		"another checksum's": {"version: 1\npackages:\n  a@1: sha512:" + strings.Repeat("0", 128), "is not a digest"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,7 +44,11 @@ whose name contains one of the arguments. The changes are printed.`,
 			if err != nil {
 				return err
 			}
-			return writeReport(c, report, format)
+			upToDate := "is up to date"
+			if !how.Update {
+				upToDate += ": nothing is missing (samforge outdated tells what has moved)"
+			}
+			return writeReport(c, report, format, upToDate)
 		},
 	}
 	f.registerFile(c)
@@ -82,7 +86,7 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 			if err != nil {
 				return err
 			}
-			if err := writeReport(c, report, format); err != nil || report.UpToDate {
+			if err := writeReport(c, report, format, "is up to date"); err != nil || report.UpToDate {
 				return err
 			}
 			return errFindings
@@ -100,12 +104,12 @@ Exit codes: 0 nothing moved, 1 something did, 2 it cannot be told.`,
 
 // writeReport writes the changes to standard output. That there are none is said on standard error:
 // scripts take an empty output for it.
-func writeReport(c *cobra.Command, report *lock.Report, format string) error {
+func writeReport(c *cobra.Command, report *lock.Report, format, upToDate string) error {
 	if format == "json" {
 		return report.WriteJSON(c.OutOrStdout())
 	}
 	if report.UpToDate {
-		fmt.Fprintf(c.ErrOrStderr(), "samforge: %s is up to date\n", report.File)
+		fmt.Fprintf(c.ErrOrStderr(), "samforge: %s %s\n", report.File, upToDate)
 	}
 	return report.WriteTable(c.OutOrStdout())
 }

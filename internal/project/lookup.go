@@ -3,6 +3,7 @@ package project
 import (
 	"bytes"
 	"context"
+	"errors"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -132,7 +133,7 @@ func (l *Lookup) pinned(name string, platform ocispecs.Platform, pin llbgen.Pin)
 	}
 	found, err := l.registry.Resolve(from, platform)
 	if err != nil || pin.Manifest == "" || digest.Digest(found.Manifest) == pin.Manifest {
-		return found, from, err
+		return found, from, l.explainPin(pin.Digest, err)
 	}
 	member, err := l.From(name, pin.Manifest)
 	if err != nil {
@@ -140,7 +141,7 @@ func (l *Lookup) pinned(name string, platform ocispecs.Platform, pin llbgen.Pin)
 	}
 	locked, err := l.registry.Resolve(member, platform)
 	if err != nil {
-		return nil, "", err
+		return nil, "", l.explainPin(pin.Manifest, err)
 	}
 	if !bytes.Equal(locked.Config, found.Config) {
 		return nil, "", fmt.Errorf("%s has %s for %s, and %s has another image for it: run samforge lock --update",
@@ -208,4 +209,16 @@ func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read the build context: %w", err)
 	}
 	return frontend.ReadContextFile(folder, name)
+}
+
+// explainPin names the lock file where what it pins is not there, in the words of a build.
+func (l *Lookup) explainPin(dgst digest.Digest, err error) error {
+	if err == nil || dgst == "" || !registry.Absent(err) {
+		return err
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause // without advice about the name
+	}
+	return fmt.Errorf("%s has %s, which is not in its registry, or not any more: run samforge lock --update (%w)",
+		filepath.Base(l.project.File.LockPath), dgst, err)
 }
