@@ -71,6 +71,8 @@ func TestPushedBytes(t *testing.T) {
 		{b.seedPush(), true},
 		{b.seedPush(), false},
 		{append(b.seedPush("--no-cache"), "--label", "another=config"), true},
+		{b.seedPush("--sbom", "true"), true}, // the attestation
+		{append(b.mirrors(), "build", "-f", example(t, "sam/samforge.yaml"), "--repo", b.repo("ci/never"), "--output", "type=registry,name="+b.repo("ci/named:1")), true},
 	} {
 		b.Registry.Reset()
 		r := run(t, b.env, append(c.args, "--builder", b.Buildkitd.Addr, "--summary", "json")...)
@@ -89,6 +91,10 @@ func TestPushedBytes(t *testing.T) {
 		if s.PushedBytes == nil || *s.PushedBytes != want || want > 0 != c.uploads {
 			t.Errorf("%q: the registry was sent %d bytes, and the summary is\n%s", c.args, want, r.stdout)
 		}
+	}
+	named := run(t, b.env, append(b.mirrors(), "build", "--builder", b.Buildkitd.Addr, "-f", example(t, "sam/samforge.yaml"), "--output", "type=registry,name="+b.repo("ci/named:1"))...)
+	if lines := named.ok(t); len(lines) != 1 || lines[0] != b.repo("ci/named:1")+"@"+b.digestOfTag(b.repo("ci/named:1")) || !strings.Contains(named.stderr, ", pushed 0B\n") {
+		t.Errorf("an output with a name of its own gives %q\n%s", lines, named.stderr)
 	}
 	dir := checkout(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY data /\n", "data": "of a file"})
 	for _, want := range []string{`, pushed [1-9][0-9.]*k?B\n`, `, pushed 0B\n`} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,51 @@ func parseOutput(value string) (output, error) {
 	return o, nil
 }
 
+// pushed returns the references that an output pushes to: names if the output gives none, and nil if it
+// pushes nothing.
+func (o output) pushed(names []string) []string {
+	push, err := strconv.ParseBool(o.attrs["push"])
+	switch name := o.attrs["name"]; {
+	case err != nil || !push:
+		return nil
+	case name == "" || name == "*":
+		return names
+	default:
+		return strings.Split(name, ",")
+	}
+}
+
+// pushes reports whether images are pushed, by --push or by an output.
+func (opt Options) pushes() bool {
+	return opt.Push || slices.ContainsFunc(opt.Outputs, func(value string) bool {
+		o, err := parseOutput(value)
+		return err == nil && o.pushed([]string{""}) != nil
+	})
+}
+
+// destinations returns the references that an image has after a build: those that it was pushed to, or
+// else its own.
+func (opt Options) destinations(t project.Target) (refs []string) {
+	if opt.Push && !t.NoPush {
+		refs = slices.Clone(t.Refs)
+	}
+	for _, value := range slices.Concat(opt.Outputs, t.Outputs) {
+		o, err := parseOutput(value)
+		if err != nil {
+			continue
+		}
+		for _, ref := range o.pushed(t.Refs) {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	if len(refs) == 0 {
+		return t.Refs
+	}
+	return refs
+}
+
 // toFolder and toFile report whether the output writes a folder or a file on this machine.
 func (o output) toFolder() bool {
 	return o.kind == bkclient.ExporterLocal || o.archive() && !o.tar()
@@ -154,10 +200,30 @@ func fileOutput(dest string) (filesync.FileOutputFunc, error) {
 	if info, err := os.Stat(dest); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder: name a file with dest=FILE", dest)
 	}
-	if _, err := os.Stat(filepath.Dir(dest)); err != nil {
+	if err := writable(dest); err != nil {
 		return nil, err
 	}
 	return func(map[string]string) (io.WriteCloser, error) { return os.Create(dest) }, nil
+}
+
+// writable returns an error if a file cannot be written. It leaves the file as it is.
+func writable(file string) error {
+	info, err := os.Stat(file)
+	var opened *os.File
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return nil // a pipe would wait for its reader
+	case err == nil:
+		opened, err = os.OpenFile(file, os.O_WRONLY, 0)
+	case errors.Is(err, fs.ErrNotExist):
+		if opened, err = os.CreateTemp(filepath.Dir(file), ".samforge-*"); err == nil {
+			defer os.Remove(opened.Name())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return opened.Close()
 }
 
 // Written returns the files and the folders that values of --output are written to. Values that are none

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -170,6 +171,9 @@ func explain(err error, t project.Target, result builder.Result) error {
 	if exit := (*gatewaypb.ExitError)(nil); errors.As(err, &exit) {
 		return err
 	}
+	if ofThisMachine.MatchString(err.Error()) {
+		return err
+	}
 	ref := t.Base
 	if len(t.Refs) > 0 {
 		ref = t.Refs[0]
@@ -180,6 +184,10 @@ func explain(err error, t project.Target, result builder.Result) error {
 	}
 	return registry.Explain(err, ref)
 }
+
+// ofThisMachine matches what the operating system says of a file here, such as that of an archive or a
+// local cache: no registry has said that.
+var ofThisMachine = regexp.MustCompile(`\b(?:open|mkdir|rename|write) [^:]+: (?:permission denied|read-only file system|not a directory|is a directory)`)
 
 // image reports one image that was made, and pushes the members of a pushed index under their own
 // tags.
@@ -196,10 +204,10 @@ func (r *report) image(ctx context.Context, t project.Target, result builder.Res
 	if digest == "" { // the export has no digest
 		return r.add(image)
 	}
-	for _, ref := range t.Refs {
+	for _, ref := range r.opt.destinations(t) {
 		image.Refs = append(image.Refs, Ref{ref, digest})
 	}
-	if len(t.Refs) == 0 {
+	if len(image.Refs) == 0 {
 		image.Refs = []Ref{{t.Name, digest}}
 	}
 	if r.opt.Push && t.Lambda != nil {

@@ -211,10 +211,13 @@ func (r Result) Exported(dgst string) bool {
 
 // Blobs returns the layers and the configs of the images that a job exported, even if the job
 // failed afterwards.
-func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
+func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) { return r.blobs(ctx, r.manifests) }
+
+// blobs returns the layers and the configs of manifests that the builder exported.
+func (r Result) blobs(ctx context.Context, manifests []digest.Digest) ([]ocispecs.Descriptor, error) {
 	store := proxy.NewContentStore(r.Builder.client.ContentClient())
 	var blobs []ocispecs.Descriptor
-	for _, dgst := range r.manifests {
+	for _, dgst := range manifests {
 		data, err := content.ReadBlob(ctx, store, ocispecs.Descriptor{Digest: dgst})
 		if err != nil {
 			return nil, fmt.Errorf("read the manifest %s: %w: %w", dgst, ErrNotKept, reason(err))

@@ -55,6 +55,7 @@ type Result struct {
 	Work     Work // with that of After
 
 	manifests, indexes []digest.Digest // what was exported
+	attestations       []digest.Digest // their manifests
 	pushing            []string        // see Pushed
 }
 
@@ -204,6 +205,7 @@ func (r *Result) hear(st *client.SolveStatus) {
 	}
 	r.manifests = append(r.manifests, exported(st, "manifest")...)
 	r.indexes = append(r.indexes, exported(st, "manifest list")...)
+	r.attestations = append(r.attestations, exported(st, "attestation manifest")...)
 	r.pushing = append(r.pushing, pushing(st)...)
 }
 

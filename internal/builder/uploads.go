@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -48,7 +49,7 @@ func Uploaded(ctx context.Context, results []Result) (total int64, err error) {
 		}
 		for _, r := range append([]Result{result}, result.After...) {
 			asking.Go(func() error {
-				blobs, err := r.Blobs(ctx)
+				blobs, err := r.blobs(ctx, slices.Concat(r.manifests, r.attestations))
 				mu.Lock()
 				defer mu.Unlock()
 				for _, blob := range blobs {
