@@ -18,9 +18,10 @@ import (
 // doctorFlags are the flags of doctor.
 type doctorFlags struct {
 	buildFlags
-	address, format, mountFrom string
-	targets                    []string // of --registry
-	try, profile               bool
+	format, mountFrom string
+	addresses         []string // of --builder
+	targets           []string // of --registry
+	try, profile      bool
 }
 
 func doctorCommand() *cobra.Command {
@@ -54,7 +55,7 @@ Exit codes: 0 nothing stands in the way, 1 something does, 2 the input is wrong.
 	flags.BoolVar(&f.try, "try", false, "build an image with one step, and start the private buildkitd for it")
 	flags.BoolVar(&f.profile, "seccomp-profile", false, "print a seccomp profile for the container that samforge runs in, and check nothing")
 	flags.StringVar(&f.format, "format", "text", "`format` of the findings: text or json")
-	flags.StringVar(&f.address, "builder", "", "`address` of a buildkitd (default $BUILDKIT_HOST, else one that samforge finds or starts)")
+	flags.StringArrayVar(&f.addresses, "builder", nil, "`address` of a buildkitd (default $BUILDKIT_HOST, else one that samforge finds or starts); may be repeated")
 	f.registerTLS(c)
 	completeFlag(c, "format", "text", "json")
 	return c
@@ -72,18 +73,35 @@ func (f *doctorFlags) run(c *cobra.Command) error {
 	if f.build.Silence, err = silence(); err != nil {
 		return &usageError{err}
 	}
-	opt := doctor.Options{Builder: f.build.Builder, Registries: f.targets, MountFrom: f.mountFrom, Client: f.registries(c)}
-	opt.Builder.Address = f.address
-	forget, found := stepOptions(c, f.build.Silence, &opt)
+	found := f.readDefaults(c)
+	opt := doctor.Options{Builders: f.addresses, Builder: f.build.Builder, Registries: f.targets, MountFrom: f.mountFrom, Client: f.registries(c)}
+	forget, settings := stepOptions(c, f.build.Silence, &opt)
 	defer forget()
+	found = append(found, settings...)
 	found = append(found, doctor.Check(c.Context(), doctor.This(), opt)...)
 	if f.try && c.Context().Err() == nil {
-		found = append(found, doctor.Try(c.Context(), opt.Builder))
+		found = append(found, doctor.Try(c.Context(), opt)...)
 	}
 	if err := c.Context().Err(); err != nil {
 		return err
 	}
 	return printDoctor(c, f.format, found)
+}
+
+// readDefaults takes the builder that a build takes from the files with defaults, and returns a finding
+// for a mistake in them. A Build and Push step reads none of them.
+func (f *doctorFlags) readDefaults(c *cobra.Command) []doctor.Finding {
+	if ci.InEnvironment() {
+		return nil
+	}
+	err := f.applyDefaults(c, ".")
+	if err == nil {
+		err = builder.CheckAddresses(f.addresses)
+	}
+	if err != nil {
+		return []doctor.Finding{doctor.Defaults(err)}
+	}
+	return nil
 }
 
 // stepOptions adds what the settings of a Build and Push step say, if there are any. It returns a
@@ -106,8 +124,8 @@ func stepOptions(c *cobra.Command, silence builder.SilenceOptions, opt *doctor.O
 	if target.Image != "" {
 		opt.Registries, opt.Client = append(opt.Registries, target.Image), target.Client
 	}
-	if opt.Builder.Address == "" {
-		opt.Builder.Address = target.Builder
+	if len(opt.Builders) == 0 && target.Builder != "" {
+		opt.Builders = []string{target.Builder}
 	}
 	return func() { _ = target.Close() }, []doctor.Finding{doctor.Settings(nil)}
 }
@@ -131,7 +149,7 @@ func (f *doctorFlags) check() error {
 	case !images:
 		return &usageError{errors.New("--mount-from needs --registry with an image, whose repository the layers are mounted in")}
 	}
-	return builder.CheckAddresses([]string{f.address})
+	return builder.CheckAddresses(f.addresses)
 }
 
 // printDoctor prints the findings, and returns an error if one is a problem.

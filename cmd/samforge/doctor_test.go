@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,5 +46,23 @@ func TestDoctorFailsOnlyForProblems(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got) != 1 || got[0].Level != level {
 			t.Errorf("%s: got %s", level, out.String())
 		}
+	}
+}
+
+// What a build takes from the files with defaults, doctor takes too.
+func TestDoctorReadsDefaults(t *testing.T) {
+	t.Setenv("BUILDKIT_HOST", "")
+	for name, c := range map[string]struct{ repository, user, want string }{
+		"a builder":                              {"", "builder: [tcp://127.0.0.1:1]\n", "connect to the builder tcp://127.0.0.1:1"},
+		"a mistake in those of the repository":   {"lable: [a=b]\n", "builder: [tcp://127.0.0.1:1]\n", `samforge.defaults.yaml:1:1: unknown key "lable"`},
+		"a builder's address that cannot be one": {"", "builder: [nope]\n", `"nope" is not the address of a builder`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(filepath.Dir(defaultsIn(t, c.repository, c.user)))
+			out, err := execute("doctor", "--format", "json")
+			if !errors.Is(err, errFindings) || !strings.Contains(out, strings.ReplaceAll(c.want, `"`, `\"`)) {
+				t.Errorf("%v, %s", err, out)
+			}
+		})
 	}
 }

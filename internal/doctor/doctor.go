@@ -61,6 +61,7 @@ type Disk struct {
 
 // Options say what to check besides the machine.
 type Options struct {
+	Builders   []string // addresses; without one, a build looks for a builder
 	Builder    builder.Options
 	Registries []string // hosts, or images to push
 	MountFrom  string   // an image whose layers are to be mounted in those images' repositories; or ""
@@ -69,17 +70,39 @@ type Options struct {
 
 // Check returns the findings, in a fixed order. It builds nothing and starts no builder.
 func Check(ctx context.Context, m Machine, opt Options) []Finding {
-	survey, err := builder.Look(ctx, opt.Builder)
+	var findings []Finding
+	for _, of := range opt.builders() {
+		findings = append(findings, m.lookAt(ctx, of)...)
+	}
+	findings = append(findings, m.network()...)
+	for _, target := range opt.Registries {
+		findings = append(findings, checkRegistry(ctx, opt.Client, target, opt.MountFrom)...)
+	}
+	return findings
+}
+
+// builders returns the options of each builder.
+func (o Options) builders() (all []builder.Options) {
+	if len(o.Builders) == 0 {
+		return []builder.Options{o.Builder}
+	}
+	for _, address := range o.Builders {
+		of := o.Builder
+		of.Address = address
+		all = append(all, of)
+	}
+	return all
+}
+
+// lookAt checks a builder, and the machine if samforge would start the builder here.
+func (m Machine) lookAt(ctx context.Context, opt builder.Options) []Finding {
+	survey, err := builder.Look(ctx, opt)
 	findings := m.builders(ctx, survey, err)
 	if survey != nil && survey.Builder != nil {
 		_ = survey.Builder.Close()
 	}
 	if survey != nil && survey.Private != nil && survey.Private.Err == nil {
 		findings = append(findings, m.private(survey.Private)...)
-	}
-	findings = append(findings, m.network()...)
-	for _, target := range opt.Registries {
-		findings = append(findings, checkRegistry(ctx, opt.Client, target, opt.MountFrom)...)
 	}
 	return findings
 }

@@ -81,6 +81,11 @@ func Settings(err error) Finding {
 	return Finding{Check: check, Level: Problem, Detail: err.Error(), Remedies: []Remedy{{"anywhere", "docs/step-settings.md lists the settings"}}}
 }
 
+// Defaults is the finding for a mistake in a file with defaults, which stops every build.
+func Defaults(err error) Finding {
+	return Finding{Check: "defaults", Level: Problem, Detail: err.Error(), Remedies: []Remedy{{"anywhere", "mend that line: docs/environment.md lists the keys"}}}
+}
+
 func loginRemedies(host string) []Remedy {
 	return []Remedy{
 		{"host", "docker login " + host},

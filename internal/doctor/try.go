@@ -18,15 +18,19 @@ import (
 	"github.com/samforge/samforge/internal/builder"
 )
 
-// Try builds an image with one step on the builder that a build would use, and starts that if it
-// is a private one. It needs no registry: the step runs samforge itself, which is a static program.
-func Try(ctx context.Context, opt builder.Options) Finding {
+// Try builds an image with one step on each builder that a build would use, and starts it if it is a
+// private one. It needs no registry: the step runs samforge itself, which is a static program.
+func Try(ctx context.Context, opt Options) (found []Finding) {
 	const check = "a build"
-	detail, err := try(ctx, opt)
-	if err != nil {
-		return Finding{Check: check, Level: Problem, Detail: err.Error()}
+	for _, of := range opt.builders() {
+		detail, err := try(ctx, of)
+		if err != nil {
+			found = append(found, Finding{Check: check, Level: Problem, Detail: err.Error()})
+			continue
+		}
+		found = append(found, ok(check, detail))
 	}
-	return ok(check, detail)
+	return found
 }
 
 // try returns what the builder did.
