@@ -49,10 +49,14 @@ func checkAddress(address string) error {
 	switch {
 	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 		return &AddressError{fmt.Sprintf("%q is not the address of a builder: a buildkitd speaks gRPC, tcp://%s, with TLS by --tlscacert and --tlscert", address, u.Host)}
+	case err == nil && (address == "docker" || address == "private"):
+		return &AddressError{fmt.Sprintf("%q is not the address of a builder: %s:// is", address, address)}
 	case err != nil || !slices.Contains(schemes, u.Scheme):
 		return &AddressError{fmt.Sprintf("%q is not the address of a builder, such as unix:///run/buildkit/buildkitd.sock, tcp://host:1234 or docker-container://name (schemes: %s)", address, strings.Join(schemes, ", "))}
 	case u.Scheme == "tcp" && u.Host == "":
 		return &AddressError{fmt.Sprintf("%q has no host: tcp://host:1234", address)}
+	case u.Scheme == "tcp" && u.Port() == "":
+		return &AddressError{fmt.Sprintf("%q has no port: tcp://%s:1234", address, u.Hostname())}
 	case u.Scheme == "unix" && u.Path == "":
 		return &AddressError{fmt.Sprintf("%q has no path: unix:///run/buildkit/buildkitd.sock", address)}
 	}

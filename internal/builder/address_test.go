@@ -23,6 +23,8 @@ func TestCheckAddresses(t *testing.T) {
 		"a path alone":                         {[]string{"/run/buildkit/buildkitd.sock"}, `is not the address of a builder`},
 		"a socket without a path":              {[]string{"unix://"}, `"unix://" has no path`},
 		"an address without a host":            {[]string{"tcp://"}, `"tcp://" has no host`},
+		"a host without a port":                {[]string{"tcp://a"}, `"tcp://a" has no port: tcp://a:1234`},
+		"a scheme alone":                       {[]string{"docker"}, `"docker" is not the address of a builder: docker:// is`},
 		"the Docker engine beside a buildkitd": {[]string{"tcp://a:1234", "docker://"}, "docker:// cannot be one of several builders"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,10 @@
 package builder
 
-import "strings"
+import (
+	"context"
+	"errors"
+	"strings"
+)
 
 // startHints say what to do about a private buildkitd that does not start, by the words in its log.
 var startHints = []struct{ words, remedy string }{
@@ -37,6 +41,41 @@ func startHint(log string) string {
 		}
 	}
 	return ""
+}
+
+// connectHints say what is wrong with the address of a builder, by the words of the error.
+var connectHints = []struct{ words, cause string }{
+	{"connection refused", "nothing listens at this address"},
+	{"no such file or directory", "there is no such socket"},
+	{"permission denied", "your user may not use this socket: start buildkitd with --group and a group that you are in (for Docker, the group docker)"},
+	{"no such host", "no name server knows this host"},
+	{"frame too large", notBuildKit},
+	{"looked like an HTTP/1.1 header", notBuildKit},
+	{"does not look like a TLS handshake", "it speaks without TLS, or is no buildkitd: leave out --tlsdir and --tlscacert, or check the port"},
+	{"no answer within", "it may be no buildkitd, or want TLS: check the port, and --tlsdir"},
+	{"it closed the connection", "it may be no buildkitd, or want TLS: check the port, and --tlsdir"},
+}
+
+const notBuildKit = "what listens there is no buildkitd, but a web server, such as a registry: check the port"
+
+// connectHint ends the sentence about a builder that the user named and that does not answer, with
+// the cause and the remedy. It is empty for a buildkitd that samforge starts, whose errors have one.
+func connectHint(address string, err error) string {
+	if strings.HasPrefix(address, "private:") || errors.Is(err, context.Canceled) {
+		return ""
+	}
+	cause := ""
+	for _, hint := range connectHints {
+		if strings.Contains(err.Error(), hint.words) {
+			cause = hint.cause + "; "
+			break
+		}
+	}
+	start := "start a buildkitd there"
+	if strings.HasPrefix(address, "docker:") {
+		start = "start Docker"
+	}
+	return " (" + cause + start + ", or name another builder with --builder or BUILDKIT_HOST; without them samforge looks for one)"
 }
 
 // MakeRoom says how to make room on the builder's disk.

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -36,5 +37,24 @@ func TestMakeRoomIsTrueOfTheBuilder(t *testing.T) {
 		if got := b.MakeRoom(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+func TestConnectHintsNameTheCause(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ address, err, want string }{
+		{"tcp://127.0.0.1:1", "dial tcp 127.0.0.1:1: connect: connection refused", "(nothing listens at this address; start a buildkitd there, or name another builder with --builder or BUILDKIT_HOST"},
+		{"unix:///nope.sock", "dial unix /nope.sock: connect: no such file or directory", "(there is no such socket; "},
+		{"unix:///root.sock", "dial unix /root.sock: connect: permission denied", "--group"},
+		{"tcp://registry:5000", "http2: failed reading the frame payload: http2: frame too large, note that the frame header looked like an HTTP/1.1 header", "such as a registry: check the port"},
+		{"docker://", "dial unix /docker.sock: connect: no such file or directory", "; start Docker, or name another"},
+		{"ssh://b", "something new", "(start a buildkitd there"},
+	} {
+		if got := connectHint(tc.address, errors.New(tc.err)); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: %s has no %q", tc.err, got, tc.want)
+		}
+	}
+	if got := connectHint("private://", errors.New("permission denied")); got != "" {
+		t.Errorf("a private buildkitd has its own: %s", got)
 	}
 }

@@ -67,7 +67,7 @@ func Find(ctx context.Context, opt Options) (*Builder, error) {
 		}
 		b, err := named(ctx, address, opt)
 		if err != nil {
-			return nil, fmt.Errorf("connect to the builder %s: %w", address, err)
+			return nil, fmt.Errorf("connect to the builder %s: %w%s", address, err, connectHint(address, err))
 		}
 		return b, nil
 	}
