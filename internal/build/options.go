@@ -54,6 +54,8 @@ type Options struct {
 	Serve bool
 	// BuildOnly exports nothing: the image is in the builder's cache.
 	BuildOnly bool
+	// DryRun says that the user asked for images that go nowhere, so that nothing warns of it.
+	DryRun bool
 	// Outputs are further exports, in the form of --output.
 	Outputs []string
 	// SkipExisting leaves out images whose tags all exist in the registry.

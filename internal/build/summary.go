@@ -183,7 +183,7 @@ func (r *report) writeSummary(s Summary) error {
 		}
 		fmt.Fprintln(r.opt.Stderr, text)
 	}
-	if !s.Exported && len(r.built) > 0 {
+	if !s.Exported && len(r.built) > 0 && !r.opt.DryRun {
 		fmt.Fprintln(r.opt.Stderr, "WARNING: not pushed, the result is only in the builder's cache: add --push, --load or --output")
 	}
 	return nil

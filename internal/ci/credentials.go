@@ -214,3 +214,12 @@ func (s *Step) SecretValues() []string {
 	}
 	return append(values, s.secretsOfCaches()...)
 }
+
+// withSetting adds, to the error of a login, which settings of the step are the login.
+func withSetting(err error) error {
+	var wrong *registry.Error
+	if !errors.As(err, &wrong) || wrong.Setting == "" {
+		return err
+	}
+	return fmt.Errorf("%w\nin this step the login is %s", err, wrong.Setting)
+}

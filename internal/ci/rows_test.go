@@ -72,7 +72,7 @@ func rows() map[string]row {
 		"PLUGIN_BAKE_OPTIONS": {settings: []string{"PLUGIN_BAKE_OPTIONS=two;--set=two.args.A=2"}, with: []string{"PLUGIN_BAKE_FILE=bake.json"},
 			want: []string{"image.Args: map[A:2]", "image.Name: two", "image.Refs: [registry.example.com/two:1]"}},
 
-		"PLUGIN_DRY_RUN":                         {settings: []string{"PLUGIN_DRY_RUN=true"}, want: []string{"options.Push: false"}},
+		"PLUGIN_DRY_RUN":                         {settings: []string{"PLUGIN_DRY_RUN=true"}, want: []string{"options.DryRun: true", "options.Push: false"}},
 		"PLUGIN_TAR_PATH":                        {settings: []string{"PLUGIN_TAR_PATH=out/image.tar"}, want: []string{"options.Outputs: [type=docker,dest=out/image.tar]"}},
 		"PLUGIN_BUILDX_OUTPUT_FORMAT":            {settings: []string{"PLUGIN_BUILDX_OUTPUT_FORMAT=oci"}, with: []string{"PLUGIN_TAR_PATH=image.tar"}, want: []string{"options.Outputs: [type=oci,dest=image.tar]"}},
 		"PLUGIN_OCI_LAYOUT_PATH":                 {settings: []string{"PLUGIN_OCI_LAYOUT_PATH=layout"}, want: []string{"options.Outputs: [type=oci,tar=false,dest=layout]"}},

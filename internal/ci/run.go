@@ -34,7 +34,7 @@ func (s *Step) Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, forget()) }()
+	defer func() { err = withSetting(errors.Join(err, forget())) }()
 	images, err := s.images(ctx, o)
 	if errors.Is(err, ErrNothing) {
 		o.say("%v", err)
@@ -292,7 +292,7 @@ func (s *Step) check() error {
 func (s *Step) options(ctx context.Context, agent *sshAgent) (build.Options, error) {
 	opt := build.Options{
 		CheckPush: !s.skipPushCheck,
-		Push:      s.pushes(), NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
+		Push:      s.pushes(), DryRun: s.noPush, NoCache: s.noCache, AddHosts: s.addHosts, Network: s.network,
 		MetadataFile: s.metadataFile, Progress: "plain", Together: true,
 		Builder: builder.Options{Address: s.builder}, RewriteTimestamp: s.reproducible,
 	}

@@ -38,9 +38,9 @@ func (c *Client) Login(ctx context.Context, target string) (user string, err err
 	}
 	switch {
 	case Denied(err) && user == "":
-		return "", &Error{fmt.Sprintf("%s wants credentials, and there are none", host), err}
+		return "", &Error{Sentence: fmt.Sprintf("%s wants credentials, and there are none", host), Err: err}
 	case Denied(err):
-		return "", &Error{fmt.Sprintf("%s does not accept the credentials of %s", host, user), err}
+		return "", &Error{Sentence: fmt.Sprintf("%s does not accept the credentials of %s", host, user), Err: err}
 	case err != nil:
 		return "", fmt.Errorf("log in to %s: %w", host, explain(err, host.RegistryStr()+"/"))
 	}

@@ -14,6 +14,7 @@ import (
 // Error explains a registry's answer to the user.
 type Error struct {
 	Sentence string // what is wrong and what to do
+	Setting  string // which settings of a Build and Push step mend it; "" if none does. No part of Error
 	Err      error  // what the registry said
 }
 
@@ -42,7 +43,11 @@ func explained(err error, ref string, builder bool) error {
 		if rule.status != 0 && rule.status == status(err) || rule.text != nil && rule.text.MatchString(text) {
 			about := subjectOf(err.Error(), ref)
 			about.builder = builder
-			return &Error{Sentence: rule.sentence(about), Err: err}
+			wrong := &Error{Sentence: rule.sentence(about), Err: err}
+			if rule.login {
+				wrong.Setting = about.settings()
+			}
+			return wrong
 		}
 	}
 	return err
@@ -53,6 +58,7 @@ func explained(err error, ref string, builder bool) error {
 type rule struct {
 	status   int            // of the answer to a Client's request; 0 matches any
 	text     *regexp.Regexp // of the lower-case error; nil matches any
+	login    bool           // another login mends it
 	sentence func(subject) string
 }
 
@@ -112,16 +118,18 @@ var rules = []rule{
 	},
 	{
 		status: http.StatusForbidden,
+		login:  true,
 		text:   regexp.MustCompile(`403 forbidden|(^|[\s:])denied($|[\s:])|requested access to the resource is denied|not authorized to perform`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("these credentials do not allow access to %s; ask its owner, or log in as another user with `%s` (%s)", s.repo, s.login(), s.settings())
+			return fmt.Sprintf("these credentials do not allow access to %s; ask its owner, or log in as another user with `%s` or DOCKER_AUTH_CONFIG", s.repo, s.login())
 		},
 	},
 	{
 		status: http.StatusUnauthorized,
+		login:  true,
 		text:   regexp.MustCompile(`401 unauthorized|(^|[\s:])unauthorized($|[\s:])|no basic auth credentials|access denied|authorization failed|insufficient_scope|authentication required`),
 		sentence: func(s subject) string {
-			return fmt.Sprintf("%s wants credentials for %s, or has no such repository; run `%s` (%s)", s.host, s.repo, s.login(), s.settings())
+			return fmt.Sprintf("%s wants credentials for %s, or has no such repository; run `%s`, or set DOCKER_AUTH_CONFIG", s.host, s.repo, s.login())
 		},
 	},
 	{
@@ -230,12 +238,12 @@ func (s subject) login() string {
 	return login
 }
 
-// settings returns which settings of a CI step are the credentials for the registry.
+// settings returns which settings of a Build and Push step are the credentials for the registry.
 func (s subject) settings() string {
 	if s.host == publicECR || privateECR.MatchString(s.host) {
-		return "in a CI step set PLUGIN_ACCESS_KEY and PLUGIN_SECRET_KEY, or PLUGIN_ASSUME_ROLE"
+		return "PLUGIN_ACCESS_KEY and PLUGIN_SECRET_KEY, or PLUGIN_ASSUME_ROLE"
 	}
-	return "in a CI step set PLUGIN_USERNAME and PLUGIN_PASSWORD, for a base image PLUGIN_BASE_IMAGE_USERNAME and PLUGIN_BASE_IMAGE_PASSWORD"
+	return "PLUGIN_USERNAME and PLUGIN_PASSWORD, for a base image PLUGIN_BASE_IMAGE_USERNAME and PLUGIN_BASE_IMAGE_PASSWORD"
 }
 
 // create returns what creates a repository, if one command or setting does.

@@ -12,7 +12,7 @@ func TestExplain(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"push without credentials": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://auth.example.com/token: 401 Unauthorized`,
-			"registry.example.com wants credentials for registry.example.com/ci/plugin, or has no such repository; run `docker login registry.example.com`",
+			"registry.example.com wants credentials for registry.example.com/ci/plugin, or has no such repository; run `docker login registry.example.com`, or set DOCKER_AUTH_CONFIG: ",
 		},
 		"push with other people's credentials": {
 			`failed to solve: failed to push registry.example.com/ci/plugin:1: unexpected status from POST request to https://registry.example.com/v2/ci/plugin/blobs/uploads/: 403 Forbidden`,
@@ -94,6 +94,9 @@ func TestExplain(t *testing.T) {
 			err := Explain(cause, ref)
 			if !strings.HasPrefix(err.Error(), tc.want) || !errors.Is(err, cause) || !strings.HasSuffix(err.Error(), tc.text) {
 				t.Errorf("got  %v\nwant %s … and the original", err, tc.want)
+			}
+			if strings.Contains(err.Error(), "PLUGIN_USERNAME") {
+				t.Errorf("only a step reads PLUGIN_USERNAME: %v", err)
 			}
 			if again := Explain(err, ref); again != err {
 				t.Errorf("explained twice: %v", again)
