@@ -189,6 +189,7 @@ func (k *Keychain) tell(format string, args ...any) {
 // readDocker reads Docker's config.json. It returns an empty config if the file does not exist or
 // cannot be read.
 func (k *Keychain) readDocker() *configfile.ConfigFile {
+	k.dropBadEnvironment()
 	dir := cmp.Or(os.Getenv(config.EnvOverrideConfigDir), config.Dir())
 	name := filepath.Join(dir, config.ConfigFileName)
 	file := configfile.New(name)
