@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -47,22 +48,59 @@ Exit codes: 0 done, 1 a folder could not be removed, 2 nobody could be asked: ad
 			case !isTerminal(c.InOrStdin()):
 				return &usageError{errors.New("there is no terminal to ask on: add --force to remove the folders, or --dry-run only to list them")}
 			default:
-				fmt.Fprint(c.ErrOrStderr(), "Remove the folders that are not in use? [y/N] ")
-				answer, _ := bufio.NewReader(c.InOrStdin()).ReadString('\n')
-				if !strings.HasPrefix(strings.ToLower(answer), "y") {
+				yes, err := confirm(c, "Remove the folders that are not in use? [y/N] ")
+				if err != nil {
+					return err
+				}
+				if !yes {
+					fmt.Fprintln(c.ErrOrStderr(), "samforge: nothing was removed")
 					return nil
 				}
 			}
-			var errs []error
-			for _, folder := range unused {
-				errs = append(errs, o.RemoveState(c.Context(), folder.Path))
-			}
-			return errors.Join(errs...)
+			return removeFolders(c, unused, o.RemoveState)
 		},
 	}
 	c.Flags().BoolVarP(&force, "force", "f", false, "do not ask")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "remove nothing, and list what would be removed")
 	return c
+}
+
+// confirm asks a question that y answers. It ends with the context, as a read of a terminal does not.
+func confirm(c *cobra.Command, question string) (bool, error) {
+	fmt.Fprint(c.ErrOrStderr(), question)
+	answers := make(chan string, 1)
+	go func() {
+		answer, _ := bufio.NewReader(c.InOrStdin()).ReadString('\n')
+		answers <- answer
+	}()
+	select {
+	case <-c.Context().Done():
+		fmt.Fprintln(c.ErrOrStderr())
+		return false, context.Cause(c.Context())
+	case answer := <-answers:
+		return strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y"), nil
+	}
+}
+
+// removeFolders removes folders, and says how many and how much.
+func removeFolders(c *cobra.Command, folders []builder.StateFolder, remove func(ctx context.Context, dir string) error) error {
+	var errs []error
+	var bytes int64
+	removed := 0
+	for _, folder := range folders {
+		if err := remove(c.Context(), folder.Path); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed++
+		bytes += folder.Bytes
+	}
+	what := "folders"
+	if removed == 1 {
+		what = "folder"
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "samforge: removed %d %s, %s\n", removed, what, units.HumanSize(float64(bytes)))
+	return errors.Join(errs...)
 }
 
 // printFolders lists folders, and returns those that are not in use.
