@@ -242,7 +242,7 @@ func TestUnknownArgumentsAreWarnedOf(t *testing.T) {
 	got := found(llbgen.RuleUnusedBuildArg, plan.Warnings)
 	want := []string{
 		"build argument TIMESTAMP is not used by this build file",
-		"build argument VERSON is not used by this build file",
+		"build argument VERSON is not used by this build file: did you mean \"VERSION\"?",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -236,9 +236,18 @@ func (p *Plan) lintArgs(args map[string]string, unused []string) {
 			p.find(RuleSecretInBuildArg, p.doc.Diagnostic(source.Position{Arg: name}, "", "the address has a password in it, and build arguments are recorded with the image: leave it out"))
 		}
 		if slices.Contains(unused, name) && !credentials.LooksSecret(name) {
-			p.find(RuleUnusedBuildArg, &source.Diagnostic{Message: fmt.Sprintf("build argument %s is not used by this build file", name)})
+			p.find(RuleUnusedBuildArg, &source.Diagnostic{Message: fmt.Sprintf("build argument %s is not used by this build file%s", name, nearArg(name))})
 		}
 	}
+}
+
+// nearArg is a question about the build argument that is meant by an unknown one, or "".
+func nearArg(name string) string {
+	var known []string
+	for _, v := range Variables() {
+		known = append(known, v.Name)
+	}
+	return didYouMean(name, known)
 }
 
 // baseSuffix is what follows the version in the tag of a plugin image.

@@ -253,12 +253,12 @@ func checkNoCache(opt Options, targets []project.Target) error {
 	return nil
 }
 
-// warn prints the warnings that no progress display shows: those about a template, which has many
-// targets, and with -q those about arguments, which are about what the user typed.
+// warn prints the warnings that neither a progress display nor the summary shows: those about a
+// template, which has many targets; with -q only those about arguments, which the user typed.
 func (r *request) warn() {
 	quiet := r.opt.Progress == "quiet"
 	for _, d := range r.project.Warnings() {
-		if quiet && d.Rule == llbgen.RuleUnusedBuildArg || !quiet && r.project.IsTemplate() {
+		if r.project.IsTemplate() && (!quiet || d.Rule == llbgen.RuleUnusedBuildArg) {
 			text := "WARNING: " + d.Summary()
 			if d.Rule != "" {
 				text += " (" + d.Rule + ")" // for whoever wants to skip it
