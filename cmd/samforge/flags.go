@@ -76,7 +76,7 @@ func oneContext(c *cobra.Command, args []string) error {
 func targetsAmong(c *cobra.Command, args []string) string {
 	var flags []string
 	for _, arg := range args {
-		if _, err := os.Stat(arg); err != nil && arg != "" {
+		if _, err := os.Stat(arg); err != nil && arg != "" && arg != "-" && !strings.Contains(arg, "/") {
 			flags = append(flags, "--target "+arg)
 		}
 	}
@@ -260,8 +260,9 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, 
 	}
 	if !f.quiet {
 		f.tellEnvironment(c)
-		o.Taken = func(args map[string]string) { fmt.Fprintln(c.ErrOrStderr(), taken(args)) }
 	}
+	// Also with --quiet: a variable of the pipeline may be meant for something else.
+	o.Taken = func(args map[string]string) { fmt.Fprintln(c.ErrOrStderr(), taken(args)) }
 	return o, nil
 }
 

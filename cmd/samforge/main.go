@@ -75,6 +75,7 @@ func run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(printer.Stdout(secrets))
 	root.SetErr(stderr)
+	refuseOtherTopics(root)
 	err := root.ExecuteContext(printer.NewContext(ctx, secrets))
 	if err == nil {
 		return 0
@@ -143,8 +144,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
-		SuggestionsMinimumDistance: 2,
-		Args:                       knownCommand,
+		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if asked, _ := c.Flags().GetBool("version"); asked {
 				return printVersion(c.OutOrStdout())
@@ -176,18 +176,6 @@ func newRoot() *cobra.Command {
 	)
 	root.AddCommand(extraCommands()...)
 	return root
-}
-
-// knownCommand refuses an unknown command, and says which one may be meant.
-func knownCommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	text := fmt.Sprintf("unknown command %q (see %s --help)", args[0], c.CommandPath())
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		text += ": did you mean " + near[0] + "?"
-	}
-	return &usageError{errors.New(text)}
 }
 
 // noArgs refuses arguments, because the command has only flags.

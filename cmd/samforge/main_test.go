@@ -23,6 +23,7 @@ func execute(args ...string) (string, error) {
 	var stdout bytes.Buffer
 	root.SetOut(&stdout)
 	root.SetErr(&bytes.Buffer{})
+	refuseOtherTopics(root)
 	root.SetArgs(args)
 	err := root.Execute()
 	return stdout.String(), err
@@ -54,12 +55,6 @@ func TestMistakesInFlagsAreUsageErrors(t *testing.T) {
 		if code := exitCode(err); code != exitInput {
 			t.Errorf("samforge %s: exit code %d, want %d", strings.Join(args, " "), code, exitInput)
 		}
-	}
-}
-
-func TestUnknownCommandsNameTheNearest(t *testing.T) {
-	if _, err := execute("bild"); err == nil || !strings.Contains(err.Error(), `unknown command "bild" (see samforge --help): did you mean build?`) {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -144,6 +139,18 @@ func TestVariablesThatNobodyNamed(t *testing.T) {
 		if got := said.String(); got != want {
 			t.Errorf("samforge %s says %q, want %q", line, got, want)
 		}
+	}
+}
+
+// What --env-args takes changes tags, so it is said with --quiet too.
+func TestQuietSaysWhatWasTaken(t *testing.T) {
+	t.Setenv("VERSION", "42")
+	root := newRoot()
+	var said bytes.Buffer
+	root.SetErr(&said)
+	root.SetArgs([]string{"build", "--kind", "sam", "--env-args", "-q", "--builder", "unix:///missing.sock", t.TempDir()})
+	if err := root.Execute(); err == nil || said.String() != "samforge: --env-args took from the environment: VERSION=42\n" {
+		t.Errorf("%v, and it says %q", err, said.String())
 	}
 }
 

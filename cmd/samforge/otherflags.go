@@ -3,6 +3,7 @@ package main
 // Unknown flags: what takes the place of the flags of docker buildx, and which command has a flag.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,6 +51,24 @@ func dockerShorthands() map[string]string {
 	return map[string]string{"D": "debug", "c": "cpu-shares", "j": "jobs", "m": "memory"}
 }
 
+// samOnlyFlags are the flags of SAM CLI that no command of samforge has, and what takes their place.
+// Commands that know more of them say so themselves; see registerSAM.
+func samOnlyFlags() map[string]string {
+	return map[string]string{
+		"build-in-source": "an image is built in a builder, from its Dockerfile: leave it out",
+		"beta-features":   "samforge has none: leave it out",
+		"guided":          "samforge asks no questions: samforge init writes a build file, and sam deploy --guided deploys",
+		"use-container":   "images are always built in containers: leave it out",
+		"verbose":         "--progress=plain shows the whole output of each step",
+		"version":         "the version is samforge version",
+	}
+}
+
+// samShorthands are the one-letter forms of those flags.
+func samShorthands() map[string]string {
+	return map[string]string{"u": "use-container", "v": "verbose", "g": "guided"}
+}
+
 // flagError turns an error of the flag parser into one that says what to do instead.
 func flagError(c *cobra.Command, err error) error {
 	text := ""
@@ -57,16 +76,19 @@ func flagError(c *cobra.Command, err error) error {
 	if errors.As(err, &unknown) {
 		text = insteadOf(c, unknown.GetSpecifiedName())
 	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool" {
+		err = fmt.Errorf("--%s is true or false, found %q", invalid.GetFlag().Name, invalid.GetValue())
+	}
 	return &usageError{fmt.Errorf("%w%s (see %s --help)", err, text, c.CommandPath())}
 }
 
 // insteadOf is the end of a sentence about a flag that a command does not have.
 func insteadOf(c *cobra.Command, flag string) string {
-	if long, ok := dockerShorthands()[flag]; ok {
-		flag = long
-	}
-	if instead, ok := dockerFlags()[flag]; ok {
-		return ": " + instead
+	for _, other := range []struct{ shorthands, flags map[string]string }{{dockerShorthands(), dockerFlags()}, {samShorthands(), samOnlyFlags()}} {
+		if instead, ok := other.flags[cmp.Or(other.shorthands[flag], flag)]; ok {
+			return ": " + instead
+		}
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {

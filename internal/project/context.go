@@ -39,7 +39,10 @@ func readContext(opt Options) (Context, error) {
 	}
 	if !IsAddress(opt.Context) {
 		hint := ""
-		if opt.TargetFlag != "" {
+		switch {
+		case opt.Context == "-":
+			hint = "; a build file on standard input is --file -"
+		case opt.TargetFlag != "" && !strings.Contains(opt.Context, "/"):
 			hint = "; a target is " + opt.TargetFlag + " " + opt.Context
 		}
 		return Context{}, fmt.Errorf("the context %s is no folder, and no address of a git repository or an archive%s", opt.Context, hint)
