@@ -43,8 +43,35 @@ download() {
   fi || fail "$1 cannot be downloaded: is there such a version, and is the address reachable from here?"
 }
 
+# programs fails if a program that unpacks or checks the archive is missing.
+programs() {
+  command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
+    fail "neither sha256sum nor shasum is here, and without one the archive cannot be checked: install coreutils or perl"
+  unpack=tar
+  [ "$os" != windows ] || unpack=unzip
+  command -v $unpack >/dev/null || fail "$unpack, which unpacks the archive, is not here: install it"
+}
+
+# choose_folder sets folder, and fails if nothing can be written to it.
+choose_folder() {
+  if [ -z "$folder" ]; then
+    folder=/usr/local/bin
+    if [ ! -w "$folder" ]; then
+      [ -n "${HOME:-}" ] || fail "/usr/local/bin cannot be written, and HOME is not set: say with -d FOLDER where the programs go"
+      folder=$HOME/.local/bin
+    fi
+  fi
+  at=$folder
+  while [ ! -e "$at" ]; do at=$(dirname "$at"); done
+  { [ -d "$at" ] && [ -w "$at" ]; } || fail "$at cannot be written: name another folder with -d FOLDER, or run this as a user who may write there"
+}
+
 sha256() {
   if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+usage() {
+  fail "$1usage: install.sh [-v VERSION] [-d FOLDER] [-u ADDRESS]"
 }
 
 main() {
@@ -54,19 +81,19 @@ main() {
       v) version=$OPTARG ;;
       d) folder=$OPTARG ;;
       u) releases=${OPTARG%/} ;;
-      *) fail "usage: install.sh [-v VERSION] [-d FOLDER] [-u ADDRESS]" ;;
+      *) usage "" ;;
     esac
   done
+  shift $((OPTIND - 1))
+  [ $# -eq 0 ] || usage "$1 is no option (a version is -v $1); "
   platform
+  programs
+  choose_folder
   case $version in
     latest) from=$releases/latest/download ;;
     v*) from=$releases/download/$version ;;
     *) from=$releases/download/v$version ;;
   esac
-  if [ -z "$folder" ]; then
-    folder=/usr/local/bin
-    [ -w "$folder" ] || folder=$HOME/.local/bin
-  fi
 
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
@@ -74,6 +101,7 @@ main() {
   archive=samforge_${os}_$arch.tar.gz
   [ $os != windows ] || archive=samforge_${os}_$arch.zip
   want=$(sed -n "s/  $archive\$//p" "$work/checksums.txt")
+  [ -n "$want" ] || fail "$from/checksums.txt has no $archive: this release has none for $os on $arch, or $releases is no complete mirror. Take another version with -v"
   download "$from/$archive" "$work/$archive"
   got=$(sha256 "$work/$archive")
   [ "$got" = "$want" ] || fail "$from/$archive has the checksum $got, and checksums.txt says $want: try again, and if it stays so, do not use it"
