@@ -23,6 +23,7 @@ var readElsewhere = map[string]string{
 	"internal/builder/options.go":       "HOME",
 	"internal/builder/private_linux.go": "HTTP_PROXY HTTPS_PROXY ALL_PROXY FTP_PROXY NO_PROXY BUILDKIT_STEP_LOG_MAX_SIZE BUILDKIT_STEP_LOG_MAX_SPEED",
 	"internal/doctor/network.go":        "HTTP_PROXY HTTPS_PROXY NO_PROXY",
+	"internal/registry/envconfig.go":    "DOCKER_AUTH_CONFIG",
 	"internal/registry/keychain.go":     "DOCKER_CONFIG",
 	"llbgen/args.go":                    "", // build arguments
 }
