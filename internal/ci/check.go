@@ -3,6 +3,7 @@ package ci
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -64,9 +65,21 @@ func (s *Step) checkFolders(d project.Dockerfile) error {
 		file = filepath.Join(d.Context, "Dockerfile")
 	}
 	if err := project.CheckFile(file); err != nil {
-		return fmt.Errorf("PLUGIN_DOCKERFILE: %w", err)
+		return s.noDockerfile(file, err)
 	}
 	return nil
+}
+
+// noDockerfile says where the Dockerfile was looked for, if no setting names another.
+func (s *Step) noDockerfile(file string, err error) error {
+	if s.dockerfile != "" && s.dockerfile != "Dockerfile" || strings.Contains(err.Error(), "did you mean") {
+		return fmt.Errorf("PLUGIN_DOCKERFILE: %w", err)
+	}
+	folder, absolute := filepath.Abs(filepath.Dir(file))
+	if _, there := os.Stat(file); absolute != nil || !errors.Is(there, fs.ErrNotExist) {
+		return fmt.Errorf("PLUGIN_DOCKERFILE: %w", err)
+	}
+	return fmt.Errorf("PLUGIN_DOCKERFILE: there is no Dockerfile in %s: put one there, or name its path with PLUGIN_DOCKERFILE, and the folder of its files with PLUGIN_CONTEXT", folder)
 }
 
 // pushing reports whether an output pushes an image.
