@@ -73,4 +73,5 @@ type build struct {
 	target llbgen.Target
 	epoch  time.Time
 	images sync.Map // *llbgen.Image by platform, for annotations and attestations
+	sent   sync.Map // the texts of warnings
 }

@@ -71,11 +71,15 @@ func (b *build) warn(ctx context.Context, warnings []*source.Diagnostic) error {
 	return b.plan.Violation(warnings)
 }
 
-// send sends warnings to the client, with their lines of the files, or else of the build file.
+// send sends warnings to the client, with their lines of the files, or else of the build file. What
+// it has sent for one platform it does not send for the next.
 func (b *build) send(ctx context.Context, warnings []*source.Diagnostic, files ...*pb.SourceInfo) {
 	caps := b.BuildOpts().Caps
 	passedOn := caps.Supports(gwpb.CapGatewayWarnings) == nil
 	for _, w := range warnings {
+		if _, done := b.sent.LoadOrStore(w.Error(), true); done {
+			continue
+		}
 		text, opts := warning(w)
 		if i := slices.IndexFunc(files, func(file *pb.SourceInfo) bool { return file.Filename == w.Filename }); i >= 0 {
 			opts.SourceInfo = files[i]

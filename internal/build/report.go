@@ -161,6 +161,9 @@ func explain(err error, t project.Target, result builder.Result) error {
 	if sentence := result.Builder.ExplainOwners(err.Error() + "\n" + result.Log); sentence != "" {
 		return fmt.Errorf("%s: %w", sentence, err)
 	}
+	if sentence := result.Builder.ExplainStore(err.Error()); sentence != "" {
+		return fmt.Errorf("%s: %w", sentence, err)
+	}
 	if mistakes := (source.Diagnostics)(nil); errors.As(err, &mistakes) {
 		return err // of the guard
 	}

@@ -152,6 +152,18 @@ func upgrade(ctx context.Context, api *dockerclient.Client, path, proto string, 
 	return conn, err
 }
 
+// OlderStore reports whether the builder is a Docker engine with the image store that Docker had before
+// containerd's: an image gets a different digest there, and has one platform.
+func (b *Builder) OlderStore() bool { return b != nil && b.otherDigest }
+
+// ExplainStore returns a sentence about a failure that comes from the older store, or "".
+func (b *Builder) ExplainStore(text string) string {
+	if !b.OlderStore() || !strings.Contains(text, "exporting multiple references") {
+		return ""
+	}
+	return "the Docker engine has Docker's older image store, where an image has one platform: name one with --platform, enable its containerd image store (Docker 24 and newer), or name a buildkitd with --builder"
+}
+
 // hasContainerdStore reports whether an engine keeps its images in containerd, as engines do by
 // default since Docker 29. The older store has no MergeOp and compresses layers again when it
 // pushes them, so an image gets a different digest than from any other BuildKit.

@@ -186,3 +186,16 @@ func writeFile(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestOlderStoreHasOnePlatform(t *testing.T) {
+	t.Parallel()
+	const refused = "failed to solve: exporting multiple references to image store is currently unsupported"
+	if got := (&Builder{Kind: Docker, otherDigest: true}).ExplainStore(refused); !strings.Contains(got, "name one with --platform") {
+		t.Errorf("got %q", got)
+	}
+	for _, b := range []*Builder{nil, {Kind: Remote}} {
+		if got := b.ExplainStore(refused); got != "" {
+			t.Errorf("got %q", got)
+		}
+	}
+}

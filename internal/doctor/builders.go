@@ -17,7 +17,9 @@ func (m Machine) builders(ctx context.Context, survey *builder.Survey, err error
 			{"anywhere", "samforge build --builder unix:///run/buildkit/buildkitd.sock, or unset BUILDKIT_HOST so that samforge looks for one"},
 		}}}
 	}
-	if b := survey.Builder; b != nil {
+	if b := survey.Builder; b != nil && b.OlderStore() {
+		return []Finding{olderStore(fmt.Sprintf("%s%s would build", b, versionOf(b)))}
+	} else if b != nil {
 		return []Finding{ok(check, fmt.Sprintf("%s%s would build, so this machine needs no user namespaces", b, versionOf(b)))}
 	}
 	private := survey.Private
@@ -40,6 +42,14 @@ func (m Machine) builders(ctx context.Context, survey *builder.Survey, err error
 		}})
 	}
 	return append(findings, ok("runc", fmt.Sprintf("%s (%s)", private.Runc, m.Version(ctx, private.Runc))))
+}
+
+// olderStore warns of a Docker engine that keeps images in the store from before containerd's.
+func olderStore(would string) Finding {
+	return Finding{"builder", Warning, would + ": it has Docker's older image store, which gives images a different digest than every other builder, unpacks their bases, and builds one platform at a time", []Remedy{
+		{"host", "Docker 24 or newer with {\"features\": {\"containerd-snapshotter\": true}} in /etc/docker/daemon.json, and a restart of Docker"},
+		{"anywhere", "--builder ADDRESS or BUILDKIT_HOST=ADDRESS of a buildkitd"},
+	}}
 }
 
 func versionOf(b *builder.Builder) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -180,18 +181,19 @@ func TestAuthorities(t *testing.T) {
 		files, variables map[string]string
 		want             []string
 	}{
-		"the system's":           {map[string]string{bundle: pem + pem}, nil, []string{"ok certificate authorities: " + bundle + " has 2"}},
-		"none":                   {nil, nil, []string{"problem certificate authorities", "ca-certificates", "SSL_CERT_FILE"}},
-		"your own":               {map[string]string{"/ca.pem": pem}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"ok", "has 1, which replace"}},
-		"your own is missing":    {map[string]string{bundle: pem}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"problem", "SSL_CERT_FILE cannot be read"}},
-		"your own is no PEM":     {map[string]string{"/ca.pem": "DER"}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"problem", "/ca.pem has no certificate in PEM form"}},
-		"a folder of your own":   {nil, map[string]string{"SSL_CERT_DIR": "/certs"}, []string{"ok", "SSL_CERT_DIR=/certs"}},
-		"an empty system bundle": {map[string]string{bundle: ""}, nil, []string{"problem"}},
-		"Harness's":              {map[string]string{bundle: pem, "/ca.pem": pem}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{bundle + " has 1", "ok certificate authorities: HARNESS_CA_PATH=/ca.pem has 1"}},
-		"Harness's is missing":   {map[string]string{bundle: pem}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"problem certificate authorities: HARNESS_CA_PATH cannot be read", "docker run> --volume /ca.pem:/ca.pem:ro --env HARNESS_CA_PATH=/ca.pem"}},
-		"Harness's is no PEM":    {map[string]string{bundle: pem, "/ca.pem": "DER"}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"problem certificate authorities: HARNESS_CA_PATH=/ca.pem has no certificate in PEM form"}},
-		"one is expired":         {map[string]string{bundle: pem, "/ca.pem": pem + old}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"warning", "the certificate of CN=company expired on 2021-01-01"}},
-		"one is not valid yet":   {map[string]string{"/ca.pem": next}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"warning", "is valid from 2027-01-01 only: is the clock right?"}},
+		"the system's":             {map[string]string{bundle: pem + pem}, nil, []string{"ok certificate authorities: " + bundle + " has 2"}},
+		"none":                     {nil, nil, []string{"problem certificate authorities", "ca-certificates", "SSL_CERT_FILE"}},
+		"your own":                 {map[string]string{"/ca.pem": pem}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"ok", "has 1, which replace"}},
+		"your own is missing":      {map[string]string{bundle: pem}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"problem", "SSL_CERT_FILE cannot be read"}},
+		"your own is no PEM":       {map[string]string{"/ca.pem": "DER"}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"problem", "/ca.pem has no certificate in PEM form"}},
+		"a folder of your own":     {nil, map[string]string{"SSL_CERT_DIR": "/certs"}, []string{"ok", "SSL_CERT_DIR=/certs"}},
+		"an empty system bundle":   {map[string]string{bundle: ""}, nil, []string{"problem"}},
+		"Harness's":                {map[string]string{bundle: pem, "/ca.pem": pem}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{bundle + " has 1", "ok certificate authorities: HARNESS_CA_PATH=/ca.pem has 1"}},
+		"Harness's is missing":     {map[string]string{bundle: pem}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"problem certificate authorities: HARNESS_CA_PATH cannot be read", "docker run> --volume /ca.pem:/ca.pem:ro --env HARNESS_CA_PATH=/ca.pem"}},
+		"Harness's is no PEM":      {map[string]string{bundle: pem, "/ca.pem": "DER"}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"problem certificate authorities: HARNESS_CA_PATH=/ca.pem has no certificate in PEM form"}},
+		"one is expired":           {map[string]string{bundle: pem, "/ca.pem": pem + old}, map[string]string{"HARNESS_CA_PATH": "/ca.pem"}, []string{"warning", "the certificate of CN=company expired on 2021-01-01", "anywhere> put a certificate of that authority that is valid now into /ca.pem"}},
+		"a public root is expired": {map[string]string{"/ca.pem": strings.Repeat(pem, publicBundle) + old}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"ok certificate authorities: SSL_CERT_FILE=/ca.pem has 51", "; 1 of them not valid today"}},
+		"one is not valid yet":     {map[string]string{"/ca.pem": next}, map[string]string{"SSL_CERT_FILE": "/ca.pem"}, []string{"warning", "is valid from 2027-01-01 only: is the clock right?"}},
 	} {
 		wantAll(t, name, lines(machine(tc.files, tc.variables).network()...), tc.want...)
 	}
@@ -226,6 +228,18 @@ func TestRegistries(t *testing.T) {
 		"an image not to be pushed": {"r.example.com/app:1", registries{user: "ci", push: refused}, []string{"problem", "cannot be pushed: refused"}},
 	} {
 		wantAll(t, name, lines(checkRegistry(t.Context(), tc.client, tc.target, "")...), tc.want...)
+	}
+}
+
+// Nobody can log in to a host that is not there.
+func TestRegistryThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("log in to r.example.com: %w", &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "r.example.com"}})
+	if got := remediesFor(err, "r.example.com"); len(got) != 1 || !strings.Contains(got[0].Lines, "check the name r.example.com") {
+		t.Errorf("got %v", got)
+	}
+	if got := remediesFor(errors.New("denied"), "r.example.com"); !strings.Contains(got[0].Lines, "docker login r.example.com") {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -264,6 +278,11 @@ func TestBuilders(t *testing.T) {
 	} {
 		wantAll(t, name, lines(machine(nil, nil).builders(t.Context(), tc.survey, tc.err)...), tc.want...)
 	}
+}
+
+func TestOlderStore(t *testing.T) {
+	t.Parallel()
+	wantAll(t, "Docker 20.10", lines(olderStore("docker engine would build")), "warning builder: docker engine would build: it has Docker's older image store", "different digest", "containerd-snapshotter", "--builder ADDRESS")
 }
 
 func TestOnlyProblemsAreInTheWay(t *testing.T) {

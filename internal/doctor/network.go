@@ -85,6 +85,10 @@ func (m Machine) authorities() Finding {
 	return Finding{check, Problem, "this machine trusts no certificate authority, so no registry can be reached over TLS", trust("SSL_CERT_FILE", "/etc/ssl/certs/company.pem")}
 }
 
+// publicBundle is how many certificates a file has at least that is a system's bundle of public roots.
+// One of them that has expired stands in nobody's way: the distribution replaces it.
+const publicBundle = 50
+
 // bundle checks the file with certificates of authorities that a variable names.
 func (m Machine) bundle(variable, file, does string) Finding {
 	const check = "certificate authorities"
@@ -95,16 +99,26 @@ func (m Machine) bundle(variable, file, does string) Finding {
 	case len(found) == 0:
 		return Finding{check, Problem, variable + "=" + file + " has no certificate in PEM form", trust(variable, file)}
 	}
+	var invalid []string
 	for _, authority := range found {
 		of := authority.Subject.String()
 		switch now := m.Now(); {
 		case now.After(authority.NotAfter):
-			return Finding{check, Warning, fmt.Sprintf("%s=%s: the certificate of %s expired on %s, and what it has signed is not trusted", variable, file, of, authority.NotAfter.Format(time.DateOnly)), trust(variable, file)}
+			invalid = append(invalid, fmt.Sprintf("the certificate of %s expired on %s, and what it has signed is not trusted", of, authority.NotAfter.Format(time.DateOnly)))
 		case now.Before(authority.NotBefore):
-			return Finding{check, Warning, fmt.Sprintf("%s=%s: the certificate of %s is valid from %s only: is the clock right?", variable, file, of, authority.NotBefore.Format(time.DateOnly)), trust(variable, file)}
+			invalid = append(invalid, fmt.Sprintf("the certificate of %s is valid from %s only: is the clock right?", of, authority.NotBefore.Format(time.DateOnly)))
 		}
 	}
-	return ok(check, fmt.Sprintf("%s=%s has %d, %s", variable, file, len(found), does))
+	if len(invalid) > 0 && (len(found) < publicBundle || len(invalid) == len(found)) {
+		return Finding{check, Warning, fmt.Sprintf("%s=%s: %s", variable, file, invalid[0]), []Remedy{
+			{"anywhere", "put a certificate of that authority that is valid now into " + file},
+		}}
+	}
+	detail := fmt.Sprintf("%s=%s has %d, %s", variable, file, len(found), does)
+	if len(invalid) > 0 {
+		detail += fmt.Sprintf("; %d of them not valid today", len(invalid))
+	}
+	return ok(check, detail)
 }
 
 func trust(variable, file string) []Remedy {

@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/samforge/samforge/internal/registry"
@@ -29,7 +31,7 @@ func checkRegistry(ctx context.Context, client Registry, target, mountFrom strin
 	}
 	user, err := client.Login(ctx, target)
 	if err != nil {
-		return []Finding{{check, Problem, err.Error(), loginRemedies(host)}}
+		return []Finding{{check, Problem, err.Error(), remediesFor(err, host)}}
 	}
 	login := ok(check, "it accepts the credentials of "+user)
 	if user == "" {
@@ -40,12 +42,24 @@ func checkRegistry(ctx context.Context, client Registry, target, mountFrom strin
 	}
 	push := ok(check, "images can be pushed")
 	if err := client.MayPush(ctx, target); err != nil {
-		push = Finding{check, Problem, "images cannot be pushed: " + err.Error(), loginRemedies(host)}
+		push = Finding{check, Problem, "images cannot be pushed: " + err.Error(), remediesFor(err, host)}
 	}
 	if push.Level == OK && mountFrom != "" {
 		return []Finding{login, push, checkMounts(ctx, client, mountFrom, target)}
 	}
 	return []Finding{login, push}
+}
+
+// remediesFor returns what mends the error of a registry. A login does not if nothing answers.
+func remediesFor(err error, host string) []Remedy {
+	var dns *net.DNSError
+	var dial *net.OpError
+	if !errors.As(err, &dns) && !errors.As(err, &dial) {
+		return loginRemedies(host)
+	}
+	return []Remedy{
+		{"anywhere", "check the name " + host + ", that it runs, and that this machine reaches it: a name server that knows it, a firewall, HTTPS_PROXY where only a proxy gets out"},
+	}
 }
 
 // checkMounts checks whether the layers of a base image are mounted in the repository of an image.
