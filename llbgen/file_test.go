@@ -321,7 +321,7 @@ samforge.yaml:3:11: runtimes: missing: list at least one base image here, or nam
 		{
 			name: "the repository is a URL",
 			file: strings.Replace(buildFile, "repo: ", "repo: https://", 1),
-			want: `samforge.yaml:5:7: repo: "https://registry.example.com/ci/aws-sam-plugin" is not a repository: invalid reference format
+			want: `samforge.yaml:5:7: repo: "https://registry.example.com/ci/aws-sam-plugin" is not a repository: leave https:// out, as in registry.example.com/ci/aws-sam-plugin
    5 | repo: https://registry.example.com/ci/aws-sam-plugin
              ^`,
 		},

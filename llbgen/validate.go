@@ -30,7 +30,9 @@ func (p *Plan) validate() {
 	p.validatePlugin()
 	p.validateDownloads()
 	if f.Repo != "" {
-		if named, err := reference.ParseNormalizedNamed(f.Repo); err != nil {
+		if scheme, rest, ok := strings.Cut(f.Repo, "://"); ok {
+			doc.Errorf("repo", "%q is not a repository: leave %s:// out, as in %s", f.Repo, scheme, rest)
+		} else if named, err := reference.ParseNormalizedNamed(f.Repo); err != nil {
 			doc.Errorf("repo", "%q is not a repository: %v", f.Repo, err)
 		} else if !reference.IsNameOnly(named) {
 			doc.Errorf("repo", "%q has a tag or a digest: name the repository alone, samforge makes the tags", f.Repo)

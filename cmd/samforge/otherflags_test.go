@@ -97,6 +97,7 @@ func TestUnknownFlags(t *testing.T) {
 		"build java21 -":                     `one build context at most, found ["java21" "-"]; targets are --target java21 (`,
 		"outdated java21 python3.12":         `one build context at most, found ["java21" "python3.12"] (`,
 		"plan --kind sam --repo Foo":         `--repo: "Foo" is not a repository`,
+		"plan --kind sam --repo http://x/y":  `--repo: "http://x/y" is not a repository: leave http:// out, as in x/y`,
 		"plan --kind nothing":                `--kind: `,
 		"build -f missing/sub/samforge.yaml": "open missing/sub/samforge.yaml",
 	} {
@@ -121,6 +122,7 @@ func TestMissingBuildFile(t *testing.T) {
 		{"unrelated.yaml", "plan", "there is no samforge.yaml in this folder: samforge init writes one; without one"},
 		{"samforge.yml", "plan", "there is no samforge.yaml in this folder: name samforge.yml with --file; without one"},
 		{"samforge.yaml", "plan -f samforge.ymal", `open samforge.ymal: no such file or directory: did you mean "samforge.yaml"?`},
+		{"samforge.yaml", "plan -f other.yaml", "open other.yaml: no such file or directory: the build file in this folder is samforge.yaml"},
 	} {
 		t.Chdir(dir)
 		if err := os.WriteFile(test.file, nil, 0o600); err != nil {

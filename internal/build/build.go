@@ -130,7 +130,7 @@ func prepare(p *project.Project, opt Options) (*request, []project.Target, error
 	}
 	r.warn()
 	if r.display, err = builder.NewDisplay(opt.Stderr, opt.Progress); err != nil {
-		return nil, nil, fmt.Errorf("--progress: %w", err)
+		return nil, nil, err
 	}
 	// With --load the builder may be the engine itself, which needs no docker command.
 	_, err = r.jobs(targets, opt.Load)
@@ -333,6 +333,9 @@ func warnEmpty(opt Options) {
 // never end.
 func checkKeys(configs []sshprovider.AgentConfig) error {
 	for _, config := range configs {
+		if len(config.Paths) == 0 && os.Getenv("SSH_AUTH_SOCK") == "" {
+			return fmt.Errorf("no SSH agent runs here, as $SSH_AUTH_SOCK is empty: start one, or name a key, as in %s=KEY", config.ID)
+		}
 		for _, path := range config.Paths {
 			if path == "" {
 				continue // $SSH_AUTH_SOCK

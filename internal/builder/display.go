@@ -2,8 +2,10 @@ package builder
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,8 +55,12 @@ type shown struct {
 // quiet. auto takes the mode from BUILDKIT_PROGRESS, else tty on a terminal and plain elsewhere.
 // quiet shows nothing at all.
 func NewDisplay(out io.Writer, mode string) (*Display, error) {
+	name := "--progress"
 	if env := os.Getenv("BUILDKIT_PROGRESS"); env != "" && (mode == "" || mode == string(progressui.AutoMode)) {
-		mode = env
+		name, mode = "BUILDKIT_PROGRESS", env
+	}
+	if mode != "" && !slices.Contains(ProgressModes(), mode) {
+		return nil, fmt.Errorf("%s: %q is not a type of progress output: use %s", name, mode, strings.Join(ProgressModes(), ", "))
 	}
 	ui, err := progressui.NewDisplay(printer.Raw(out), progressui.DisplayMode(mode))
 	if err != nil {
@@ -62,6 +68,9 @@ func NewDisplay(out io.Writer, mode string) (*Display, error) {
 	}
 	return &Display{ui: ui, mode: progressui.DisplayMode(mode), out: out}, nil
 }
+
+// ProgressModes are the modes of a display.
+func ProgressModes() []string { return []string{"auto", "tty", "plain", "rawjson", "quiet"} }
 
 func quiet() *Display {
 	d, _ := NewDisplay(io.Discard, string(progressui.QuietMode)) // cannot fail

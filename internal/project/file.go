@@ -92,10 +92,21 @@ func readBuildFile(ctx context.Context, opt Options) (f File, err error) {
 		f.Name, f.Path = filepath.Base(opt.File), opt.File
 		f.LockPath = filepath.Join(filepath.Dir(opt.File), llbgen.LockFilename(f.Name))
 		if f.Data, err = userfile.ReadAny(ctx, opt.File, llbgen.MaxFileSize); errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w%s", err, nearestIn(filepath.Dir(opt.File), f.Name))
+			err = fmt.Errorf("%w%s", err, cmp.Or(nearestIn(filepath.Dir(opt.File), f.Name), buildFileIn(filepath.Dir(opt.File))))
 		}
 		return f, err
 	}
+}
+
+// buildFileIn is the end of a sentence about the build file of a folder that has one of the usual
+// names, or "".
+func buildFileIn(folder string) string {
+	for _, name := range append([]string{llbgen.Filename}, TemplateNames()...) {
+		if info, err := os.Stat(filepath.Join(folder, name)); err == nil && info.Mode().IsRegular() {
+			return ": the build file in this folder is " + name
+		}
+	}
+	return ""
 }
 
 // parseLock parses the lock file. It returns nil if there is none.

@@ -154,6 +154,9 @@ func nameFlags(err error, flags map[string]string) error {
 
 // CheckReference returns an error unless ref is an image reference in lower case.
 func CheckReference(ref string) error {
+	if scheme, rest, ok := strings.Cut(ref, "://"); ok {
+		return fmt.Errorf("%s is not an image reference: leave %s:// out, as in %s", ref, scheme, rest)
+	}
 	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
 		return fmt.Errorf("%s is not an image reference: %w", ref, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/samforge/samforge/internal/inputs"
 	"github.com/samforge/samforge/internal/lambda"
 	"github.com/samforge/samforge/internal/placeholder"
+	"github.com/samforge/samforge/internal/suggest"
 	"github.com/samforge/samforge/llbgen"
 	"github.com/samforge/samforge/npm"
 	"github.com/samforge/samforge/source"
@@ -179,19 +180,32 @@ func (t Target) Expand(flag string, values []string) ([]string, error) {
 	return expanded, nil
 }
 
-// ParsePlatforms reads --platform.
+// ParsePlatforms reads --platform. It refuses what no builder can build for.
 func ParsePlatforms(values []string) ([]ocispecs.Platform, error) {
 	var asked []ocispecs.Platform
 	for _, value := range values {
 		for name := range strings.SplitSeq(value, ",") {
-			platform, err := platforms.Parse(strings.TrimSpace(name))
-			if err != nil {
-				return nil, fmt.Errorf("--platform %s: %w", name, err)
+			name = strings.TrimSpace(name)
+			platform, err := platforms.Parse(name)
+			if err != nil || !slices.Contains(architectures(), platform.Architecture) {
+				near := ""
+				if n := suggest.Nearest(name, commonPlatforms()); n != "" {
+					near = ": did you mean " + n + "?"
+				}
+				return nil, fmt.Errorf("--platform %q is not a platform%s (images are built for %s)", name, near, strings.Join(commonPlatforms(), " and "))
 			}
 			asked = append(asked, platform)
 		}
 	}
 	return asked, nil
+}
+
+// commonPlatforms are those that SAM images and Lambda have.
+func commonPlatforms() []string { return []string{"linux/amd64", "linux/arm64"} }
+
+// architectures are those of GOARCH that BuildKit builds for.
+func architectures() []string {
+	return []string{"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
 }
 
 // buildTime returns the time for {{.Timestamp}} in a tag: SOURCE_DATE_EPOCH, or now.

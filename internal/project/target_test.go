@@ -63,6 +63,19 @@ func TestTargetsAreBuiltInTheOrderOfTheFile(t *testing.T) {
 	}
 }
 
+func TestMistakesInPlatformsAndTags(t *testing.T) {
+	t.Parallel()
+	for want, opt := range map[string]Options{
+		`--platform "linux/amd46" is not a platform: did you mean linux/amd64? (images are built for linux/amd64 and linux/arm64)`: {Platforms: []string{"linux/amd46"}},
+		`--platform "foo" is not a platform (images`:                                   {Platforms: []string{"linux/amd64,foo"}},
+		`--tag http://x/y:z is not an image reference: leave http:// out, as in x/y:z`: {Tags: []string{"http://x/y:z"}},
+	} {
+		if _, err := loadMatrix(opt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	const node = "registry.example.com/ci/sam:1.1.2-nodejs22.x-1.144.0"

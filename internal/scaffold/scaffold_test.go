@@ -120,7 +120,7 @@ func TestMistakesNameTheFlag(t *testing.T) {
 		{
 			"one answer is missing, another is wrong",
 			func(a *scaffold.Answers) { a.Plugin, a.Repo = "", "https://registry.example.com" },
-			"missing: --plugin\n" + `--repo: "https://registry.example.com" is not a repository: invalid reference format`,
+			"missing: --plugin\n" + `--repo: "https://registry.example.com" is not a repository: leave https:// out, as in registry.example.com`,
 		},
 		{"the kind is unknown", func(a *scaffold.Answers) { a.Kind = "lambda" }, `--kind: unknown kind "lambda"; the kinds are: sam, serverless`},
 		{
