@@ -94,8 +94,8 @@ func (p *Plan) normalizeMirrors() {
 	}
 }
 
-// mirrorProblem says what is wrong with a mirror, or "".
-func mirrorProblem(from, to string) string {
+// MirrorProblem says what is wrong with a mirror, or "".
+func MirrorProblem(from, to string) string {
 	host, _, _ := strings.Cut(from, "/")
 	switch {
 	case credentials.In(from) || credentials.In(to):

@@ -39,7 +39,7 @@ func (p *Plan) validate() {
 		}
 	}
 	for _, from := range slices.Sorted(maps.Keys(f.Mirrors)) {
-		if problem := mirrorProblem(from, f.Mirrors[from]); problem != "" {
+		if problem := MirrorProblem(from, f.Mirrors[from]); problem != "" {
 			doc.Errorf(source.Join("mirrors", from), "%s", problem)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/samforge/samforge/internal/userfile"
 	"github.com/samforge/samforge/llbgen"
@@ -20,6 +21,9 @@ import (
 // samforge's folder of the user's configuration. It is a file, and not a set of variables, because a
 // file can be reviewed, and a misspelt key is found.
 const defaultsName = "samforge.defaults.yaml"
+
+// misnamedDefaults is a name that somebody may give to that file, and that is refused.
+const misnamedDefaults = "samforge.defaults.yml"
 
 // defaultValues are the flags that have defaults. A flag that the command does not have is passed over.
 type defaultValues struct {
@@ -140,7 +144,7 @@ func defaultsFiles(folder string) (found []defaultsFile) {
 	}
 	if own, err := os.UserConfigDir(); err == nil {
 		path := filepath.Join(own, "samforge", "defaults.yaml")
-		if _, err := os.Stat(path); err == nil {
+		if _, err := os.Lstat(path); err == nil {
 			found = append(found, defaultsFile{path, true})
 		}
 	}
@@ -153,13 +157,16 @@ func repositoryDefaults(folder string) string {
 		return err == nil
 	}
 	first := folder
-	for !exists(defaultsName) && !exists(".git") && filepath.Dir(folder) != folder {
+	for !exists(defaultsName) && !exists(misnamedDefaults) && !exists(".git") && filepath.Dir(folder) != folder {
 		folder = filepath.Dir(folder)
 	}
 	if !exists(".git") && folder != first && !insideRepository(folder) {
 		return "" // what is above a folder that is no repository belongs to others
 	}
 	if !exists(defaultsName) {
+		if exists(misnamedDefaults) {
+			return filepath.Join(folder, misnamedDefaults)
+		}
 		return ""
 	}
 	return filepath.Join(folder, defaultsName)
@@ -177,19 +184,71 @@ func insideRepository(folder string) bool {
 
 // readDefaults reads a file with defaults. Mistakes name their places.
 func readDefaults(path string, user bool) (values defaultValues, err error) {
+	if filepath.Base(path) == misnamedDefaults {
+		return values, fmt.Errorf("%s: samforge reads %s only: rename the file", path, defaultsName)
+	}
 	data, err := userfile.Read(path, llbgen.MaxFileSize)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, missing := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
 		return values, nil // it was removed meanwhile
 	}
 	if err != nil {
 		return values, err
 	}
+	if err := checkDefaults(source.New(path, data, source.Syntax{}), user); err != nil {
+		return values, err
+	}
 	doc := source.New(path, data, source.Syntax{})
 	doc.Decode(&values)
-	for _, key := range ofUser() {
-		if !user && doc.Given(key) {
-			doc.Errorf(key, "a repository must not choose this, because its author may be a stranger: put it into samforge/defaults.yaml in your own configuration")
+	return values, doc.Err()
+}
+
+// checkDefaults refuses keys that the file must not have, and values that the flag would refuse
+// without their place in the file.
+func checkDefaults(doc *source.Document, user bool) error {
+	root, ok := doc.Root()
+	if !ok || root.Node.Kind != yaml.MappingNode {
+		return nil // the decoder says what is wrong
+	}
+	known := defaultKeys(user)
+	for key, value := range root.Entries() {
+		switch name := key.Node.Value; {
+		case !user && slices.Contains(ofUser(), name):
+			value.Errorf("a repository must not choose this, because its author may be a stranger: put it into samforge/defaults.yaml in your own configuration")
+		case !slices.Contains(known, name):
+			root.UnknownKey(key, known)
+		case value.Node.Tag == "!!null":
+			value.Errorf("it has no value: give one, or leave the key out")
+		case value.Node.Kind == yaml.ScalarNode && slices.Contains(listDefaults(), name):
+			value.Errorf("expected a list, found %q: write [%s]", value.Node.Value, value.Node.Value)
+		case value.Node.Kind == yaml.ScalarNode:
+			checkDefault(name, value)
+		case value.Node.Kind == yaml.SequenceNode && slices.Contains(listDefaults(), name):
+			for item := range value.Items() {
+				checkDefault(name, item)
+			}
 		}
 	}
-	return values, doc.Err()
+	return doc.Err()
+}
+
+func checkDefault(name string, value source.Value) {
+	if problem := flagProblem(name, value.Node.Value); problem != "" && value.Node.Kind == yaml.ScalarNode {
+		value.Errorf("%s", problem)
+	}
+}
+
+// listDefaults are the keys whose values are lists.
+func listDefaults() []string {
+	return []string{"annotation", "builder", "cache-from", "cache-to", "label", "mirror", "platform"}
+}
+
+// defaultKeys returns the keys that a file with defaults may have.
+func defaultKeys(user bool) (names []string) {
+	for name := range (defaultValues{}).flags() {
+		if user || !slices.Contains(ofUser(), name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -58,6 +58,11 @@ func TestMistakesInDefaults(t *testing.T) {
 		"a value that the flag refuses":         {"fail-on: [a]\n", "", "samforge.defaults.yaml:1:10: fail-on: expected a string, found a list"},
 		"a builder that a repository chooses":   {"builder: [tcp://builder.example.com:1234]\n", "", "samforge.defaults.yaml:1:10: builder: a repository must not choose this"},
 		"a cache that a repository chooses":     {"cache-to: ['type=local,dest=/tmp']\n", "", "samforge.defaults.yaml:1:11: cache-to: a repository must not choose this"},
+		"a string for a list":                   {"platform: linux/amd64\n", "", `samforge.defaults.yaml:1:11: platform: expected a list, found "linux/amd64": write [linux/amd64]`},
+		"a key without a value":                 {"platform:\n", "", "platform: it has no value"},
+		"a mirror that is no registry":          {"mirror: [a=b]\n", "", `samforge.defaults.yaml:1:10: mirror[0]: "a" does not begin with a registry`},
+		"a label without a value":               {"label: [x, 5]\n", "", `samforge.defaults.yaml:1:9: label[0]: "x": expected KEY=VALUE`},
+		"an SBOM that is neither":               {"sbom: maybe\n", "", `samforge.defaults.yaml:1:7: sbom: "maybe": use true, false, or attributes`},
 		"an unknown key in the user's defaults": {"", "pushh: true\n", "defaults.yaml:1:1: unknown key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,6 +106,41 @@ func TestFlagsOfTemplates(t *testing.T) {
 			if want := flag + " is for a SAM template, and samforge.yaml is none"; codeOf(err) != exitInput || !strings.Contains(err.Error(), want) {
 				t.Errorf("samforge %s %s: %v", verb, flag, err)
 			}
+		}
+	}
+}
+
+// A file that was meant to have defaults is not passed over.
+func TestDefaultsThatCannotBeRead(t *testing.T) {
+	file := defaultsIn(t, "", "")
+	repository := filepath.Dir(filepath.Dir(file))
+	link := filepath.Join(repository, defaultsName)
+	if err := os.MkdirAll(filepath.Join(repository, ".git"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere.yaml", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := execute("check", "-f", file); codeOf(err) != exitInput || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("of a link that leads nowhere: %v", err)
+	}
+	if err := os.Rename(link, filepath.Join(repository, misnamedDefaults)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := execute("check", "-f", file); codeOf(err) != exitInput || !strings.Contains(err.Error(), "rename the file") {
+		t.Errorf("of another name: %v", err)
+	}
+}
+
+func TestMistakesInValuesNameTheFlag(t *testing.T) {
+	for flag, want := range map[string]string{
+		"--provenance=foo":    `--provenance: "foo": use true, false, or attributes such as mode=max`,
+		"--sbom=maybe":        `--sbom: "maybe": use true, false, or attributes such as generator=IMAGE`,
+		"--mirror=docker.io=": `--mirror: "" cannot replace "docker.io"`,
+		"--label=x":           `--label: "x": expected KEY=VALUE`,
+	} {
+		if _, err := execute("build", "--kind", "sam", flag, t.TempDir()); codeOf(err) != exitInput || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", flag, err)
 		}
 	}
 }

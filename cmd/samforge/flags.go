@@ -303,6 +303,9 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 			o.RecipeFlags = append(o.RecipeFlags, name)
 		}
 	}
+	if err = f.checkValues(); err != nil {
+		return o, err
+	}
 	mirrors, err := pairs("--mirror", f.mirrors)
 	if err != nil {
 		return o, err
