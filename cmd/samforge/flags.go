@@ -34,8 +34,9 @@ type buildFlags struct {
 	kind, repo, provenance string
 	sbom, verify           string
 	envArgs, quiet, locked bool
-	mayProve               bool // --verify=event
-	said, told             bool // what defaults were taken, and what variables
+	mayProve               bool    // --verify=event
+	said, told             bool    // what defaults were taken, and what variables
+	certificates           *string // the flag for certificates of the command line
 	config                 configFlags
 	sections               []string             // of the configuration of SAM CLI, beside that of build
 	sam                    samconfig.Parameters // what it says
@@ -246,7 +247,11 @@ func (f *buildFlags) configured(c *cobra.Command, args []string) (project.Option
 	if err := f.configureBuild(c, args); err != nil {
 		return project.Options{}, err
 	}
+	certificates := f.tlsFlag(c)
 	if err := f.applyDefaults(c, strings.Join(args, "")); err != nil {
+		return project.Options{}, err
+	}
+	if err := f.checkTLS(certificates); err != nil {
 		return project.Options{}, err
 	}
 	return f.options(c, args)
@@ -371,28 +376,4 @@ func (f *buildFlags) flagsOfArgs() map[string]string {
 		}
 	}
 	return flags
-}
-
-func pairs(flag string, values []string) (map[string]string, error) {
-	out := make(map[string]string, len(values))
-	for _, v := range values {
-		key, value, ok := strings.Cut(v, "=")
-		if !ok || key == "" {
-			return nil, fmt.Errorf("%s %q: expected two parts with = between them", flag, v)
-		}
-		out[key] = value
-	}
-	return out, nil
-}
-
-// attest turns --sbom and --provenance into --attest, as buildx does.
-func attest(kind, value string) []string {
-	switch value {
-	case "", "false":
-		return nil
-	case "true":
-		return []string{"type=" + kind}
-	default:
-		return []string{"type=" + kind + "," + value}
-	}
 }
