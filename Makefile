@@ -135,11 +135,12 @@ extras: ## bin/extras: the manual pages and completions of a release
 	for shell in bash zsh fish powershell; do \
 	  $(GO) run -tags manpages ./cmd/samforge completion $$shell >bin/extras/completions/samforge.$$shell || exit 1; done
 
-# A commit without a tag makes a snapshot. goreleaser knows no commit where git has no remote, so it
+# A commit without a tag makes a snapshot. One program after the other: an archive has them in the order
+# in which they were ready. goreleaser knows no commit where git has no remote, so it
 # has one.
 release: bin/goreleaser bin/cyclonedx-gomod bin/cosign ## dist: archives, packages, checksums, SBOMs; signed with COSIGN_KEY; uploaded with PUBLISH=yes
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/samforge/samforge.git \
-	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --clean --parallelism 2 $(if $(CONFIG),--config $(CONFIG)) \
+	PATH="$(CURDIR)/bin:$$PATH" bin/goreleaser release --clean --parallelism 1 $(if $(CONFIG),--config $(CONFIG)) \
 	  $(if $(shell git describe --tags --exact-match 2>/dev/null),,--snapshot) \
 	  $(if $(COSIGN_KEY),,--skip=sign) $(if $(PUBLISH),,--skip=publish)
 

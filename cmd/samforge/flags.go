@@ -271,6 +271,11 @@ func (f *buildFlags) options(c *cobra.Command, args []string) (project.Options, 
 	return o, nil
 }
 
+// changed returns the flags among these that were given.
+func changed(c *cobra.Command, names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return !c.Flags().Changed(name) })
+}
+
 func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, error) {
 	o := f.input
 	o.Stdin = c.InOrStdin()
@@ -298,15 +303,10 @@ func (f *buildFlags) parse(c *cobra.Command, args []string) (project.Options, er
 	o.Flags = f.flagsOfArgs()
 	o.BuildMode = os.Getenv(project.BuildModeArg)
 	o.Repo = f.repo
-	for _, name := range []string{"exclude", "parameter-overrides", "region", "base-dir"} {
-		if c.Flags().Changed(name) {
-			o.TemplateFlags = append(o.TemplateFlags, name)
-		}
-	}
-	for _, name := range recipeFlags() {
-		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed && !(name == "verify" && f.verify == verifyEvent) {
-			o.RecipeFlags = append(o.RecipeFlags, name)
-		}
+	o.TemplateFlags = changed(c, "exclude", "parameter-overrides", "region", "base-dir")
+	o.RecipeFlags = changed(c, recipeFlags()...)
+	if f.verify == verifyEvent {
+		o.RecipeFlags = slices.DeleteFunc(o.RecipeFlags, func(name string) bool { return name == "verify" })
 	}
 	if err = f.checkValues(); err != nil {
 		return o, err
