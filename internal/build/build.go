@@ -213,12 +213,20 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	if opt.Summary != "" && !slices.Contains(SummaryForms(), opt.Summary) {
 		return fmt.Errorf("--summary %s: expected %s", opt.Summary, strings.Join(SummaryForms(), ", "))
 	}
+	if opt.Summary == SummaryJSON && toStdout(opt, targets) {
+		return errors.New("--summary json: the summary and an --output would both go to standard output: write the output to a file with dest=FILE")
+	}
 	for _, refuse := range []error{opt.CheckCaches(targets), checkNoCache(opt, targets), checkFiles(opt), checkBuilders(opt)} {
 		if refuse != nil {
 			return refuse
 		}
 	}
 	return nil
+}
+
+// toStdout reports whether an output goes to standard output.
+func toStdout(opt Options, targets []project.Target) bool {
+	return once(opt.Outputs) || slices.ContainsFunc(targets, func(t project.Target) bool { return once(t.Outputs) })
 }
 
 // checkAttests refuses to push the image of a function with attestations.

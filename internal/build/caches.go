@@ -2,9 +2,11 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	bkclient "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildctl/build"
@@ -25,6 +27,16 @@ func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOpt
 	if exports, err = build.ParseExportCache(to); err != nil {
 		return nil, nil, fmt.Errorf("--cache-to: %w", err)
 	}
+	if err := errors.Join(checkCacheTypes("--cache-from", imports, importTypes), checkCacheTypes("--cache-to", exports, exportTypes)); err != nil {
+		return nil, nil, err
+	}
+	for _, e := range exports {
+		if dest := e.Attrs["dest"]; e.Type == "local" && dest != "" {
+			if err := checkWritable(dest); err != nil {
+				return nil, nil, fmt.Errorf("--cache-to type=local: %w", err)
+			}
+		}
+	}
 	for _, e := range slices.Concat(imports, exports) {
 		if e.Type != "registry" {
 			continue
@@ -37,6 +49,24 @@ func caches(opt Options, t project.Target) (imports, exports []bkclient.CacheOpt
 		forAmazon(e)
 	}
 	return imports, exports, nil
+}
+
+// The types of a cache, as BuildKit has them: https://docs.docker.com/build/cache/backends/. An inline
+// cache is part of an image, so it is imported as type=registry.
+var (
+	importTypes = []string{"azblob", "gha", "local", "registry", "s3"}
+	exportTypes = []string{"azblob", "gha", "inline", "local", "registry", "s3"}
+)
+
+// checkCacheTypes refuses a cache of another type. A builder refuses it only after the build, and for
+// an import it just goes on without.
+func checkCacheTypes(flag string, entries []bkclient.CacheOptionsEntry, types []string) error {
+	for _, e := range entries {
+		if !slices.Contains(types, e.Type) {
+			return fmt.Errorf("%s type=%s: there is no such type: use one of %s", flag, e.Type, strings.Join(types, ", "))
+		}
+	}
+	return nil
 }
 
 // forAmazon makes a cache an OCI image, which is all that Amazon ECR takes. Builders before BuildKit

@@ -35,6 +35,23 @@ func TestRegistryCaches(t *testing.T) {
 	}
 }
 
+// A builder refuses another type after the build, or goes on without the cache.
+func TestCachesOfAnUnknownType(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settings project.Settings
+		want     string
+	}{
+		"to import":           {project.Settings{CacheFrom: []string{"type=foo"}}, "--cache-from type=foo: there is no such type: use one of azblob, gha, local, registry, s3"},
+		"to export":           {project.Settings{CacheTo: []string{"type=foo"}}, "--cache-to type=foo: there is no such type: use one of azblob, gha, inline, local, registry, s3"},
+		"inline is no source": {project.Settings{CacheFrom: []string{"type=inline"}}, "--cache-from type=inline: there is no such type: use one of azblob, gha, local, registry, s3"},
+	} {
+		if _, _, err := caches(Options{Settings: c.settings}, project.Target{}); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %v, want %s", name, err, c.want)
+		}
+	}
+}
+
 // A cache at GitHub has the address and the token of the job.
 func TestCachesAtGitHub(t *testing.T) {
 	t.Setenv("ACTIONS_CACHE_SERVICE_V2", "true")

@@ -107,6 +107,18 @@ func TestExportsThatCannotBe(t *testing.T) {
 	}
 }
 
+// The summary for programs and an archive do not share standard output.
+func TestSummaryBesideAnArchive(t *testing.T) {
+	t.Parallel()
+	targets := []project.Target{oneImage()}
+	for output, want := range map[string]bool{"type=oci,dest=-": true, "-": true, "type=oci,dest=x.tar": false} {
+		err := check(Options{Outputs: []string{output}, Summary: SummaryJSON}, &project.Project{}, targets)
+		if got := err != nil && strings.Contains(err.Error(), "--summary json"); got != want {
+			t.Errorf("%s: %v", output, err)
+		}
+	}
+}
+
 // What went to standard output is not written twice.
 func TestOnce(t *testing.T) {
 	t.Parallel()

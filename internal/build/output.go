@@ -176,7 +176,7 @@ func (o output) entry() (bkclient.ExportEntry, error) {
 	case o.toFolder() && o.dest == "":
 		err = errors.New("name a folder with dest=DIR")
 	case o.toFolder():
-		e.OutputDir = o.dest
+		e.OutputDir, err = o.dest, checkWritable(o.dest)
 	case o.toFile():
 		e.Output, err = fileOutput(o.dest)
 	case o.dest != "":
@@ -201,6 +201,9 @@ func fileOutput(dest string) (filesync.FileOutputFunc, error) {
 		return nil, fmt.Errorf("%s is a folder: name a file with dest=FILE", dest)
 	}
 	if err := writable(dest); err != nil {
+		return nil, err
+	}
+	if err := checkWritable(dest); err != nil {
 		return nil, err
 	}
 	return func(map[string]string) (io.WriteCloser, error) { return os.Create(dest) }, nil

@@ -39,6 +39,9 @@ func explained(err error, ref string, builder bool) error {
 		return err
 	}
 	text := strings.ToLower(err.Error())
+	if localFile.MatchString(text) {
+		return err // no registry said it
+	}
 	for _, rule := range rules {
 		if rule.status != 0 && rule.status == status(err) || rule.text != nil && rule.text.MatchString(text) {
 			about := subjectOf(err.Error(), ref)
@@ -52,6 +55,9 @@ func explained(err error, ref string, builder bool) error {
 	}
 	return err
 }
+
+// localFile matches an error of a file system, in lower case, that sounds like a registry's "denied".
+var localFile = regexp.MustCompile(`(?:open|openat|mkdir|mkdirat|create|stat|lstat|read|write|rename|remove|unlink|unlinkat|chmod|chown|lchown) [^\s:]+: permission denied`)
 
 // rule turns one kind of answer into a sentence. The first matching rule wins: what the registry
 // says about a tag or a limit is more precise than the HTTP status.

@@ -129,3 +129,13 @@ func TestExplainLeavesTheRestAlone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A file that may not be written here is not the registry's matter.
+func TestExplainLeavesFilesOfThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"failed to solve: open x.tar: permission denied", "mkdir cc: permission denied"} {
+		if err := errors.New(text); Explain(err, "registry.example.com/ci/plugin:1") != err {
+			t.Errorf("%s: got %v", text, Explain(err, "registry.example.com/ci/plugin:1"))
+		}
+	}
+}
