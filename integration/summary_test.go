@@ -105,6 +105,16 @@ func TestPushedBytes(t *testing.T) {
 	}
 }
 
+// A builder that does not allow --network host is answered by how it would.
+func TestRefusedPrivilege(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	r := run(t, b.env, b.seedPush("--builder", b.Buildkitd.Addr, "--network", "host")...)
+	if r.code != 1 || !strings.Contains(r.stderr, "--allow-insecure-entitlement network.host") {
+		t.Errorf("exit code %d\n%s", r.code, r.stderr)
+	}
+}
+
 // In the log of a CI system the progress is collapsed, and the mistakes are annotations of their lines.
 func TestWorkflowLogs(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -51,12 +52,18 @@ func (e *FailedError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// causes returns a line for each failure, and one for targets that failed for the same reason.
+// causes returns a line for each failure, and one for targets that failed for the same reason. What a
+// registry says names the tag of each; the explanation of it is the same.
 func (e *FailedError) causes() (lines []string) {
 	var texts []string
-	names := map[string][]string{}
+	names, sentences := map[string][]string{}, map[string]string{}
 	for _, f := range e.Failures {
 		text := strings.TrimPrefix(f.Err.Error(), "failed to solve: ")
+		var said *registry.Error
+		if errors.As(f.Err, &said) {
+			sentences[said.Sentence] = cmp.Or(sentences[said.Sentence], text)
+			text = sentences[said.Sentence]
+		}
 		if len(names[text]) == 0 {
 			texts = append(texts, text)
 		}

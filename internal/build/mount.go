@@ -89,12 +89,16 @@ var refused = regexp.MustCompile(`(?i)failed to push .*(\bdenied\b|\bunknown\b|b
 // either.
 var noRepository = regexp.MustCompile(`(?i)name_?unknown|name unknown|repository name not known|repository with name .* does not exist`)
 
+// unreached matches a push to a registry that did not answer at all, whose address may look like a
+// refusal.
+var unreached = regexp.MustCompile(`dial tcp|connection refused|no such host`)
+
 // uploadUnmounted uploads the layers of an image after a registry refused its push, in case the
 // registry does not mount layers from another repository: the layers of the base, and those that
 // the builder pushed elsewhere before. BuildKit gives up at such a refusal. When it tries again, it
 // finds the layers in place. The result says whether any layer had to be uploaded.
 func (b *baseLayers) uploadUnmounted(ctx context.Context, failed builder.Result) bool {
-	if text := failed.Err.Error(); !refused.MatchString(text) || noRepository.MatchString(text) {
+	if text := failed.Err.Error(); !refused.MatchString(text) || noRepository.MatchString(text) || unreached.MatchString(text) {
 		return false
 	}
 	layers, err := b.layers(ctx, failed)

@@ -150,6 +150,9 @@ func (r *report) warn() {
 	}
 }
 
+// notAllowed matches a builder's refusal of a privilege that a build asks for.
+var notAllowed = regexp.MustCompile(`granting entitlement (\S+) is not allowed by build daemon configuration`)
+
 // explain adds what to do to errors that only say what happened.
 func explain(err error, t project.Target, result builder.Result) error {
 	if errors.As(err, new(*builder.LostError)) {
@@ -157,6 +160,9 @@ func explain(err error, t project.Target, result builder.Result) error {
 	}
 	if strings.Contains(err.Error(), "no space left on device") {
 		return fmt.Errorf("the builder's disk is full: make room, for example with %s, and run the same command again: %w", result.Builder.MakeRoom(), err)
+	}
+	if m := notAllowed.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("the builder does not allow %s: add insecure-entitlements = [%q] to its buildkitd.toml, or start buildkitd with --allow-insecure-entitlement %s; or build without --network host: %w", m[1], m[1], m[1], err)
 	}
 	if sentence := result.Builder.ExplainOwners(err.Error() + "\n" + result.Log); sentence != "" {
 		return fmt.Errorf("%s: %w", sentence, err)

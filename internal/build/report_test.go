@@ -69,6 +69,31 @@ func TestFailedErrorSaysWhatMayBePushed(t *testing.T) {
 	}
 }
 
+// A registry that cannot be reached is one error, though each target's names another tag.
+func TestFailedErrorSaysOnceThatARegistryIsDown(t *testing.T) {
+	t.Parallel()
+	failed := &FailedError{pushing: true}
+	for _, name := range []string{"java21", "python3.12"} {
+		err := errors.New("failed to push localhost:5404/ci/sam:" + name + `: Head "http://localhost:5404/v2/": dial tcp 127.0.0.1:5404: connect: connection refused`)
+		target := project.Target{Name: name, Refs: []string{"localhost:5404/ci/sam:" + name}}
+		failed.Failures = append(failed.Failures, builder.Result{Name: name, Err: explain(err, target, builder.Result{})})
+		if b := (&baseLayers{}); b.uploadUnmounted(t.Context(), builder.Result{Err: err}) {
+			t.Error("the layers are uploaded")
+		}
+	}
+	if got := failed.Error(); strings.Count(got, "cannot be reached") != 1 || !strings.HasPrefix(got, "java21, python3.12: ") {
+		t.Errorf("the error is\n%s", got)
+	}
+}
+
+func TestExplainSaysHowABuilderAllowsAPrivilege(t *testing.T) {
+	t.Parallel()
+	err := explain(errors.New("granting entitlement network.host is not allowed by build daemon configuration"), project.Target{}, builder.Result{})
+	if !strings.Contains(err.Error(), `insecure-entitlements = ["network.host"]`) || !strings.Contains(err.Error(), "--allow-insecure-entitlement network.host") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCancelledImagesAreNotListed(t *testing.T) {
 	t.Parallel()
 	failed := &FailedError{pushing: true, Failures: []builder.Result{
