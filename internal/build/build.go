@@ -202,7 +202,7 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	switch {
 	case opt.IIDFile != "" && len(targets) > 1:
 		return fmt.Errorf("--iidfile holds one image ID, and %d targets are selected: choose one with --target, or use --metadata-file", len(targets))
-	case opt.Summary == SummaryJSON && once(opt.Outputs):
+	case opt.Summary == SummaryJSON && toStdout(opt, targets):
 		return errors.New("--output and --summary json would both write to standard output: name a file with dest=FILE")
 	case (opt.Push || opt.SkipExisting) && !p.HasRepo():
 		return errors.New("there is no repository to push to: set repo in the build file, --repo or --tag")
@@ -212,9 +212,6 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 	}
 	if opt.Summary != "" && !slices.Contains(SummaryForms(), opt.Summary) {
 		return fmt.Errorf("--summary %s: expected %s", opt.Summary, strings.Join(SummaryForms(), ", "))
-	}
-	if opt.Summary == SummaryJSON && toStdout(opt, targets) {
-		return errors.New("--summary json: the summary and an --output would both go to standard output: write the output to a file with dest=FILE")
 	}
 	for _, refuse := range []error{opt.CheckCaches(targets), checkNoCache(opt, targets), checkFiles(opt), checkBuilders(opt)} {
 		if refuse != nil {

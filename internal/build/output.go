@@ -203,9 +203,6 @@ func fileOutput(dest string) (filesync.FileOutputFunc, error) {
 	if err := writable(dest); err != nil {
 		return nil, err
 	}
-	if err := checkWritable(dest); err != nil {
-		return nil, err
-	}
 	return func(map[string]string) (io.WriteCloser, error) { return os.Create(dest) }, nil
 }
 
