@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -200,30 +199,13 @@ func fileOutput(dest string) (filesync.FileOutputFunc, error) {
 	if info, err := os.Stat(dest); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder: name a file with dest=FILE", dest)
 	}
-	if err := writable(dest); err != nil {
+	if _, err := os.Stat(filepath.Dir(dest)); err != nil {
+		return nil, err
+	}
+	if err := checkWritable(dest); err != nil {
 		return nil, err
 	}
 	return func(map[string]string) (io.WriteCloser, error) { return os.Create(dest) }, nil
-}
-
-// writable returns an error if a file cannot be written. It leaves the file as it is.
-func writable(file string) error {
-	info, err := os.Stat(file)
-	var opened *os.File
-	switch {
-	case err == nil && !info.Mode().IsRegular():
-		return nil // a pipe would wait for its reader
-	case err == nil:
-		opened, err = os.OpenFile(file, os.O_WRONLY, 0)
-	case errors.Is(err, fs.ErrNotExist):
-		if opened, err = os.CreateTemp(filepath.Dir(file), ".samforge-*"); err == nil {
-			defer os.Remove(opened.Name())
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return opened.Close()
 }
 
 // Written returns the files and the folders that values of --output are written to. Values that are none

@@ -2,8 +2,6 @@ package build
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -31,30 +29,6 @@ func TestDestinations(t *testing.T) {
 		if got := opt.destinations(target); !slices.Equal(got, c.want) {
 			t.Errorf("push %t, outputs %q: %q, want %q", c.push, c.outputs, got, c.want)
 		}
-	}
-}
-
-// An archive that cannot be written is refused before the build, and nothing is left of the attempt.
-func TestWritable(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	old := filepath.Join(folder, "old.tar")
-	if err := os.WriteFile(old, []byte("as it was"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{old, filepath.Join(folder, "new.tar"), os.DevNull} {
-		if err := writable(file); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := writable(filepath.Join(folder, "nowhere", "new.tar")); err == nil {
-		t.Error("a file in no folder can be written")
-	}
-	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
-		t.Errorf("left are %v, %v", left, err)
-	}
-	if text, err := os.ReadFile(old); err != nil || string(text) != "as it was" {
-		t.Errorf("the file has %q, %v", text, err)
 	}
 }
 

@@ -180,9 +180,6 @@ func explain(err error, t project.Target, result builder.Result) error {
 	if exit := (*gatewaypb.ExitError)(nil); errors.As(err, &exit) {
 		return err
 	}
-	if ofThisMachine.MatchString(err.Error()) {
-		return err
-	}
 	ref := t.Base
 	if len(t.Refs) > 0 {
 		ref = t.Refs[0]
@@ -193,10 +190,6 @@ func explain(err error, t project.Target, result builder.Result) error {
 	}
 	return registry.Explain(err, ref)
 }
-
-// ofThisMachine matches what the operating system says of a file here, such as that of an archive or a
-// local cache: no registry has said that.
-var ofThisMachine = regexp.MustCompile(`\b(?:open|mkdir|rename|write) [^:]+: (?:permission denied|read-only file system|not a directory|is a directory)`)
 
 // image reports one image that was made, and pushes the members of a pushed index under their own
 // tags.

@@ -211,7 +211,9 @@ func (r Result) Exported(dgst string) bool {
 
 // Blobs returns the layers and the configs of the images that a job exported, even if the job
 // failed afterwards.
-func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) { return r.blobs(ctx, r.manifests) }
+func (r Result) Blobs(ctx context.Context) ([]ocispecs.Descriptor, error) {
+	return r.blobs(ctx, r.manifests)
+}
 
 // blobs returns the layers and the configs of manifests that the builder exported.
 func (r Result) blobs(ctx context.Context, manifests []digest.Digest) ([]ocispecs.Descriptor, error) {
