@@ -52,7 +52,7 @@ func TestLintTellsMistakesWithTheirLines(t *testing.T) {
 	}
 	var out bytes.Buffer
 	results.PrintErrorTo(&out, nil)
-	for _, want := range []string{"samforge.yaml:2:1: unknown key \"plugins\"", "   2 | >>> plugins: {}", "   3 | >>> repo: [a]"} {
+	for _, want := range []string{"samforge.yaml:2:1: unknown key \"plugins\"", "   2 | >>> plugins: {}", "   3 | >>> repo: [a]", "if the file is made for a newer samforge, use that"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it does not tell %q:\n%s", want, out.String())
 		}

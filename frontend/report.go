@@ -132,6 +132,9 @@ func (r *Report) Fail(err error) {
 			at.Ranges = append(at.Ranges, m.Ranges()...)
 		}
 	}
+	if slices.ContainsFunc(mistakes, func(m *source.Diagnostic) bool { return m.UnknownKey }) {
+		summaries = append(summaries, "if the file is made for a newer samforge, use that")
+	}
 	r.Results.Error.Message = strings.Join(summaries, "\n")
 }
 

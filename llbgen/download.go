@@ -130,7 +130,7 @@ func (b *build) sum(ctx context.Context, field, url, given, pin string, want con
 	if sum, err = b.opt.Checksum(ctx, d); err != nil {
 		return "", fmt.Errorf("download %s (check the version, or set mirrors): %w", from, err)
 	}
-	b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: pin what it is today with %s", url, fmt.Sprintf(pin, sum.Encoded()))
+	b.findf(RuleUnverifiedDownload, field, "%s is not checked against a known checksum: run samforge lock, or pin what it is today with %s", url, fmt.Sprintf(pin, sum.Encoded()))
 	return sum, nil
 }
 

@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 		"a named context":            {file: checkFile, args: []string{"--build-context", "a=."}, code: exitInput, err: "--build-context is for a SAM template here, and samforge.yaml is none"},
 		"a mistake": {
 			file: checkFile + "dokcer: false\n", code: exitInput,
-			err: "samforge.yaml:5:1: unknown key \"dokcer\": did you mean \"docker\"?\nsamforge.yaml:5\n",
+			err: "samforge.yaml:5:1: unknown key \"dokcer\": did you mean \"docker\"?\nif the file is made for a newer samforge, use that\nsamforge.yaml:5\n",
 		},
 		"no file":                       {code: exitInput, err: "there is no samforge.yaml in "},
 		"the named file does not exist": {args: []string{"-f", "missing.yaml"}, code: exitInput, err: "read the build file: open missing.yaml"},

@@ -1,8 +1,10 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -20,6 +22,9 @@ func LoadUnlocked(ctx context.Context, opt Options) (*Project, *llbgen.Lockfile,
 	}
 	if p.File, err = readFile(ctx, opt); err != nil {
 		return nil, nil, err
+	}
+	if p.File.Data == nil && opt.File == "" {
+		return nil, nil, fmt.Errorf("there is no %s in %s: %s", llbgen.Filename, cmp.Or(opt.Context, "this folder"), nearFile(opt))
 	}
 	if p.File.LockPath == "" || p.File.Data == nil {
 		return nil, nil, errors.New("a lock file lies beside a build file: name that with --file")

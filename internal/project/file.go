@@ -126,12 +126,16 @@ func missingFile(err error, opt Options, file File) error {
 	if opt.File != "" || file.Data != nil {
 		return err
 	}
-	hint := "samforge init writes one"
-	if near := misnamed(opt.Context); near != "" {
-		hint = "name " + near + " with --file"
-	}
 	return fmt.Errorf("there is no %s in %s: %s; without one, build arguments must give everything (see samforge build --help):\n%w",
-		llbgen.Filename, cmp.Or(opt.Context, "this folder"), hint, err)
+		llbgen.Filename, cmp.Or(opt.Context, "this folder"), nearFile(opt), err)
+}
+
+// nearFile says where there may be a build file instead, or who writes one.
+func nearFile(opt Options) string {
+	if near := misnamed(opt.Context); near != "" {
+		return "name " + near + " with --file"
+	}
+	return "samforge init writes one"
 }
 
 // misnamed returns a YAML file whose name is nearly that of a build file, or "".

@@ -139,7 +139,7 @@ func initApplication(opt Options) error {
 		}
 		fmt.Fprintf(opt.Stderr, "Wrote %s.\n", name)
 	}
-	fmt.Fprintf(opt.Stderr, "Now run samforge check%[1]s and samforge build%[1]s.\n", fileFlag(" -f ", opt.Path))
+	fmt.Fprintf(opt.Stderr, "Now run samforge invoke%[1]s, and samforge package%[1]s --image-repository REPOSITORY.\n", fileFlag(" -t ", opt.Path))
 	return nil
 }
 

@@ -50,7 +50,7 @@ func TestApplications(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if !strings.HasSuffix(said.String(), "Now run samforge check -f "+path+" and samforge build -f "+path+".\n") {
+			if !strings.HasSuffix(said.String(), "Now run samforge invoke -t "+path+", and samforge package -t "+path+" --image-repository REPOSITORY.\n") {
 				t.Errorf("it says\n%s", said.String())
 			}
 		})
