@@ -120,3 +120,14 @@ func TestInitBesideAServerlessService(t *testing.T) {
 		t.Errorf("beside a template: %v", err)
 	}
 }
+
+// A runtime's name after --node becomes its image, as after --runtime.
+func TestInitWithTheNameOfANode(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, err := execute("init", "--kind", "serverless", "--plugin", "harness/serverless-plugin:1.1.0-beta-base-image", "--plugin-version", "1.1.0-beta",
+		"--runtime", "public.ecr.aws/sam/build-python3.12:1.143.0-20250822194415", "--node", "nodejs22.x")
+	text, readErr := os.ReadFile("samforge.yaml")
+	if err != nil || readErr != nil || !strings.Contains(string(text), "    node: public.ecr.aws/lambda/nodejs:22.") {
+		t.Errorf("%v, %v\n%s", err, readErr, text)
+	}
+}

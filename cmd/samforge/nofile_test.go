@@ -23,3 +23,16 @@ func TestLockWithoutABuildFile(t *testing.T) {
 		}
 	}
 }
+
+// A template has no repo key to set.
+func TestPushOfATemplateWithoutARepository(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{"template.yaml": oneFunction, "Dockerfile": "FROM scratch\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := execute("build", "--push"); codeOf(err) != exitInput || !strings.Contains(err.Error(), "name it with --repo, or one function's image with --target and --tag") {
+		t.Errorf("samforge build --push: %v", err)
+	}
+}

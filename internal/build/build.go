@@ -204,6 +204,8 @@ func check(opt Options, p *project.Project, targets []project.Target) error {
 		return fmt.Errorf("--iidfile holds one image ID, and %d targets are selected: choose one with --target, or use --metadata-file", len(targets))
 	case opt.Summary == SummaryJSON && toStdout(opt, targets):
 		return errors.New("--output and --summary json would both write to standard output: name a file with dest=FILE")
+	case (opt.Push || opt.SkipExisting) && !p.HasRepo() && p.IsTemplate():
+		return errors.New("there is no repository to push to: name it with --repo, or one function's image with --target and --tag; samforge package takes --image-repository")
 	case (opt.Push || opt.SkipExisting) && !p.HasRepo():
 		return errors.New("there is no repository to push to: set repo in the build file, --repo or --tag")
 	}

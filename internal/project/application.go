@@ -135,7 +135,11 @@ func (a *application) choose(opt Options) error {
 			return err
 		}
 	}
-	if len(a.withImages()) == 0 && !opt.Images {
+	switch {
+	case len(a.withImages()) > 0 || opt.Images:
+	case len(excluded) > 0:
+		return errors.New("there is nothing to build: --exclude leaves out every function with an image")
+	default:
 		return errors.New("there is nothing to build: no function of the template has PackageType Image, and Metadata with Dockerfile and DockerContext")
 	}
 	return nil

@@ -77,7 +77,7 @@ func TestMistakesAboutTemplates(t *testing.T) {
 		"a stage that is not there":        {function("Fn", "", "Dockerfile: ../stages/Dockerfile, DockerContext: ./hello, DockerBuildTarget: biuld"), Options{}, `template.yaml:5:93: Fn: DockerBuildTarget: DIR/stages/Dockerfile has no stage "biuld": did you mean "build"?`},
 		"a stage of another name":          {function("Fn", "", "Dockerfile: ../stages/Dockerfile, DockerContext: ./hello, DockerBuildTarget: x"), Options{}, `has no stage "x" (stages: build)`},
 		"a function that is not there":     {function("HelloFn", "", complete), Options{Targets: []string{"HeloFn"}}, `the template has no function "HeloFn": did you mean "HelloFn"? (functions: HelloFn)`},
-		"nothing is left":                  {function("Fn", "", complete), Options{Excludes: []string{"Fn"}}, "there is nothing to build"},
+		"nothing is left":                  {function("Fn", "", complete), Options{Excludes: []string{"Fn"}}, "there is nothing to build: --exclude leaves out every function"},
 		"a function that is not built":     {function("Fn", "", complete+", SkipBuild: true"), Options{Targets: []string{"Fn"}}, "template.yaml:2:3: Fn: the image of the function is not built: "},
 		"another platform":                 {function("Fn", "", complete), Options{Platforms: []string{"linux/arm64"}}, "template.yaml:2:3: Fn: the function is for linux/amd64, and --platform asks for linux/arm64: leave that out, or change Architectures"},
 		"a flag of the other sort of file": {function("Fn", "", complete), Options{RecipeFlags: []string{"kind"}}, "--kind is for a samforge.yaml, and template.yaml is a SAM template: leave it out"},

@@ -165,15 +165,21 @@ func (a Answers) proposedPlugin() string {
 	return strings.Join(flags, " ")
 }
 
-// fillNodes takes the node image of each base image from the catalogue, if no flag names one, and
-// says so. Unknown runtimes have none: then it takes nothing.
+// fillNodes takes the node image of each base image from the catalogue, if no flag names one, and that
+// of a runtime that a flag names. It says so. Unknown runtimes have none: then it takes nothing.
 func (opt *Options) fillNodes() error {
-	if len(opt.Nodes) > 0 || !opt.needsNode() {
-		return nil
-	}
 	known, err := catalogue.Load()
 	if err != nil {
 		return err
+	}
+	for i, name := range opt.Nodes {
+		if node, ok := known.Node(name); ok {
+			opt.Nodes[i] = node.Image
+			fmt.Fprintf(opt.Stderr, "From the catalogue: --node %s.\n", node.Image)
+		}
+	}
+	if len(opt.Nodes) > 0 || !opt.needsNode() {
+		return nil
 	}
 	var nodes, flags []string
 	for _, image := range opt.Runtimes {
