@@ -184,6 +184,9 @@ func (f *invokeFlags) ofTemplate(c *cobra.Command, args []string) (*project.Proj
 		}
 	}
 	f.input.Targets, f.input.Images = args, true
+	if err := f.takeTemplate(); err != nil {
+		return nil, invoke.Function{}, err
+	}
 	p, err := f.load(c, nil)
 	if err != nil {
 		return nil, invoke.Function{}, err

@@ -36,3 +36,25 @@ func TestPushOfATemplateWithoutARepository(t *testing.T) {
 		t.Errorf("samforge build --push: %v", err)
 	}
 }
+
+// Commands about SAM templates take the template, also beside a samforge.yaml, and name what writes one.
+func TestCommandsThatNeedATemplate(t *testing.T) {
+	commands := []string{"invoke Nope", "start-api --port 0 --builder tcp://127.0.0.1:1", "package --image-repository registry.example.com/a"}
+	t.Chdir(t.TempDir())
+	for _, line := range commands {
+		_, err := execute(strings.Fields(line)...)
+		if codeOf(err) != exitInput || !strings.Contains(err.Error(), "name a SAM template with --template-file (samforge init --kind application writes one)") {
+			t.Errorf("samforge %s in an empty folder: %v", line, err)
+		}
+	}
+	for name, text := range map[string]string{"samforge.yaml": checkFile, "template.yaml": "Resources: {}\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range commands {
+		if _, err := execute(strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), "PackageType Image, and Metadata") {
+			t.Errorf("samforge %s beside a samforge.yaml: %v", line, err)
+		}
+	}
+}

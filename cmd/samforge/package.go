@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/samforge/samforge/internal/packaging"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/samconfig"
+	"github.com/samforge/samforge/llbgen"
 )
 
 // packageFlags are the flags of `samforge package`. Those of sam package have its names.
@@ -95,6 +97,9 @@ func (f *packageFlags) run(c *cobra.Command) error {
 	f.complete(c, config)
 	if err := f.check(c); err != nil {
 		return &usageError{err}
+	}
+	if err := f.takeTemplate(); err != nil {
+		return err
 	}
 	f.input.Archives, f.build.Push = true, true
 	opt, err := f.options(c, nil)
@@ -196,7 +201,27 @@ func findTemplate(file string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("this folder has none of %s: name a SAM template with --template-file", strings.Join(project.TemplateNames(), ", "))
+	return "", fmt.Errorf("this folder has none of %s: name a SAM template with --template-file (samforge init --kind application writes one)", strings.Join(project.TemplateNames(), ", "))
+}
+
+// takeTemplate makes a command about SAM templates take the template of the current folder, also
+// beside a samforge.yaml. It returns a [*usageError] if there is none and the configuration of SAM CLI,
+// which may name one, is missing too.
+func (f *buildFlags) takeTemplate() error {
+	if f.input.File != "" {
+		return nil
+	}
+	name, err := findTemplate("")
+	if err == nil {
+		if _, err := os.Stat(llbgen.Filename); err == nil {
+			f.input.File = name
+		}
+		return nil
+	}
+	if configurations, globErr := filepath.Glob("samconfig.*"); globErr != nil || len(configurations) > 0 {
+		return globErr
+	}
+	return &usageError{err}
 }
 
 // check refuses flags that contradict each other, in the words of sam package.

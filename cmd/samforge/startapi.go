@@ -49,6 +49,9 @@ It ends with Ctrl-C.`,
 }
 
 func (f *apiFlags) run(c *cobra.Command, _ []string) error {
+	if err := f.takeTemplate(); err != nil {
+		return err
+	}
 	p, err := f.load(c, nil)
 	if err != nil {
 		return err
