@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -69,6 +70,9 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 	lockfile, err := p.File.parseLock()
 	if err != nil {
 		return nil, err
+	}
+	if locked, err := llbgen.Locked(p.Args); err == nil && locked && lockfile == nil && p.File.LockPath != "" {
+		return nil, fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", filepath.Base(p.File.LockPath))
 	}
 	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, append(opt.loadOptions(ctx), llbgen.WithLockfile(lockfile))...)
 	if err != nil {
