@@ -140,4 +140,19 @@ func TestWorkflowLogs(t *testing.T) {
 	}
 }
 
+// The findings of check are annotations of their lines, and so is what fails a build.
+func TestAnnotations(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, testenv.Options{})
+	file := filepath.Join(checkout(t, map[string]string{"samforge.yaml": samFile}), "samforge.yaml")
+	github := []string{"GITHUB_ACTIONS=true"}
+	if r := run(t, github, "check", "-f", file); !strings.Contains(r.stderr, "::warning title=samforge,file=samforge.yaml,line=") {
+		t.Errorf("check says\n%s%s", r.stdout, r.stderr)
+	}
+	r := run(t, append(github, b.env...), append([]string{"build", "-f", file, "--builder", b.Buildkitd.Addr}, b.mirrors()...)...)
+	if r.code != 1 || !strings.Contains(r.stderr, "::error title=samforge,file=samforge.yaml,line=") {
+		t.Errorf("a build whose base is not there ends with %d:\n%s", r.code, r.stderr)
+	}
+}
+
 func plural(images int) string { return string(rune('0'+images)) + " images" }

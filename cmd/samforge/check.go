@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/spf13/cobra"
 
+	"github.com/samforge/samforge/internal/printer"
 	"github.com/samforge/samforge/internal/project"
 	"github.com/samforge/samforge/internal/registry"
 	"github.com/samforge/samforge/internal/rules"
@@ -136,6 +137,7 @@ func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string, f
 	if err != nil {
 		return err
 	}
+	annotateFindings(c.ErrOrStderr(), results)
 	fail, dated := fails(results.Warnings, *failOn)
 	if dated > 0 && *failOn == failOnWarning && format == "text" {
 		fmt.Fprintf(c.OutOrStdout(), "\nFindings that depend on today's date: %d. They fail the check only with --fail-on=date.\n", dated)
@@ -144,6 +146,21 @@ func (f *buildFlags) checkFile(c *cobra.Command, args []string, format string, f
 		return errFindings
 	}
 	return nil
+}
+
+// annotateFindings writes the findings as warnings with their places, which GitHub shows at their lines.
+// Elsewhere there is no need.
+func annotateFindings(stderr io.Writer, results *lint.LintResults) {
+	if !printer.Annotates(stderr) {
+		return
+	}
+	for _, w := range results.Warnings {
+		at := ""
+		if w.Location != nil && len(w.Location.Ranges) > 0 && int(w.Location.SourceIndex) < len(results.Sources) {
+			at = fmt.Sprintf("%s:%d: ", results.Sources[w.Location.SourceIndex].Filename, w.Location.Ranges[0].GetStart().GetLine())
+		}
+		fmt.Fprintf(stderr, "WARNING: %s%s: %s\n", at, w.RuleName, w.Detail)
+	}
 }
 
 // printResults prints the findings as `docker buildx build --check` does. A mistake in the build

@@ -106,10 +106,22 @@ func printError(stderr io.Writer, err error) {
 		}
 		return
 	}
-	printer.Error(stderr, printer.Place{}, strings.TrimSpace(err.Error()))
-	if sources := errdefs.Sources(err); len(sources) > 0 {
+	sources := errdefs.Sources(err)
+	printer.Error(stderr, placeOf(mistakes, sources), strings.TrimSpace(err.Error()))
+	if len(sources) > 0 {
 		_ = sources[0].Print(stderr) // the innermost is the most precise
 	}
+}
+
+// placeOf returns the place of the first mistake, or that in the file that a builder named.
+func placeOf(mistakes source.Diagnostics, sources []*errdefs.Source) (at printer.Place) {
+	switch {
+	case len(mistakes) > 0:
+		at = printer.Place{File: mistakes[0].Filename, Line: mistakes[0].Line, Column: mistakes[0].Column}
+	case len(sources) > 0 && sources[0].GetInfo() != nil && len(sources[0].GetRanges()) > 0:
+		at = printer.Place{File: sources[0].GetInfo().GetFilename(), Line: int(sources[0].GetRanges()[0].GetStart().GetLine())}
+	}
+	return at
 }
 
 func exitCode(err error) int {
