@@ -83,7 +83,7 @@ func TestStepMistakes(t *testing.T) {
 		"a cache that is none":            {[]string{"PLUGIN_CACHE_TO=type=nope"}, nil, "PLUGIN_CACHE_TO: BuildKit has no cache of type=nope"},
 		"an output that is none":          {[]string{"PLUGIN_BUILDX_OPTIONS=--output=type=nope"}, nil, `PLUGIN_BUILDX_OPTIONS: --output type=nope: there is no type "nope"`},
 		"a host without an address":       {[]string{"PLUGIN_ADD_HOST=db"}, nil, `PLUGIN_ADD_HOST: "db": expected HOST:IP`},
-		"a platform that is none":         {[]string{"PLUGIN_PLATFORM=a/b/c/d"}, nil, "PLUGIN_PLATFORM: a/b/c/d"},
+		"a platform that is none":         {[]string{"PLUGIN_PLATFORM=a/b/c/d"}, nil, `PLUGIN_PLATFORM: "a/b/c/d" is not a platform`},
 		"docker save of two platforms":    {[]string{"PLUGIN_PLATFORM=linux/amd64,linux/arm64", "PLUGIN_TAR_PATH=image.tar"}, nil, "set PLUGIN_BUILDX_OUTPUT_FORMAT=oci"},
 		"to push, and not to push":        {[]string{"PLUGIN_DRY_RUN=true", "PLUGIN_BUILDX_OPTIONS_SEMICOLON=--output=type=registry,name=registry.example.com/a"}, nil, "PLUGIN_NO_PUSH and an output in PLUGIN_BUILDX_OPTIONS that pushes contradict each other"},
 		"a file in a file":                {[]string{"PLUGIN_ARTIFACT_FILE=app/artifact.json"}, nil, "PLUGIN_ARTIFACT_FILE: "},

@@ -229,6 +229,9 @@ func (w *jobWriter) news(s *shown, v *client.Vertex) bool {
 			return false
 		}
 		v.Started = last.Started
+		if v.Completed != nil && v.Completed.Before(*v.Started) {
+			v.Completed = v.Started
+		}
 	}
 	w.owns(s)
 	if v.Completed != nil && v.Error == "" {
