@@ -198,7 +198,7 @@ func TestWrongFlagsCostNothing(t *testing.T) {
 	must(t, syscall.Mkfifo(pipe, 0o600))
 	for flag, want := range map[string]string{
 		"--attest mode=max":                             "name a type",
-		"--provenance foo":                              "expected KEY=VALUE, found \"foo\"",
+		"--provenance foo":                              "--provenance: \"foo\": use true, false, or attributes",
 		"--attest type=provence":                        "the types are sbom and provenance",
 		"--sbom generator=R/X":                          "R/X is not an image reference",
 		"--annotation a":                                "KEY=VALUE",
@@ -211,7 +211,7 @@ func TestWrongFlagsCostNothing(t *testing.T) {
 		"--build-context docker:28=docker-image://R/X":  "R/X is not an image reference",
 		"--build-context a=docker-image://ci:pw@host/x": "docker-image://xxxxx@host/x has a user or a password",
 		"--cache-to type=inline,token=sw0rdfish,{{.No}": "token=***",
-		"--tag https://ci:pw@example.com/x":             "https://xxxxx@example.com/x is not",
+		"--tag https://ci:pw@example.com/x":             "leave https:// out, as in example.com/x",
 		"--ssh default=" + pipe:                         "is neither a key nor the socket of an agent but a pipe",
 	} {
 		name, value, _ := strings.Cut(flag, " ")

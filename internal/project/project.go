@@ -159,7 +159,9 @@ func nameFlags(err error, flags map[string]string) error {
 // CheckReference returns an error unless ref is an image reference in lower case.
 func CheckReference(ref string) error {
 	if scheme, rest, ok := strings.Cut(ref, "://"); ok {
-		return fmt.Errorf("%s is not an image reference: leave %s:// out, as in %s", ref, scheme, rest)
+		host, path, _ := strings.Cut(rest, "/")
+		host = host[strings.LastIndexByte(host, '@')+1:] // without a user and a password
+		return fmt.Errorf("%s is not an image reference: leave %s:// out, as in %s", ref, scheme, strings.TrimSuffix(host+"/"+path, "/"))
 	}
 	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
 		return fmt.Errorf("%s is not an image reference: %w", ref, err)
