@@ -32,7 +32,7 @@ func (b *build) applyLock(ctx context.Context, f *samtemplate.Function, request 
 	}
 	if lockfile == nil {
 		if locked {
-			return fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", b.lockName)
+			return llbgen.ErrNoLockfile(b.lockName)
 		}
 		return nil
 	}

@@ -97,10 +97,15 @@ func (b *build) otherMember(pin llbgen.Pin, platform ocispecs.Platform) error {
 		b.lockName, pin.Manifest, platforms.Format(platform), pin.Digest)
 }
 
+// ErrPinGone returns the error for a digest in a lock file that is not in its registry.
+func ErrPinGone(lockName string, dgst digest.Digest, err error) error {
+	return fmt.Errorf("%s has %s, which is not in its registry, or not any more: run samforge lock --update (%w)", lockName, dgst, err)
+}
+
 // explainPin names the lock file where what it pins is not there.
 func (b *build) explainPin(dgst digest.Digest, err error) error {
 	if grpcerrors.Code(err) == codes.NotFound || strings.HasSuffix(err.Error(), ": not found") {
-		return fmt.Errorf("%s has %s, which is not in its registry, or not any more: run samforge lock --update (%w)", b.lockName, dgst, err)
+		return ErrPinGone(b.lockName, dgst, err)
 	}
 	return err
 }

@@ -67,6 +67,26 @@ func TestProgressOfSeveralTargets(t *testing.T) {
 	}
 }
 
+// onTerminal runs a command on a terminal, and returns its exit code and what it shows.
+func onTerminal(t *testing.T, p *process) (code int, shown string) {
+	t.Helper()
+	person, name, err := console.NewPty()
+	must(t, err)
+	defer person.Close()
+	must(t, person.Resize(console.WinSize{Height: 50, Width: 160}))
+	terminal, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
+	must(t, err)
+	read := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(person) // ends with an error when nobody has the terminal open
+		read <- string(text)
+	}()
+	p.cmd.Stdout, p.cmd.Stderr = terminal, terminal
+	p.start(t)
+	must(t, terminal.Close())
+	return p.wait(t).code, <-read
+}
+
 // On a terminal the progress of several targets ends with all of its steps.
 func TestProgressOnATerminalFinishes(t *testing.T) {
 	t.Parallel()
@@ -74,24 +94,8 @@ func TestProgressOnATerminalFinishes(t *testing.T) {
 	for runtime, ref := range matrixBases {
 		b.base(ref, runtime, "amd64")
 	}
-	person, name, err := console.NewPty()
-	must(t, err)
-	defer person.Close()
-	must(t, person.Resize(console.WinSize{Height: 50, Width: 160}))
-	terminal, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
-	must(t, err)
-	shown := make(chan string, 1)
-	go func() {
-		text, _ := io.ReadAll(person) // ends with an error when nobody has the terminal open
-		shown <- string(text)
-	}()
-	p := command(t, b.env, append([]string{"build", "--progress", "tty", "--builder", b.Buildkitd.Addr, "-f", example(t, "sam/matrix.yaml"),
-		"--repo", b.repo("ci/progress"), "--push"}, b.mirrors()...)...)
-	p.cmd.Stderr = terminal
-	p.start(t)
-	must(t, terminal.Close())
-	code := p.wait(t).code
-	text := <-shown
+	code, text := onTerminal(t, command(t, b.env, append([]string{"build", "--progress", "tty", "--builder", b.Buildkitd.Addr, "-f", example(t, "sam/matrix.yaml"),
+		"--repo", b.repo("ci/progress"), "--push"}, b.mirrors()...)...))
 	headlines := regexp.MustCompile(`\[\+\] Building [0-9.]+s \((\d+)/(\d+)\)( FINISHED)?`).FindAllStringSubmatch(text, -1)
 	if code != 0 || len(headlines) == 0 {
 		t.Fatalf("exit code %d\n%s", code, text)

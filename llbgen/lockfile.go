@@ -270,7 +270,7 @@ func (b *build) unlocked(field, name string) error {
 	l := b.plan.lockfile
 	switch {
 	case b.plan.locked && l == nil:
-		return fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", LockFilename(b.plan.doc.Filename()))
+		return ErrNoLockfile(LockFilename(b.plan.doc.Filename()))
 	case b.plan.locked:
 		return fmt.Errorf("--locked, and %s does not have %s: run samforge lock", l.Name, name)
 	case l != nil:
@@ -282,6 +282,11 @@ func (b *build) unlocked(field, name string) error {
 // lockMismatch returns the error for an input that differs from its entry in the lock file.
 func (b *build) lockMismatch(name string, locked, found digest.Digest, what string) error {
 	return fmt.Errorf("%s has %s for %s, and %s is %s: if that is right, run samforge lock --update", b.plan.lockfile.Name, locked, name, what, found)
+}
+
+// ErrNoLockfile returns the error of a locked build that has no lock file of this name.
+func ErrNoLockfile(name string) error {
+	return fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", name)
 }
 
 // Locked reads the build argument [LockedArg]: true or false, which it also is if it is not given.

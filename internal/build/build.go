@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -340,7 +341,7 @@ func warnEmpty(opt Options) {
 // never end.
 func checkKeys(configs []sshprovider.AgentConfig) error {
 	for _, config := range configs {
-		if len(config.Paths) == 0 && os.Getenv("SSH_AUTH_SOCK") == "" {
+		if len(config.Paths) == 0 && os.Getenv("SSH_AUTH_SOCK") == "" && runtime.GOOS != "windows" { // there it has a pipe
 			return fmt.Errorf("no SSH agent runs here, as $SSH_AUTH_SOCK is empty: start one, or name a key, as in %s=KEY", config.ID)
 		}
 		for _, path := range config.Paths {

@@ -98,9 +98,9 @@ func (o output) pushed(names []string) []string {
 	}
 }
 
-// pushes reports whether images are pushed, by --push or by an output.
-func (opt Options) pushes() bool {
-	return opt.Push || slices.ContainsFunc(opt.Outputs, func(value string) bool {
+// pushing reports whether one of the outputs pushes.
+func pushing(values []string) bool {
+	return slices.ContainsFunc(values, func(value string) bool {
 		o, err := parseOutput(value)
 		return err == nil && o.pushed([]string{""}) != nil
 	})

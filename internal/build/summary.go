@@ -75,7 +75,7 @@ type WarningSummary struct {
 
 // summarize collects what the targets' results say. took is the time of all of them together.
 func (r *report) summarize(ctx context.Context, results []builder.Result, took time.Duration) Summary {
-	s := Summary{Images: []ImageSummary{}, Seconds: took.Seconds(), Pushed: r.opt.pushes(), Exported: r.exported, Warnings: []WarningSummary{}}
+	s := Summary{Images: []ImageSummary{}, Seconds: took.Seconds(), Pushed: r.pushes(), Exported: r.exported, Warnings: []WarningSummary{}}
 	byName := map[string]builder.Result{}
 	var work []builder.Work
 	for _, result := range results {
@@ -119,7 +119,7 @@ func (r *report) uploaded(ctx context.Context, results []builder.Result) *int64 
 		return nil
 	}
 	var bytes int64
-	if r.opt.pushes() {
+	if r.pushes() {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		var err error
@@ -128,6 +128,11 @@ func (r *report) uploaded(ctx context.Context, results []builder.Result) *int64 
 		}
 	}
 	return &bytes
+}
+
+// pushes reports whether images are pushed: by --push, by an output, or by one of a target.
+func (r *report) pushes() bool {
+	return r.opt.Push || pushing(r.opt.Outputs) || slices.ContainsFunc(r.built, func(b Built) bool { return pushing(b.Target.Outputs) })
 }
 
 // silent reports whether programs read the progress, or nobody does.

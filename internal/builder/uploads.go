@@ -48,8 +48,12 @@ func Uploaded(ctx context.Context, results []Result) (total int64, err error) {
 			})
 		}
 		for _, r := range append([]Result{result}, result.After...) {
+			manifests := slices.Concat(r.manifests, r.attestations)
+			if len(manifests) == 0 {
+				continue // perhaps it has no builder either
+			}
 			asking.Go(func() error {
-				blobs, err := r.blobs(ctx, slices.Concat(r.manifests, r.attestations))
+				blobs, err := r.blobs(ctx, manifests)
 				mu.Lock()
 				defer mu.Unlock()
 				for _, blob := range blobs {

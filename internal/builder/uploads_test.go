@@ -1,11 +1,20 @@
 package builder
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	digest "github.com/opencontainers/go-digest"
 )
+
+// A job that no builder got has uploaded nothing.
+func TestUploadedOfNothing(t *testing.T) {
+	t.Parallel()
+	if bytes, err := Uploaded(t.Context(), []Result{{Name: "python3.12", Err: errors.New("no session")}}); bytes != 0 || err != nil {
+		t.Errorf("%d bytes, %v", bytes, err)
+	}
+}
 
 func TestReadUploads(t *testing.T) {
 	t.Parallel()

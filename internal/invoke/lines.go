@@ -15,8 +15,8 @@ func (l *responseLines) Write(p []byte) (int, error) {
 	return l.Writer.Write(p)
 }
 
-// endLine ends the line of a response on a terminal, if the response does not: what Lambda logs
-// follows it there.
+// endLine ends the line of a response on a terminal, if the response does not: what the function and
+// Lambda log follows it there.
 func endLine(out io.Writer) error {
 	if lines, ok := out.(*responseLines); ok && lines.open {
 		_, err := lines.Write([]byte{'\n'})

@@ -149,6 +149,11 @@ func (i *Invoker) listen(l *link, out io.Writer) (*instance.Report, error) {
 		if err != nil {
 			return nil, err
 		}
+		if m.Warning != "" || len(m.Log) > 0 {
+			if err := endLine(out); err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case m.Done != nil:
 			return m.Done, nil

@@ -211,7 +211,7 @@ func (l *Lookup) readFile(_ context.Context, name string) ([]byte, error) {
 	return frontend.ReadContextFile(folder, name)
 }
 
-// explainPin names the lock file where what it pins is not there, in the words of a build.
+// explainPin names the lock file where what it pins is not there.
 func (l *Lookup) explainPin(dgst digest.Digest, err error) error {
 	if err == nil || dgst == "" || !registry.Absent(err) {
 		return err
@@ -219,6 +219,5 @@ func (l *Lookup) explainPin(dgst digest.Digest, err error) error {
 	if cause := errors.Unwrap(err); cause != nil {
 		err = cause // without advice about the name
 	}
-	return fmt.Errorf("%s has %s, which is not in its registry, or not any more: run samforge lock --update (%w)",
-		filepath.Base(l.project.File.LockPath), dgst, err)
+	return frontend.ErrPinGone(filepath.Base(l.project.File.LockPath), dgst, err)
 }

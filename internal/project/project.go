@@ -72,7 +72,7 @@ func load(ctx context.Context, opt Options) (*Project, error) {
 		return nil, err
 	}
 	if locked, err := llbgen.Locked(p.Args); err == nil && locked && lockfile == nil && p.File.LockPath != "" {
-		return nil, fmt.Errorf("--locked, and there is no %s: make it with samforge lock, and commit it", filepath.Base(p.File.LockPath))
+		return nil, llbgen.ErrNoLockfile(filepath.Base(p.File.LockPath))
 	}
 	plan, err := llbgen.Load(p.File.Name, p.File.Data, p.Args, append(opt.loadOptions(ctx), llbgen.WithLockfile(lockfile))...)
 	if err != nil {
